@@ -1,0 +1,135 @@
+"""Capacity: on every host, load <= (capacity - reserved) x overcommit, for each resource that the host names.
+
+Measured use counts where it is higher: what a host reports in use beyond its VMs stays with the host.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from constraints.common import CONFIG, Parameters, labelled
+from optimizer.fleet import ABSENT
+from optimizer.problem.atoms import UNLIMITED, Linear
+from optimizer.problem.rounding import MILLION, capacity_limit
+from optimizer.problem.rule import Hardness, NotEvaluated, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from optimizer.fleet import Fleet, State
+    from optimizer.problem.atoms import Atom
+
+__all__ = ["Capacity", "Overcommit"]
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Overcommit:
+    """Overcommit of one resource on the hosts with all of `labels`, where the host itself says none."""
+
+    resource: str
+    ratio: str = Field(pattern=r"^\d{1,3}(\.\d{1,6})?$")
+    labels: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def millionths(self) -> int:
+        """The ratio as an integer."""
+        whole, _, part = self.ratio.partition(".")
+        return int(whole) * MILLION + int(part.ljust(6, "0"))
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Capacity(Parameters):
+    """Load within what a host can sell.
+
+    Parameters
+    ----------
+    overcommit
+        Ratios by label of host; the first that matches counts, and a host's own figure before it.
+    resources
+        Only these resources; all that the hosts name by default.
+    """
+
+    kind: ClassVar[str] = "capacity"
+
+    overcommit: tuple[Overcommit, ...] = ()
+    resources: tuple[str, ...] | None = None
+
+    def lower(self, fleet: Fleet) -> Iterable[Atom]:
+        """One `Linear` for each resource, over the hosts."""
+        limits = self.limits(fleet)
+        for r, resource in enumerate(fleet.resources):
+            if self.resources is not None and resource.name not in self.resources:
+                continue
+            named = fleet.hosts.capacity[:, r] != ABSENT
+            yield Linear(
+                asked=self.asked,
+                resource=resource.name,
+                level=0,
+                amount=fleet.vms.demand[:, r],
+                limit=np.where(named, limits[:, r], UNLIMITED),
+                unit=np.where(named, np.maximum(fleet.hosts.capacity[:, r], 1), 1),
+                base=fleet.unexplained[:, r],
+            )
+
+    def check(self, state: State) -> Iterator[Violation]:
+        """Add up what stands on each host and compare."""
+        fleet = state.fleet
+        vms, hosts = state.presence
+        limits = self.limits(fleet)
+        for r, resource in enumerate(fleet.resources):
+            if self.resources is not None and resource.name not in self.resources:
+                continue
+            load = fleet.unexplained[:, r].copy()
+            np.add.at(load, hosts, fleet.vms.demand[vms, r])
+            over = (fleet.hosts.capacity[:, r] != ABSENT) & (load > limits[:, r])
+            for h in np.flatnonzero(over).tolist():
+                yield Violation(
+                    rule=self.name,
+                    subject=fleet.hosts.ids[h],
+                    hardness=Hardness(self.hardness),
+                    value=int(load[h]),
+                    limit=int(limits[h, r]),
+                    excess=int(load[h] - limits[h, r]),
+                    resource=resource.name,
+                    unit=max(1, int(fleet.hosts.capacity[h, r])),
+                    weight=self.weight,
+                )
+
+    def explain(self, violation: Violation, fleet: Fleet) -> str:
+        """Say how full the host is, and of what."""
+        v = violation
+        share = 100 * v.value / v.limit if v.limit else float("inf")
+        return (
+            f"{v.subject}: {v.resource} {v.value} of {v.limit} that may be used ({share:.1f} %): "
+            f"{v.excess} too much; VMs with that much {v.resource} would have to leave"
+        )
+
+    def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
+        """Name resources that some hosts do not limit."""
+        for r, resource in enumerate(fleet.resources):
+            silent = int((fleet.hosts.capacity[:, r] == ABSENT).sum())
+            if silent:
+                yield NotEvaluated(self.name, f"capacity.{resource.name}", hosts=silent)
+
+    def limits(self, fleet: Fleet) -> NDArray[np.int64]:
+        """Return int64 [H, R]: what may be used (0 where the host does not name the resource)."""
+        capacity, ratio = fleet.hosts.capacity, self._ratios(fleet)
+        out = np.zeros_like(capacity)
+        for h, r in np.argwhere(capacity != ABSENT).tolist():
+            out[h, r] = capacity_limit(int(capacity[h, r]), int(fleet.hosts.reserved[h, r]), int(ratio[h, r]))
+        return out
+
+    def _ratios(self, fleet: Fleet) -> NDArray[np.int64]:
+        ratio = fleet.hosts.overcommit_millionths.copy()
+        for entry in self.overcommit:
+            r = fleet.resource_index.get(entry.resource)
+            if r is not None:
+                chosen = (ratio[:, r] == ABSENT) & labelled(fleet.hosts.labels, entry.labels)
+                ratio[chosen, r] = entry.millionths
+        return np.where(ratio == ABSENT, MILLION, ratio)

@@ -1,0 +1,84 @@
+"""What the rules share: their common parameters, and small readings of a fleet. No rule's meaning stands here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from optimizer.problem.atoms import Asked
+from optimizer.problem.rule import Hardness, NotEvaluated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from optimizer.fleet import Fleet, State
+
+__all__ = ["CONFIG", "Parameters", "in_domains", "labelled"]
+
+CONFIG = ConfigDict(extra="forbid", strict=False)
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Parameters:
+    """What every rule of a policy may say.
+
+    Parameters
+    ----------
+    name
+        How plans and messages call this rule; the kind of rule by default. Unique in a policy.
+    hardness
+        ``must``: never made worse, repaired if at all possible. ``should``: repaired where no must suffers.
+    weight
+        What one unit of excess counts beside those of other rules of the same hardness.
+    price
+        For a ``should``: so many moves at most for one unit of excess; any number if absent.
+    require
+        Facts that the snapshot has to have: their absence is an error, not a note.
+    """
+
+    kind: ClassVar[str] = ""
+    understands: ClassVar[frozenset[str]] = frozenset()
+
+    name: str = Field(default="", max_length=64, pattern=r"^[a-z0-9_]*$")
+    hardness: Literal["must", "should"] = "must"
+    weight: int = Field(default=1, ge=1, le=1000)
+    price: int | None = Field(default=None, ge=0, le=1000)
+    require: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.kind)
+        if self.price is not None and self.hardness == "must":
+            raise ValueError("a price belongs to a should; a must is repaired at any price")
+
+    @property
+    def asked(self) -> Asked:
+        """Who asks, how hard, and what it counts."""
+        return Asked(self.name, Hardness(self.hardness), self.weight, self.price)
+
+    def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
+        """Name the facts that the rule wanted and the snapshot lacks; none unless a rule says otherwise."""
+        return ()
+
+
+def labelled(labels: Iterable[Mapping[str, str]], wanted: Mapping[str, str]) -> NDArray[np.bool_]:
+    """Return bool [n]: which of the label mappings have every wanted value."""
+    return np.array([all(have.get(k) == v for k, v in wanted.items()) for have in labels], np.bool_)
+
+
+def in_domains(state: State, level: int, vms: NDArray[np.int32]) -> dict[int, set[int]]:
+    """For each domain of a level, which of `vms` are (also) there: a VM under way counts at both ends, once each."""
+    here: dict[int, set[int]] = {}
+    domain = state.fleet.hosts.domain[level]
+    for vm in vms.tolist():
+        host = int(state.placement[vm])
+        if host >= 0:
+            here.setdefault(int(domain[host]), set()).add(vm)
+        if vm in state.other_end:
+            here.setdefault(int(domain[state.other_end[vm]]), set()).add(vm)
+    return here

@@ -1,0 +1,78 @@
+"""Every error that Remora raises on purpose, and the exit code that it ends with.
+
+::
+
+    RemoraError
+    ├── InputError          2    the input or the command line is wrong; nothing was written
+    ├── SafetyStop          4    a safety refused to act
+    │   ├── ForeignPlan          the plan was made for another fleet
+    │   ├── StalePlan            expired, or a VM or target that it touches has changed
+    │   └── AlreadyApplied       the ledger has seen this plan
+    └── Interrupted       130    stopped by the user; what was found is kept
+"""
+
+from __future__ import annotations
+
+__all__ = ["AlreadyApplied", "ForeignPlan", "InputError", "Interrupted", "RemoraError", "SafetyStop", "StalePlan"]
+
+
+class RemoraError(Exception):
+    """The root of the tree; the command line prints its text and leaves with `exit_code`."""
+
+    exit_code = 1
+
+
+class InputError(RemoraError):
+    """Something that was handed in is wrong.
+
+    Parameters
+    ----------
+    where
+        The file (or the option of the command line) that holds it.
+    path
+        The field in it, such as ``hosts[3].capacity.memory_mib``; empty for the document as a whole.
+    value
+        What stands there; shown shortened and with control characters escaped.
+    expected
+        What should stand there.
+    hint
+        What to do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, where: str, path: str, value: object, expected: str, hint: str = "") -> None:
+        self.where, self.path, self.value, self.expected, self.hint = where, path, value, expected, hint
+        place = f"{where}: {path}" if path else where
+        super().__init__(f"{place}: {shorten(value)}: expected {expected}" + (f" ({hint})" if hint else ""))
+
+
+class SafetyStop(RemoraError):
+    """A safety refused to act; nothing (more) was done."""
+
+    exit_code = 4
+
+
+class ForeignPlan(SafetyStop):
+    """The plan was made for another fleet."""
+
+
+class StalePlan(SafetyStop):
+    """The plan has expired, or a VM or a target that it touches has changed since."""
+
+
+class AlreadyApplied(SafetyStop):
+    """The ledger has a rebalance with this plan."""
+
+
+class Interrupted(RemoraError):
+    """The user stopped the run."""
+
+    exit_code = 130
+
+
+def shorten(value: object, limit: int = 80) -> str:
+    """Render a value that was read for a message: escaped, and cut at `limit` characters."""
+    text = ascii(value) if not isinstance(value, str) else repr(value)
+    printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable if len(printable) <= limit else printable[: limit - 1] + "…"

@@ -1,0 +1,52 @@
+"""WHAT IS: hosts, VMs, the fleet, the facts of a VM's journey, and states of a plan under way.
+
+Nothing here reads or writes; nothing here knows what is asked of a fleet.
+"""
+
+from optimizer.fleet.fleet import (
+    ABSENT,
+    AMOUNT_LIMIT,
+    Busy,
+    Fleet,
+    Group,
+    GroupRule,
+    Hosts,
+    HostState,
+    InFlight,
+    Interference,
+    Mobility,
+    MoveOutcome,
+    PastMove,
+    Pressure,
+    Resource,
+    Vms,
+    VmState,
+    Window,
+)
+from optimizer.fleet.journey import copied_mib, move_seconds
+from optimizer.fleet.state import Move, State
+
+__all__ = [
+    "ABSENT",
+    "AMOUNT_LIMIT",
+    "Busy",
+    "Fleet",
+    "Group",
+    "GroupRule",
+    "HostState",
+    "Hosts",
+    "InFlight",
+    "Interference",
+    "Mobility",
+    "Move",
+    "MoveOutcome",
+    "PastMove",
+    "Pressure",
+    "Resource",
+    "State",
+    "VmState",
+    "Vms",
+    "Window",
+    "copied_mib",
+    "move_seconds",
+]

@@ -1,0 +1,43 @@
+"""What an operator wants: the rules with their parameters, what least moving means, and how fast to go.
+
+Only data; `optimizer.sources.policy_yaml` reads it, with the catalogue of rules handed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from optimizer.problem.problem import Least
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optimizer.problem.rule import Rule
+
+__all__ = ["Concurrency", "Policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """How many moves may be under way at once; `per_domain` limits any one domain of a level, both ends counted.
+
+    The starting values are the design's: 5 in the fleet, 1 per source, 1 per target, 2 per rack.
+    """
+
+    fleet: int = 5
+    per_source: int = 1
+    per_target: int = 1
+    per_domain: Mapping[str, int] = field(default_factory=lambda: {"rack": 2})
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A checked policy; `digest` is that of its canonical JSON, `name` what it was called."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    least: Least = Least.MOVES
+    concurrency: Concurrency = Concurrency()
+    expires_after_s: int = 900
+    digest: str = ""

@@ -1,0 +1,288 @@
+"""The reference evaluator: slow, plain, and right. It judges a placement by the atoms alone.
+
+Everything fast is tested against this file, so it shares no arithmetic with `tally` or with a solver.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from optimizer.fleet import ABSENT
+from optimizer.problem.atoms import (
+    Apart,
+    AtLeast,
+    AtMost,
+    Enter,
+    Fixed,
+    Flow,
+    Hinge,
+    Leave,
+    Linear,
+    MoveCost,
+    Needs,
+    Same,
+)
+from optimizer.problem.rounding import harm
+from optimizer.problem.rule import Hardness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from optimizer.fleet import Move
+    from optimizer.problem.atoms import Asked, Atom
+    from optimizer.problem.problem import Problem
+
+__all__ = ["Evaluation", "Instance", "evaluate", "hard_breaches", "instances", "placement_cost"]
+
+
+class Instance(NamedTuple):
+    """One instance of an atom: its number in `Problem.atoms`, which member of the family, which domain."""
+
+    atom: int
+    member: int
+    domain: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a placement (with moves in flight) costs.
+
+    `excess` holds the instances above 0 only. `priced` is in thousandths of a move; `worse` lists the instances of a
+    must or a guard that exceed max(0, their excess at the start).
+    """
+
+    excess: Mapping[Instance, int]
+    harm: int
+    should_harm: int
+    priced: int
+    moving: int
+    cost: int
+    worse: tuple[Instance, ...]
+
+
+def evaluate(problem: Problem, placement: Sequence[int], in_flight: Iterable[Move] = ()) -> Evaluation:
+    """Judge `placement` (host of each VM, `ABSENT` for none), with `in_flight` moves counting at both ends.
+
+    Moving counts one move for each VM that is not where it started; a plan's staging hops are counted by the plan.
+    """
+    where = _ends(problem, placement, in_flight)
+    before = _ends(problem, problem.start.tolist(), ())
+    excess: dict[Instance, int] = {}
+    worse: list[Instance] = []
+    harms = {"must": 0, "should": 0, "priced": 0}
+    for number, atom in enumerate(problem.atoms):
+        asked: Asked | None = getattr(atom, "asked", None)
+        if asked is None:
+            continue
+        at_start = dict(_excesses(problem, atom, before, before))
+        for (member, domain), amount in _excesses(problem, atom, where, before):
+            key = Instance(number, member, domain)
+            excess[key] = amount
+            if asked.hardness in (Hardness.MUST, Hardness.GUARD) and amount > at_start.get((member, domain), 0):
+                worse.append(key)
+            _count(harms, asked, amount, unit_of(atom, domain))
+    return Evaluation(
+        excess=excess,
+        harm=harms["must"],
+        should_harm=harms["should"],
+        priced=harms["priced"],
+        moving=sum(int(problem.moving[v]) for v in range(problem.vms) if placement[v] != problem.start[v]),
+        cost=placement_cost(problem, placement),
+        worse=tuple(worse),
+    )
+
+
+def instances(problem: Problem, placement: Sequence[int]) -> Mapping[Instance, int]:
+    """Return the instances that `placement` exceeds, and by how much."""
+    return evaluate(problem, placement).excess
+
+
+def _count(harms: dict[str, int], asked: Asked, excess: int, unit: int) -> None:
+    if asked.hardness is Hardness.MUST:
+        harms["must"] += harm(excess, unit, asked.weight)
+    elif asked.hardness is Hardness.SHOULD and asked.price is None:
+        harms["should"] += harm(excess, unit, asked.weight)
+    elif asked.hardness is Hardness.SHOULD and asked.price is not None:
+        harms["priced"] += asked.price * harm(excess, unit, 1)
+
+
+def unit_of(atom: Atom, domain: int) -> int:
+    """Return what an instance's excess is divided by."""
+    return int(atom.unit[domain]) if isinstance(atom, Linear) else 1
+
+
+class _Ends(NamedTuple):
+    """Hosts of each VM: none, one, or two while it is under way."""
+
+    hosts: tuple[tuple[int, ...], ...]
+
+
+def _ends(problem: Problem, placement: Sequence[int], in_flight: Iterable[Move]) -> _Ends:
+    hosts: list[tuple[int, ...]] = [() if h == ABSENT else (int(h),) for h in placement]
+    for vm, other in enumerate(problem.also_at.tolist()):
+        if other != ABSENT:
+            hosts[vm] += (other,)
+    for move in in_flight:
+        hosts[move.vm] += (move.target,)
+    return _Ends(tuple(hosts))
+
+
+def _domains(problem: Problem, level: int, hosts: Iterable[int]) -> set[int]:
+    return {int(problem.domain[level, h]) for h in hosts}
+
+
+Found = tuple[tuple[int, int], int]
+
+
+def _excesses(problem: Problem, atom: Atom, where: _Ends, before: _Ends) -> Iterator[Found]:
+    """Yield ((member, domain), excess) for each instance above 0."""
+    for key, amount in _FAMILIES[type(atom)](problem, atom, where, before):
+        if amount > 0:
+            yield key, amount
+
+
+def _linear(problem: Problem, atom: Linear, where: _Ends, before: _Ends) -> Iterator[Found]:
+    load = Counter({d: int(b) for d, b in enumerate(atom.base)})
+    for vm, hosts in enumerate(where.hosts):
+        there = hosts + before.hosts[vm] if atom.union else hosts
+        for d in _domains(problem, atom.level, there):
+            load[d] += int(atom.amount[vm])
+    for d, amount in load.items():
+        yield (0, d), amount - int(atom.limit[d])
+
+
+def _members(problem: Problem, level: int, vms: Iterable[int], where: _Ends) -> dict[int, set[int]]:
+    """For each domain, the distinct VMs of a set that are (also) there."""
+    there: dict[int, set[int]] = defaultdict(set)
+    for vm in vms:
+        for d in _domains(problem, level, where.hosts[vm]):
+            there[d].add(int(vm))
+    return there
+
+
+def _at_most(problem: Problem, atom: AtMost, where: _Ends, before: _Ends) -> Iterator[Found]:
+    for i in range(len(atom.sets)):
+        for d, vms in _members(problem, atom.level, atom.sets[i], where).items():
+            yield (i, d), len(vms) - int(atom.k[i])
+
+
+def _apart(problem: Problem, atom: Apart, where: _Ends, before: _Ends) -> Iterator[Found]:
+    for i in range(len(atom.left)):
+        left = _members(problem, atom.level, atom.left[i], where)
+        right = _members(problem, atom.level, atom.right[i], where)
+        for d in left.keys() & right.keys():
+            yield (i, d), min(len(left[d]), len(right[d]))
+
+
+def _choices(vms: Iterable[int], where: _Ends) -> Iterator[dict[int, int]]:
+    """Every way in which each VM of a set stands at one of its ends."""
+    present = [int(v) for v in vms if where.hosts[v]]
+    for hosts in product(*(where.hosts[v] for v in present)):
+        yield dict(zip(present, hosts, strict=True))
+
+
+def _at_least(problem: Problem, atom: AtLeast, where: _Ends, before: _Ends) -> Iterator[Found]:
+    for i in range(len(atom.sets)):
+        if not any(where.hosts[v] for v in atom.sets[i]):
+            continue
+        fewest = min(len(_domains(problem, atom.level, at.values())) for at in _choices(atom.sets[i], where))
+        yield (i, 0), int(atom.k[i]) - fewest
+
+
+def _same(problem: Problem, atom: Same, where: _Ends, before: _Ends) -> Iterator[Found]:
+    """At the end only: a VM under way counts where it stands (its first end)."""
+    for i in range(len(atom.sets)):
+        at = Counter(int(problem.domain[atom.level, where.hosts[v][0]]) for v in atom.sets[i] if where.hosts[v])
+        yield (i, 0), at.total() - max(at.values(), default=0)
+
+
+def _needs(problem: Problem, atom: Needs, where: _Ends, before: _Ends) -> Iterator[Found]:
+    for i in range(len(atom.left)):
+        worst = 0
+        both = sorted({int(v) for v in atom.left[i]} | {int(v) for v in atom.right[i]})
+        for at in _choices(both, where):
+            held = _domains(problem, atom.level, (at[v] for v in atom.right[i].tolist() if v in at))
+            lone = [v for v in atom.left[i].tolist() if v in at and int(problem.domain[atom.level, at[v]]) not in held]
+            worst = max(worst, len(lone))
+        yield (i, 0), worst
+
+
+def _leave(problem: Problem, atom: Leave, where: _Ends, before: _Ends) -> Iterator[Found]:
+    for vm in atom.vms.tolist():
+        yield (vm, 0), int(any(atom.hosts[h] for h in where.hosts[vm]))
+
+
+_FAMILIES: dict[type, Callable[[Problem, Any, _Ends, _Ends], Iterator[Found]]] = {
+    Linear: _linear,
+    AtMost: _at_most,
+    Apart: _apart,
+    AtLeast: _at_least,
+    Same: _same,
+    Needs: _needs,
+    Leave: _leave,
+}
+
+
+def hard_breaches(problem: Problem, moves: Iterable[Move]) -> list[str]:
+    """Return what the moves (all that a plan makes, hops included) break that has no degrees, in words."""
+    moves = list(moves)
+    out = []
+    for atom in problem.atoms:
+        if isinstance(atom, Fixed):
+            stay = set(atom.vms.tolist())
+            out += [f"{atom.rule}: {problem.vm_ids[m.vm]} stays: {atom.reason}" for m in moves if m.vm in stay]
+        elif isinstance(atom, Enter):
+            of = None if atom.vms is None else set(atom.vms.tolist())
+            out += [
+                f"{atom.rule}: {problem.vm_ids[m.vm]} may not arrive at {problem.host_ids[m.target]}"
+                for m in moves
+                if (of is None or m.vm in of) and not atom.hosts[m.target]
+            ]
+        elif isinstance(atom, Flow):
+            used = sum(int(atom.cost[m.vm]) for m in moves if in_flow(atom, m.vm, m.source, m.target))
+            if used > atom.limit:
+                out.append(f"{atom.rule}: {atom.subject}: {used} of {atom.limit}")
+    return out
+
+
+def in_flow(atom: Flow, vm: int, source: int, target: int) -> bool:
+    """Whether a move counts in a flow."""
+    return bool(
+        (atom.vms is None or atom.vms[vm])
+        and (atom.sources is None or atom.sources[source])
+        and (atom.targets is None or atom.targets[target])
+    )
+
+
+def placement_cost(problem: Problem, placement: Sequence[int]) -> int:
+    """Return the sum of the cost atoms (0 where there are none)."""
+    total = 0
+    for atom in problem.atoms:
+        if isinstance(atom, Hinge):
+            total += _hinge(problem, atom, placement)
+        elif isinstance(atom, MoveCost):
+            total += _move_cost(problem, atom, placement)
+    return total
+
+
+def _hinge(problem: Problem, atom: Hinge, placement: Sequence[int]) -> int:
+    level = [int(o) for o in atom.offset]
+    for vm, h in enumerate(placement):
+        if h != ABSENT:
+            level[h] += int(atom.amount[vm])
+    return atom.weight * sum(max(0, y) for y in level)
+
+
+def _move_cost(problem: Problem, atom: MoveCost, placement: Sequence[int]) -> int:
+    moved = [v for v in range(problem.vms) if placement[v] != problem.start[v]]
+    total = atom.vm_weight * sum(int(atom.vm_cost[v]) for v in moved)
+    if atom.route is not None:
+        total += atom.route_weight * sum(int(atom.route[problem.start[v], placement[v]]) for v in moved)
+    if atom.sets is not None:
+        gone = set(moved)
+        most = max((sum(int(v) in gone for v in atom.sets[i]) for i in range(len(atom.sets))), default=0)
+        total += atom.set_weight * most
+    return total

@@ -1,0 +1,245 @@
+"""The problem: a start, the atoms that the rules asked for, and the stages in which it is to be answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.fleet import ABSENT, Fleet, copied_mib, move_seconds
+from optimizer.problem.atoms import Asked, Enter, Fixed, Flow, Hinge, Leave, MoveCost
+from optimizer.problem.rule import Hardness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from optimizer.problem.atoms import Atom
+    from optimizer.problem.rule import Rule
+
+__all__ = ["Least", "Problem", "Stage", "build"]
+
+
+class Least(Enum):
+    """What "least moving" counts: moves, MiB copied, tenths of a second, or 10^-3 steps of the VMs' move_cost."""
+
+    MOVES = "moves"
+    WEIGHTED = "weighted"
+    GIB = "gib"
+    SECONDS = "seconds"
+
+
+class Stage(Enum):
+    """What is minimized, one after the other; the values are the names in a plan's `objective`."""
+
+    HARM = "harm"
+    SHOULD_HARM = "should_harm"
+    PRICED = "priced"
+    MOVING = "moving"
+    PLACEMENT = "placement"
+    COST = "cost"
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is asked, in integers only.
+
+    Attributes
+    ----------
+    domain
+        int32 [levels, H]; row 0 is ``arange(H)``. `domain_ids` names them.
+    start
+        int32 [V]: x0, `ABSENT` for a VM that is not placed: it counts nowhere and stays so.
+    also_at
+        int32 [V]: the other end of a VM that somebody else is moving; such VMs are fixed and count at both ends.
+    moving
+        int64 [V]: what moving each VM once counts in the stage MOVING.
+    atoms
+        What is asked. `pinned` (int32) are VMs that stay for a reason no rule gave: in flight, or with a need that no
+        rule understands; their reasons stand in `pin_reasons`.
+    """
+
+    host_ids: tuple[str, ...]
+    vm_ids: tuple[str, ...]
+    levels: tuple[str, ...]
+    domain: NDArray[np.int32]
+    domain_ids: tuple[tuple[str, ...], ...]
+    start: NDArray[np.int32]
+    also_at: NDArray[np.int32]
+    moving: NDArray[np.int64]
+    atoms: tuple[Atom, ...]
+    stages: tuple[Stage, ...]
+    least: Least = Least.MOVES
+
+    @property
+    def hosts(self) -> int:
+        """Number of hosts, H."""
+        return len(self.host_ids)
+
+    @property
+    def vms(self) -> int:
+        """Number of VMs, V."""
+        return len(self.vm_ids)
+
+    @cached_property
+    def movable(self) -> NDArray[np.bool_]:
+        """Bool [V]: the VM is placed and no atom fixes it."""
+        out: NDArray[np.bool_] = self.start != ABSENT
+        for atom in self.atoms:
+            if isinstance(atom, Fixed):
+                out[atom.vms] = False
+        return out
+
+    @cached_property
+    def enter_class(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Classes of VMs by where they may arrive: int32 [V] class of each VM, and bool [classes, H].
+
+        A bitset for each class, never a VM x host table: VMs named by the same Enter atoms share one.
+        """
+        everywhere = np.ones(self.hosts, np.bool_)
+        which = np.zeros(self.vms, np.int64)
+        rows = [everywhere]
+        for atom in self.atoms:
+            if not isinstance(atom, Enter):
+                continue
+            if atom.vms is None:
+                rows = [row & atom.hosts for row in rows]
+                continue
+            touched, inverse = np.unique(which[atom.vms], return_inverse=True)
+            first = len(rows)
+            rows.extend(rows[c] & atom.hosts for c in touched)
+            which[atom.vms] = first + inverse
+        used, inverse = np.unique(which, return_inverse=True)
+        return inverse.astype(np.int32), np.array([rows[c] for c in used])
+
+    def may_enter(self, vm: int) -> NDArray[np.bool_]:
+        """Return bool [H]: the hosts at which the VM may arrive, as far as Enter says."""
+        which, rows = self.enter_class
+        return np.asarray(rows[which[vm]])
+
+    @cached_property
+    def flows(self) -> tuple[Flow, ...]:
+        """The atoms that limit moves."""
+        return tuple(a for a in self.atoms if isinstance(a, Flow))
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether there is a cost stage."""
+        return Stage.COST in self.stages
+
+
+def build(fleet: Fleet, rules: Sequence[Rule], least: Least = Least.MOVES) -> Problem:
+    """Lower the rules on this fleet.
+
+    Parameters
+    ----------
+    fleet
+        The snapshot.
+    rules
+        The rules of the policy, in its order.
+    least
+        What "least moving" counts.
+    """
+    atoms: list[Atom] = [atom for rule in rules for atom in rule.lower(fleet)]
+    atoms.extend(_pins(fleet, rules))
+    return Problem(
+        host_ids=fleet.hosts.ids,
+        vm_ids=fleet.vms.ids,
+        levels=fleet.levels,
+        domain=fleet.hosts.domain,
+        domain_ids=fleet.domain_ids,
+        start=fleet.vms.host,
+        also_at=fleet.also_at,
+        moving=moving_weights(fleet, least),
+        atoms=tuple(atoms),
+        stages=_stages(atoms),
+        least=least,
+    )
+
+
+def _stages(atoms: Iterable[Atom]) -> tuple[Stage, ...]:
+    asked = [a.asked for a in atoms if hasattr(a, "asked") and isinstance(a.asked, Asked)]
+    shoulds = [a for a in asked if a.hardness is Hardness.SHOULD]
+    stages = [Stage.HARM]
+    if any(a.price is None for a in shoulds):
+        stages.append(Stage.SHOULD_HARM)
+    if any(a.price is not None for a in shoulds):
+        stages.append(Stage.PRICED)
+    return (*stages, Stage.MOVING, Stage.PLACEMENT)
+
+
+def moving_weights(fleet: Fleet, least: Least) -> NDArray[np.int64]:
+    """Return int64 [V]: what one move of each VM counts.
+
+    `SECONDS` takes the source host's rate at both ends, since a weight belongs to a VM; the plan's own seconds take
+    both. A VM without `move_cost` counts 1000 in `WEIGHTED` (one step).
+    """
+    if least is Least.MOVES:
+        return np.ones(len(fleet.vms), np.int64)
+    if least is Least.WEIGHTED:
+        cost = fleet.vms.move_cost_milli
+        return np.where(cost == ABSENT, 1000, cost).astype(np.int64)
+    copied = copied_mib(fleet)
+    if least is Least.GIB:
+        return np.maximum(copied, 1)
+    seconds = [
+        round(10 * move_seconds(fleet, v, int(h), int(h), int(copied[v]))) if h != ABSENT else 1
+        for v, h in enumerate(fleet.vms.host)
+    ]
+    return np.maximum(np.array(seconds, np.int64), 1)
+
+
+NEEDS = ("mobility", "requires", "forbidden_hosts", "move_within")
+"""Needs of VMs that some rule of the policy has to understand if the VM is to be moved."""
+
+
+def _pins(fleet: Fleet, rules: Sequence[Rule]) -> Iterable[Fixed]:
+    """Keep VMs where they are that are under way already, or have a need that no rule understands."""
+    under_way = np.array(sorted({m.vm for m in fleet.in_flight}), np.int32)
+    if under_way.size:
+        yield Fixed("in_flight", under_way, "somebody is moving it right now")
+    understood = frozenset().union(*(r.understands for r in rules))
+    for need in NEEDS:
+        if need in understood:
+            continue
+        vms = _with_need(fleet, need)
+        if vms.size:
+            yield Fixed("not_understood", vms, f"it has a need that no rule of this policy understands: {need}")
+    unknown = _unknown_labels(fleet)
+    if unknown.size:
+        yield Fixed("not_understood", unknown, "it requires a label that no host of this fleet has")
+
+
+def _with_need(fleet: Fleet, need: str) -> NDArray[np.int32]:
+    if need == "mobility":
+        return np.flatnonzero(fleet.vms.mobility != 0).astype(np.int32)
+    if need == "move_within":
+        return np.arange(len(fleet.vms) if fleet.move_within is not None else 0, dtype=np.int32)
+    wanted = fleet.vms.requires if need == "requires" else fleet.vms.forbidden_hosts
+    return np.array(sorted(wanted), np.int32)
+
+
+def _unknown_labels(fleet: Fleet) -> NDArray[np.int32]:
+    known: set[str] = set()
+    if fleet.vms.requires:
+        known = {key for labels in fleet.hosts.labels for key in labels}
+    return np.array([v for v, need in sorted(fleet.vms.requires.items()) if not need.keys() <= known], np.int32)
+
+
+def is_cost(atom: Atom) -> bool:
+    """Whether the atom is cost rather than harm."""
+    return isinstance(atom, MoveCost | Hinge)
+
+
+def is_hard(atom: Atom) -> bool:
+    """Whether the atom has no excess: no move may break it."""
+    return isinstance(atom, Enter | Fixed | Flow)
+
+
+def is_leave(atom: Atom) -> bool:
+    """Whether the atom asks VMs to leave hosts."""
+    return isinstance(atom, Leave)

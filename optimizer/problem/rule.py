@@ -1,0 +1,117 @@
+"""The protocol of a rule: three methods, each written without the other two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from optimizer.problem.rounding import harm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from optimizer.fleet import Fleet, State
+    from optimizer.problem.atoms import Atom
+
+__all__ = ["Hardness", "NotEvaluated", "Rule", "Violation"]
+
+
+class Hardness(Enum):
+    """How much a demand binds.
+
+    ``MUST`` is never made worse and repaired if at all possible. ``SHOULD`` is repaired where no must suffers, for
+    its weight (and at most its price in moves). ``GUARD`` is never made worse and never a reason to move: it judges
+    arrivals. ``HARD`` has no degrees: no move may break it (enter, fixed, flow).
+    """
+
+    MUST = "must"
+    SHOULD = "should"
+    GUARD = "guard"
+    HARD = "hard"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One instance of a rule that a state exceeds: reasons are data first, text second.
+
+    Attributes
+    ----------
+    rule
+        The name of the rule in the policy; `hardness` and `weight` as asked for this instance.
+    subject
+        What it is about: a host, group, VM, owner, pair.
+    resource, domain
+        What sets several instances of one subject apart: the resource; the domain, as ``level:id``.
+    value, limit
+        As measured and as allowed, in the resource's unit. `excess` > 0 in the same unit, except for HARD, where it
+        is 1.
+    unit
+        What `excess` is divided by to make harm.
+    vms
+        Indices of the VMs concerned, where they are few.
+    reason
+        Which of several refusals of one rule this is (a word that stands in the rule's page), empty for most.
+    """
+
+    rule: str
+    subject: str
+    hardness: Hardness
+    value: int
+    limit: int
+    excess: int
+    resource: str | None = None
+    domain: str | None = None
+    unit: int = 1
+    weight: int = 1
+    vms: tuple[int, ...] = ()
+    reason: str = ""
+
+    @property
+    def instance(self) -> tuple[str, str, str, str, str]:
+        """What this violation is a violation of: equal in two states for the same instance of a demand."""
+        return (self.rule, self.subject, self.resource or "", self.domain or "", self.reason)
+
+    @property
+    def harm(self) -> int:
+        """Weight x ceil(1000 x excess / unit); 0 for those that are never a reason to move."""
+        counts = self.hardness in (Hardness.MUST, Hardness.SHOULD)
+        return harm(self.excess, self.unit, self.weight) if counts else 0
+
+
+@dataclass(frozen=True, slots=True)
+class NotEvaluated:
+    """A fact that a rule wanted and `vms` VMs (or hosts) do not have."""
+
+    rule: str
+    what: str
+    vms: int = 0
+    hosts: int = 0
+
+
+class Rule(Protocol):
+    """A constraint: a frozen dataclass whose fields are its parameters.
+
+    `understands` names the needs of a VM that this rule looks after (``mobility``, ``requires``,
+    ``forbidden_hosts``, ``move_within``); a need that no rule of a policy understands keeps the VM where it is.
+    """
+
+    @property
+    def name(self) -> str:
+        """The rule's name in the policy (unique there); the kind of rule unless the policy names it."""
+
+    @property
+    def understands(self) -> frozenset[str]:
+        """The needs of VMs that this rule looks after."""
+
+    def lower(self, fleet: Fleet) -> Iterable[Atom]:
+        """Say what the rule asks of this fleet, in atoms."""
+
+    def check(self, state: State) -> Iterator[Violation]:
+        """Judge a state, without atoms and without a solver."""
+
+    def explain(self, violation: Violation, fleet: Fleet) -> str:
+        """Say a violation in words, with the values in it, and what would put it right."""
+
+    def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
+        """Name the facts that the rule wanted and the snapshot lacks."""
