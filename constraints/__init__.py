@@ -1,9 +1,18 @@
 """The rules, one a file; `CATALOGUE` names them all. A rule imports `optimizer.problem` and `optimizer.fleet` only."""
 
+from pathlib import Path
+
 from constraints.anti_affinity import AntiAffinity
 from constraints.capacity import Capacity
+from optimizer.problem.rule import Rule
 
-__all__ = ["CATALOGUE"]
+__all__ = ["CATALOGUE", "SHIPPED"]
 
-CATALOGUE = {rule.kind: rule for rule in (Capacity, AntiAffinity)}
+CATALOGUE: dict[str, type[Rule]] = {
+    AntiAffinity.kind: AntiAffinity,
+    Capacity.kind: Capacity,
+}
 """Every kind of rule by its name in a policy; a new rule is one line here."""
+
+SHIPPED: dict[str, Path] = {file.stem: file for file in sorted(Path(__file__).with_name("policies").glob("*.yaml"))}
+"""The policies that come with the project, by name."""

@@ -1,0 +1,257 @@
+"""Reads `remora-policy/1`: what an operator wants, in YAML, checked at the edge.
+
+The optimizer knows no rule, so the caller hands in the catalogue (name in a policy -> class) and the policies that
+ship with the project (name -> file).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from optimizer.errors import InputError
+from optimizer.policy import Concurrency, Policy
+from optimizer.problem.problem import Least
+from optimizer.sources.safe_yaml import check_plain, load_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from optimizer.fleet import Fleet
+    from optimizer.problem.rule import NotEvaluated, Rule
+
+__all__ = ["FORMAT", "missing_required", "policy_from_document", "policy_schema", "read_policy"]
+
+FORMAT = "remora-policy/1"
+SIZE_LIMIT = 1 << 20
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+_DEFAULTS = Concurrency()
+_NOTHING = object()
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class _Concurrency:
+    fleet: int = Field(default=_DEFAULTS.fleet, ge=1, le=100_000)
+    per_source: int = Field(default=_DEFAULTS.per_source, ge=1, le=100_000)
+    per_target: int = Field(default=_DEFAULTS.per_target, ge=1, le=100_000)
+    per_domain: dict[str, int] = Field(default_factory=lambda: dict(_DEFAULTS.per_domain))
+
+    def __post_init__(self) -> None:
+        if any(n < 1 for n in self.per_domain.values()):
+            raise ValueError("per_domain takes numbers from 1 on")
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class _Document:
+    format: Literal["remora-policy/1"]
+    rules: list[dict[str, Any]] = Field(min_length=1, max_length=1000)
+    name: str = Field(default="policy", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
+    least: Least = Least.MOVES
+    concurrency: _Concurrency = Field(default_factory=_Concurrency)
+    expires_after_s: int = Field(default=900, ge=1, le=31_536_000)
+
+
+def read_policy(
+    name_or_path: str | Path, catalogue: Mapping[str, type[Rule]], shipped: Mapping[str, Path] | None = None
+) -> Policy:
+    """Read a policy by the name of a shipped one, or from a file.
+
+    Parameters
+    ----------
+    name_or_path
+        A key of `shipped` (it wins), or a path.
+    catalogue
+        The rules there are, by their name in a policy.
+    shipped
+        The policies that come with the project.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, is no YAML, or says what no rule understands.
+    """
+    shipped = shipped or {}
+    path = shipped.get(str(name_or_path), Path(name_or_path))
+    where = str(name_or_path)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(SIZE_LIMIT + 1)
+    except (OSError, ValueError) as error:
+        near = _closest(where, shipped) or f"shipped policies: {', '.join(sorted(shipped)) or 'none'}"
+        problem = getattr(error, "strerror", None) or str(error)
+        raise InputError(where, "", problem, "the name or the path of a policy", near) from error
+    if len(raw) > SIZE_LIMIT:
+        raise InputError(where, "", f"more than {SIZE_LIMIT} bytes", "a policy of at most a mebibyte")
+    return policy_from_document(load_yaml(raw, where), where, catalogue)
+
+
+def policy_from_document(document: object, where: str, catalogue: Mapping[str, type[Rule]]) -> Policy:
+    """Make a checked policy of a document; `where` names its file in messages.
+
+    Raises
+    ------
+    InputError
+        With the path of the field that is wrong.
+    """
+    check_plain(document, where)
+    document = _without_x(document)
+    if not isinstance(document, dict):
+        raise InputError(where, "", document, f"a mapping with format: {FORMAT}")
+    header: _Document = _validated(_Document, document, where, "")
+    rules = tuple(_rule(r, where, f"rules[{i}]", catalogue) for i, r in enumerate(header.rules))
+    _unique_names(rules, where)
+    limits = header.concurrency
+    return Policy(
+        name=header.name,
+        rules=rules,
+        least=header.least,
+        concurrency=Concurrency(limits.fleet, limits.per_source, limits.per_target, limits.per_domain),
+        expires_after_s=header.expires_after_s,
+        digest=_digest(document),
+    )
+
+
+def policy_schema(catalogue: Mapping[str, type[Rule]]) -> dict[str, Any]:
+    """Return the JSON Schema of a policy with these rules."""
+    schema = TypeAdapter(_Document).json_schema()
+    definitions: dict[str, Any] = schema.setdefault("$defs", {})
+    kinds = []
+    for kind, rule in sorted(catalogue.items()):
+        one = TypeAdapter(rule).json_schema()
+        definitions.update(one.pop("$defs", {}))
+        one["properties"] = {"rule": {"const": kind}, **one.get("properties", {})}
+        one["required"] = ["rule", *one.get("required", [])]
+        definitions[f"rule_{kind}"] = one
+        kinds.append({"$ref": f"#/$defs/rule_{kind}"})
+    schema["properties"]["rules"]["items"] = {"anyOf": kinds}
+    for part in (schema, *definitions.values()):
+        if part.get("type") == "object":
+            part["patternProperties"] = {"^x_": {}}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": FORMAT}
+
+
+def missing_required(policy: Policy, fleet: Fleet) -> list[NotEvaluated]:
+    """Hold a policy against a fleet: return every fact that its rules wanted and the snapshot lacks.
+
+    Raises
+    ------
+    InputError
+        A rule says `require:` of such a fact, or speaks of a level that the fleet does not have.
+    """
+    found: list[NotEvaluated] = []
+    for rule in policy.rules:
+        level = getattr(rule, "level", None)
+        if level is not None and level not in fleet.levels:
+            expected = f"a level of the fleet: {', '.join(fleet.levels)}"
+            raise InputError(policy.name, f"{rule.name}.level", level, expected, _closest(str(level), fleet.levels))
+        for lack in rule.not_evaluated(fleet):
+            if lack.what in getattr(rule, "require", ()):
+                of = f"{lack.vms} VMs" if lack.vms else f"{lack.hosts} hosts"
+                raise InputError(
+                    policy.name,
+                    f"{rule.name}.require",
+                    lack.what,
+                    "a snapshot that has this fact",
+                    f"it is missing for {of or 'the fleet'}; add it, or leave it out of require",
+                )
+            found.append(lack)
+    return found
+
+
+# -- one rule ----------------------------------------------------------------------------------------------------
+
+
+def _rule(document: dict[str, Any], where: str, path: str, catalogue: Mapping[str, type[Rule]]) -> Rule:
+    kind = document.get("rule")
+    if not isinstance(kind, str) or kind not in catalogue:
+        near = _closest(str(kind), catalogue) or f"there are {', '.join(sorted(catalogue))}"
+        raise InputError(where, f"{path}.rule", kind, "the name of a rule", near)
+    parameters = {k: v for k, v in document.items() if k != "rule"}
+    rule: Rule = _validated(catalogue[kind], parameters, where, path)
+    return rule
+
+
+def _unique_names(rules: Iterable[Rule], where: str) -> None:
+    seen: dict[str, int] = {}
+    for i, rule in enumerate(rules):
+        if rule.name in seen:
+            first = f"rules[{seen[rule.name]}] has it already; give one of them a name: of its own"
+            raise InputError(where, f"rules[{i}].name", rule.name, "a name that no other rule has", first)
+        seen[rule.name] = i
+
+
+# -- errors ------------------------------------------------------------------------------------------------------
+
+
+def _validated(kind: type[Any], document: dict[str, Any], where: str, path: str) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(document)
+    except ValidationError as error:
+        raise _input_error(kind, error, document, where, path) from error
+
+
+def _input_error(
+    kind: type[Any], error: ValidationError, document: dict[str, Any], where: str, path: str
+) -> InputError:
+    """Turn pydantic's first complaint into ours; a misspelt field before what is missing for that reason."""
+    unknown = ("unexpected_keyword_argument", "extra_forbidden")
+    first = min(error.errors(), key=lambda e: e["type"] not in unknown)
+    steps = list(_steps(first["loc"], document))
+    at = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
+    field = (path + at).lstrip(".")
+    if first["type"] in unknown:
+        names = [f.name for f in dataclasses.fields(kind)] if len(steps) == 1 else []
+        hint = _closest(str(steps[-1]), names) or (f"there are {', '.join(names)}" if names else "leave it out")
+        return InputError(where, field, steps[-1], "a field that is known here", hint)
+    hint = "put it in quotes" if first["type"] == "string_type" else ""
+    if first["type"] == "missing":
+        return InputError(where, field, None, "a value; this field has to be given", hint)
+    return InputError(
+        where, field, first["input"], first["msg"].removeprefix("Value error, ").removeprefix("Input should be "), hint
+    )
+
+
+def _steps(location: Iterable[int | str], document: object) -> Iterator[int | str]:
+    """Yield the steps of pydantic's location that lead through the document; it also names branches of unions."""
+    steps = list(location)
+    for i, step in enumerate(steps):
+        inside = _item(document, step)
+        if inside is not _NOTHING:
+            document = inside
+        elif not isinstance(document, dict) or i < len(steps) - 1:
+            continue
+        yield step
+
+
+def _item(document: object, step: int | str) -> object:
+    if isinstance(document, dict):
+        return document.get(step, _NOTHING)
+    if isinstance(document, list) and isinstance(step, int) and step < len(document):
+        return document[step]
+    return _NOTHING
+
+
+def _closest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word[:64], list(known), n=1)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+# -- documents ---------------------------------------------------------------------------------------------------
+
+
+def _without_x(value: object) -> object:
+    """Fields that start with ``x_`` are the operator's own: carried along in the file, never read."""
+    if isinstance(value, dict):
+        return {k: _without_x(v) for k, v in value.items() if not k.startswith("x_")}
+    return [_without_x(v) for v in value] if isinstance(value, list) else value
+
+
+def _digest(document: object) -> str:
+    return "sha256:" + hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
