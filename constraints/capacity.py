@@ -11,10 +11,10 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from constraints.common import CONFIG, Parameters, labelled
+from constraints.common import CONFIG, Parameters, host_load, labelled
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED, Linear
-from optimizer.problem.rounding import MILLION, capacity_limit
+from optimizer.problem.rounding import MILLION, capacity_limits
 from optimizer.problem.rule import Hardness, NotEvaluated, Violation
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from optimizer.fleet import Fleet, State
+    from optimizer.fleet import Fleet, Resource, State
     from optimizer.problem.atoms import Atom
 
 __all__ = ["Capacity", "Overcommit"]
@@ -63,9 +63,7 @@ class Capacity(Parameters):
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """One `Linear` for each resource, over the hosts."""
         limits = self.limits(fleet)
-        for r, resource in enumerate(fleet.resources):
-            if self.resources is not None and resource.name not in self.resources:
-                continue
+        for r, resource in self._judged(fleet):
             named = fleet.hosts.capacity[:, r] != ABSENT
             yield Linear(
                 asked=self.asked,
@@ -80,13 +78,9 @@ class Capacity(Parameters):
     def check(self, state: State) -> Iterator[Violation]:
         """Add up what stands on each host and compare."""
         fleet = state.fleet
-        vms, hosts = state.presence
         limits = self.limits(fleet)
-        for r, resource in enumerate(fleet.resources):
-            if self.resources is not None and resource.name not in self.resources:
-                continue
-            load = fleet.unexplained[:, r].copy()
-            np.add.at(load, hosts, fleet.vms.demand[vms, r])
+        for r, resource in self._judged(fleet):
+            load = fleet.unexplained[:, r] + host_load(state, fleet.vms.demand[:, r])
             over = (fleet.hosts.capacity[:, r] != ABSENT) & (load > limits[:, r])
             for h in np.flatnonzero(over).tolist():
                 yield Violation(
@@ -111,19 +105,24 @@ class Capacity(Parameters):
         )
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
-        """Name resources that some hosts do not limit."""
-        for r, resource in enumerate(fleet.resources):
+        """Name resources that some hosts do not limit, and those of the policy that the fleet does not know."""
+        for r, resource in self._judged(fleet):
             silent = int((fleet.hosts.capacity[:, r] == ABSENT).sum())
             if silent:
                 yield NotEvaluated(self.name, f"capacity.{resource.name}", hosts=silent)
+        wanted = {entry.resource for entry in self.overcommit} | set(self.resources or ())
+        for name in sorted(wanted - fleet.resource_index.keys()):
+            yield NotEvaluated(self.name, f"capacity.{name}", hosts=len(fleet.hosts))
 
     def limits(self, fleet: Fleet) -> NDArray[np.int64]:
         """Return int64 [H, R]: what may be used (0 where the host does not name the resource)."""
         capacity, ratio = fleet.hosts.capacity, self._ratios(fleet)
-        out = np.zeros_like(capacity)
-        for h, r in np.argwhere(capacity != ABSENT).tolist():
-            out[h, r] = capacity_limit(int(capacity[h, r]), int(fleet.hosts.reserved[h, r]), int(ratio[h, r]))
-        return out
+        return np.where(capacity == ABSENT, 0, capacity_limits(capacity, fleet.hosts.reserved, ratio))
+
+    def _judged(self, fleet: Fleet) -> Iterator[tuple[int, Resource]]:
+        for r, resource in enumerate(fleet.resources):
+            if self.resources is None or resource.name in self.resources:
+                yield r, resource
 
     def _ratios(self, fleet: Fleet) -> NDArray[np.int64]:
         ratio = fleet.hosts.overcommit_millionths.copy()

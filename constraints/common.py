@@ -12,13 +12,13 @@ from optimizer.problem.atoms import Asked
 from optimizer.problem.rule import Hardness, NotEvaluated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from optimizer.fleet import Fleet, State
+    from optimizer.fleet import Fleet, GroupRule, State
 
-__all__ = ["CONFIG", "Parameters", "in_domains", "labelled"]
+__all__ = ["CONFIG", "Parameters", "host_load", "in_domains", "labelled", "names"]
 
 CONFIG = ConfigDict(extra="forbid", strict=False)
 
@@ -61,6 +61,11 @@ class Parameters:
         """Who asks, how hard, and what it counts."""
         return Asked(self.name, Hardness(self.hardness), self.weight, self.price)
 
+    def asked_by(self, rule: GroupRule) -> Asked:
+        """Combine with what a group asks: the policy's ``should`` softens the group's own must; weights multiply."""
+        hardness = Hardness.MUST if rule.must and self.hardness == "must" else Hardness.SHOULD
+        return Asked(self.name, hardness, rule.weight * self.weight, self.price)
+
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Name the facts that the rule wanted and the snapshot lacks; none unless a rule says otherwise."""
         return ()
@@ -82,3 +87,16 @@ def in_domains(state: State, level: int, vms: NDArray[np.int32]) -> dict[int, se
         if vm in state.other_end:
             here.setdefault(int(domain[state.other_end[vm]]), set()).add(vm)
     return here
+
+
+def host_load(state: State, amount: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return int64 [H]: the sum of `amount` (int64 [V]) over the VMs on each host, under way at both ends."""
+    vms, hosts = state.presence
+    load = np.zeros(len(state.fleet.hosts), np.int64)
+    np.add.at(load, hosts, amount[vms])
+    return load
+
+
+def names(fleet: Fleet, vms: Sequence[int], most: int = 5) -> str:
+    """Return the ids of the VMs (indices) for a message; `most` of them and an ellipsis where there are more."""
+    return ", ".join(fleet.vms.ids[vm] for vm in vms[:most]) + (", …" if len(vms) > most else "")

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-__all__ = ["MILLI", "capacity_limit", "demand_milli", "harm", "limit_milli", "share_of"]
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "MILLI",
+    "capacity_limit",
+    "capacity_limits",
+    "demand_milli",
+    "demands_milli",
+    "harm",
+    "limit_milli",
+    "share_of",
+]
 
 MILLI = 1000
 MILLION = 1_000_000
@@ -16,6 +31,14 @@ def capacity_limit(physical: int, reserved: int, overcommit_millionths: int) -> 
     return max(0, physical - reserved) * overcommit_millionths // MILLION
 
 
+def capacity_limits(
+    physical: NDArray[np.int64], reserved: NDArray[np.int64], overcommit_millionths: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return `capacity_limit` of each element; taken in two parts, since the product would not fit in int64."""
+    millions, rest = np.divmod(np.maximum(physical - reserved, 0), MILLION)
+    return np.asarray(millions * overcommit_millionths + rest * overcommit_millionths // MILLION, np.int64)
+
+
 def share_of(amount: int, share: float | Fraction) -> int:
     """Return `share` of `amount`, rounded down: for limits. The share is read as the decimal that it prints as."""
     return math.floor(amount * Fraction(str(share)))
@@ -24,6 +47,20 @@ def share_of(amount: int, share: float | Fraction) -> int:
 def demand_milli(value: float) -> int:
     """Return a measured quantity in thousandths, rounded up."""
     return math.ceil(Fraction(str(value)) * MILLI)
+
+
+def demands_milli(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return `demand_milli` of each element.
+
+    The product is good enough wherever it is far from a whole number; near one, a value that prints with three
+    decimals at most is that decimal, and the few that are left are taken one by one.
+    """
+    near = np.rint(values * MILLI)
+    out = np.where(near / MILLI == values, near, np.ceil(values * MILLI)).astype(np.int64)
+    unsure = (near / MILLI != values) & (np.abs(values * MILLI - near) < 1e-6 * np.maximum(1.0, np.abs(near)))
+    for i in np.flatnonzero(unsure).tolist():
+        out[i] = demand_milli(float(values[i]))
+    return out
 
 
 def limit_milli(value: float) -> int:
