@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import UNLIMITED, Apart, AtLeast, AtMost, Linear, Needs, Same
+from optimizer.problem.atoms import UNLIMITED, Apart, AtLeast, AtMost, Leave, Linear, Needs, Same
+from optimizer.problem.ends import fewest_domains, most_lone
 from optimizer.problem.evaluate import in_flow
 from optimizer.problem.rule import Hardness
 
@@ -41,11 +42,16 @@ class LinearTally:
 
 @dataclass(slots=True, eq=False)
 class SetTally:
-    """Counts of one set (or pair of sets) of an atom: how many distinct VMs of each side are in each domain."""
+    """Counts of one set (or pair of sets) of an atom: how many distinct VMs of each side are in each domain.
+
+    AtLeast and Needs judge a VM in flight at its worse end, so while its ends lie in different domains it is in
+    `floating` (domains by VM, a mapping for each side) and in no count. Same judges where a VM stands: its first end.
+    """
 
     atom: SetAtom
     member: int
     count: tuple[Counter[int], Counter[int]] = field(default_factory=lambda: (Counter(), Counter()))
+    floating: tuple[dict[int, frozenset[int]], dict[int, frozenset[int]]] = field(default_factory=lambda: ({}, {}))
     start: dict[int, int] = field(default_factory=dict)
 
     def excess(self) -> dict[int, int]:
@@ -55,6 +61,18 @@ class SetTally:
     def allowed(self, key: int) -> int:
         """Excess that may not be passed: what it was at the start."""
         return self.start.get(key, 0)
+
+    def place(self, side: int, vm: int, domains: tuple[int, ...], by: int) -> None:
+        """Count (`by` = +1) or no longer count (-1) a VM of one side whose ends lie in `domains`."""
+        there = frozenset(domains[:1] if isinstance(self.atom, Same) else domains)
+        if len(there) > 1 and isinstance(self.atom, AtLeast | Needs):
+            if by > 0:
+                self.floating[side][vm] = there
+            else:
+                del self.floating[side][vm]
+            return
+        for d in there:
+            _step(self.count[side], d, by)
 
 
 def _at_most(s: SetTally) -> dict[int, int]:
@@ -69,7 +87,8 @@ def _apart(s: SetTally) -> dict[int, int]:
 
 def _at_least(s: SetTally) -> dict[int, int]:
     assert isinstance(s.atom, AtLeast)
-    occupied = sum(n > 0 for n in s.count[LEFT].values())
+    settled, loose = s.count[LEFT], s.floating[LEFT]
+    occupied = fewest_domains(settled.keys(), loose.values()) if loose else len(settled)
     return {0: int(s.atom.k[s.member]) - occupied} if occupied else {}
 
 
@@ -78,7 +97,9 @@ def _same(s: SetTally) -> dict[int, int]:
 
 
 def _needs(s: SetTally) -> dict[int, int]:
-    return {0: sum(n for d, n in s.count[LEFT].items() if s.count[RIGHT][d] == 0)}
+    both, right = s.floating
+    left = [f for vm, f in both.items() if vm not in right]
+    return {0: most_lone(s.count[LEFT], s.count[RIGHT].keys(), left, right.values())}
 
 
 _EXCESS: dict[type, Callable[[SetTally], dict[int, int]]] = {
@@ -90,6 +111,13 @@ _EXCESS: dict[type, Callable[[SetTally], dict[int, int]]] = {
 }
 
 
+class _Exile(NamedTuple):
+    """A binding `Leave`: VMs (bool [V]) that may not arrive at `hosts` (bool [H]), since none of them was there."""
+
+    vms: NDArray[np.bool_]
+    hosts: NDArray[np.bool_]
+
+
 class Tally:
     """Presence of every VM and the sums that follow from it.
 
@@ -99,6 +127,7 @@ class Tally:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+        self._domain: list[list[int]] = [row.tolist() for row in problem.domain]
         self.ends: list[tuple[int, ...]] = [() if h == ABSENT else (h,) for h in problem.start.tolist()]
         for vm in np.flatnonzero(problem.also_at != ABSENT).tolist():
             self.ends[vm] += (int(problem.also_at[vm]),)
@@ -111,6 +140,7 @@ class Tally:
                 self._index(atom)
         for s in self.sets:
             s.start = s.excess()
+        self._exiles = [self._exile(a) for a in problem.atoms if isinstance(a, Leave) and _binds(a.asked.hardness)]
 
     # -- building ------------------------------------------------------------------------------------------------
 
@@ -121,7 +151,7 @@ class Tally:
         placed = np.flatnonzero(start != ABSENT)
         np.add.at(load, domain[start[placed]], atom.amount[placed])
         twice = np.flatnonzero(also != ABSENT)
-        twice = twice[domain[also[twice]] != domain[start[twice]]]
+        twice = twice[(start[twice] == ABSENT) | (domain[also[twice]] != domain[start[twice]])]
         np.add.at(load, domain[also[twice]], atom.amount[twice])
         free = atom.asked.hardness is Hardness.SHOULD
         ceiling = np.full_like(load, UNLIMITED) if free else np.maximum(atom.limit, load)
@@ -129,27 +159,33 @@ class Tally:
 
     def _index(self, atom: SetAtom) -> None:
         sides = (atom.left, atom.right) if isinstance(atom, Apart | Needs) else (atom.sets,)
+        domain = self._domain[atom.level]
         for i in range(len(sides[0])):
             tally = SetTally(atom, i)
             for side, sets in enumerate(sides):
                 for vm in sets[i].tolist():
                     self.sets_of[vm].append((tally, side))
-                    tally.count[side].update({int(self.problem.domain[atom.level, h]) for h in self.ends[vm]})
+                    tally.place(side, vm, tuple([domain[h] for h in self.ends[vm]]), +1)
             self.sets.append(tally)
+
+    def _exile(self, atom: Leave) -> _Exile:
+        vms = np.zeros(self.problem.vms, np.bool_)
+        start, also = self.problem.start[atom.vms], self.problem.also_at[atom.vms]
+        there = ((start != ABSENT) & atom.hosts[start]) | ((also != ABSENT) & atom.hosts[also])
+        vms[atom.vms[~there]] = True
+        return _Exile(vms, atom.hosts)
 
     # -- changing ------------------------------------------------------------------------------------------------
 
     def add(self, vm: int, host: int) -> None:
         """Make the VM present on `host` as well."""
-        self._change(vm, host, self.ends[vm], +1)
-        self.ends[vm] += (host,)
+        self._change(vm, host, self.ends[vm], (*self.ends[vm], host), +1)
 
     def remove(self, vm: int, host: int) -> None:
         """Make the VM no longer present on `host`."""
         rest = list(self.ends[vm])
         rest.remove(host)
-        self.ends[vm] = tuple(rest)
-        self._change(vm, host, self.ends[vm], -1)
+        self._change(vm, host, tuple(rest), tuple(rest), -1)
 
     def move(self, vm: int, source: int, target: int) -> None:
         """Take the VM from one host to the other, and spend its flows."""
@@ -163,19 +199,25 @@ class Tally:
             if in_flow(flow, vm, source, target):
                 self.flow_used[i] += times * int(flow.cost[vm])
 
-    def _change(self, vm: int, host: int, others: Iterable[int], sign: int) -> None:
-        others = tuple(others)
+    def _change(self, vm: int, host: int, others: tuple[int, ...], ends: tuple[int, ...], sign: int) -> None:
         for linear in self.linears:
-            domain = self.problem.domain[linear.atom.level]
-            if domain[host] not in domain[list(others)]:
-                linear.load[domain[host]] += sign * linear.atom.amount[vm]
+            atom = linear.atom
+            d = self._domain[atom.level][host]
+            if d not in self._held(atom, vm, others):
+                linear.load[d] += sign * atom.amount[vm]
         for tally, side in self.sets_of.get(vm, ()):
-            domain = self.problem.domain[tally.atom.level]
-            if domain[host] not in domain[list(others)]:
-                d = int(domain[host])
-                tally.count[side][d] += sign
-                if not tally.count[side][d]:
-                    del tally.count[side][d]
+            domain = self._domain[tally.atom.level]
+            tally.place(side, vm, tuple([domain[h] for h in self.ends[vm]]), -1)
+            tally.place(side, vm, tuple([domain[h] for h in ends]), +1)
+        self.ends[vm] = ends
+
+    def _held(self, atom: Linear, vm: int, ends: Iterable[int]) -> set[int]:
+        """Domains in which the VM counts anyway: those of its ends, and for a union that of its start."""
+        domain = self._domain[atom.level]
+        held = {domain[h] for h in ends}
+        if atom.union and self.problem.start[vm] != ABSENT:
+            held.add(domain[self.problem.start[vm]])
+        return held
 
     # -- asking --------------------------------------------------------------------------------------------------
 
@@ -185,77 +227,129 @@ class Tally:
         Present at both ends for Linear, AtMost and Apart; for AtLeast and Needs the state after its (one) present
         end is left counts too. Hosts where it is present are not among them.
         """
-        mask = self.problem.may_enter(vm).copy()
+        mask = self.admits(vm)
         for linear in self.linears:
-            amount = linear.atom.amount[vm]
-            if amount:
-                self._narrow_linear(mask, linear, vm, int(amount))
-        for tally, side in self.sets_of.get(vm, ()):
-            if tally.atom.asked.hardness is not Hardness.SHOULD:
-                blocked = self._blocked(tally, side, vm)
-                if blocked is not None:
-                    mask &= ~blocked[self.problem.domain[tally.atom.level]]
-        self._narrow_flows(mask, vm)
+            amount = int(linear.atom.amount[vm])
+            if amount and linear.atom.asked.hardness is not Hardness.SHOULD:
+                self._narrow_linear(mask, linear, vm, amount)
         mask[list(self.ends[vm])] = False
         return mask
 
+    def admits(self, vm: int) -> NDArray[np.bool_]:
+        """Return bool [H]: `room`, were there room: what Enter, Leave, sets and flows alone allow."""
+        mask = self.problem.may_enter(vm).copy()
+        for tally, side in self.sets_of.get(vm, ()):
+            if _binds(tally.atom.asked.hardness):
+                blocked = self._blocked(tally, side, vm)
+                if blocked is not None:
+                    mask &= ~blocked[self.problem.domain[tally.atom.level]]
+        for exile in self._exiles:
+            if exile.vms[vm]:
+                mask &= ~exile.hosts
+        self._narrow_flows(mask, vm)
+        return mask
+
     def fits(self, vm: int, host: int) -> bool:
-        """Whether the VM could arrive at `host` now (one host of `room`)."""
-        return bool(self.room(vm)[host])
+        """Whether the VM could arrive at `host` now (one host of `room`, in the time of the VM's own atoms)."""
+        return (
+            host not in self.ends[vm]
+            and bool(self.problem.may_enter(vm)[host])
+            and not any(e.vms[vm] and e.hosts[host] for e in self._exiles)
+            and all(self._fits_linear(linear, vm, host) for linear in self.linears)
+            and all(self._fits_set(tally, side, vm, host) for tally, side in self.sets_of.get(vm, ()))
+            and self._fits_flows(vm, host)
+        )
+
+    def _fits_linear(self, linear: LinearTally, vm: int, host: int) -> bool:
+        atom = linear.atom
+        amount = int(atom.amount[vm])
+        d = self._domain[atom.level][host]
+        if not amount or linear.load[d] <= linear.ceiling[d] - amount:
+            return True
+        return atom.asked.hardness is Hardness.SHOULD or d in self._held(atom, vm, self.ends[vm])
+
+    def _fits_set(self, tally: SetTally, side: int, vm: int, host: int) -> bool:
+        atom = tally.atom
+        if isinstance(atom, Same) or not _binds(atom.asked.hardness):
+            return True
+        domain = self._domain[atom.level]
+        d, here = domain[host], {domain[h] for h in self.ends[vm]}
+        if isinstance(atom, AtMost | Apart):
+            return d in here or not self._is_crowded(tally, side, vm, d)
+        return len(here) > 1 or not self._worse_at(tally, vm, here, d)
+
+    def _fits_flows(self, vm: int, host: int) -> bool:
+        source = self._source(vm)
+        return all(
+            used + int(flow.cost[vm]) <= flow.limit or not flow.cost[vm] or not in_flow(flow, vm, source, host)
+            for flow, used in zip(self.problem.flows, self.flow_used, strict=True)
+        )
+
+    def _source(self, vm: int) -> int:
+        return self.ends[vm][0] if self.ends[vm] else int(self.problem.start[vm])
 
     def _narrow_linear(self, mask: NDArray[np.bool_], linear: LinearTally, vm: int, amount: int) -> None:
         fits = linear.load <= linear.ceiling - amount
-        if linear.atom.level == 0:
-            mask &= fits
-            return
-        domain = self.problem.domain[linear.atom.level]
-        fits[domain[list(self.ends[vm])]] = True
-        mask &= fits[domain]
+        fits[list(self._held(linear.atom, vm, self.ends[vm]))] = True
+        mask &= fits if linear.atom.level == 0 else fits[self.problem.domain[linear.atom.level]]
 
     def _narrow_flows(self, mask: NDArray[np.bool_], vm: int) -> None:
         for i, flow in enumerate(self.problem.flows):
             if self.flow_used[i] + int(flow.cost[vm]) <= flow.limit or not flow.cost[vm]:
                 continue
-            source = self.ends[vm][0] if self.ends[vm] else int(self.problem.start[vm])
-            if not (flow.vms is None or flow.vms[vm]) or not (flow.sources is None or flow.sources[source]):
-                continue
-            mask &= False if flow.targets is None else ~flow.targets
+            if (flow.vms is None or flow.vms[vm]) and (flow.sources is None or flow.sources[self._source(vm)]):
+                mask &= False if flow.targets is None else ~flow.targets
 
     def _blocked(self, tally: SetTally, side: int, vm: int) -> NDArray[np.bool_] | None:
         """Return bool [domains]: where this VM's arrival makes the set worse than at the start (None: nowhere)."""
         atom = tally.atom
         if isinstance(atom, Same):
             return None
-        here = {int(self.problem.domain[atom.level, h]) for h in self.ends[vm]}
+        domain = self._domain[atom.level]
+        here = {domain[h] for h in self.ends[vm]}
         blocked = np.zeros(len(self.problem.domain_ids[atom.level]), np.bool_)
         if isinstance(atom, AtMost | Apart):
-            for d in _crowded(tally, side):
-                blocked[d] = d not in here
+            others = LEFT if isinstance(atom, AtMost) else 1 - side
+            alone = isinstance(atom, Apart) and (tally, others) in self.sets_of[vm]
+            for d in range(len(blocked)) if alone else tally.count[others]:
+                blocked[d] = d not in here and self._is_crowded(tally, side, vm, d)
             return blocked
         if len(here) > 1:
             return None
-        self._block_by_trial(tally, side, here, blocked)
+        self._block_by_trial(tally, vm, here, blocked)
         return blocked
 
-    def _block_by_trial(self, tally: SetTally, side: int, here: set[int], blocked: NDArray[np.bool_]) -> None:
-        """AtLeast and Needs: try each kind of domain, occupied ones one by one and one that stands for all empty."""
-        count = tally.count[side]
-        for d in here:
-            _step(count, d, -1)
-        occupied = set(tally.count[LEFT]) | set(tally.count[RIGHT]) | here
-        empty = next((d for d in range(len(blocked)) if d not in occupied), None)
-        for d in occupied | ({empty} if empty is not None else set()):
-            _step(count, d, +1)
-            worse = tally.excess().get(0, 0) > tally.allowed(0)
-            _step(count, d, -1)
-            if d == empty:
-                free = np.ones(len(blocked), np.bool_)
-                free[list(occupied)] = False
-                blocked[free] = worse
-            else:
-                blocked[d] = worse
-        for d in here:
-            _step(count, d, +1)
+    def _block_by_trial(self, tally: SetTally, vm: int, here: set[int], blocked: NDArray[np.bool_]) -> None:
+        """AtLeast and Needs: try each kind of domain, special ones one by one and one that stands for all others."""
+        special = {*tally.count[LEFT], *tally.count[RIGHT], *here}
+        for side in tally.floating:
+            special.update(*side.values())
+        plain = next((d for d in range(len(blocked)) if d not in special), None)
+        if plain is not None:
+            blocked[:] = self._worse_at(tally, vm, here, plain)
+        for d in special:
+            blocked[d] = self._worse_at(tally, vm, here, d)
+
+    def _worse_at(self, tally: SetTally, vm: int, here: set[int], domain: int) -> bool:
+        """Whether the set would be worse than at the start with the VM in `domain` and no longer `here`."""
+        sides = [side for other, side in self.sets_of[vm] if other is tally]
+        before = tuple(here)
+        for side in sides:
+            tally.place(side, vm, before, -1)
+            tally.place(side, vm, (domain,), +1)
+        worse = tally.excess().get(0, 0) > tally.allowed(0)
+        for side in sides:
+            tally.place(side, vm, (domain,), -1)
+            tally.place(side, vm, before, +1)
+        return worse
+
+    def _is_crowded(self, tally: SetTally, side: int, vm: int, d: int) -> bool:
+        """AtMost and Apart: whether the VM as one more of this side in the domain is worse than at the start."""
+        mine, theirs = tally.count[side], tally.count[1 - side]
+        if isinstance(tally.atom, AtMost):
+            return mine[d] + 1 - int(tally.atom.k[tally.member]) > tally.allowed(d)
+        both = (tally, 1 - side) in self.sets_of[vm]
+        return min(mine[d] + 1, theirs[d] + both) > tally.allowed(d)
 
     def excesses(self) -> Iterator[tuple[LinearTally | SetTally, int, int]]:
         """Yield (tally, domain, excess) for every instance above its limit now."""
@@ -268,18 +362,9 @@ class Tally:
                 yield tally, d, e
 
 
-def _crowded(tally: SetTally, side: int) -> Iterator[int]:
-    """Yield the domains where one more VM of this side is worse than at the start."""
-    if isinstance(tally.atom, AtMost):
-        k = int(tally.atom.k[tally.member])
-        for d, n in tally.count[LEFT].items():
-            if n + 1 - k > tally.allowed(d):
-                yield d
-    else:
-        mine, theirs = tally.count[side], tally.count[1 - side]
-        for d, n in theirs.items():
-            if min(mine[d] + 1, n) > tally.allowed(d):
-                yield d
+def _binds(hardness: Hardness) -> bool:
+    """Whether a demand of this hardness is never made worse."""
+    return hardness is not Hardness.SHOULD
 
 
 def _step(count: Counter[int], domain: int, by: int) -> None:
