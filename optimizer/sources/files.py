@@ -5,6 +5,7 @@ Everything that can be wrong with a file ends as an `InputError` that names it.
 
 from __future__ import annotations
 
+import gc
 import gzip
 import hashlib
 import io
@@ -89,12 +90,17 @@ def parse_json(data: bytes, where: str) -> Any:
     InputError
         For anything that is not JSON (NaN, comments, a second document, nesting beyond 1024), with line and column.
     """
+    collecting = gc.isenabled()
+    gc.disable()  # nothing of a half-parsed document is garbage, and looking for some takes as long as parsing
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
         hint = "a byte order mark does not belong there" if data.startswith(b"\xef\xbb\xbf") else error.msg
         raise InputError(where, at, error.doc[error.pos : error.pos + 20], "JSON", hint) from error
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def json_bytes(document: object, *, indent: bool = True) -> bytes:

@@ -213,9 +213,11 @@ def _times(records: Records, name: str) -> NDArray[np.float64]:
 def _signals(records: Records, name: str) -> NDArray[np.float64]:
     maps = _objects(records, name)
     out = np.full((len(records), len(Pressure)), NAN)
-    if any(maps):
-        for kind in Pressure:
-            out[:, kind] = [signals.get(kind.name.lower(), NAN) for signals in maps]
+    said = set().union(*maps)
+    for kind in Pressure:
+        signal = kind.name.lower()
+        if signal in said:
+            out[:, kind] = [signals.get(signal, NAN) for signals in maps]
     return out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from optimizer.sources.kinds import Fault, Kind, key_path, similar, text
@@ -33,6 +34,13 @@ class Field:
         return self.default is NOT_SAID
 
 
+def _present(column: Sequence[Any], name: str) -> list[Any]:
+    try:
+        return list(map(itemgetter(name), column))  # most often all have it, and this is twice as fast
+    except KeyError:
+        return [record[name] for record in column if name in record]
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """An object with these fields and no others, but for those that start with ``x_``."""
@@ -49,7 +57,7 @@ class Record:
             return False
         for name, entry in self.fields.items():
             if name in names:
-                values = [record[name] for record in column if name in record]
+                values = _present(column, name)
                 if (entry.required and len(values) < len(column)) or not entry.kind.fits(values):
                     return False
             elif entry.required and column:

@@ -1,0 +1,140 @@
+"""Every field of `remora-plan/1`: the checker and the JSON Schema read this one table."""
+
+from __future__ import annotations
+
+from optimizer.plan import StageStatus, Status
+from optimizer.sources.kinds import choice, exactly, flag, real, shaped, text, when, whole
+from optimizer.sources.shapes import Anything, Field, Listing, Maybe, Record
+
+__all__ = ["PLAN", "PLAN_FORMAT"]
+
+PLAN_FORMAT = "remora-plan/1"
+
+LARGEST = 2**62
+ID = text(what="an id")
+SUBJECT = text(1024, what="a subject")  # pairs are named by both ids
+WORDS = text(100_000, 0, prose=True)
+COUNT = whole(0, LARGEST)
+DIGEST = shaped(r"^sha256:[0-9a-f]{64}$", "sha256: and 64 hexadecimal digits")
+DURATION = real(0, 1e18)
+NUMBER = whole(1, 1_000_000)
+
+_RESOURCE = Field(ID, "which resource, where a subject has several", None)
+_DOMAIN = Field(SUBJECT, "which domain, as level:id, where a subject has several", None)
+_RULE = Field(ID, "the rule's name in the policy")
+
+STAGE = Record(
+    "stage",
+    {
+        "stage": Field(ID, "harm, should_harm, priced, moving, placement, or cost"),
+        "value": Field(COUNT, "what was reached"),
+        "bound": Field(COUNT, "what no plan can go below, given the stages before"),
+        "gap": Field(real(-1e19, 1), "(value - bound) / value"),
+        "status": Field(choice(*(s.value for s in StageStatus)), "optimal where value and bound are equal"),
+        "stopped_by": Field(Maybe(ID), "what ended the search for better; null if nothing was left to find", None),
+    },
+)
+
+PART = Record(
+    "part of a proof",
+    {
+        "hosts": Field(Listing(ID, unique=True), "where the part's VMs stand"),
+        "vms": Field(Listing(ID, unique=True), "the VMs of which so much has to move; no VM is in two parts"),
+        "at_least": Field(COUNT, "what the part adds to the bound"),
+        "by": Field(WORDS, "the argument"),
+        "curve": Field(Listing(Listing(COUNT, 2, 2)), "pairs (cost, least harm that is left at that cost)", []),
+    },
+)
+
+PROOF = Record(
+    "proof",
+    {
+        "stage": Field(ID, "which stage"),
+        "bound": Field(COUNT, "its bound"),
+        "parts": Field(Listing(PART), "independent parts that add up to it"),
+    },
+)
+
+REASON = Record(
+    "reason",
+    {
+        "rule": _RULE,
+        "subject": Field(SUBJECT, "the host, group, VM or pair that breaks it"),
+        "value": Field(whole(-LARGEST, LARGEST), "as measured"),
+        "limit": Field(whole(-LARGEST, LARGEST), "as allowed"),
+        "resource": _RESOURCE,
+        "domain": _DOMAIN,
+    },
+)
+
+MOVE = Record(
+    "move",
+    {
+        "id": Field(ID, "unique in the plan"),
+        "vm": Field(ID, "which VM"),
+        "from": Field(ID, "the host that it leaves"),
+        "to": Field(ID, "the host that it goes to"),
+        "after": Field(Listing(ID, unique=True), "moves that have to have succeeded before, and all that they need"),
+        "batch": Field(NUMBER, "number of its batch"),
+        "staging": Field(flag(), "a hop to a third host that only makes room"),
+        "seconds": Field(DURATION, "how long it is expected to take"),
+        "copied_mib": Field(COUNT, "how much travels"),
+        "reasons": Field(Listing(REASON), "violations at the start that it helps to mend", []),
+        "why": Field(WORDS, "the same in words", ""),
+    },
+)
+
+BATCH = Record(
+    "batch",
+    {
+        "batch": Field(NUMBER, "its number; batches run in this order"),
+        "moves": Field(Listing(ID, unique=True), "its moves"),
+        "seconds": Field(DURATION, "how long it is expected to take"),
+    },
+)
+
+REMAINING = Record(
+    "remaining violation",
+    {
+        "rule": _RULE,
+        "subject": Field(SUBJECT, "what breaks it"),
+        "excess": Field(COUNT, "by how much"),
+        "why": Field(WORDS, "why it stays"),
+        "would_help": Field(WORDS, "what would put it right"),
+        "resource": _RESOURCE,
+        "domain": _DOMAIN,
+    },
+)
+
+UNEVALUATED = Record(
+    "fact not evaluated",
+    {
+        "rule": _RULE,
+        "what": Field(SUBJECT, "the field that it wanted"),
+        "vms": Field(COUNT, "how many VMs do not have it", 0),
+        "hosts": Field(COUNT, "how many hosts do not have it", 0),
+    },
+)
+
+PLAN = Record(
+    "plan",
+    {
+        "format": Field(exactly(PLAN_FORMAT), "the format's tag"),
+        "id": Field(ID, "the plan's name"),
+        "fleet": Field(ID, "the fleet that it was made for"),
+        "taken_at": Field(when(), "when that fleet's snapshot was taken"),
+        "fleet_digest": Field(DIGEST, "digest of the snapshot's canonical JSON"),
+        "policy_digest": Field(DIGEST, "digest of the policy's canonical JSON"),
+        "made_at": Field(when(), "when the plan was made"),
+        "expires_at": Field(when(), "from then on it is not carried out"),
+        "status": Field(choice(*(s.value for s in Status)), "what the plan claims"),
+        "objective": Field(Listing(STAGE), "the stages in order, each with its own proof"),
+        "proof": Field(Listing(PROOF), "why no plan can do better"),
+        "moves": Field(Listing(MOVE), "every executable move, staging hops included"),
+        "batches": Field(Listing(BATCH), "moves that may be under way together"),
+        "remaining": Field(Listing(REMAINING), "violations that stay"),
+        "not_evaluated": Field(Listing(UNEVALUATED), "facts that rules wanted and the snapshot lacks"),
+        "stats": Field(Anything(), "how the plan was made", {}),
+        "reason": Field(WORDS, "why there is no plan, where there is none", ""),
+    },
+)
