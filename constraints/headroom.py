@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from constraints.common import CONFIG, Parameters, host_load, labelled
+from constraints.common import CONFIG, Parameters, host_load, labelled, names
 from optimizer.fleet import ABSENT, State
 from optimizer.problem.atoms import UNLIMITED, Enter, Linear
 from optimizer.problem.rounding import share_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from optimizer.fleet import Fleet, Move
+    from optimizer.fleet import Fleet
     from optimizer.problem.atoms import Atom
 
 __all__ = ["Headroom", "HeadroomLevels"]
@@ -127,19 +127,16 @@ class Headroom(Parameters):
     def _over_safe(self, state: State, r: int, levels: _Levels, before: NDArray[np.int64]) -> Iterator[Violation]:
         """Yield the moves to hosts that were over the safe level, and not over the alert, at the start."""
         fleet = state.fleet
-        arrivals: dict[tuple[int, int], Move] = {(m.vm, m.target): m for m in state.moves}
-        for vm, h in sorted(arrivals):
+        for vm, h in sorted({(m.vm, m.target) for m in state.moves}):
             if levels.named[h] and fleet.vms.demand[vm, r] and levels.safe[h] < before[h] <= levels.alert[h]:
                 yield Violation(
                     rule=self.name,
-                    subject=fleet.vms.ids[vm],
+                    subject=fleet.hosts.ids[h],
                     hardness=Hardness.HARD,
                     value=int(before[h]),
                     limit=int(levels.safe[h]),
                     excess=1,
                     resource=self.resource,
-                    domain=f"host:{fleet.hosts.ids[h]}",
-                    weight=self.weight,
                     vms=(vm,),
                     reason="over_safe",
                 )
@@ -148,10 +145,9 @@ class Headroom(Parameters):
         """Say how full the host is, and what would have to leave."""
         v = violation
         if v.hardness is Hardness.HARD:
-            host = (v.domain or "").partition(":")[2]
             return (
-                f"{v.subject}: may not go to {host}: {v.resource} was {v.value} there, over the safe level of "
-                f"{v.limit}; a host with room below its safe level could take it"
+                f"{v.subject}: {v.resource} {v.value} at the start, over the safe level of {v.limit}: it may not "
+                f"receive {names(fleet, v.vms)}; a host with room below its safe level could"
             )
         return (
             f"{v.subject}: {v.resource} {v.value} ({100 * v.value / v.unit:.1f} % of {v.unit}), may be {v.limit} "

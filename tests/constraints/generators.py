@@ -9,10 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from constraints.allowed import Allowed
 from constraints.anti_affinity import AntiAffinity
 from constraints.apart import Apart
+from constraints.budget import Budget, Limit
 from constraints.capacity import Capacity, Overcommit
+from constraints.eligible import Eligible
 from constraints.headroom import Headroom, HeadroomLevels
+from constraints.journey import Journey, Within
+from constraints.maintenance import Maintenance
 from constraints.needs import Needs
 from constraints.noisy_neighbor import NoisyNeighbor
 from constraints.spread import Spread
@@ -96,12 +101,12 @@ def _vm(rng: Random, number: int, hosts: list[Document], resources: list[str]) -
         rng,
         0.5,
         owner=lambda: rng.choice(OWNERS),
-        groups=lambda: rng.sample(GROUPS, rng.choice((1, 1, 2))),
         created_at=lambda: _time(-rng.choice((5, 30, 120, 3000))),
         noise=lambda: {kind: rng.choice((0.1, 0.35, 0.5, 0.9)) for kind in rng.sample(NOISE, rng.randint(0, 3))},
         sensitive=lambda: rng.random() < 0.6,
         labels=lambda: _labels(rng),
     )
+    vm |= _some(rng, 0.75, groups=lambda: rng.sample(GROUPS, rng.choice((1, 1, 2))))
     vm |= _some(
         rng,
         0.15,
@@ -283,7 +288,66 @@ def _together(rng: Random) -> Rule:
     return Together(**_common(rng))
 
 
+def _eligible(rng: Random) -> Rule:
+    return Eligible(
+        errors=rng.choice((None, 3)),
+        vms_per_cpu=rng.choice((None, None, 250.0, 400.5, 1000.0)),
+        vm_cap=rng.choice((None, None, 1, 2, 3)),
+        cpus=rng.random() < 0.7,
+        disk=rng.random() < 0.5,
+        memory=rng.random() < 0.5,
+        memory_floor_mib=rng.choice((None, None, 1, 3)),
+        busy=tuple(rng.sample(BUSY[:4], rng.randint(0, 4))),
+        owner_vms=rng.choice((None, 1, 1, 2)),
+        overcommit=(Overcommit(resource="memory_mib", ratio="1.5", labels={"cpu": "xeon"}),) * rng.randint(0, 1),
+    )
+
+
+def _allowed(rng: Random) -> Rule:
+    return Allowed(
+        mobility=rng.choice((("live",), ("live",), ("live", "cold"), ("cold",))),
+        states=tuple(rng.sample(("running", "paused", "stopped", "error", "unknown"), rng.randint(3, 5))),
+        pinned=tuple(rng.sample(("v0", "v1", "gone"), rng.choice((0, 0, 1, 2)))),
+        pinned_labels=({"tier": "lead"},) * rng.choice((0, 0, 1)),
+    )
+
+
+def _maintenance(rng: Random) -> Rule:
+    return Maintenance(
+        **_common(rng),
+        ahead_s=rng.choice((0, 600, 3600)),
+        hosts=tuple(rng.sample(("h0", "h1", "gone"), rng.choice((0, 0, 1, 2)))),
+        domains=rng.choice(({}, {}, {"rack": ("r0",)}, {"zone": ("z1", "z2")}, {"row": ("r0",)})),
+    )
+
+
+def _journey(rng: Random) -> Rule:
+    return Journey(
+        baby_s=rng.choice((None, 0, 600, 7200)),
+        unmovable=rng.choice((None, Within(times=rng.randint(1, 2), within_s=rng.choice((3240, 21600))))),
+        bouncing=rng.choice((None, Within(times=rng.randint(1, 2), within_s=rng.choice((3240, 86400))))),
+        moves_per_hour=rng.choice((None, 1, 2)),
+    )
+
+
+def _budget(rng: Random) -> Rule:
+    return Budget(limits=tuple(_limit(rng) for _ in range(rng.choice((1, 1, 2)))))
+
+
+def _limit(rng: Random) -> Limit:
+    per = rng.choice(("run", "source", "target", "domain", "pool", "owner", "label"))
+    amounts: Document = {"moves": rng.randint(0, 3)} if rng.random() < 0.8 else {"gib": 0}
+    label = {"label": rng.choice(("tier", "cpu"))} if per in ("pool", "label") else {}
+    window = {"window_s": rng.choice((1200, 86400))} if rng.random() < 0.5 else {}
+    return Limit(per=per, level=rng.choice(LEVELS), **amounts, **label, **window)
+
+
 POLICIES: dict[str, Callable[[Random], Rule]] = {
+    "allowed": _allowed,
+    "budget": _budget,
+    "eligible": _eligible,
+    "journey": _journey,
+    "maintenance": _maintenance,
     "anti_affinity": _anti_affinity,
     "apart": _apart,
     "capacity": _capacity,
