@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+from constraints.allowed import Allowed
 from constraints.anti_affinity import AntiAffinity
 from constraints.apart import Apart
+from constraints.budget import Budget
 from constraints.capacity import Capacity
+from constraints.eligible import Eligible
 from constraints.headroom import Headroom
+from constraints.journey import Journey
+from constraints.maintenance import Maintenance
 from constraints.needs import Needs
 from constraints.noisy_neighbor import NoisyNeighbor
 from constraints.spread import Spread
@@ -15,10 +20,15 @@ from optimizer.problem.rule import Rule
 __all__ = ["CATALOGUE", "SHIPPED"]
 
 CATALOGUE: dict[str, type[Rule]] = {
+    Allowed.kind: Allowed,
     AntiAffinity.kind: AntiAffinity,
     Apart.kind: Apart,
+    Budget.kind: Budget,
     Capacity.kind: Capacity,
+    Eligible.kind: Eligible,
     Headroom.kind: Headroom,
+    Journey.kind: Journey,
+    Maintenance.kind: Maintenance,
     Needs.kind: Needs,
     NoisyNeighbor.kind: NoisyNeighbor,
     Spread.kind: Spread,

@@ -1,0 +1,191 @@
+"""Allowed: where a VM may go at all, and whether it may be moved: labels, forbidden hosts, mobility, state, pins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from constraints.common import CONFIG, labelled
+from constraints.hard import HardParameters
+from optimizer.fleet import ABSENT, HostState, Mobility, VmState
+from optimizer.problem.atoms import Enter, Fixed
+from optimizer.problem.rule import NotEvaluated, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from optimizer.fleet import Fleet, State
+    from optimizer.problem.atoms import Atom
+
+__all__ = ["Allowed"]
+
+Need = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Allowed(HardParameters):
+    """What VMs and their owners put up with.
+
+    Parameters
+    ----------
+    mobility
+        The mobilities that are moved; the others stay.
+    states
+        The states of VMs that are moved; the others stay.
+    pinned
+        Ids of VMs that stay.
+    pinned_labels
+        VMs that have every label of one of these stay.
+    """
+
+    kind: ClassVar[str] = "allowed"
+    understands: ClassVar[frozenset[str]] = frozenset({"mobility", "requires", "forbidden_hosts"})
+    facts: ClassVar[frozenset[str]] = frozenset({"pinned"})
+
+    mobility: tuple[Literal["live", "cold"], ...] = ("live",)
+    states: tuple[Literal["running", "paused", "stopped", "error", "unknown"], ...] = ("running", "paused")
+    pinned: tuple[str, ...] = ()
+    pinned_labels: tuple[dict[str, str], ...] = ()
+
+    # -- lower ---------------------------------------------------------------------------------------------------
+
+    def lower(self, fleet: Fleet) -> Iterable[Atom]:
+        """Lower to `Fixed` for those that stay, by reason, and `Enter` for those that may not go everywhere."""
+        yield from self._fixed(fleet)
+        needs: dict[Need, list[int]] = {}
+        for vm, need in fleet.vms.requires.items():
+            needs.setdefault(tuple(sorted((k, tuple(sorted(v))) for k, v in need.items())), []).append(vm)
+        for need_key, vms in needs.items():
+            yield Enter(self.name, np.array(sorted(vms), np.int32), _offers(fleet, need_key))
+        shut: dict[tuple[int, ...], list[int]] = {}
+        for vm, hosts in fleet.vms.forbidden_hosts.items():
+            shut.setdefault(tuple(sorted(hosts)), []).append(vm)
+        for hosts, vms in shut.items():
+            free = np.ones(len(fleet.hosts), np.bool_)
+            free[list(hosts)] = False
+            yield Enter(self.name, np.array(sorted(vms), np.int32), free)
+
+    def _fixed(self, fleet: Fleet) -> Iterator[Fixed]:
+        vms = fleet.vms
+        for kind in (Mobility.LIVE, Mobility.COLD, Mobility.NONE):
+            if kind.name.lower() not in self.mobility:
+                yield from self._stay(vms.mobility == kind, _MOBILITY[kind])
+        for state in VmState:
+            if state.name.lower() not in self.states:
+                yield from self._stay(vms.state == state, f"it is {state.name.lower()}: not moved by this policy")
+        down = fleet.hosts.state == HostState.DOWN
+        placed = vms.host != ABSENT
+        yield from self._stay(
+            placed & down[np.where(placed, vms.host, 0)], "its host is down: it neither gives nor takes"
+        )
+        pinned = np.zeros(len(vms), np.bool_)
+        pinned[[fleet.vm_index[name] for name in self.pinned if name in fleet.vm_index]] = True
+        for labels in self.pinned_labels:
+            pinned |= labelled(vms.labels, labels)
+        yield from self._stay(pinned, "the policy pins it")
+
+    def _stay(self, which: NDArray[np.bool_], reason: str) -> Iterator[Fixed]:
+        if which.any():
+            yield Fixed(self.name, np.flatnonzero(which).astype(np.int32), reason)
+
+    # -- check ---------------------------------------------------------------------------------------------------
+
+    def check(self, state: State) -> Iterator[Violation]:
+        """Judge the VM and the target of every move that was made or is under way."""
+        fleet = state.fleet
+        for vm in dict.fromkeys(m.vm for m in state.moves):
+            for reason, value in self._stays(fleet, vm):
+                yield self.refusal(fleet.vms.ids[vm], reason, value, 0, (vm,))
+        for vm, host in dict.fromkeys((m.vm, m.target) for m in state.moves):
+            unmet = _unmet(fleet, vm, host)
+            if unmet:
+                yield self.refusal(fleet.hosts.ids[host], "requires", len(unmet), 0, (vm,))
+            if host in fleet.vms.forbidden_hosts.get(vm, ()):
+                yield self.refusal(fleet.hosts.ids[host], "forbidden", 1, 0, (vm,))
+
+    def _stays(self, fleet: Fleet, vm: int) -> Iterator[tuple[str, int]]:
+        """Yield each reason for which the VM stays, and the code of what it is instead of movable."""
+        vms, host = fleet.vms, int(fleet.vms.host[vm])
+        if Mobility(int(vms.mobility[vm])).name.lower() not in self.mobility:
+            yield "mobility", int(vms.mobility[vm])
+        if VmState(int(vms.state[vm])).name.lower() not in self.states:
+            yield "vm_state", int(vms.state[vm])
+        if host != ABSENT and fleet.hosts.state[host] == HostState.DOWN:
+            yield "host_down", int(HostState.DOWN)
+        labels = vms.labels[vm].items()
+        if vms.ids[vm] in self.pinned or any(wanted.items() <= labels for wanted in self.pinned_labels):
+            yield "pinned", 1
+
+    # -- in words ------------------------------------------------------------------------------------------------
+
+    def explain(self, violation: Violation, fleet: Fleet) -> str:
+        """Say what forbids the move, and who could lift it."""
+        return f"{violation.subject}: {_TEXTS[violation.reason](fleet, violation.vms[0], violation.subject)}"
+
+    def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
+        """Name pinned VMs that the fleet does not have: misspelt, or gone."""
+        unknown = sum(name not in fleet.vm_index for name in self.pinned)
+        if unknown:
+            yield NotEvaluated(self.name, "pinned", vms=unknown)
+
+
+def _offers(fleet: Fleet, need: Need) -> NDArray[np.bool_]:
+    """Return bool [H]: which hosts have, for each label, one of the values."""
+    return np.array([all(have.get(k) in v for k, v in need) for have in fleet.hosts.labels], np.bool_)
+
+
+def _unmet(fleet: Fleet, vm: int, host: int) -> dict[str, tuple[str, ...]]:
+    need: Mapping[str, tuple[str, ...]] = fleet.vms.requires.get(vm, {})
+    have = fleet.hosts.labels[host]
+    return {key: values for key, values in need.items() if have.get(key) not in values}
+
+
+_MOBILITY = {
+    Mobility.LIVE: "this policy moves no VM live",
+    Mobility.COLD: "it can only be moved cold: not done by this policy",
+    Mobility.NONE: "it cannot be moved",
+}
+
+
+def _mobility(fleet: Fleet, vm: int, subject: str) -> str:
+    because = fleet.vms.mobility_reason.get(vm)
+    return _MOBILITY[Mobility(int(fleet.vms.mobility[vm]))] + (f" ({because})" if because else "")
+
+
+def _vm_state(fleet: Fleet, vm: int, subject: str) -> str:
+    return f"it is {VmState(int(fleet.vms.state[vm])).name.lower()}, which this policy does not move; add it to states"
+
+
+def _host_down(fleet: Fleet, vm: int, subject: str) -> str:
+    return f"its host {fleet.hosts.ids[int(fleet.vms.host[vm])]} is down and neither gives nor takes"
+
+
+def _pinned(fleet: Fleet, vm: int, subject: str) -> str:
+    return "the policy pins it; take it out of pinned or pinned_labels"
+
+
+def _requires(fleet: Fleet, vm: int, subject: str) -> str:
+    host = fleet.host_index[subject]
+    have = fleet.hosts.labels[host]
+    parts = [
+        f"{k} {have.get(k, 'is not labelled')}, {' or '.join(v)} required" for k, v in _unmet(fleet, vm, host).items()
+    ]
+    return f"{'; '.join(parts)} by {fleet.vms.ids[vm]}"
+
+
+def _forbidden(fleet: Fleet, vm: int, subject: str) -> str:
+    return f"it is among the forbidden hosts of {fleet.vms.ids[vm]}"
+
+
+_TEXTS: dict[str, Callable[[Fleet, int, str], str]] = {
+    "mobility": _mobility,
+    "vm_state": _vm_state,
+    "host_down": _host_down,
+    "pinned": _pinned,
+    "requires": _requires,
+    "forbidden": _forbidden,
+}
