@@ -43,7 +43,7 @@ class InputError(RemoraError):
 
     def __init__(self, where: str, path: str, value: object, expected: str, hint: str = "") -> None:
         self.where, self.path, self.value, self.expected, self.hint = where, path, value, expected, hint
-        place = f"{where}: {path}" if path else where
+        place = printable(f"{where}: {path}" if path else where)
         super().__init__(f"{place}: {shorten(value)}: expected {expected}" + (f" ({hint})" if hint else ""))
 
 
@@ -73,6 +73,14 @@ class Interrupted(RemoraError):
 
 def shorten(value: object, limit: int = 80) -> str:
     """Render a value that was read for a message: escaped, and cut at `limit` characters."""
-    text = ascii(value) if not isinstance(value, str) else repr(value)
-    printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return printable if len(printable) <= limit else printable[: limit - 1] + "…"
+    try:
+        text = repr(value) if isinstance(value, str) else ascii(value)
+    except (RecursionError, ValueError):  # nested too deeply, or an integer of thousands of digits
+        text = f"a {type(value).__name__} that is too large to show"
+    text = printable(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Escape control characters: what was read may not steer a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

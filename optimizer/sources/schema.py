@@ -1,0 +1,80 @@
+"""The formats as JSON Schema and the table of defaults, made from the same tables that the checkers read.
+
+JSON Schema says what a document looks like; that its names refer to something (hosts, levels, groups) is said in
+`docs/formats.md` and judged by the readers.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from optimizer.sources.csv_table import MAPPING, MAPPING_FORMAT
+from optimizer.sources.fleet_fields import FLEET, FLEET_FORMAT
+from optimizer.sources.overlay import OVERLAY, OVERLAY_FORMAT
+from optimizer.sources.plan_fields import PLAN, PLAN_FORMAT
+from optimizer.sources.shapes import Listing, Maybe, Record, Table, Tagged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from optimizer.sources.kinds import Kind
+
+__all__ = ["DefaultRow", "defaults_table", "fleet_schema", "mapping_schema", "overlay_schema", "plan_schema"]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class DefaultRow(NamedTuple):
+    """An optional field, what holds where it is absent (as JSON; ``not known`` where nothing does), and its meaning."""
+
+    field: str
+    default: str
+    meaning: str
+
+
+def fleet_schema() -> dict[str, Any]:
+    """Return `remora-fleet/1` as JSON Schema 2020-12."""
+    return _schema(FLEET, FLEET_FORMAT)
+
+
+def plan_schema() -> dict[str, Any]:
+    """Return `remora-plan/1` as JSON Schema 2020-12."""
+    return _schema(PLAN, PLAN_FORMAT)
+
+
+def overlay_schema() -> dict[str, Any]:
+    """Return `remora-overlay/1` as JSON Schema 2020-12."""
+    return _schema(OVERLAY, OVERLAY_FORMAT)
+
+
+def mapping_schema() -> dict[str, Any]:
+    """Return `remora-mapping/1` as JSON Schema 2020-12."""
+    return _schema(MAPPING, MAPPING_FORMAT)
+
+
+def defaults_table(record: Record = FLEET) -> tuple[DefaultRow, ...]:
+    """Return every optional field of a format (the fleet's if none is given) with its default, in document order."""
+    return tuple(_defaults(record, ""))
+
+
+def _schema(record: Record, tag: str) -> dict[str, Any]:
+    return {"$schema": DIALECT, "$id": f"urn:remora:{tag.replace('/', ':')}", "title": tag, **record.schema()}
+
+
+def _defaults(kind: Kind, path: str) -> Iterator[DefaultRow]:
+    if isinstance(kind, Record):
+        for name, entry in kind.fields.items():
+            at = f"{path}.{name}" if path else name
+            if not entry.required:
+                yield DefaultRow(at, "not known" if entry.default is None else json.dumps(entry.default), entry.doc)
+            yield from _defaults(entry.kind, at)
+    elif isinstance(kind, Tagged):
+        for name, case in kind.cases.items():
+            yield from _defaults(case, f"{path}({name})")
+    elif isinstance(kind, Listing):
+        yield from _defaults(kind.of, f"{path}[]")
+    elif isinstance(kind, Table):
+        yield from _defaults(kind.of, f"{path}.*")
+    elif isinstance(kind, Maybe):
+        yield from _defaults(kind.of, path)
