@@ -60,8 +60,14 @@ def _add(field: str, by: int) -> Mutation:
     return lambda rng, problem, atom: replace(atom, **{field: getattr(atom, field) + by})
 
 
-def _heavier(rng: Random, problem: Problem, atom: Any) -> Atom:
-    return replace(atom, asked=replace(atom.asked, weight=atom.asked.weight + 1))
+def _heavier(rng: Random, problem: Problem, atom: Any) -> Atom | None:
+    """Weigh more; a guard has no harm, so its weight and unit say nothing."""
+    guard = atom.asked.hardness is Hardness.GUARD
+    return None if guard else replace(atom, asked=replace(atom.asked, weight=atom.asked.weight + 1))
+
+
+def _other_unit(rng: Random, problem: Problem, atom: Linear) -> Atom | None:
+    return None if atom.asked.hardness is Hardness.GUARD else replace(atom, unit=atom.unit + 1)
 
 
 def _softer(rng: Random, problem: Problem, atom: Any) -> Atom:
@@ -79,7 +85,9 @@ def _forget_amount(rng: Random, problem: Problem, atom: Linear) -> Atom | None:
 
 
 def _forget_base(rng: Random, problem: Problem, atom: Linear) -> Atom | None:
-    return replace(atom, base=atom.base * 0) if atom.base.any() else None
+    """Forget what no VM explains; a guard, which is judged against its start, shows that too seldom (once in 1500)."""
+    judged = atom.base.any() and atom.asked.hardness is not Hardness.GUARD
+    return replace(atom, base=atom.base * 0) if judged else None
 
 
 def _drop_vm(rng: Random, problem: Problem, atom: Any) -> Atom | None:
@@ -107,7 +115,7 @@ MUTATIONS: dict[type, dict[str, Mutation]] = {
         "limit - 1": _add("limit", -1),
         "forgets a VM": _forget_amount,
         "forgets the base": _forget_base,
-        "other unit": _add("unit", 1),
+        "other unit": _other_unit,
         **_ASKED,
     },
     AtMost: {"k + 1": _add("k", 1), "other level": _other_level, "drops a member": _drop_member("sets"), **_ASKED},
