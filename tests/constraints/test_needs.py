@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from typing import Any
+
+from constraints.needs import Needs
+from optimizer.problem.rule import Hardness
+from tests.build import Document, fleet, host, vm
+from tests.constraints.given import given
+
+HOSTS = [host(f"h{i}", rack=f"r{i // 2}", zone=f"z{i // 4}") for i in range(8)]
+
+
+def group(level: str = "rack", **rule: Any) -> list[Document]:
+    needs = {"rule": "needs", "level": level, "with": "cache"} | rule
+    return [{"id": "web", "rules": [needs]}, {"id": "cache", "rules": []}]
+
+
+def webs(*hosts: str | None) -> list[Document]:
+    return [vm(f"w{i}", h, groups=["web"]) for i, h in enumerate(hosts)]
+
+
+def caches(*hosts: str | None) -> list[Document]:
+    return [vm(f"c{i}", h, groups=["cache"]) for i, h in enumerate(hosts)]
+
+
+def test_where_there_is_one_there_is_the_other() -> None:
+    given(Needs(), fleet(HOSTS, webs("h0", "h2") + caches("h1", "h3"), groups=group())).is_content()
+
+
+def test_the_other_may_be_alone() -> None:
+    given(Needs(), fleet(HOSTS, webs("h0") + caches("h1", "h6"), groups=group())).is_content()
+
+
+def test_each_vm_without_counts_a_thousand() -> None:
+    lone = given(Needs(), fleet(HOSTS, webs("h0", "h2", "h3") + caches("h1"), groups=group(weight=3)))
+    lone.penalizes_by(6000)
+    assert (lone.only.subject, lone.only.vms) == ("web|cache", (1, 2))
+    lone.says("web: 2 VMs (w1, w2) on a rack without a VM of cache", "one would have to come")
+
+
+def test_vms_under_way_count_at_the_worse_end() -> None:
+    both = given(Needs(), fleet(HOSTS, webs("h0", "h0") + caches("h1", "h2"), groups=group()))
+    both.is_content()
+    both.under_way("w0 h4").exceeds_by(1)
+    both.under_way("w0 h2").is_content()
+    both.under_way("c0 h4").exceeds_by(2)
+    both.under_way("c1 h1").is_content()
+    both.under_way("c0 h4", "w0 h4").exceeds_by(2)
+
+
+def test_it_travels_together_with_what_it_needs_or_not_at_all() -> None:
+    pair = given(Needs(), fleet(HOSTS, webs("h0") + caches("h0"), groups=group()))
+    pair.under_way("w0 h2", "c0 h2").exceeds_by(1)
+    pair.finished("c0 h2").exceeds_by(1)
+    pair.finished("w0 h2", "c0 h3").is_content()
+
+
+def test_a_vm_of_both_brings_what_it_needs_along() -> None:
+    vms = [vm("b0", "h4", groups=["web", "cache"]), *webs("h5")]
+    given(Needs(), fleet(HOSTS, vms, groups=group())).is_content()
+    given(Needs(), fleet(HOSTS, vms, groups=group())).under_way("b0 h0").exceeds_by(1)
+
+
+def test_a_need_that_the_fleet_cannot_meet_stays_and_says_so() -> None:
+    none = given(Needs(), fleet(HOSTS, webs("h0", "h2"), groups=group()))
+    none.exceeds_by(2)
+    none.says("web: 2 VMs (w0, w1) need a VM of cache, and the fleet has none")
+
+
+def test_vms_that_are_not_placed_need_nothing_and_serve_nobody() -> None:
+    given(Needs(), fleet(HOSTS, webs(None), groups=group())).is_content()
+    given(Needs(), fleet(HOSTS, webs("h0") + caches(None), groups=group())).exceeds_by(1)
+
+
+def test_levels_are_judged_apart() -> None:
+    rules = [*group("host")[0]["rules"], *group("zone")[0]["rules"]]
+    groups = [{"id": "web", "rules": rules}, {"id": "cache", "rules": []}]
+    both = given(Needs(), fleet(HOSTS, webs("h0") + caches("h4"), groups=groups))
+    assert [v.subject for v in both.violations] == ["web|cache", "web (zone)|cache"]
+
+
+def test_hardness_is_the_softer_of_the_two() -> None:
+    lone = webs("h0") + caches("h2")
+    assert given(Needs(), fleet(HOSTS, lone, groups=group())).only.hardness is Hardness.MUST
+    assert given(Needs(hardness="should"), fleet(HOSTS, lone, groups=group())).only.hardness is Hardness.SHOULD
+    assert given(Needs(), fleet(HOSTS, lone, groups=group(hardness="should"))).only.hardness is Hardness.SHOULD
+
+
+def test_it_wants_no_fact_that_could_be_absent() -> None:
+    given(Needs(), fleet(HOSTS, webs("h0"), groups=group())).lacks()
