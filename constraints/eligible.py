@@ -319,7 +319,7 @@ class Eligible(HardParameters):
             yield NotEvaluated(self.name, what, hosts=silent)
 
     def notes(self, fleet: Fleet) -> list[str]:
-        """Point out each limit on the number of VMs that another one makes unreachable, and on how many hosts."""
+        """Point out each limit that another one makes unreachable, and on how many hosts."""
         lower: dict[str, list[int]] = {}
         for host in range(len(fleet.hosts)):
             limits = dict(self.count_limits_of(fleet, host))
@@ -334,4 +334,16 @@ class Eligible(HardParameters):
                 f"{self.name}: {reason} ({first[reason]} VMs at {fleet.hosts.ids[hosts[0]]}) is out of reach on "
                 f"{len(hosts)} of {len(fleet.hosts)} hosts: {other} stops at {least}"
             )
-        return out
+        return [*out, *self._floor_note(fleet)]
+
+    def _floor_note(self, fleet: Fleet) -> Iterator[str]:
+        r = fleet.resource_index.get(MEMORY)
+        if self.memory_floor_mib is None or r is None or not self.memory:
+            return
+        sold = Capacity(overcommit=self.overcommit).limits(fleet)[:, r]
+        kept = (fleet.hosts.capacity[:, r] != ABSENT) & (sold < self._floor_limits(fleet))
+        if kept.any():
+            yield (
+                f"{self.name}: memory_floor ({self.memory_floor_mib} MiB) is out of reach on {int(kept.sum())} of "
+                f"{len(fleet.hosts)} hosts: what is reserved there is more"
+            )
