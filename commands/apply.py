@@ -1,0 +1,122 @@
+"""`remora apply`: carry a plan out, or find out whether it would be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.common import (
+    FILE,
+    NewFile,
+    fleet_argument,
+    json_option,
+    load_fleet_and_document,
+    load_policy,
+    not_an_input,
+    overlay_option,
+    policy_option,
+    say,
+    write_json,
+)
+from commands.progress import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from optimizer.execute.apply import Applied
+    from optimizer.execute.drivers.simulated import SimulatedDriver
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Plan
+    from optimizer.policy import Policy
+
+__all__ = ["command"]
+
+LEDGER = "remora-ledger.sqlite"
+
+
+@click.command("apply")
+@fleet_argument
+@click.argument("plan", type=FILE)
+@click.option("--act", is_flag=True, help="Do it. Without this nothing is done and nothing is written.")
+@click.option("--fail", multiple=True, metavar="MOVE", help="Let this move fail (simulated driver); repeat for more.")
+@click.option("-o", "--output", type=NewFile(), metavar="AFTER", help="Write the fleet that results.")
+@click.option(
+    "--ledger",
+    type=NewFile(),
+    default=LEDGER,
+    show_default=True,
+    envvar="REMORA_LEDGER",
+    metavar="PATH",
+    help="What remembers every plan that was carried out (also REMORA_LEDGER).",
+)
+@policy_option
+@overlay_option
+@json_option
+def command(
+    fleet: Path,
+    plan: Path,
+    act: bool,
+    fail: tuple[str, ...],
+    output: Path | None,
+    ledger: Path,
+    policy: str,
+    overlay: Path | None,
+    as_json: bool,
+) -> int:
+    """Carry a plan out with the simulated driver, whose clock starts when the snapshot was taken.
+
+    Read-only unless --act. A foreign or stale plan, one that is not safe here, and one that was applied before are
+    refused with 4.
+    """
+    from optimizer.report.apply_page import apply_page, describe_applied
+    from optimizer.sources.fleet_after import after_document
+    from optimizer.sources.plan_json import read_plan
+
+    if not act and (fail or output):
+        raise click.UsageError("--fail and -o need --act: without it nothing is done", click.get_current_context())
+    not_an_input("-o", output, fleet, plan, overlay, ledger)
+    not_an_input("--ledger", ledger, fleet, plan, overlay)
+    wish = load_policy(policy)
+    snapshot, document = load_fleet_and_document(fleet, overlay)
+    answer = read_plan(plan)
+    _check_failures(plan, answer, fail)
+    applied, driver = _carry_out(snapshot, wish, answer, ledger, act=act, fail=fail)
+    if output is not None:
+        past = driver.snapshot().history[len(snapshot.history) :]
+        write_json(output, after_document(document, past, driver.clock.now()))
+        click.echo(f"{output}: the fleet after {len(past)} moves", err=True)
+    facts = describe_applied(answer, applied)
+    say(as_json, lambda: facts, lambda: apply_page(facts))
+    return applied.exit_code
+
+
+def _check_failures(path: Path, plan: Plan, fail: tuple[str, ...]) -> None:
+    from optimizer.errors import InputError
+    from optimizer.sources.kinds import similar
+
+    known = {move.id for move in plan.moves}
+    for name in fail:
+        if name not in known:
+            raise InputError("apply", "--fail", name, f"a move of {path}", similar(name, known))
+
+
+def _carry_out(
+    fleet: Fleet, policy: Policy, plan: Plan, path: Path, *, act: bool, fail: tuple[str, ...]
+) -> tuple[Applied, SimulatedDriver]:
+    from optimizer.execute.apply import apply
+    from optimizer.execute.drivers.simulated import SimulatedDriver
+    from optimizer.execute.ledger import Ledger
+
+    driver = SimulatedDriver(fleet, fail)
+    ledger = Ledger.create_or_open(str(path)) if act else Ledger.peek(str(path))
+    try:
+        with Progress("applying") as progress:
+
+            def tell(move: Any, state: Any, *_: Any) -> None:
+                progress.tell(f"{move.id} {move.vm} {state.value}")
+
+            return apply(fleet, policy, plan, driver, ledger, act=act, progress=tell), driver
+    finally:
+        if ledger is not None:
+            ledger.close()

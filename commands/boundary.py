@@ -1,0 +1,151 @@
+"""The edge of the program: every way to end becomes one clear line and an exit code of the contract, no traceback.
+
+=====  ======================================================
+0      done, nothing wrong
+1      done, and something needs attention; or a fault in Remora itself, which says so
+2      the input or the command line is wrong; nothing was written
+3      no plan in time
+4      stopped by a safety
+130    interrupted
+=====  ======================================================
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import click
+
+from optimizer.errors import RemoraError
+
+__all__ = ["Exit", "Remora", "complain", "print_version"]
+
+
+class Exit(IntEnum):
+    """The exit codes of every command."""
+
+    DONE = 0
+    ATTENTION = 1
+    INPUT = 2
+    NO_PLAN_IN_TIME = 3
+    STOPPED = 4
+    INTERRUPTED = 130
+
+
+class Remora(click.Group):
+    """The group of all commands; they list in the order in which they were added and return their exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in their own order."""
+        return list(self.commands)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run, and leave with an exit code of the contract whatever happens."""
+        _survive_odd_names()
+        extra["standalone_mode"] = False
+        try:
+            code = _run(lambda: super(Remora, self).main(*args, **extra))
+            code = _flush(code)
+        except KeyboardInterrupt:
+            code = Exit.INTERRUPTED
+        sys.exit(int(code))
+
+
+def _run(run: Any) -> int:
+    """Turn every error into its line and its code."""
+    try:
+        return int(run() or Exit.DONE)
+    except RemoraError as error:
+        return _end(str(error), error.exit_code)
+    except click.exceptions.Abort:
+        return _end("interrupted", Exit.INTERRUPTED)
+    except KeyboardInterrupt:
+        return _end("interrupted", Exit.INTERRUPTED)
+    except click.ClickException as error:
+        return _end(_usage(error), Exit.INPUT)
+    except BrokenPipeError:
+        return Exit.ATTENTION
+    except MemoryError:
+        return _end("out of memory: a smaller fleet, or a machine with more of it, would help", Exit.ATTENTION)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _end(f"{place}{error.strerror or error}", Exit.INPUT)
+    except Exception as error:
+        return _end(_internal(error), Exit.ATTENTION)
+
+
+def _end(text: str, code: int) -> int:
+    complain(text)
+    return code
+
+
+def complain(text: str) -> None:
+    """Print one line on standard error, harmless whatever names it quotes."""
+    from optimizer.report.words import clean
+
+    try:
+        print(f"remora: {clean(text)}", file=sys.stderr, flush=True)
+    except OSError:  # nobody reads standard error any more: the exit code still says it
+        _to_nowhere(sys.stderr)
+
+
+def _usage(error: click.ClickException) -> str:
+    text = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return text
+    command = context.command_path.removeprefix(context.find_root().command_path).strip()
+    return (f"{command}: " if command else "") + f"{text} (see `{context.command_path} --help`)"
+
+
+def _internal(error: Exception) -> str:
+    """Name the fault and where it happened: what a report needs, on one line."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    at = ""
+    if trace is not None:
+        at = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    what = " ".join(str(error).split())[:200]
+    return (
+        f"internal error: {type(error).__name__}: {what}{at}; this is a fault in Remora: please report it with the "
+        "command line and, if they may be shared, the input files"
+    )
+
+
+def _flush(code: int) -> int:
+    """Write out what is left; a reader that has gone away (``| head``) had enough, and that is no error."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _to_nowhere(sys.stdout)
+    except OSError as error:
+        _to_nowhere(sys.stdout)
+        return _end(f"standard output: {error.strerror or error}", Exit.INPUT)
+    return code
+
+
+def _to_nowhere(stream: Any) -> None:
+    """Let the interpreter's own flush at exit have somewhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _survive_odd_names() -> None:
+    """Escape what the terminal's encoding cannot say, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def print_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    """Print the version and leave."""
+    if asked and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"remora {version('remora')}")
+        context.exit()

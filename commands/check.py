@@ -1,0 +1,33 @@
+"""`remora check`: what is wrong with a fleet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.boundary import Exit
+from commands.common import fleet_argument, json_option, load_fleet, load_policy, overlay_option, policy_option, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["command"]
+
+
+@click.command("check")
+@fleet_argument
+@policy_option
+@overlay_option
+@json_option
+def command(fleet: Path, policy: str, overlay: Path | None, as_json: bool) -> Exit:
+    """List what is wrong with a fleet, rule by rule. Leaves with 1 if anything is."""
+    from optimizer.pipeline import check
+
+    from optimizer.report.violations import check_page, describe_check
+
+    wish = load_policy(policy)
+    snapshot = load_fleet(fleet, overlay)
+    facts = describe_check(snapshot, wish.name, wish.rules, check(snapshot, wish))
+    say(as_json, lambda: facts, lambda: check_page(facts))
+    return Exit.DONE if facts.clean else Exit.ATTENTION

@@ -1,0 +1,184 @@
+"""What the commands share: arguments and options, reading fleets and policies, printing pages and documents."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optimizer.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Plan
+    from optimizer.policy import Policy
+    from optimizer.report.page import Page
+
+__all__ = [
+    "FILE",
+    "NewFile",
+    "fleet_argument",
+    "json_option",
+    "load_fleet",
+    "load_fleet_and_document",
+    "load_plan",
+    "load_policy",
+    "not_an_input",
+    "overlay_option",
+    "policy_option",
+    "say",
+    "say_json",
+    "say_text",
+    "write_json",
+    "write_text",
+]
+
+DEFAULT_POLICY = "default"
+
+
+class NewFile(click.ParamType[Path]):
+    """A file to be written: its directory has to be there before any work is done."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Check that a file could be written there."""
+        path = Path(value)
+        try:
+            if path.is_dir() or not str(value):
+                self.fail(f"{str(value)!r} is not the name of a file", param, ctx)
+            if not path.parent.is_dir():
+                self.fail(f"there is no directory {str(path.parent)!r}", param, ctx)
+            writable = os.access(path if path.exists() else path.parent, os.W_OK)
+        except (OSError, ValueError) as error:
+            self.fail(f"{str(value)!r}: {error}", param, ctx)
+        if not writable:
+            self.fail(f"{str(value)!r} may not be written", param, ctx)
+        return path
+
+
+FILE = click.Path(path_type=Path)
+
+fleet_argument = click.argument("fleet", type=FILE)
+policy_option = click.option(
+    "--policy",
+    default=DEFAULT_POLICY,
+    metavar="NAME|PATH",
+    show_default=True,
+    help="A policy that ships with Remora, or a file.",
+)
+overlay_option = click.option("--overlay", type=FILE, metavar="FILE", help="Groups and labels for VMs (YAML).")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+def load_fleet(path: Path, overlay: Path | None = None) -> Fleet:
+    """Read a fleet, with an overlay of groups and labels if there is one."""
+    return load_fleet_and_document(path, overlay)[0]
+
+
+def load_fleet_and_document(path: Path, overlay: Path | None = None) -> tuple[Fleet, dict[str, Any]]:
+    """Read a fleet, and keep the document of its file, over which the overlay is not laid."""
+    from optimizer.sources import fleet_json
+
+    fleet, document = fleet_json.read_fleet_document(path)
+    if overlay is None:
+        return fleet, document
+    from optimizer.sources.overlay import apply_overlay
+
+    return fleet_json.fleet_from_document(apply_overlay(document, overlay), str(path)), document
+
+
+def load_policy(name_or_path: str) -> Policy:
+    """Read a policy by the name of a shipped one or from a file."""
+    from constraints import CATALOGUE, SHIPPED
+    from optimizer.sources.policy_yaml import read_policy
+
+    return read_policy(name_or_path, CATALOGUE, SHIPPED)
+
+
+def not_an_input(option: str, output: Path | None, *inputs: Path | None) -> None:
+    """Refuse to write over a file that is being read.
+
+    Raises
+    ------
+    InputError
+        If `output` is one of `inputs`.
+    """
+    if output is None or not output.exists():
+        return
+    for path in inputs:
+        if path is not None and path.exists() and output.samefile(path):
+            raise InputError(option, "", str(output), "another file than those that are read")
+
+
+def load_plan(path: Path, fleet: Fleet) -> Plan:
+    """Read a plan that speaks of this fleet's VMs and hosts.
+
+    Raises
+    ------
+    InputError
+        If it is no plan, or names a VM or a host that the fleet does not have.
+    """
+    from optimizer.sources.plan_json import read_plan
+
+    plan = read_plan(path)
+    for i, move in enumerate(plan.moves):
+        for field, name, known in (
+            ("vm", move.vm, fleet.vm_index),
+            ("from", move.source, fleet.host_index),
+            ("to", move.target, fleet.host_index),
+        ):
+            if name not in known:
+                hint = f"the plan is of fleet {plan.fleet}, taken at {plan.taken_at.isoformat()}"
+                raise InputError(str(path), f"moves[{i}].{field}", name, f"a name of fleet {fleet.id}", hint)
+    return plan
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all (packed, if its name says so)."""
+    from optimizer.sources.files import write_whole
+
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_json(path: Path, document: object) -> None:
+    """Write a JSON file whole or not at all (packed, if its name says so)."""
+    from optimizer.sources.files import json_bytes, write_whole
+
+    write_whole(path, json_bytes(document))
+
+
+def say(as_json: bool, document: Callable[[], Any], page: Callable[[], Page]) -> None:
+    """Print a document for machines or a page for people on standard output; only the one asked for is made."""
+    if as_json:
+        say_json(document())
+        return
+    from optimizer.report.render import write_page
+
+    _write(lambda: write_page(page(), sys.stdout, terminal=sys.stdout.isatty()))
+
+
+def say_json(document: Any) -> None:
+    """Print one JSON document."""
+    from optimizer.report.document import to_json
+
+    say_text(to_json(document) + "\n")
+
+
+def say_text(text: str) -> None:
+    """Print a text as it is."""
+    _write(lambda: sys.stdout.write(text))
+
+
+def _write(write: Callable[[], Any]) -> None:
+    """Print; a reader that has gone away had enough, and the command goes on to its end."""
+    try:
+        write()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

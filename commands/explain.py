@@ -1,0 +1,101 @@
+"""`remora explain`: why it is so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.boundary import Exit
+from commands.common import (
+    FILE,
+    fleet_argument,
+    json_option,
+    load_fleet,
+    load_plan,
+    load_policy,
+    overlay_option,
+    policy_option,
+    say,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from optimizer.policy import Policy
+    from optimizer.report.explain import Case
+    from optimizer.report.subject import Subject
+
+__all__ = ["command"]
+
+
+@click.command("explain")
+@fleet_argument
+@click.argument("subject", required=False)
+@click.option("--to", metavar="HOST", help="Ask every filter whether the VM may move to this host.")
+@click.option("--plan", "plan_path", type=FILE, metavar="PLAN", help="Explain with this plan, or a move of it.")
+@policy_option
+@overlay_option
+@json_option
+def command(
+    fleet: Path,
+    subject: str | None,
+    to: str | None,
+    plan_path: Path | None,
+    policy: str,
+    overlay: Path | None,
+    as_json: bool,
+) -> Exit:
+    """Say why a VM is where it is, what a host takes, or why a plan makes a move.
+
+    SUBJECT is the id of a VM or a host, or with --plan of a move; without SUBJECT the plan itself is explained.
+    Where several things have one name, vm:NAME, host:NAME, move:NAME or plan:NAME settles it.
+    """
+    from optimizer.pipeline import check
+    from optimizer.problem.problem import build
+    from optimizer.report.explain import Case
+    from optimizer.report.subject import find_subject
+
+    wish = load_policy(policy)
+    snapshot = load_fleet(fleet, overlay)
+    plan = None if plan_path is None else load_plan(plan_path, snapshot)
+    what = find_subject(snapshot, plan, subject)
+    problem = build(snapshot, wish.rules, wish.least)
+    case = Case(snapshot, wish.rules, problem, check(snapshot, wish), plan)
+    if to is not None:
+        _say_filters(case, what, to, as_json)
+    else:
+        _say_subject(case, what, wish, as_json)
+    return Exit.DONE
+
+
+def _say_filters(case: Case, what: Subject, to: str, as_json: bool) -> None:
+    from optimizer.report.arrivals import arrival
+    from optimizer.report.explain_page import filters_page
+    from optimizer.report.subject import SubjectKind, find_host
+
+    if what.kind is not SubjectKind.VM:
+        raise click.UsageError("--to asks about a VM: SUBJECT has to be one", click.get_current_context())
+    vm, host = case.fleet.vms.ids[what.index], find_host(case.fleet, to)
+    words = arrival(case.fleet, case.rules, case.problem.atoms, what.index, host)
+    say(as_json, lambda: {"vm": vm, "to": to, "filters": words}, lambda: filters_page(vm, to, words))
+
+
+def _say_subject(case: Case, what: Subject, wish: Policy, as_json: bool) -> None:
+    from optimizer.report import explain, explain_page, explain_plan
+    from optimizer.report.subject import SubjectKind
+
+    with_plan = case.plan is not None
+    match what.kind:
+        case SubjectKind.VM:
+            vm = explain.explain_vm(case, what.index)
+            say(as_json, lambda: vm, lambda: explain_page.vm_page(vm, with_plan=with_plan))
+        case SubjectKind.HOST:
+            host = explain.explain_host(case, what.index)
+            say(as_json, lambda: host, lambda: explain_page.host_page(host, with_plan=with_plan))
+        case SubjectKind.MOVE if case.plan is not None:
+            move = explain_plan.explain_move(case, case.plan, case.plan.moves[what.index])
+            say(as_json, lambda: move, lambda: explain_plan.move_page(move))
+        case _ if case.plan is not None:
+            facts = explain_plan.explain_plan(case, case.plan)
+            say(as_json, lambda: facts, lambda: explain_plan.explain_plan_page(facts, wish.least))

@@ -1,0 +1,129 @@
+"""`remora plan`: the fewest moves that put a fleet right, safe at every instant, with their proof."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.boundary import Exit
+from commands.common import (
+    NewFile,
+    fleet_argument,
+    json_option,
+    load_fleet,
+    load_policy,
+    not_an_input,
+    overlay_option,
+    policy_option,
+    say,
+    say_text,
+    write_json,
+    write_text,
+)
+from commands.interrupt import Interrupt
+from commands.progress import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Plan
+    from optimizer.policy import Policy
+    from optimizer.report.page import Page
+
+__all__ = ["command", "exit_of"]
+
+JSON, CSV, SHELL = "json", "csv", "shell"
+
+
+@click.command("plan")
+@fleet_argument
+@policy_option
+@overlay_option
+@click.option("-o", "--output", type=NewFile(), metavar="PLAN", help="Write the plan there, as --format says.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([JSON, CSV, SHELL]),
+    help="json (the plan itself), csv (its moves), shell (a script to review); without -o on standard output.",
+)
+@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True, max=86400), default=30.0, show_default=True)
+@click.option("--memory-limit", type=click.IntRange(64, 10**7), default=4096, show_default=True, metavar="MIB")
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads of the solver.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option("--deterministic", is_flag=True, help="Limit work instead of time: the same plan on every machine.")
+@click.option("--require-clean", is_flag=True, help="Impossible, rather than a plan that leaves something wrong.")
+@json_option
+def command(
+    fleet: Path, policy: str, overlay: Path | None, output: Path | None, form: str | None, as_json: bool, **limits: Any
+) -> Exit:
+    """Plan the smallest set of live migrations that puts a fleet right.
+
+    Prints the plan for people; with -o writes it for `verify` and `apply`. Leaves with 1 if something remains wrong.
+    """
+    from optimizer.pipeline import Request, make_plan
+
+    if as_json and output is None and form not in (None, JSON):
+        raise click.UsageError(f"--json prints the plan as JSON: --format {form} needs -o", click.get_current_context())
+    not_an_input("-o", output, fleet, overlay)
+    wish = load_policy(policy)
+    snapshot = load_fleet(fleet, overlay)
+    request = Request(
+        seconds=limits["time_limit"],
+        memory_mib=limits["memory_limit"],
+        workers=limits["workers"],
+        seed=limits["seed"],
+        deterministic=limits["deterministic"],
+        require_clean=limits["require_clean"],
+    )
+    with Interrupt() as interrupt, Progress("planning") as progress:
+        plan = make_plan(snapshot, wish, request, progress=progress.tell, interrupt=interrupt.event)
+    if output is not None:
+        _write(output, form or JSON, plan)
+    _say(plan, snapshot, wish, None if output is not None else form, as_json)
+    return Exit.INTERRUPTED if interrupt.asked else exit_of(plan)
+
+
+def exit_of(plan: Plan) -> Exit:
+    """Return what a plan's outcome is called as an exit code."""
+    from optimizer.plan import Status
+
+    if plan.status is Status.NO_PLAN_IN_TIME:
+        return Exit.NO_PLAN_IN_TIME
+    return Exit.ATTENTION if plan.remaining or plan.status is Status.IMPOSSIBLE else Exit.DONE
+
+
+def _write(path: Path, form: str, plan: Plan) -> None:
+    if form == JSON:
+        from optimizer.sources.plan_json import plan_document
+
+        write_json(path, plan_document(plan))
+    else:
+        write_text(path, _exported(form, plan))
+    click.echo(f"{path}: plan {plan.id}, {len(plan.moves)} moves", err=True)
+
+
+def _exported(form: str, plan: Plan) -> str:
+    from optimizer.report.export import plan_csv, plan_shell
+
+    return plan_csv(plan) if form == CSV else plan_shell(plan)
+
+
+def _say(plan: Plan, fleet: Fleet, policy: Policy, form: str | None, as_json: bool) -> None:
+    """Print what was asked for: one document, one export, or the page."""
+    from optimizer.sources.plan_json import plan_document
+
+    if form in (CSV, SHELL):
+        say_text(_exported(str(form), plan))
+    else:
+        say(as_json or form == JSON, lambda: plan_document(plan), lambda: _page(plan, fleet, policy))
+
+
+def _page(plan: Plan, fleet: Fleet, policy: Policy) -> Page:
+    from optimizer.report.explain_plan import moves_of
+    from optimizer.report.loads import host_changes, linear_atoms
+    from optimizer.report.plan_page import plan_page
+
+    changes = host_changes(fleet, linear_atoms(fleet, policy.rules), moves_of(fleet, plan.moves))
+    return plan_page(plan, changes, policy.least)

@@ -1,0 +1,9 @@
+"""."""
+
+import click
+
+
+@click.command("roadef")
+def command() -> int:
+    """Stub."""
+    return 0

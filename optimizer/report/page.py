@@ -1,0 +1,78 @@
+"""A page: what a command has to say, before anybody decides how it looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from optimizer.report.words import clean
+
+__all__ = ["Block", "Heading", "Line", "Page", "Table", "Tone"]
+
+
+class Tone(Enum):
+    """What a line or a row means to its reader; colour on a terminal, nothing elsewhere."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    BAD = "bad"
+    WARN = "warn"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The title of what follows."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows under headers; a header that starts with ``>`` heads a column of numbers, aligned to the right."""
+
+    headers: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    tones: list[Tone] = field(default_factory=list)
+
+    def add(self, *cells: object, tone: Tone = Tone.PLAIN) -> None:
+        """Add a row; the cells are made harmless here."""
+        self.rows.append(tuple(clean(c) for c in cells))
+        self.tones.append(tone)
+
+
+Block = Heading | Line | Table
+
+
+@dataclass(slots=True)
+class Page:
+    """Blocks from top to bottom."""
+
+    blocks: list[Block] = field(default_factory=list)
+
+    def heading(self, text: str) -> None:
+        """Start a section."""
+        self.blocks.append(Heading(clean(text)))
+
+    def line(self, text: str, tone: Tone = Tone.PLAIN) -> None:
+        """Add a line."""
+        self.blocks.append(Line(clean(text), tone))
+
+    def table(self, table: Table, *, empty: str = "") -> None:
+        """Add a table; where it has no row, the line `empty` instead (or nothing)."""
+        if table.rows:
+            self.blocks.append(table)
+        elif empty:
+            self.line(empty, Tone.QUIET)
+
+    def extend(self, other: Page) -> None:
+        """Add all of another page."""
+        self.blocks.extend(other.blocks)

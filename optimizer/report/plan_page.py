@@ -1,0 +1,190 @@
+"""The page of a plan: what it achieves, its moves, the hosts it touches, what remains, and why not with less."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from optimizer.plan import Status
+from optimizer.problem.problem import Least, Stage
+from optimizer.report.page import Page, Table, Tone
+from optimizer.report.violations import measured, not_evaluated
+from optimizer.report.words import amount, count, duration, percent, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optimizer.plan import Part, Plan, PlannedMove, Proof, StageResult
+    from optimizer.report.loads import HostChange, Load
+
+__all__ = ["moves_table", "plan_page", "proof_line", "remaining", "stage_value", "status_line"]
+
+STAGES = {
+    Stage.HARM.value: "what is wrong (must)",
+    Stage.SHOULD_HARM.value: "what is wrong (should)",
+    Stage.PRICED.value: "moves against priced shoulds",
+    Stage.MOVING.value: "moving",
+    Stage.PLACEMENT.value: "order and balance",
+    Stage.COST.value: "cost",
+}
+
+WHY_WIDTH = 100
+
+
+def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least) -> Page:
+    """Lay out a plan; `least` is what its policy counts as moving."""
+    page = Page()
+    page.line(*status_line(plan, least))
+    if plan.objective:
+        page.table(_objective(plan.objective, least))
+    if plan.moves:
+        page.heading(f"Moves: {len(plan.moves):,}")
+        page.table(moves_table(plan.moves))
+        _totals(page, plan)
+        page.heading(f"Hosts touched: {len(changes):,} (load before -> after, of the limit)")
+        page.table(_hosts_table(changes))
+    remaining(page, plan)
+    not_evaluated(page, plan.not_evaluated)
+    _proof(page, plan, least)
+    return page
+
+
+def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
+    """Say the status so that an operator need not know the words of the format."""
+    moving = next((s for s in plan.objective if s.stage == Stage.MOVING.value), None)
+    moves = count(len(plan.moves), "move")
+    left = f", and {count(len(plan.remaining), 'violation')} cannot be put right" if plan.remaining else ""
+    match plan.status:
+        case Status.NOTHING_TO_DO:
+            return "nothing to do: nothing is wrong, so nothing moves", Tone.GOOD
+        case Status.NO_PLAN_IN_TIME:
+            return "no plan in time: nothing better than staying was found, and it is not proven that there is none", (
+                Tone.BAD
+            )
+        case Status.IMPOSSIBLE:
+            return f"impossible: {plan.reason or 'what is demanded contradicts itself'}", Tone.BAD
+        case Status.OPTIMAL if not plan.moves:
+            return f"optimal: no move helps, proven{left}", Tone.WARN
+        case Status.OPTIMAL:
+            tone = Tone.WARN if left else Tone.GOOD
+            return f"optimal: {moves}{left or ' put everything right'}; no plan does it with less moving, proven", tone
+        case Status.FEASIBLE:
+            bound = f"; at least {stage_value(moving, moving.bound, least)} needed" if moving else ""
+            kept = f", {count(len(plan.remaining), 'violation')} left" if plan.remaining else " put everything right"
+            return f"feasible: {moves}{kept}, not proven to be the least{bound}", Tone.WARN
+    raise AssertionError(plan.status)
+
+
+def stage_value(stage: StageResult | Proof, value: int, least: Least) -> str:
+    """Render a stage's value in the measure of the stage."""
+    if stage.stage != Stage.MOVING.value:
+        return f"{value:,}"
+    match least:
+        case Least.MOVES:
+            return count(value, "move")
+        case Least.GIB:
+            return amount("copied_mib", value)
+        case Least.SECONDS:
+            return duration(value / 10)
+        case Least.WEIGHTED:
+            return f"{value / 1000:.3f} of move_cost"
+    raise AssertionError(least)
+
+
+def _objective(stages: Sequence[StageResult], least: Least) -> Table:
+    table = Table(("stage", "", ">value", ">bound", ">gap", "status", "stopped by"))
+    for s in stages:
+        value, bound = stage_value(s, s.value, least), stage_value(s, s.bound, least)
+        tone = Tone.GOOD if s.value == s.bound else Tone.PLAIN
+        gap = f"{100 * s.gap:.1f} %"
+        table.add(s.stage, STAGES.get(s.stage, ""), value, bound, gap, s.status.value, s.stopped_by or "-", tone=tone)
+    return table
+
+
+def moves_table(moves: Sequence[PlannedMove]) -> Table:
+    """Tabulate moves in their order."""
+    table = Table(("move", "VM", "from", "to", "after", ">batch", ">copied", ">takes", "why"))
+    for m in moves:
+        why = ("staging hop; " if m.staging else "") + m.why
+        after = ", ".join(m.after) or "-"
+        times = (amount("copied_mib", m.copied_mib), duration(m.seconds))
+        table.add(m.id, m.vm, m.source, m.target, after, m.batch, *times, shortened(why, WHY_WIDTH))
+    return table
+
+
+def _totals(page: Page, plan: Plan) -> None:
+    displaced = len({m.vm for m in plan.moves})
+    hops = sum(m.staging for m in plan.moves)
+    copied = amount("copied_mib", sum(m.copied_mib for m in plan.moves))
+    lasts = duration(sum(b.seconds for b in plan.batches))
+    staged = f" ({count(hops, 'staging hop')} among them)" if hops else ""
+    page.line(
+        f"total: {count(len(plan.moves), 'move')}{staged}, {count(displaced, 'VM')} displaced, {copied} copied, "
+        f"{count(len(plan.batches), 'batch', 'batches')}, about {lasts}"
+    )
+
+
+def _hosts_table(changes: Sequence[HostChange]) -> Table:
+    resources = sorted({load.resource for change in changes for load in change.loads})
+    table = Table(("host", ">VMs", *(f">{name}" for name in resources)))
+    for change in changes:
+        by_name = {load.resource: load for load in change.loads}
+        vms = f"{change.vms_before} -> {change.vms_after}"
+        over = any(load.limit is not None and load.after > load.limit for load in change.loads)
+        cells = [_change(by_name[name]) if name in by_name else "-" for name in resources]
+        table.add(change.host, vms, *cells, tone=Tone.BAD if over else Tone.PLAIN)
+    return table
+
+
+def _change(load: Load) -> str:
+    limit = load.limit or 0
+    return f"{percent(load.before, limit)} -> {percent(load.after, limit)} of {measured(load.resource, limit)}"
+
+
+def remaining(page: Page, plan: Plan) -> None:
+    """List what the plan leaves wrong, and what would help."""
+    if not plan.remaining:
+        return
+    page.heading(f"What remains: {len(plan.remaining):,}")
+    table = Table(("rule", "subject", ">excess", "why", "what would help"))
+    for r in plan.remaining:
+        table.add(r.rule, r.subject, measured(r.resource, r.excess), r.why, r.would_help, tone=Tone.WARN)
+    page.table(table)
+
+
+def _proof(page: Page, plan: Plan, least: Least) -> None:
+    lines = [proof_line(proof, least) for proof in plan.proof if proof.bound]
+    if lines:
+        page.heading("Why not less")
+        for line in lines:
+            page.line(line)
+
+
+def proof_line(proof: Proof, least: Least) -> str:
+    """Say why a stage cannot be below its bound: how many parts need at least how much, and by which argument."""
+    kinds = Counter((part.by, part.at_least) for part in proof.parts)
+    said = [_kind_line(proof, by, least_each, n, least) for (by, least_each), n in sorted(kinds.items())]
+    hosts = len({h for part in proof.parts for h in part.hosts})
+    where = f" on {count(hosts, 'host')}" if hosts else ""
+    return f"{proof.stage} is at least {stage_value(proof, proof.bound, least)}{where}: " + (
+        "; ".join(said) or "proven"
+    )
+
+
+def _kind_line(proof: Proof, by: str, each: int, parts: int, least: Least) -> str:
+    needs = stage_value(proof, each, least)
+    if parts == 1:
+        return f"1 part needs at least {needs} ({by})"
+    return f"{parts:,} independent parts need at least {needs} each ({by})"
+
+
+def parts_table(proof: Proof, least: Least) -> Table:
+    """Tabulate the parts of a proof."""
+    table = Table(("by", ">at least", ">VMs", "hosts"))
+    for part in proof.parts:
+        table.add(part.by, stage_value(proof, part.at_least, least), f"{len(part.vms):,}", _hosts_of(part))
+    return table
+
+
+def _hosts_of(part: Part) -> str:
+    return shortened(", ".join(part.hosts), WHY_WIDTH) or "-"

@@ -1,0 +1,87 @@
+import pytest
+
+from optimizer.plan import Part, Proof, StageResult, Status
+from optimizer.problem.problem import Least
+from optimizer.report.explain_plan import moves_of
+from optimizer.report.loads import host_changes, linear_atoms
+from optimizer.report.plan_page import plan_page, proof_line, stage_value, status_line
+from optimizer.report.render import plain_lines
+from tests import build
+from tests.report import plans
+
+
+def lines(plan):
+    fleet = plans.fleet()
+    changes = host_changes(fleet, linear_atoms(fleet, build.policy("capacity").rules), moves_of(fleet, plan.moves))
+    return list(plain_lines(plan_page(plan, changes, Least.MOVES)))
+
+
+def test_each_host_is_shown_before_and_after():
+    fleet = plans.fleet()
+    atoms = linear_atoms(fleet, build.policy("capacity").rules)
+    changes = {c.host: c for c in host_changes(fleet, atoms, moves_of(fleet, plans.plan().moves))}
+    memory = {name: next(x for x in c.loads if x.resource == "memory_mib") for name, c in changes.items()}
+    assert {n: (x.before, x.after, x.limit) for n, x in memory.items()} == {
+        "h0": (1200, 800, 1000),
+        "h1": (700, 400, 1000),
+        "h2": (0, 700, 1000),
+    }
+    assert {n: (c.vms_before, c.vms_after) for n, c in changes.items()} == {"h0": (2, 1), "h1": (1, 1), "h2": (0, 1)}
+
+
+def test_the_tightest_rule_speaks_for_a_resource():
+    fleet = plans.fleet()
+    policy = build.policy("capacity", {"rule": "capacity", "name": "half", "overcommit": []})
+    (change,) = host_changes(fleet, linear_atoms(fleet, policy.rules), moves_of(fleet, plans.plan().moves[:1]))[:1]
+    assert sorted(load.resource for load in change.loads) == ["cpu_millicores", "memory_mib"]  # one each, not two
+
+
+def test_the_page_has_every_part():
+    text = "\n".join(lines(plans.plan(remaining=(plans.left_over(),))))
+    for words in (
+        "feasible: 2 moves, 1 violation left, not proven to be the least; at least 1 move needed",
+        "time",
+        "m0002  v0  h0    h1  m0001",
+        "total: 2 moves, 2 VMs displaced, 1.1 GiB copied, 2 batches, about 3.0 s",
+        "120.0 % -> 80.0 % of 1000 MiB",
+        "two of three stay together",
+        "a third host",
+        "journey  created_at        3 VMs",
+        "moving is at least 1 move on 1 host: 1 part needs at least 1 move (own minimum)",
+    ):
+        assert words in text, words
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (Status.OPTIMAL, "optimal: 2 moves put everything right; no plan does it with less moving, proven"),
+        (Status.NOTHING_TO_DO, "nothing to do"),
+        (Status.NO_PLAN_IN_TIME, "not proven that there is none"),
+        (Status.IMPOSSIBLE, "impossible: because"),
+    ],
+)
+def test_every_status_has_its_words(status, words):
+    assert words in status_line(plans.plan(status=status, reason="because"), Least.MOVES)[0]
+
+
+def test_a_proven_plan_without_moves_says_that_no_move_helps():
+    line = status_line(plans.plan(status=Status.OPTIMAL, moves=(), remaining=(plans.left_over(),)), Least.MOVES)[0]
+    assert line == "optimal: no move helps, proven, and 1 violation cannot be put right"
+
+
+@pytest.mark.parametrize(
+    ("least", "shown"),
+    [(Least.MOVES, "2,048 moves"), (Least.GIB, "2.0 GiB"), (Least.SECONDS, "3 min 25 s"), (Least.WEIGHTED, "2.048")],
+)
+def test_moving_is_shown_in_its_measure(least, shown):
+    assert stage_value(StageResult("moving", 2048, 1), 2048, least).startswith(shown)
+    assert stage_value(StageResult("harm", 2048, 1), 2048, least) == "2,048"
+
+
+def test_parts_of_one_kind_are_counted_together():
+    parts = (*(Part((f"h{n}",), (), 1, "own minimum") for n in range(3)), Part(("h9",), (), 2, "own minimum"))
+    assert proof_line(Proof("moving", 5, parts), Least.MOVES) == (
+        "moving is at least 5 moves on 4 hosts: 3 independent parts need at least 1 move each (own minimum); "
+        "1 part needs at least 2 moves (own minimum)"
+    )

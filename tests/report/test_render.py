@@ -1,0 +1,65 @@
+import io
+
+from optimizer.report.page import Page, Table, Tone
+from optimizer.report.render import plain_lines, write_page
+
+HOSTILE = "\x1b[2J[red]<b>x</b>[/red]\n:boom:"
+
+
+def page_of(name):
+    page = Page()
+    page.heading(f"Title {name}")
+    page.line(f"line {name}", Tone.BAD)
+    table = Table(("name", ">n"))
+    table.add(name, 7, tone=Tone.GOOD)
+    table.add("longer name than that, by far", 1234)
+    page.table(table)
+    return page
+
+
+def written(page, *, terminal):
+    out = io.StringIO()
+    write_page(page, out, terminal=terminal)
+    return out.getvalue()
+
+
+def test_plain_columns_line_up_and_nothing_trails():
+    assert list(plain_lines(page_of("v1"))) == [
+        "Title v1",
+        "line v1",
+        "  name                              n",
+        "  v1                                7",
+        "  longer name than that, by far  1234",
+    ]
+
+
+def test_a_second_heading_stands_apart():
+    page = page_of("v1")
+    page.heading("More")
+    assert list(plain_lines(page))[-2:] == ["", "More"]
+
+
+def test_an_empty_table_is_a_line_or_nothing():
+    page = Page()
+    page.table(Table(("a",)))
+    page.table(Table(("a",)), empty="none")
+    assert list(plain_lines(page)) == ["none"]
+
+
+def test_hostile_names_are_inert_in_both_looks():
+    for terminal in (False, True):
+        text = written(page_of(HOSTILE), terminal=terminal)
+        assert "\x1b[2J" not in text
+        assert "[red]" in text  # shown, not obeyed
+        assert "💥" not in text
+
+
+def test_a_long_table_is_cut_on_a_terminal_only():
+    page = Page()
+    table = Table(("n",))
+    for n in range(300):
+        table.add(f"row{n}")
+    page.table(table)
+    assert "row299" in written(page, terminal=False)
+    assert "row299" not in written(page, terminal=True)
+    assert "100 more rows" in written(page, terminal=True)
