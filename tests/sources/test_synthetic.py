@@ -206,7 +206,7 @@ def test_zone_is_the_limit_where_asked() -> None:
 )
 def test_nonsense_is_refused(field: str, value: object) -> None:
     with pytest.raises(InputError) as caught:
-        generate(Spec(**{field: value}))  # type: ignore[arg-type]
+        generate(Spec(**{field: value}))
     assert caught.value.path == field
 
 
