@@ -1,0 +1,94 @@
+# Sourced by the other tools: makes .venv and sets `python` to its interpreter. Call: set_up runtime | dev
+#
+# Needs nothing but Python 3.11 or later; where Python comes without venv (Debian splits it off) apt installs it.
+# .venv/remora-stamp says what is installed; while it agrees with the locked files nothing is touched and no network
+# is used. The stamp is written last, so a half-made environment has none and is made again.
+# shellcheck shell=bash
+set -euo pipefail
+
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv=$checkout/.venv
+python=$venv/bin/python
+
+say() {
+  printf '\n== %s\n' "$*" >&2
+}
+
+die() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+find_python() {
+  local candidate
+  for candidate in python3.11 python3.12 python3.13 python3; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  die 'no Python 3.11 or later found; on Debian: apt-get install python3'
+}
+
+as_root() {
+  if [[ $(id -u) -eq 0 ]]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "this needs root, and there is no sudo; run as root: $*"
+  fi
+}
+
+need_venv() { # need_venv PYTHON
+  if "$1" -c 'import ensurepip, venv' 2>/dev/null; then
+    return
+  fi
+  command -v apt-get >/dev/null || die "$1 has no venv module, and there is no apt-get to install it with"
+  local version
+  version=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  say "$1 comes without venv: installing python$version-venv"
+  as_root apt-get update
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "python$version-venv"
+  "$1" -c 'import ensurepip, venv' || die "$1 still has no venv module"
+}
+
+stamp_of() { # stamp_of KIND: changes whenever the environment has to be made anew
+  (cd "$checkout" && printf '%s %s\n' "$1" "$checkout" && sha256sum pyproject.toml "$(locked "$1")")
+}
+
+locked() { # locked KIND
+  if [[ $1 == dev ]]; then echo requirements-dev.txt; else echo requirements.txt; fi
+}
+
+is_ready() { # is_ready KIND; what dev installs is enough for runtime too
+  local stamp
+  [[ -f $venv/remora-stamp ]] && "$python" -c '' 2>/dev/null || return 1
+  stamp=$(<"$venv/remora-stamp")
+  [[ $stamp == "$(stamp_of "$1")" || $stamp == "$(stamp_of dev)" ]]
+}
+
+set_up() { # set_up KIND
+  exec 9<"$checkout/pyproject.toml"
+  flock 9 # two tools started at once make one environment, one after the other
+  if ! is_ready "$1"; then
+    make_environment "$1"
+  fi
+  exec 9<&-
+}
+
+make_environment() { # make_environment KIND
+  local base
+  base=$(find_python)
+  need_venv "$base"
+  say "making .venv with $("$base" --version), packages as locked in $(locked "$1")"
+  rm -rf "$venv"
+  "$base" -m venv "$venv"
+  install --require-hashes --only-binary :all: -r "$checkout/$(locked "$1")"
+  install --no-deps --no-build-isolation --editable "$checkout"
+  stamp_of "$1" >"$venv/remora-stamp"
+}
+
+install() {
+  "$python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Every linter, then every test, with all set-up: what a change has to pass. Arguments go to pytest.
+set -euo pipefail
+# shellcheck source=tools/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+set_up dev
+cd "$checkout"
+
+site=$(mktemp -d)
+trap 'rm -rf "$site"' EXIT
+
+say 'ruff'
+"$python" -m ruff format --check .
+"$python" -m ruff check .
+say 'mypy'
+"$python" -m mypy
+say 'codespell'
+"$python" -m codespell_lib
+say 'import-linter'
+"$venv/bin/lint-imports"
+say 'mkdocs'
+NO_MKDOCS_2_WARNING=1 "$python" -m mkdocs build --strict --quiet --site-dir "$site"
+say 'pytest'
+"$python" -m pytest -n 2 "$@"
+say 'all is well'
