@@ -1,0 +1,81 @@
+"""Which moves to make where not all of them can be: those that mend the most, and no others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optimizer.problem.rounding import harm
+from optimizer.problem.rule import Hardness
+from optimizer.sequence.board import Board
+from optimizer.sequence.search import find_order
+from optimizer.sequence.watch import bits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from optimizer.fleet import Move
+    from optimizer.sequence.touch import Touch
+    from optimizer.sequence.watch import Watch
+
+__all__ = ["Worth", "least_left_out"]
+
+STATES = 5_000
+"""States that the search for the best part of a component may look at."""
+
+
+class Worth:
+    """What sets of moves leave, of what they touch: groups torn, harm of musts, of shoulds, of priced shoulds."""
+
+    def __init__(self, touch: Touch, moves: Sequence[Move]) -> None:
+        self.broken = touch.broken(moves)
+        self.together = touch.together(moves)
+
+    def __call__(self, done: int) -> tuple[int, int, int, int]:
+        """Judge the state in which exactly `done` has been made."""
+        sums = [0, 0, 0]
+        for watch in self.broken:
+            sums[_stage(watch)] += _harm(watch, done)
+        torn = sum(w.excess(done, done) > w.excess(0, 0) for w in self.together)
+        return torn, sums[0], sums[1], sums[2]
+
+
+def least_left_out(touch: Touch, moves: Sequence[Move], deadline: Callable[[], bool] | None) -> list[Move]:
+    """Return those of the moves, in a safe order, that leave the least harm, without any that mends nothing."""
+    board = Board(moves, touch.contended(moves))
+    worth = Worth(touch, moves)
+    everything = (1 << len(moves)) - 1
+
+    def judge(done: int) -> tuple[int, ...]:
+        return (*worth(done), (everything & ~done).bit_count())
+
+    found = find_order(board, everything, states=STATES, deadline=deadline, worth=judge)
+    order = _without_useless(board, worth, list(found.order))
+    return [moves[m] for m in order]
+
+
+def _without_useless(board: Board, worth: Worth, order: list[int]) -> list[int]:
+    """Drop moves, the last first, without which nothing is left worse and the others still have an order."""
+    dropped = True
+    while dropped:
+        dropped = False
+        for m in reversed(order):
+            made = sum(1 << p for p in order)
+            fewer = made & ~sum(1 << p for p in bits(made) if p == m or board.earlier[p] >> m & 1)
+            if worth(fewer) > worth(made):
+                continue
+            found = find_order(board, fewer, states=STATES // 10)
+            if found.all_done:
+                order, dropped = list(found.order), True
+                break
+    return order
+
+
+def _stage(watch: Watch) -> int:
+    if watch.asked.hardness is Hardness.MUST:
+        return 0
+    return 1 if watch.asked.price is None else 2
+
+
+def _harm(watch: Watch, done: int) -> int:
+    weight = watch.asked.weight if watch.asked.price is None else watch.asked.price
+    return harm(watch.excess(done, done), watch.unit, weight)

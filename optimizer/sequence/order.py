@@ -1,0 +1,201 @@
+"""In which order a placement can be reached, so that nothing is worse than at the start at any instant.
+
+First the moves as they are; where they block one another, staging hops on third hosts; where that does not help
+either, moves are left out. Moves that disturb no common instance are ordered apart from one another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.fleet import ABSENT, Move
+from optimizer.problem.evaluate import in_flow
+from optimizer.sequence.arcs import arcs
+from optimizer.sequence.board import Board, may_worsen_nothing
+from optimizer.sequence.hops import Hops
+from optimizer.sequence.leave_out import Worth, least_left_out
+from optimizer.sequence.search import find_order
+from optimizer.sequence.touch import Touch, chains
+from optimizer.sequence.watch import bits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from optimizer.problem.problem import Problem
+
+__all__ = ["Ordered", "OrderedMove", "order"]
+
+STATES = 20_000
+"""States that the search for an order of one component may look at; about a second."""
+
+BIG = 40
+"""Components of more moves get a tenth of the states: they are hardly ever exhausted, so a glance has to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedMove:
+    """A move, the moves (indices into `Ordered.moves`) that it waits for, and whether its VM moves on from there."""
+
+    move: Move
+    after: tuple[int, ...]
+    staging: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """Moves in an order in which each may start when those in its `after` have succeeded.
+
+    Attributes
+    ----------
+    left_out
+        Moves to the placement for which no order was found.
+    complete
+        Whether the moves lead to the placement that was asked for.
+    fewest
+        Whether it is proven that the placement cannot be reached with fewer moves.
+    """
+
+    moves: tuple[OrderedMove, ...]
+    left_out: tuple[Move, ...]
+    complete: bool
+    fewest: bool
+
+
+def order(
+    problem: Problem,
+    placement: NDArray[np.int32],
+    *,
+    deadline: Callable[[], bool] | None = None,
+    hops: bool = True,
+) -> Ordered:
+    """Order the moves from the problem's start to `placement`.
+
+    Parameters
+    ----------
+    placement
+        int32 [V]: where each VM is to be.
+    deadline
+        Says when time is over; then what has no order yet is left out.
+    hops
+        Whether staging hops may be used.
+    """
+    direct = [
+        Move(int(v), int(problem.start[v]), int(placement[v])) for v in np.flatnonzero(placement != problem.start)
+    ]
+    return _Ordering(problem, direct, deadline, hops).run()
+
+
+class _Ordering:
+    """One call of `order`."""
+
+    def __init__(
+        self, problem: Problem, direct: Sequence[Move], deadline: Callable[[], bool] | None, hops: bool
+    ) -> None:
+        self.problem, self.direct, self.deadline, self.hops = problem, list(direct), deadline, hops
+        self.touch = Touch(problem)
+
+    def run(self) -> Ordered:
+        """Order, hop, leave out."""
+        able = self._able()
+        board = Board(able, self.touch.contended(able))
+        kept: list[Move] = []
+        stuck: list[list[Move]] = []
+        sure = True
+        for component in board.components:
+            found = find_order(board, component, states=self._states(component), deadline=self.deadline)
+            if found.all_done:
+                kept.extend(able[m] for m in found.order)
+            else:
+                stuck.append([able[m] for m in bits(component)])
+                sure = sure and found.exhausted
+        search = Hops(self.problem, self.touch, able, self.deadline)
+        extra = 0
+        for moves in stuck:
+            chosen = self._untangle(search, kept, moves)
+            extra += len(chosen) - len(moves)
+            kept = self._in_order([*kept, *chosen])
+        return self._answer(kept, fewest=not extra or (extra == 1 and sure))
+
+    def _states(self, component: int) -> int:
+        return STATES if component.bit_count() <= BIG else STATES // 10
+
+    # -- what can be ordered at all --------------------------------------------------------------------------------
+
+    def _able(self) -> list[Move]:
+        """Return the moves that no hard demand forbids, within the flows."""
+        movable = self.problem.movable
+        used = [0] * len(self.problem.flows)
+        able = []
+        for move in self.direct:
+            if move.target == ABSENT or not movable[move.vm] or not self.problem.may_enter(move.vm)[move.target]:
+                continue
+            spent = [int(f.cost[move.vm]) * in_flow(f, move.vm, move.source, move.target) for f in self.problem.flows]
+            if any(s and u + s > f.limit for s, u, f in zip(spent, used, self.problem.flows, strict=True)):
+                continue
+            used = [u + s for u, s in zip(used, spent, strict=True)]
+            able.append(move)
+        return able
+
+    # -- where moves block one another -----------------------------------------------------------------------------
+
+    def _untangle(self, search: Hops, kept: Sequence[Move], moves: list[Move]) -> list[Move]:
+        """Return the moves (hops among them, some left out) that can be made of a component without an order."""
+        if self.hops and (found := search.untangle(moves, kept)) is not None:
+            return found
+        some = least_left_out(self.touch, moves, self.deadline)
+        worth = Worth(self.touch, moves)
+        if not self.hops:
+            return some
+        for move in (m for m in moves if m not in some):
+            if self.deadline is not None and self.deadline():
+                break
+            direct = [m for m in moves if m == move or m.vm in {s.vm for s in some}]
+            more = search.untangle(direct, kept, few=True)
+            if more is not None and worth(_ends(moves, more)) < worth(_ends(moves, some)):
+                some = more
+        return some
+
+    def _in_order(self, moves: list[Move]) -> list[Move]:
+        """Return moves that have an order in such an order: as they stand, where that is one."""
+        board = Board(moves, self.touch.contended(moves))
+        out: list[Move] = []
+        for component in board.components:
+            listed = list(bits(component))
+            if not may_worsen_nothing(board, listed):
+                listed = list(find_order(board, component, states=STATES).order)
+            out.extend(moves[m] for m in listed)
+        return out
+
+    # -- the answer ------------------------------------------------------------------------------------------------
+
+    def _answer(self, kept: list[Move], *, fewest: bool) -> Ordered:
+        kept = self._hold_together(kept)
+        board = Board(kept, self.touch.contended(kept))
+        after = arcs(board, range(len(kept)))
+        last = {chain[-1] for chain in chains(kept).values()}
+        moves = tuple(OrderedMove(m, a, i not in last) for i, (m, a) in enumerate(zip(kept, after, strict=True)))
+        reached = {m.vm: m.target for m in kept}
+        left_out = tuple(m for m in self.direct if reached.get(m.vm) != m.target)
+        return Ordered(moves, left_out, complete=not left_out, fewest=fewest and not left_out)
+
+    def _hold_together(self, kept: list[Move]) -> list[Move]:
+        """Leave out the moves of groups that would end more split than they were, until none does."""
+        while True:
+            everything = (1 << len(kept)) - 1
+            torn = [w for w in self.touch.together(kept) if w.excess(everything, everything) > w.excess(0, 0)]
+            if not torn:
+                return kept
+            vms = {kept[m].vm for w in torn for m in w.moves}
+            rest = [m for m in kept if m.vm not in vms]
+            kept = self._in_order(rest)
+
+
+def _ends(moves: Sequence[Move], made: Sequence[Move]) -> int:
+    """Return which of the moves come to their end (as a set), where exactly `made` are made."""
+    reached = {m.vm: m.target for m in made}
+    return sum(1 << i for i, m in enumerate(moves) if reached.get(m.vm) == m.target)
