@@ -1,0 +1,173 @@
+"""The spine, read from top to bottom: a fleet and a policy become a plan, each stage one call."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from optimizer.clock import SystemClock
+from optimizer.fleet import State
+from optimizer.plan import Plan, StageResult, Status, Unevaluated
+from optimizer.problem.problem import Stage, build
+from optimizer.sequence.agree import Answer, agree
+from optimizer.sequence.describe import describe, identify
+from optimizer.solve.limits import Deadline, Limits
+from optimizer.solve.portfolio import Path, Solver
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from optimizer.clock import Clock
+    from optimizer.fleet import Fleet
+    from optimizer.policy import Policy
+    from optimizer.problem.rule import Violation
+
+__all__ = ["Request", "check", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How a plan is to be made.
+
+    Parameters
+    ----------
+    seconds
+        Wall time for the whole answer.
+    require_clean
+        Accept only a plan that leaves no must violated: if there is provably none, the status is ``impossible``.
+    path
+        Which solver answers: ``auto``, ``exact`` or ``repair``.
+    """
+
+    seconds: float = 30.0
+    memory_mib: int = 4096
+    workers: int = 1
+    seed: int = 0
+    deterministic: bool = False
+    require_clean: bool = False
+    path: str = "auto"
+
+    @property
+    def limits(self) -> Limits:
+        """The solver's share of the request."""
+        return Limits(self.seconds, self.memory_mib, self.workers, self.seed, self.deterministic)
+
+
+def check(fleet: Fleet, policy: Policy) -> list[Violation]:
+    """Judge the fleet as it is: every violation, musts first, the worst first."""
+    start = State.start(fleet)
+    found = [v for rule in policy.rules for v in rule.check(start)]
+    return sorted(found, key=lambda v: (v.hardness.value, -v.harm, v.instance))
+
+
+def make_plan(
+    fleet: Fleet,
+    policy: Policy,
+    request: Request,
+    *,
+    clock: Clock | None = None,
+    progress: Callable[[str], None] | None = None,
+    interrupt: threading.Event | None = None,
+) -> Plan:
+    """Return the smallest safe set of moves that puts the fleet right, with its proof.
+
+    Parameters
+    ----------
+    clock
+        Where time comes from; the machine's by default.
+    progress
+        Told the name of each stage when it begins.
+    interrupt
+        Ends the search when it is set; the best plan so far is returned.
+    """
+    clock = clock or SystemClock()
+    tell = progress or (lambda _: None)
+    watch = _Watch(clock)
+    deadline = Deadline(clock, request.seconds, interrupt)
+    tell("build")
+    problem = build(fleet, policy.rules, policy.least)
+    watch.lap("build")
+    tell("solve")
+    answer = agree(Solver(problem, request.limits, deadline), Path(request.path))
+    watch.lap("solve")
+    status, reason = judge(answer, request)
+    if status in (Status.IMPOSSIBLE, Status.NO_PLAN_IN_TIME):
+        answer = answer.stay(problem)
+    tell("describe")
+    described = describe(fleet, policy, problem, answer.ordered)
+    watch.lap("sequence")
+    stopped_by = "interrupt" if deadline.interrupted else "time" if deadline.over() else "work"
+    stats = {
+        "seconds": watch.laps,
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "seed": request.seed,
+        "workers": request.workers,
+        "deterministic": request.deterministic,
+        "displaced": len({m.move.vm for m in answer.ordered.moves}),
+    }
+    return identify(
+        Plan(
+            id="",
+            fleet=fleet.id,
+            taken_at=fleet.taken_at,
+            fleet_digest=fleet.digest,
+            policy_digest=policy.digest,
+            made_at=clock.now(),
+            expires_at=fleet.taken_at + timedelta(seconds=policy.expires_after_s),
+            status=status,
+            objective=(
+                *_objective(answer, stopped_by),
+                StageResult(Stage.PLACEMENT.value, described.placement_value, 0),
+            ),
+            proof=tuple(p for p in answer.proofs.values() if p.bound > 0),
+            moves=described.moves,
+            batches=described.batches,
+            remaining=described.remaining,
+            not_evaluated=_not_evaluated(fleet, policy),
+            stats=stats,
+            reason=reason,
+        )
+    )
+
+
+def judge(answer: Answer, request: Request) -> tuple[Status, str]:
+    """Return a plan's status, and the reason where it is ``impossible``."""
+    least = answer.proofs[Stage.HARM].bound
+    if request.require_clean and least > 0:
+        return Status.IMPOSSIBLE, f"a clean fleet was required, but harm {least} is proven to remain, whatever moves"
+    if not any(v for s, v in answer.before.items() if s is not Stage.MOVING):
+        return Status.NOTHING_TO_DO, ""
+    if request.require_clean and answer.values[Stage.HARM] > 0:
+        return Status.NO_PLAN_IN_TIME, ""
+    if answer.proven:
+        return Status.OPTIMAL, ""
+    return (Status.FEASIBLE if answer.ordered.moves else Status.NO_PLAN_IN_TIME), ""
+
+
+def _objective(answer: Answer, stopped_by: str) -> list[StageResult]:
+    results = []
+    for stage, value in answer.values.items():
+        bound = answer.proofs[stage].bound
+        results.append(StageResult(stage.value, value, bound, None if value == bound else stopped_by))
+    return results
+
+
+def _not_evaluated(fleet: Fleet, policy: Policy) -> tuple[Unevaluated, ...]:
+    found = (n for rule in policy.rules for n in rule.not_evaluated(fleet))
+    return tuple(Unevaluated(n.rule, n.what, n.vms, n.hosts) for n in found)
+
+
+class _Watch:
+    """Seconds that each stage took."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._last = clock, clock.monotonic()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        """End a stage."""
+        now = self._clock.monotonic()
+        self.laps[name], self._last = round(now - self._last, 3), now

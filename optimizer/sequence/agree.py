@@ -1,0 +1,165 @@
+"""Solve and order until they agree: a placement counts for what can be carried out of it.
+
+A placement that cannot be ordered as it is costs staging hops, or leaves moves out and takes their harm back. Then
+the solver is asked for another: at scale without the arrivals that did not work, on small problems without exactly
+the placements that were tried, until nothing better is left; that is the proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from optimizer.plan import Proof
+from optimizer.problem.problem import Stage
+from optimizer.problem.rounding import MILLI
+from optimizer.sequence.order import Ordered, order
+from optimizer.solve.portfolio import Exact, Path, Solver, Values, whole_proof
+from optimizer.solve.work import Work
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from optimizer.problem.problem import Problem
+
+__all__ = ["Answer", "agree"]
+
+ROUNDS = 3
+"""Times that repair is asked again without what could not be ordered."""
+
+HOPELESS = 0.25
+"""Where more moves than this share of the ordered ones had to be left out, the fleet is too full to ask again."""
+
+PLACEMENTS = 300
+"""Placements that the complete model is asked for, one after the other, before the search for a proof gives up."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Moves in an order, what they come to, and how much less there could be."""
+
+    ordered: Ordered
+    placement: NDArray[np.int32]
+    values: Values
+    proofs: dict[Stage, Proof]
+    before: Values
+
+    @property
+    def proven(self) -> bool:
+        """Whether every stage's value meets its bound."""
+        return all(self.values[s] == p.bound for s, p in self.proofs.items())
+
+    @property
+    def straight(self) -> bool:
+        """Whether it is the placement that was asked for, without a hop."""
+        return self.ordered.complete and not any(m.staging for m in self.ordered.moves)
+
+    def stay(self, problem: Problem) -> Answer:
+        """Return the answer of moving nothing, with as much of the proof as still holds: that of harm."""
+        nothing = stay(problem)
+        kept = {s: p if s is Stage.HARM else Proof(s.value, 0, ()) for s, p in self.proofs.items()}
+        return replace(nothing, proofs=kept)
+
+
+def stay(problem: Problem) -> Answer:
+    """Return the plan that is always there: no move at all."""
+    values = Work(problem).values()
+    return Answer(Ordered((), (), complete=True, fewest=True), problem.start.copy(), values, {}, values)
+
+
+def carry_out(problem: Problem, placement: NDArray[np.int32], solver: Solver) -> Answer:
+    """Order the moves to a placement and value what comes of it, hops included."""
+    ordered = order(problem, placement, deadline=solver.deadline.over)
+    reached = problem.start.copy()
+    moving = 0
+    for m in ordered.moves:
+        reached[m.move.vm] = m.move.target
+        moving += int(problem.moving[m.move.vm])
+    work = Work(problem)
+    work.become(reached)
+    values = work.values()
+    if Stage.PRICED in values:
+        values[Stage.PRICED] += MILLI * (moving - values[Stage.MOVING])
+    values[Stage.MOVING] = moving
+    return Answer(ordered, reached, values, {}, {})
+
+
+def _worth(values: Values) -> tuple[int, ...]:
+    return tuple(values.values())
+
+
+def agree(solver: Solver, path: Path) -> Answer:
+    """Return the best plan found, with a proof for each stage before placement."""
+    start = best = stay(solver.problem)
+    if not any(v for s, v in best.values.items() if s is not Stage.MOVING):
+        return _with_proofs(solver, best)
+    if path is not Path.EXACT:
+        best = _by_repair(solver, best)
+    best = _with_proofs(solver, best)
+    if not best.proven and path is not Path.REPAIR and (path is Path.EXACT or solver.small):
+        best = _by_whole(solver, best)
+    return replace(best, before=start.values)
+
+
+def _with_proofs(solver: Solver, answer: Answer) -> Answer:
+    return replace(answer, proofs=solver.bounds.prove(answer.values))
+
+
+def _by_repair(solver: Solver, best: Answer) -> Answer:
+    forbidden: list[tuple[tuple[int, int], ...]] = []
+    for _ in range(ROUNDS):
+        tried = carry_out(solver.problem, solver.repair(forbidden), solver)
+        best = min(best, tried, key=lambda a: _worth(a.values))
+        if not tried.ordered.left_out or solver.deadline.over():
+            return best
+        if len(tried.ordered.left_out) > HOPELESS * len(tried.ordered.moves):
+            break
+        forbidden.append(tuple((m.vm, m.target) for m in tried.ordered.left_out))
+    return min(best, carry_out(solver.problem, solver.live(), solver), key=lambda a: _worth(a.values))
+
+
+def _by_whole(solver: Solver, best: Answer) -> Answer:
+    """Ask the complete model for placements, best first, until one can be carried out for what it is worth."""
+    tried: list[NDArray[np.int32]] = []
+    first: Exact | None = None
+    sure = True
+    while len(tried) < PLACEMENTS and not solver.deadline.over():
+        found = solver.exact(best.placement, tried)
+        first = first or found
+        if found.exhausted or (found.closed and _worth(found.values) >= _worth(best.values)):
+            return _closed(solver, best, tried) if sure else _bounded(solver, best, first)
+        if found.placement is None:
+            break
+        answer = carry_out(solver.problem, found.placement, solver)
+        best = min(best, answer, key=lambda a: _worth(a.values))
+        if answer.straight and found.closed:
+            return _closed(solver, answer, tried) if sure else _bounded(solver, best, first)
+        sure = sure and answer.ordered.fewest
+        tried.append(found.placement)
+    return _bounded(solver, best, first)
+
+
+def _closed(solver: Solver, best: Answer, tried: list[NDArray[np.int32]]) -> Answer:
+    """Nothing better is left: every value is its own bound, unless the departures already said so."""
+    relaxed = solver.bounds.prove(best.values)
+    by = "no order" if tried else "whole model"
+    proofs = {
+        stage: relaxed[stage] if relaxed[stage].bound == value else whole_proof(solver.problem, stage, value, by)
+        for stage, value in best.values.items()
+    }
+    return replace(best, proofs=proofs)
+
+
+def _bounded(solver: Solver, best: Answer, first: Exact | None) -> Answer:
+    """Take, stage by stage, the better of the relaxed bound and the model's, as long as the values before agree."""
+    proofs = solver.bounds.prove(best.values)
+    for stage in best.values:
+        if first is None or stage not in first.bounds:
+            break
+        bound = min(first.bounds[stage], best.values[stage])
+        if bound > proofs[stage].bound:
+            proofs[stage] = whole_proof(solver.problem, stage, bound)
+        if first.values[stage] != best.values[stage]:
+            break
+    return replace(best, proofs=proofs)

@@ -1,0 +1,249 @@
+"""From ordered moves to what a plan says of them: reasons, batches, what remains and what would help, its identity."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+
+from optimizer.fleet import ABSENT, Move, State, copied_mib, move_seconds
+from optimizer.plan import Batch, Plan, PlannedMove, Reason, Remaining
+from optimizer.problem.atoms import UNLIMITED, Enter, Fixed, Linear
+from optimizer.problem.rule import Hardness
+from optimizer.sequence.batches import batches
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from optimizer.fleet import Fleet
+    from optimizer.policy import Policy
+    from optimizer.problem.problem import Problem
+    from optimizer.problem.rule import Rule, Violation
+    from optimizer.sequence.order import Ordered
+
+__all__ = ["Described", "describe", "highest_load", "identify"]
+
+ARC = 10_000
+"""What one `after` arc counts in the stage placement, beside the highest load in 10^-4 of its limit."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """The parts of a plan that follow from its moves."""
+
+    moves: tuple[PlannedMove, ...]
+    batches: tuple[Batch, ...]
+    remaining: tuple[Remaining, ...]
+    placement_value: int
+
+
+def describe(fleet: Fleet, policy: Policy, problem: Problem, ordered: Ordered) -> Described:
+    """Say in a plan's words what the ordered moves are, why, and what they leave."""
+    rules = {rule.name: rule for rule in policy.rules}
+    start = State.start(fleet)
+    end = start.finish(m.move for m in ordered.moves)
+    before, after = _violations(rules, start), _violations(rules, end)
+    of_batch, grouped = _batches(fleet, policy, ordered)
+    mended = [v for key, v in before.items() if key not in after or after[key].excess < v.excess]
+    moves = _moves(fleet, rules, ordered, of_batch, mended)
+    return Described(
+        moves=moves,
+        batches=tuple(
+            Batch(i + 1, tuple(moves[m].id for m in members), max(moves[m].seconds for m in members))
+            for i, members in enumerate(grouped)
+        ),
+        remaining=tuple(_remaining(fleet, rules, problem, v) for v in after.values()),
+        placement_value=ARC * sum(len(m.after) for m in ordered.moves)
+        + highest_load(problem, end.placement, [m.move for m in ordered.moves]),
+    )
+
+
+def _violations(rules: Mapping[str, Rule], state: State) -> dict[tuple[str, ...], Violation]:
+    found = (v for rule in rules.values() for v in rule.check(state) if v.hardness is not Hardness.HARD)
+    return {v.instance: v for v in sorted(found, key=lambda v: (v.hardness.value, v.instance))}
+
+
+def _batches(fleet: Fleet, policy: Policy, ordered: Ordered) -> tuple[list[int], list[list[int]]]:
+    grouped = batches(ordered.moves, fleet, policy.concurrency)
+    of_batch = [0] * len(ordered.moves)
+    for i, members in enumerate(grouped):
+        for m in members:
+            of_batch[m] = i + 1
+    return of_batch, grouped
+
+
+# -- moves ---------------------------------------------------------------------------------------------------------
+
+
+def _moves(
+    fleet: Fleet, rules: Mapping[str, Rule], ordered: Ordered, of_batch: Sequence[int], mended: Sequence[Violation]
+) -> tuple[PlannedMove, ...]:
+    names = [f"m{i + 1:04d}" for i in range(len(ordered.moves))]
+    copied = copied_mib(fleet)
+    by_subject, by_vm = _index(mended)
+    waiting = _waiting(ordered)
+    out = []
+    for i, planned in enumerate(ordered.moves):
+        move = planned.move
+        found = _reasons(fleet, move, by_subject, by_vm)
+        why = "; ".join(rules[v.rule].explain(v, fleet) for v in found[:1])
+        if not why:
+            why = _makes_room(fleet, ordered, move, waiting[i])
+        out.append(
+            PlannedMove(
+                id=names[i],
+                vm=fleet.vms.ids[move.vm],
+                source=fleet.hosts.ids[move.source],
+                target=fleet.hosts.ids[move.target],
+                after=tuple(names[a] for a in planned.after),
+                batch=of_batch[i],
+                staging=planned.staging,
+                seconds=move_seconds(fleet, move.vm, move.source, move.target, int(copied[move.vm])),
+                copied_mib=int(copied[move.vm]),
+                reasons=tuple(Reason(v.rule, v.subject, v.value, v.limit, v.resource, v.domain) for v in found),
+                why=f"staging hop: {why}" if planned.staging else why,
+            )
+        )
+    return tuple(out)
+
+
+def _index(mended: Sequence[Violation]) -> tuple[dict[str, list[Violation]], dict[int, list[Violation]]]:
+    by_subject: dict[str, list[Violation]] = defaultdict(list)
+    by_vm: dict[int, list[Violation]] = defaultdict(list)
+    for v in mended:
+        by_subject[v.subject].append(v)
+        for vm in v.vms:
+            by_vm[vm].append(v)
+    return by_subject, by_vm
+
+
+def _reasons(
+    fleet: Fleet, move: Move, by_subject: Mapping[str, list[Violation]], by_vm: Mapping[int, list[Violation]]
+) -> list[Violation]:
+    """Return the mended violations of the host (or other domain) that the VM leaves for good, and of itself."""
+    home = int(fleet.vms.host[move.vm])
+    found = list(by_vm.get(move.vm, ()))
+    found += [v for v in by_subject.get(fleet.vms.ids[move.vm], ()) if v not in found]
+    for level, ids in enumerate(fleet.domain_ids):
+        for v in by_subject.get(ids[fleet.hosts.domain[level, home]], ()):
+            r = fleet.resource_index.get(v.resource or "")
+            concerned = not v.vms and (r is None or fleet.vms.demand[move.vm, r] > 0)
+            if v not in found and concerned:
+                found.append(v)
+    return sorted(found, key=lambda v: (v.hardness.value, v.instance))
+
+
+def _waiting(ordered: Ordered) -> dict[int, list[int]]:
+    waiting: dict[int, list[int]] = defaultdict(list)
+    for i, planned in enumerate(ordered.moves):
+        waiting[i]
+        for a in planned.after:
+            waiting[a].append(i)
+    return waiting
+
+
+def _makes_room(fleet: Fleet, ordered: Ordered, move: Move, waiting: Sequence[int]) -> str:
+    vms = [fleet.vms.ids[ordered.moves[w].move.vm] for w in waiting]
+    if not vms:
+        return f"makes room on {fleet.hosts.ids[move.source]}"
+    return f"makes room on {fleet.hosts.ids[move.source]} for {', '.join(vms)}"
+
+
+# -- what remains --------------------------------------------------------------------------------------------------
+
+
+def _remaining(fleet: Fleet, rules: Mapping[str, Rule], problem: Problem, violation: Violation) -> Remaining:
+    return Remaining(
+        rule=violation.rule,
+        subject=violation.subject,
+        excess=violation.excess,
+        why=rules[violation.rule].explain(violation, fleet),
+        would_help=_would_help(fleet, problem, violation),
+        resource=violation.resource,
+        domain=violation.domain,
+    )
+
+
+def _would_help(fleet: Fleet, problem: Problem, violation: Violation) -> str:
+    """Name what stands in the way: VMs that may not move, or room that is nowhere."""
+    vms = _concerned(fleet, violation)
+    free = [v for v in vms if problem.movable[v]]
+    if not free:
+        reasons = sorted({f"{fleet.vms.ids[v]} ({_why_fixed(problem, v)})" for v in vms})
+        return f"if one of these could move: {_few(reasons)}" if reasons else "more capacity: no VM is to blame"
+    smallest = min(free, key=lambda v: (tuple(fleet.vms.demand[v].tolist()), v))
+    needs = ", ".join(
+        f"{fleet.vms.demand[smallest, r]} {resource.name}"
+        for r, resource in enumerate(fleet.resources)
+        if fleet.vms.demand[smallest, r]
+    )
+    hosts = int(problem.may_enter(smallest).sum())
+    if hosts <= 1:
+        barred = sorted(
+            {a.rule for a in problem.atoms if isinstance(a, Enter) and (a.vms is None or smallest in a.vms)}
+        )
+        return f"a host that may receive {fleet.vms.ids[smallest]}: now none may ({_few(barred)})"
+    return f"a host with room for {fleet.vms.ids[smallest]} ({needs}), reachable by live moves"
+
+
+def _concerned(fleet: Fleet, violation: Violation) -> list[int]:
+    if violation.vms:
+        return list(violation.vms)
+    if violation.subject in fleet.vm_index:
+        return [fleet.vm_index[violation.subject]]
+    for level, ids in enumerate(fleet.domain_ids):
+        if violation.subject in ids:
+            domain = fleet.hosts.domain[level]
+            there = (fleet.vms.host != ABSENT) & (domain[fleet.vms.host] == ids.index(violation.subject))
+            r = fleet.resource_index.get(violation.resource or "")
+            if r is not None:
+                there &= fleet.vms.demand[:, r] > 0
+            return [int(v) for v in np.flatnonzero(there)]
+    index = fleet.group_index.get(violation.subject.split("|")[0])
+    return [] if index is None else [int(v) for v in fleet.groups[index].members]
+
+
+def _why_fixed(problem: Problem, vm: int) -> str:
+    return next((f"{a.rule}: {a.reason}" for a in problem.atoms if isinstance(a, Fixed) and vm in a.vms), "not placed")
+
+
+def _few(names: Sequence[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+# -- the whole -----------------------------------------------------------------------------------------------------
+
+
+def highest_load(problem: Problem, placement: NDArray[np.int32], moves: Sequence[Move]) -> int:
+    """Return the highest load of any must on any host that the moves touch, in 10^-4 of its limit, rounded down."""
+    hosts = sorted({h for m in moves for h in (m.source, m.target)})
+    highest = 0
+    placed = np.flatnonzero(placement != ABSENT)
+    for atom in problem.atoms:
+        if not isinstance(atom, Linear) or atom.level or atom.asked.hardness is not Hardness.MUST or not hosts:
+            continue
+        load = atom.base.astype(np.int64).copy()
+        np.add.at(load, placement[placed], atom.amount[placed])
+        for h in hosts:
+            if 0 < atom.limit[h] < UNLIMITED:
+                highest = max(highest, ARC * int(load[h]) // int(atom.limit[h]))
+    return highest
+
+
+def identify(plan: Plan) -> Plan:
+    """Return the plan with its id: the digest of everything that says what to do, times and statistics apart."""
+    said = (
+        plan.fleet,
+        plan.fleet_digest,
+        plan.policy_digest,
+        plan.status.value,
+        [(s.stage, s.value, s.bound) for s in plan.objective],
+        [(m.id, m.vm, m.source, m.target, m.after, m.batch) for m in plan.moves],
+    )
+    return replace(plan, id="plan-" + sha256(orjson.dumps(said)).hexdigest()[:16])

@@ -1,0 +1,234 @@
+"""What no plan can beat: bounds of every stage, with the parts that prove them.
+
+A stage's bound holds given the values that the stages before it reached: a plan that leaves more harm may get away
+with fewer moves. The parts are stated in docs/architecture.md; `optimizer.sequence.verify` computes them again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.plan import Part, Proof
+from optimizer.problem.atoms import UNLIMITED, Flow, Linear
+from optimizer.problem.problem import Problem, Stage
+from optimizer.problem.rounding import MILLI
+from optimizer.problem.rule import Hardness
+from optimizer.solve.knots import Eviction, KnotModel, curve, least_eviction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from optimizer.solve.departures import Departures, Knot
+
+__all__ = ["Bounds", "knapsack"]
+
+FRONTIER = 50_000
+"""Steps of cost in a knapsack over the knots; larger costs are rounded down to that many."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds from the departures relaxation of a problem.
+
+    Parameters
+    ----------
+    departures
+        The relaxation.
+    size
+        float64 [V]: how hard each VM is to place; settles ties among evictions.
+    stop
+        Says when there is no time left: a knot not reached by then counts 0.
+    """
+
+    departures: Departures
+    size: NDArray[np.float64]
+    stop: Callable[[], bool]
+    seed: int = 0
+
+    @property
+    def problem(self) -> Problem:
+        """The problem that is bounded."""
+        return self.departures.problem
+
+    @cached_property
+    def evictions(self) -> tuple[Eviction | None, ...]:
+        """The least eviction of each knot; None where time ran out."""
+        cost = self.problem.moving
+        return tuple(
+            None if self.stop() else least_eviction(knot, cost, self.size, self.seed) for knot in self.departures.knots
+        )
+
+    def prove(self, values: Mapping[Stage, int]) -> dict[Stage, Proof]:
+        """Return a proof for each of the stages harm, should_harm, priced and moving that is among `values`.
+
+        Parameters
+        ----------
+        values
+            What a plan reached, stage by stage.
+        """
+        makers = {
+            Stage.HARM: self._harm,
+            Stage.SHOULD_HARM: self._should_harm,
+            Stage.PRICED: self._priced,
+            Stage.MOVING: self._moving,
+        }
+        return {stage: make(values) for stage, make in makers.items() if stage in values}
+
+    # -- harm ----------------------------------------------------------------------------------------------------
+
+    def _harm(self, values: Mapping[Stage, int]) -> Proof:
+        candidates = [self._irreducible(Stage.HARM, Hardness.MUST, 0), self._room()]
+        if values[Stage.HARM] > max(p.bound for p in candidates):
+            candidates.append(self._budget())
+        return max(candidates, key=lambda p: p.bound)
+
+    def _should_harm(self, values: Mapping[Stage, int]) -> Proof:
+        if values[Stage.HARM] == 0:
+            return self._irreducible(Stage.SHOULD_HARM, Hardness.SHOULD, 1)
+        parts = []
+        for knot in self.departures.knots:
+            least = sum(r.harm(r.least_excess) for r in knot.of(Hardness.SHOULD))
+            if least:
+                parts.append(self._part(knot, least, "irreducible"))
+        return _proof(Stage.SHOULD_HARM, parts)
+
+    def _irreducible(self, stage: Stage, hardness: Hardness, which: int) -> Proof:
+        parts = []
+        for knot, eviction in zip(self.departures.knots, self.evictions, strict=True):
+            if eviction and eviction.exact and eviction.harms[which] and knot.of(hardness):
+                parts.append(self._part(knot, eviction.harms[which], "irreducible"))
+        return _proof(stage, parts)
+
+    def _room(self) -> Proof:
+        """Load beyond all limits together has to stay somewhere; cheapest where the unit is largest."""
+        parts = []
+        for linear in self.departures.tally.linears:
+            atom = linear.atom
+            if atom.asked.hardness is not Hardness.MUST or (atom.limit >= UNLIMITED).any() or atom.level:
+                continue
+            over = int(linear.load.sum()) - int(atom.limit.sum())
+            if over > 0:
+                parts.append(
+                    Part(self.problem.host_ids, (), _cheapest(linear.load, atom, over), f"room: {atom.resource}")
+                )
+        return _proof(Stage.HARM, parts)
+
+    def _budget(self) -> Proof:
+        """Put the knots' curves under the tightest Flow that counts every move."""
+        best = _proof(Stage.HARM, [])
+        for flow in self.problem.flows:
+            if flow.vms is None and flow.sources is None and flow.targets is None:
+                best = max(best, self._under(flow), key=lambda p: p.bound)
+        return best
+
+    def _under(self, flow: Flow) -> Proof:
+        curves = self._curves(flow.cost, Hardness.MUST)
+        frontier, step = knapsack([c for _, c in curves])
+        least = int(frontier[min(flow.limit // step, len(frontier) - 1)])
+        parts = [self._part(knot, 0, "budget", points) for knot, points in curves]
+        return Proof(Stage.HARM.value, least, tuple(parts))
+
+    # -- moving --------------------------------------------------------------------------------------------------
+
+    def _priced(self, values: Mapping[Stage, int]) -> Proof:
+        parts = []
+        clean = values[Stage.HARM] == 0 and values.get(Stage.SHOULD_HARM, 0) == 0
+        for knot in self.departures.knots:
+            model = self._model(knot, clean=clean)
+            _, least = model.minimum(model.priced + MILLI * model.cost, self.seed)
+            if least:
+                parts.append(self._part(knot, least, "own minimum"))
+        return _proof(Stage.PRICED, parts)
+
+    def _moving(self, values: Mapping[Stage, int]) -> Proof:
+        for stage, hardness in ((Stage.HARM, Hardness.MUST), (Stage.SHOULD_HARM, Hardness.SHOULD)):
+            if values.get(stage, 0) > 0:
+                return self._moving_with_harm(hardness, values[stage])
+        parts = []
+        for knot, eviction in zip(self.departures.knots, self.evictions, strict=True):
+            if Stage.PRICED in values:
+                model = self._model(knot, clean=True)
+                _, least = model.minimum(model.cost, self.seed)
+            else:
+                least = eviction.cost if eviction and eviction.exact else 0
+            if least:
+                parts.append(self._part(knot, least, "own minimum"))
+        return _proof(Stage.MOVING, parts)
+
+    def _model(self, knot: Knot, *, clean: bool) -> KnotModel:
+        model = KnotModel(knot, self.problem.moving)
+        if clean:
+            model.cp.add(model.must <= 0)
+            model.cp.add(model.should <= 0)
+        return model
+
+    def _moving_with_harm(self, hardness: Hardness, harm: int) -> Proof:
+        curves = self._curves(self.problem.moving, hardness)
+        frontier, step = knapsack([c for _, c in curves])
+        enough = np.flatnonzero(frontier <= harm)
+        bound = int(enough[0]) * step if enough.size else 0
+        parts = [self._part(knot, points[0][0], "own minimum", points) for knot, points in curves]
+        return Proof(Stage.MOVING.value, bound, tuple(parts))
+
+    def _curves(self, cost: NDArray[np.int64], hardness: Hardness) -> list[tuple[Knot, tuple[tuple[int, int], ...]]]:
+        out = []
+        for knot in self.departures.knots:
+            if self.stop():
+                break
+            if knot.of(hardness) or (hardness is Hardness.SHOULD and knot.of(Hardness.MUST)):
+                out.append((knot, curve(knot, cost, hardness)))
+        return out
+
+    def _part(self, knot: Knot, at_least: int, by: str, points: tuple[tuple[int, int], ...] = ()) -> Part:
+        hosts = sorted({int(self.problem.start[v]) for v in knot.vms.tolist()})
+        return Part(
+            tuple(self.problem.host_ids[h] for h in hosts),
+            tuple(self.problem.vm_ids[v] for v in knot.vms.tolist()),
+            at_least,
+            by,
+            points,
+        )
+
+
+def _proof(stage: Stage, parts: Sequence[Part]) -> Proof:
+    return Proof(stage.value, sum(p.at_least for p in parts), tuple(parts))
+
+
+def _cheapest(load: NDArray[np.int64], atom: Linear, over: int) -> int:
+    harm = Fraction(0)
+    for h in np.lexsort((np.arange(load.size), -atom.unit)).tolist():
+        kept = min(over, max(0, int(load[h]) - int(atom.limit[h])))
+        harm += Fraction(MILLI * atom.asked.weight * kept, int(atom.unit[h]))
+        over -= kept
+    return ceil(harm)
+
+
+def knapsack(curves: Sequence[Sequence[tuple[int, int]]]) -> tuple[NDArray[np.int64], int]:
+    """Combine curves of (cost, least harm with at most that cost), one of each.
+
+    Returns
+    -------
+    frontier, step
+        ``frontier[c]`` is a lower bound on the total harm at a total cost below ``(c + 1) * step`` (int64; very large
+        where even the curves' first points cost more). Costs are rounded down to `step`, so the bound stays true.
+    """
+    total = sum(points[-1][0] for points in curves)
+    step = max(1, -(-total // FRONTIER))
+    length = sum(points[-1][0] // step for points in curves) + 1
+    never = np.int64(2**61)
+    frontier = np.zeros(length, np.int64)
+    for points in curves:
+        best = np.full(length, never)
+        for cost, harm in points:
+            c = cost // step
+            np.minimum(best[c:], frontier[: length - c] + harm, out=best[c:])
+        frontier = np.minimum(best, never)
+    return np.minimum.accumulate(frontier), step

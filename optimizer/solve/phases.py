@@ -1,0 +1,105 @@
+"""Placements that can be carried out where hardly anything fits: CP-SAT that knows in which phase each VM moves.
+
+A placement says nothing of the way there, and on a nearly full fleet most have none. Here each VM that moves does so
+in one of a few phases; in each phase what arrives counts at both ends, and only what left in a former phase is gone.
+So holes have to be opened before they are used, and what comes out can be ordered.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ortools.sat.python import cp_model
+
+from optimizer.problem.atoms import UNLIMITED, AtMost
+from optimizer.problem.rule import Hardness
+from optimizer.solve.cp_sat import Model
+from optimizer.solve.mend import Mender
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from optimizer.solve.work import Work
+
+__all__ = ["LiveMender", "PhasedModel"]
+
+PHASES = 3
+"""Open a hole, use it, use what that opened: longer chains come from several neighbourhoods one after the other."""
+
+
+class PhasedModel(Model):
+    """The model of a placement reached from the present one of `work`, and beside it when each VM moves."""
+
+    def __init__(self, work: Work, candidates: Mapping[int, NDArray[np.int64]]) -> None:
+        super().__init__(work.problem, work.placement, candidates)
+        self.arrives: dict[tuple[int, int], list[cp_model.IntVar]] = {}
+        for vm, row in self.literal.items():
+            for host, lit in row.items():
+                if host != int(work.placement[vm]):
+                    when = [self.cp.new_bool_var("") for _ in range(PHASES)]
+                    self.cp.add(cp_model.LinearExpr.sum(when) == lit)
+                    self.arrives[vm, host] = when
+        for linear in work.tally.linears:
+            if linear.atom.asked.hardness is not Hardness.SHOULD:
+                limited = np.flatnonzero(linear.ceiling < UNLIMITED).tolist()
+                room = {d: int(linear.ceiling[d] - linear.load[d]) for d in limited}
+                self._each_phase(linear.atom.level, linear.atom.amount, room)
+        for atom in work.problem.atoms:
+            if isinstance(atom, AtMost) and atom.asked.hardness is not Hardness.SHOULD:
+                self._sets(atom)
+
+    def _sets(self, atom: AtMost) -> None:
+        domain = self.problem.domain[atom.level]
+        for i in range(len(atom.sets)):
+            vms = [v for v in atom.sets[i].tolist() if v in self.literal]
+            if not vms:
+                continue
+            one = np.zeros(self.problem.vms, np.int64)
+            one[vms] = 1
+            everyone, k = atom.sets[i].tolist(), int(atom.k[i])
+            now, first = self.at(atom.level, everyone, self.placement), self.at_start(atom.level, everyone)
+            reached = {int(domain[h]) for v in vms for h in self.literal[v]}
+            self._each_phase(atom.level, one, {d: max(k, first[d]) - now[d] for d in reached})
+
+    def _each_phase(self, level: int, amount: NDArray[np.int64], room: Mapping[int, int]) -> None:
+        """In each phase: arrivals so far <= room at first + what left in former phases."""
+        domain = self.problem.domain[level]
+        came: dict[int, list[tuple[list[cp_model.IntVar], int]]] = {}
+        left: dict[int, list[tuple[list[cp_model.IntVar], int]]] = {}
+        for (vm, host), when in self.arrives.items():
+            source, target = int(domain[self.placement[vm]]), int(domain[host])
+            if source != target and amount[vm]:
+                came.setdefault(target, []).append((when, int(amount[vm])))
+                left.setdefault(source, []).append((when, -int(amount[vm])))
+        for d, arrivals in came.items():
+            for phase in range(PHASES if d in room else 0):
+                terms = [(w[p], a) for w, a in arrivals for p in range(phase + 1)]
+                terms += [(w[p], a) for w, a in left.get(d, ()) for p in range(phase)]
+                total = cp_model.LinearExpr.weighted_sum([v for v, _ in terms], [a for _, a in terms])
+                self.cp.add(total <= room[d])
+
+
+class LiveMender(Mender):
+    """Mends from the start without ever asking for what has no order.
+
+    Each VM moves once, in neighbourhood after neighbourhood, from where the ones before have left the fleet.
+    """
+
+    def _model(self, hosts: NDArray[np.int64]) -> Model:
+        return PhasedModel(self.work, self._candidates(hosts))
+
+    def _candidates(self, hosts: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+        """Return the VMs on the hosts that have not moved yet, each over those of the hosts that may receive it."""
+        problem, now = self.problem, self.work.placement
+        inside = np.zeros(problem.hosts, np.bool_)
+        inside[hosts] = True
+        out = {}
+        for vm in np.flatnonzero(problem.movable & (now == problem.start)).tolist():
+            if inside[now[vm]]:
+                mask = problem.may_enter(vm) & inside
+                mask[now[vm]] = True
+                out[vm] = np.flatnonzero(mask)
+        return out

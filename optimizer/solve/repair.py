@@ -1,0 +1,128 @@
+"""Repair at any size: put out as little as has to go, and receive it where there is room.
+
+Evictions come from the bound, so if every evicted VM finds room without pushing another out, value and bound meet and
+the repair is proven minimal. Best-fit decreasing is Johnson's (1973); what it cannot place, `mend` does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.problem.atoms import UNLIMITED, Apart, AtMost
+from optimizer.problem.rounding import MILLI
+from optimizer.problem.rule import Hardness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from optimizer.solve.bound import Bounds
+    from optimizer.solve.departures import Knot
+    from optimizer.solve.work import Work
+
+__all__ = ["Reception", "evicted", "receive"]
+
+
+def evicted(bounds: Bounds) -> list[int]:
+    """Return the VMs that leave in the least eviction, the hardest to place first.
+
+    Knots come in order of the harm that one move of theirs mends, where budgets may not suffice for all.
+    """
+    size = bounds.size
+    chosen: list[tuple[float, float, int]] = []
+    for knot, eviction in zip(bounds.departures.knots, bounds.evictions, strict=True):
+        if eviction is None or not eviction.vms or not _departures_heal(knot):
+            continue
+        urgency = -_mended(knot) / len(eviction.vms) if bounds.problem.flows else 0.0
+        chosen.extend((urgency, -float(size[v]), v) for v in eviction.vms)
+    return [vm for _, _, vm in sorted(chosen)]
+
+
+def _departures_heal(knot: Knot) -> bool:
+    """Whether leaving is all it takes: not so for groups that have to come to a certain place."""
+    return any(row.heals for row in knot.rows)
+
+
+def _mended(knot: Knot) -> float:
+    return float(sum(row.harm(row.excess) for row in knot.rows if row.asked.hardness is Hardness.MUST))
+
+
+class Reception:
+    """Chooses a host for an evicted VM: no new harm first, then by how full the host would be.
+
+    Parameters
+    ----------
+    tight
+        True: the fullest host that still fits (best fit), which keeps large holes for large VMs. False: the host
+        whose fullest resource is least full, which keeps the fleet even.
+    """
+
+    def __init__(self, work: Work, *, tight: bool) -> None:
+        self.work, self.tight = work, tight
+        self.linears = [
+            t for t in work.tally.linears if t.atom.level == 0 and t.atom.asked.hardness is not Hardness.SHOULD
+        ]
+        self.limits = [np.where(t.ceiling < UNLIMITED, np.maximum(t.ceiling, 1), UNLIMITED) for t in self.linears]
+        self.soft = [t for t in work.tally.linears if t.atom.asked.hardness is Hardness.SHOULD]
+
+    def host_for(self, vm: int) -> int | None:
+        """Return the host to put the VM on, where it can go now without waiting if possible; None if nowhere."""
+        now = self.work.tally.room(vm)
+        free = now & self.work.union.room(vm)
+        for mask in (free, now):
+            hosts = np.flatnonzero(mask)
+            if hosts.size:
+                return self._best(vm, hosts)
+        return None
+
+    def _best(self, vm: int, hosts: NDArray[np.int64]) -> int:
+        harm = self._new_harm(vm, hosts)
+        hosts = hosts[harm == harm.min()]
+        fullness = np.zeros(hosts.size)
+        for tally, limit in zip(self.linears, self.limits, strict=True):
+            if tally.atom.amount[vm]:
+                share = (tally.load[hosts] + tally.atom.amount[vm]) / limit[hosts]
+                fullness = fullness + share if self.tight else np.maximum(fullness, share)
+        return int(hosts[np.argmax(fullness) if self.tight else np.argmin(fullness)])
+
+    def _new_harm(self, vm: int, hosts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Should-harm that an arrival would add, roughly: exact for none, which is what is looked for."""
+        problem = self.work.problem
+        harm = np.zeros(hosts.size)
+        for tally in self.soft:
+            amount = int(tally.atom.amount[vm])
+            if amount:
+                d = problem.domain[tally.atom.level][hosts]
+                over = np.clip(tally.load[d] + amount - tally.atom.limit[d], 0, amount)
+                harm += tally.atom.asked.weight * np.ceil(MILLI * over / tally.atom.unit[d])
+        for tally_set, side in self.work.tally.sets_of.get(vm, ()):
+            atom = tally_set.atom
+            if atom.asked.hardness is Hardness.SHOULD and isinstance(atom, AtMost | Apart):
+                d = problem.domain[atom.level][hosts]
+                crowded = self._crowded(atom, tally_set.member, tally_set.count, side)
+                harm += MILLI * atom.asked.weight * np.isin(d, crowded)
+        return harm
+
+    @staticmethod
+    def _crowded(
+        atom: AtMost | Apart, member: int, count: tuple[dict[int, int], dict[int, int]], side: int
+    ) -> list[int]:
+        if isinstance(atom, AtMost):
+            return [d for d, n in count[0].items() if n >= int(atom.k[member])]
+        return list(count[1 - side])
+
+
+def receive(work: Work, vms: Iterable[int], *, tight: bool, stop: Callable[[], bool]) -> list[int]:
+    """Place VMs one by one, in order; return those that found no room."""
+    reception = Reception(work, tight=tight)
+    waiting = []
+    for vm in vms:
+        host = None if stop() else reception.host_for(vm)
+        if host is None:
+            waiting.append(vm)
+        else:
+            work.put(vm, host)
+    return waiting
