@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, in_domains, names
-from constraints.groups import ByClass, Names, SetDemand, crowds, declared, families
+from constraints.groups import ByClass, Names, SetDemand, by_set, crowds, declared, families
 from optimizer.problem.atoms import AtMost, Sets
 from optimizer.problem.rule import Violation
 
@@ -54,20 +54,24 @@ class AntiAffinity(ByClass):
         for (level, _), demands in families(self._demands(fleet)).items():
             found = crowds(state, level, [d.vms for d in demands])
             allowed = np.array([d.number for d in demands], np.int64)[found.which]
-            for i in np.flatnonzero(found.vms > allowed).tolist():
-                demand, domain = demands[int(found.which[i])], int(found.domain[i])
-                together = in_domains(state, level, demand.vms)[domain]
-                yield Violation(
-                    rule=self.name,
-                    subject=demand.id,
-                    hardness=demand.asked.hardness,
-                    value=len(together),
-                    limit=demand.number,
-                    excess=len(together) - demand.number,
-                    domain=f"{fleet.levels[level]}:{fleet.domain_ids[level][domain]}",
-                    weight=demand.asked.weight,
-                    vms=tuple(sorted(together)),
-                )
+            over = found.vms > allowed
+            for i, domains in by_set(found.which[over], found.domain[over]):
+                there = in_domains(state, level, demands[i].vms)
+                for domain in domains:
+                    yield self._violation(fleet, demands[i], domain, there[domain])
+
+    def _violation(self, fleet: Fleet, demand: SetDemand, domain: int, vms: set[int]) -> Violation:
+        return Violation(
+            rule=self.name,
+            subject=demand.id,
+            hardness=demand.asked.hardness,
+            value=len(vms),
+            limit=demand.number,
+            excess=len(vms) - demand.number,
+            domain=f"{fleet.levels[demand.level]}:{fleet.domain_ids[demand.level][domain]}",
+            weight=demand.asked.weight,
+            vms=tuple(sorted(vms)),
+        )
 
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say who sits together."""

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from constraints.common import CONFIG, Parameters, in_domains, names
+from constraints.common import CONFIG, Parameters, names
 from constraints.groups import Names, PairDemand, declared_pairs, families, meetings
 from optimizer.problem.atoms import Apart as ApartAtom
 from optimizer.problem.atoms import Sets
@@ -63,18 +63,18 @@ class Apart(Parameters):
     def check(self, state: State) -> Iterator[Violation]:
         """Find the domains where both groups are."""
         fleet = state.fleet
-        for demand, domain, fewer in meetings(state, list(self._demands(fleet))):
-            there = (in_domains(state, demand.level, side)[domain] for side in (demand.left, demand.right))
+        for met in meetings(state, list(self._demands(fleet))):
+            level = met.pair.level
             yield Violation(
                 rule=self.name,
-                subject=demand.id,
-                hardness=demand.asked.hardness,
-                value=fewer,
+                subject=met.pair.id,
+                hardness=met.pair.asked.hardness,
+                value=met.fewer,
                 limit=0,
-                excess=fewer,
-                domain=f"{fleet.levels[demand.level]}:{fleet.domain_ids[demand.level][domain]}",
-                weight=demand.asked.weight,
-                vms=tuple(vm for side in there for vm in sorted(side)),
+                excess=met.fewer,
+                domain=f"{fleet.levels[level]}:{fleet.domain_ids[level][met.domain]}",
+                weight=met.pair.asked.weight,
+                vms=met.left + met.right,
             )
 
     def explain(self, violation: Violation, fleet: Fleet) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import chain, count
+from itertools import chain, count, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from constraints.common import CONFIG, Parameters
+from constraints.common import CONFIG, Parameters, in_domains
 from optimizer.fleet import ABSENT
 from optimizer.problem.rule import NotEvaluated
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ByClass",
     "Crowds",
+    "Meeting",
     "Names",
     "PairDemand",
     "SetDemand",
+    "by_set",
     "crowds",
     "declared",
     "declared_pairs",
@@ -186,6 +189,12 @@ def crowds(state: State, level: int, sets: Sequence[NDArray[np.int32]], *, both_
     return Crowds(key // wide, key % wide, vms.astype(np.int64))
 
 
+def by_set(which: NDArray[np.int64], domain: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
+    """Yield each set with its domains, from parallel arrays that are ordered by set."""
+    for i, pairs in groupby(zip(which.tolist(), domain.tolist(), strict=True), key=itemgetter(0)):
+        yield i, [d for _, d in pairs]
+
+
 def under_way(state: State, sets: Sequence[NDArray[np.int32]]) -> list[int]:
     """Return which of the sets have a VM under way."""
     which = np.repeat(np.arange(len(sets)), [len(s) for s in sets])
@@ -200,18 +209,32 @@ def _other_ends(state: State) -> NDArray[np.int32]:
     return there
 
 
-def meetings(state: State, pairs: Sequence[PairDemand]) -> Iterator[tuple[PairDemand, int, int]]:
-    """Yield (pair, domain, the fewer VMs of either side) wherever both sides of a pair are in one domain."""
+class Meeting(NamedTuple):
+    """Both sides of a pair in one domain: which of their VMs are there, ascending."""
+
+    pair: PairDemand
+    domain: int
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+
+    @property
+    def fewer(self) -> int:
+        """How many VMs of either side would have to go, at the least."""
+        return min(len(self.left), len(self.right))
+
+
+def meetings(state: State, pairs: Sequence[PairDemand]) -> Iterator[Meeting]:
+    """Yield each domain where both sides of a pair are, by pair; a VM under way is at both ends."""
     for level in sorted({pair.level for pair in pairs}):
         here = [pair for pair in pairs if pair.level == level]
         wide = len(state.fleet.domain_ids[level])
         left, right = (crowds(state, level, sets) for sets in ([p.left for p in here], [p.right for p in here]))
-        keys, at_left, at_right = np.intersect1d(
-            left.which * wide + left.domain, right.which * wide + right.domain, return_indices=True
-        )
-        fewer = np.minimum(left.vms[at_left], right.vms[at_right])
-        for key, number in zip(keys.tolist(), fewer.tolist(), strict=True):
-            yield here[key // wide], key % wide, number
+        both = np.intersect1d(left.which * wide + left.domain, right.which * wide + right.domain)
+        for i, domains in by_set(both // wide, both % wide):
+            pair = here[i]
+            at_left, at_right = (in_domains(state, level, side) for side in (pair.left, pair.right))
+            for d in domains:
+                yield Meeting(pair, d, tuple(sorted(at_left[d])), tuple(sorted(at_right[d])))
 
 
 def least_held(state: State, level: int, vms: NDArray[np.int32]) -> Iterator[frozenset[int]]:

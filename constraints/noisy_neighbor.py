@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from constraints.common import CONFIG, Parameters, host_load, in_domains, names
+from constraints.common import CONFIG, Parameters, host_load, names
 from constraints.groups import PairDemand, meetings
 from optimizer.fleet import ABSENT, Pressure, State
 from optimizer.problem.atoms import Apart, Leave, Linear, Sets
@@ -97,9 +97,9 @@ class NoisyNeighbor(Parameters):
         if self.at_most is not None:
             load = host_load(state, self._noisy(fleet).astype(np.int64))
             yield from self._over(fleet, NOISY_VMS, load, self.at_most, 1)
-        for pair, host, fewer in meetings(state, self._sensitive_pair(fleet) + self._evidence(fleet)):
-            vms = tuple(v for side in (pair.left, pair.right) for v in sorted(in_domains(state, 0, side)[host]))
-            yield self._violation(pair.id, fewer, 0, domain=f"host:{fleet.hosts.ids[host]}", vms=vms)
+        for met in meetings(state, self._sensitive_pair(fleet) + self._evidence(fleet)):
+            domain = f"host:{fleet.hosts.ids[met.domain]}"
+            yield self._violation(met.pair.id, met.fewer, 0, domain=domain, vms=met.left + met.right)
         yield from self._still_there(state)
 
     def explain(self, violation: Violation, fleet: Fleet) -> str:
@@ -177,10 +177,9 @@ class NoisyNeighbor(Parameters):
             return {}
         start = State.start(fleet)
         hosts: dict[int, set[int]] = {}
-        for pair, host, _ in meetings(start, self._sensitive_pair(fleet) + self._evidence(fleet)):
-            side = pair.right if self.moves == "victim" else pair.left
-            for vm in in_domains(start, 0, side)[host]:
-                hosts.setdefault(vm, set()).add(host)
+        for met in meetings(start, self._sensitive_pair(fleet) + self._evidence(fleet)):
+            for vm in met.right if self.moves == "victim" else met.left:
+                hosts.setdefault(vm, set()).add(met.domain)
         return {vm: frozenset(there) for vm, there in hosts.items()}
 
     # -- making atoms and violations ---------------------------------------------------------------------------------
