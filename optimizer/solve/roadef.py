@@ -1,0 +1,224 @@
+"""Problems of cost alone, as ROADEF 2012 puts them: everything may move, nothing may break, the cost is to be small.
+
+Small ones go to CP-SAT whole, and end with a proof. For the others: annealing over shifts of single VMs, then CP-SAT
+over a few hosts at a time, until the time is over. Every answer is judged by the reference evaluator.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.clock import SystemClock
+from optimizer.problem.atoms import Hinge
+from optimizer.problem.evaluate import evaluate
+from optimizer.problem.problem import Stage
+from optimizer.solve.cp_sat import Model, complete_candidates
+from optimizer.solve.limits import Deadline
+from optimizer.solve.shifts import Shifts
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from optimizer.clock import Clock
+    from optimizer.problem.problem import Problem
+    from optimizer.solve.cp_sat import StageEnd
+    from optimizer.solve.limits import Limits
+
+__all__ = ["CostOutcome", "aggregate_bound", "solve_cost"]
+
+TINY_LITERALS = 2_000
+"""VMs x hosts up to which CP-SAT gets the whole problem at once (a1_1 has 400)."""
+
+SMALL_LITERALS = 20_000
+"""The same, after annealing has found a good start for it."""
+
+LARGEST_FOR_NEIGHBOURHOODS = 5_000
+"""With more VMs, building a neighbourhood takes longer than shifts that gain as much."""
+
+ANNEALING_SHARE = 0.7
+"""Of the time; the rest is CP-SAT's."""
+
+STEPS_PER_SECOND = 5_000
+"""Shifts tried a second, about: what a second is in deterministic mode."""
+
+COOLING = 1e-4
+"""Last temperature over first."""
+
+FOREVER = 1e9
+"""More work than any time limit allows."""
+
+NEIGHBOURHOOD_VMS, NEIGHBOURHOOD_WORK = 80, 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CostOutcome:
+    """A placement that breaks nothing, its cost, a true lower bound on any such placement's, and what ended the search.
+
+    `stopped_by` is None where value meets bound, else ``time``, ``work`` or ``interrupt``.
+    """
+
+    placement: NDArray[np.int32]
+    value: int
+    bound: int
+    stopped_by: str | None
+
+
+def solve_cost(
+    problem: Problem,
+    limits: Limits,
+    progress: Callable[[str], None] | None = None,
+    *,
+    clock: Clock | None = None,
+    interrupt: threading.Event | None = None,
+) -> CostOutcome:
+    """Find a placement of small cost that makes no instance worse than at the start.
+
+    Parameters
+    ----------
+    problem
+        In the form of ROADEF; see `Shifts`.
+    limits
+        Where ``deterministic``, `seconds` counts work rather than time.
+    progress
+        Told a line whenever something better is found.
+    """
+    deadline = Deadline(clock or SystemClock(), FOREVER if limits.deterministic else limits.seconds, interrupt)
+    search = _Search(problem, limits, deadline, progress or (lambda _: None))
+    search.run()
+    judged = evaluate(problem, search.best.tolist())
+    if judged.worse or judged.cost != search.value:
+        raise AssertionError(f"the search has lost count: {search.value}, judged {judged.cost}, {judged.worse[:3]}")
+    stopped_by = "interrupt" if deadline.interrupted else "work" if limits.deterministic else "time"
+    return CostOutcome(
+        placement=search.best,
+        value=search.value,
+        bound=search.bound,
+        stopped_by=None if search.value == search.bound else stopped_by,
+    )
+
+
+def aggregate_bound(problem: Problem) -> int:
+    """Return a lower bound on the cost: each hinge as if all hosts were one, and nothing for moves.
+
+    For any placement, sum over hosts of max(0, y_h) >= max(0, sum of y_h), and the sum of y_h is the same for all
+    placements: all amounts and all offsets.
+    """
+    hinges = (a for a in problem.atoms if isinstance(a, Hinge))
+    return sum(a.weight * max(0, int(a.amount.sum()) + int(a.offset.sum())) for a in hinges)
+
+
+class _Search:
+    """One search: the best placement so far, and the ways to a better one."""
+
+    def __init__(self, problem: Problem, limits: Limits, deadline: Deadline, tell: Callable[[str], None]) -> None:
+        self.problem, self.limits, self.deadline, self.tell = problem, limits, deadline, tell
+        self.rng = np.random.default_rng(limits.seed)
+        self.state = Shifts(problem)
+        self.best, self.value = problem.start.copy(), self.state.cost
+        self.bound = aggregate_bound(problem)
+
+    @property
+    def over(self) -> bool:
+        return self.value <= self.bound or self.deadline.over()
+
+    def run(self) -> None:
+        """Whole at once where that is small, else step by step until the time is over."""
+        literals = self.problem.vms * self.problem.hosts
+        if literals > TINY_LITERALS:
+            self._anneal()
+        if literals <= SMALL_LITERALS:
+            self._whole()
+        elif self.problem.vms <= LARGEST_FOR_NEIGHBOURHOODS:
+            self._neighbourhoods()
+
+    def _keep(self, placement: NDArray[np.int64] | NDArray[np.int32], value: int, by: str) -> None:
+        self.best, self.value = placement.astype(np.int32), value
+        self.tell(f"{by}: cost {value}, bound {self.bound}")
+
+    # -- shifts --------------------------------------------------------------------------------------------------
+
+    def _anneal(self) -> None:
+        """Take the best shift of one VM after another, and worse ones with a chance that fades.
+
+        The first temperature is 1 x (cost after a descent - bound) / hosts, as trials on the challenge suggest.
+        """
+        share = 1.0 if self.problem.vms > LARGEST_FOR_NEIGHBOURHOODS else ANNEALING_SHARE
+        most = int(self.limits.seconds * STEPS_PER_SECOND * share)
+        span = self.deadline.left() * share
+        rest = self.deadline.left() - span
+        descent, first = self.problem.vms, 0.0
+        seen, step = self.value, 0
+        while not self.over and self.problem.vms:
+            done = step / max(most, 1) if self.limits.deterministic else 1 - (self.deadline.left() - rest) / span
+            if done >= 1:
+                break
+            if step == descent:
+                first = max(self.state.cost - self.bound, 0) / self.problem.hosts
+            self._step(first * COOLING**done)
+            step += 1
+            if step % 1000 == 0 and self.value < seen:
+                seen = self.value
+                self.tell(f"shifts: cost {self.value}, bound {self.bound}")
+
+    def _step(self, temperature: float) -> None:
+        state, vm = self.state, self._choose()
+        allowed = state.allowed(vm)
+        if not allowed.any():
+            return
+        deltas = np.where(allowed, state.deltas(vm), np.iinfo(np.int64).max)
+        target = int(deltas.argmin())
+        delta = int(deltas[target])
+        if delta >= 0 and (temperature <= 0 or self.rng.random() >= math.exp(-delta / temperature)):
+            return
+        state.move(vm, target, delta)
+        if state.cost < self.value:
+            self.best, self.value = state.at.astype(np.int32), state.cost
+
+    def _choose(self) -> int:
+        return int(self.rng.integers(self.problem.vms))
+
+    # -- CP-SAT --------------------------------------------------------------------------------------------------
+
+    def _whole(self) -> None:
+        if self.over:
+            return
+        model = Model(self.problem, self.best, complete_candidates(self.problem))
+        work = self.limits.seconds if self.limits.deterministic else math.inf
+        placement, ends = self._solve(model, work)
+        self.bound = max(self.bound, *(e.bound for e in ends))
+        self._adopt(placement, "whole model")
+
+    def _neighbourhoods(self) -> None:
+        """Free the VMs of a few hosts over these hosts, again and again."""
+        work = self.limits.seconds * (1 - ANNEALING_SHARE) if self.limits.deterministic else math.inf
+        while not self.over and work > 0:
+            hosts = self.rng.permutation(self.problem.hosts)[: int(self.rng.integers(2, 5))]
+            inside = np.flatnonzero(np.isin(self.best, hosts))
+            vms = self.rng.permutation(inside)[:NEIGHBOURHOOD_VMS]
+            candidates = {int(v): np.union1d(hosts, [self.problem.start[v]]) for v in np.sort(vms)}
+            placement, _ = self._solve(Model(self.problem, self.best, candidates), NEIGHBOURHOOD_WORK)
+            self._adopt(placement, "neighbourhood")
+            work -= NEIGHBOURHOOD_WORK
+
+    def _solve(self, model: Model, work: float) -> tuple[NDArray[np.int32] | None, list[StageEnd]]:
+        return model.run(
+            (Stage.COST,),
+            work=min(work, FOREVER),
+            deadline=self.deadline,
+            seed=int(self.rng.integers(2**31)),
+            workers=self.limits.workers,
+        )
+
+    def _adopt(self, placement: NDArray[np.int32] | None, by: str) -> None:
+        if placement is None:
+            return
+        self.state.become(placement)
+        if self.state.cost < self.value:
+            self._keep(placement, self.state.cost, by)
