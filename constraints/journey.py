@@ -23,7 +23,7 @@ from optimizer.problem.rule import NotEvaluated, Violation
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from optimizer.fleet import Fleet, State
+    from optimizer.fleet import Fleet, PastMove, State
     from optimizer.problem.atoms import Atom
 
 __all__ = ["Journey", "Within"]
@@ -91,7 +91,10 @@ class Journey(HardParameters):
         """Judge every VM that was moved or is under way."""
         fleet = state.fleet
         moved = dict.fromkeys(m.vm for m in state.moves)
-        past = {vm: [p for p in fleet.history if p.vm == fleet.vms.ids[vm]] for vm in moved} if fleet.history else {}
+        past: dict[str, list[PastMove]] = {fleet.vms.ids[vm]: [] for vm in moved}
+        for p in fleet.history if moved else ():
+            if p.vm in past:
+                past[p.vm].append(p)
         for vm in moved:
             name = fleet.vms.ids[vm]
             age, wait = fleet.now - fleet.vms.created_at[vm], fleet.vms.no_move_until[vm] - fleet.now
@@ -101,7 +104,7 @@ class Journey(HardParameters):
                 yield self.refusal(name, "no_move_until", math.ceil(wait), 0, (vm,))
             for habit in self._habits():
                 since = fleet.now - habit.within_s
-                times = sum(p.outcome is habit.outcome and p.ended_at >= since for p in past.get(vm, ()))
+                times = sum(p.outcome is habit.outcome and p.ended_at >= since for p in past[name])
                 if times >= habit.times:
                     yield self.refusal(name, habit.reason, times, habit.times, (vm,))
 

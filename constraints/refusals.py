@@ -67,8 +67,9 @@ def _too_little(v: Violation, fleet: Fleet, host: int) -> str:
 
 
 def _floor(v: Violation, fleet: Fleet, host: int) -> str:
+    free = f"{v.value} would be free" if v.value >= 0 else f"{-v.value} more than there is would be in use"
     return (
-        f"memory_mib {v.value} would be free with {fleet.vms.ids[v.vms[0]]} there, under the floor of {v.limit}; "
+        f"memory_mib {free} with {fleet.vms.ids[v.vms[0]]} there, under the floor of {v.limit}; "
         f"{v.limit - v.value} would have to leave first"
     )
 
