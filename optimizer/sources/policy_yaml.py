@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import orjson
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from optimizer.errors import InputError
 from optimizer.policy import Concurrency, Policy
 from optimizer.problem.problem import Least
+from optimizer.sources.files import canonical_digest
 from optimizer.sources.safe_yaml import check_plain, load_yaml
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def policy_from_document(document: object, where: str, catalogue: Mapping[str, t
         least=header.least,
         concurrency=Concurrency(limits.fleet, limits.per_source, limits.per_target, limits.per_domain),
         expires_after_s=header.expires_after_s,
-        digest=_digest(document),
+        digest=canonical_digest(document, where),
     )
 
 
@@ -251,7 +250,3 @@ def _without_x(value: object) -> object:
     if isinstance(value, dict):
         return {k: _without_x(v) for k, v in value.items() if not k.startswith("x_")}
     return [_without_x(v) for v in value] if isinstance(value, list) else value
-
-
-def _digest(document: object) -> str:
-    return "sha256:" + hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
