@@ -144,7 +144,7 @@ class Shifts:
         """Return bool [H]: where the VM could go with nothing worse than at the start; not where it stands."""
         here, home, s = int(self.at[vm]), int(self.start[vm]), int(self.service[vm])
         amount = self.amount[:, vm]
-        out: NDArray[np.bool_] = (self.free >= amount[:, None]).all(axis=0)
+        out: NDArray[np.bool_] = np.logical_and.reduce(self.free >= amount[:, None], axis=0)
         if here != home:  # what it held at home is still held there
             out[home] = bool((self.free[~self.union, home] >= amount[~self.union]).all())
         out &= self.on[s] < self.at_most[s]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from benchmarks import challenge
 from optimizer.clock import SystemClock
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import Fixed
@@ -17,7 +18,7 @@ from optimizer.problem.evaluate import evaluate, placement_cost
 from optimizer.solve.limits import Limits
 from optimizer.solve.roadef import aggregate_bound, solve_cost
 from optimizer.solve.shifts import Shifts
-from optimizer.sources.roadef import read_roadef
+from optimizer.sources.roadef import read_roadef, write_solution
 from tests.problem.tiny import problem as tiny_problem
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def random_instance(tmp_path: Path, seed: int, machines: int = 4, processes: int
 
 def reached(problem: Problem, shifts: Shifts) -> set[str]:
     """Check every shift from where `shifts` stands against the evaluator; returns the rules that forbade some."""
-    forbade = set()
+    forbade: set[str] = set()
     for vm, host in product(range(problem.vms), range(problem.hosts)):
         if host == shifts.at[vm]:
             assert not shifts.allowed(vm)[host]
@@ -125,6 +126,16 @@ def test_larger_ones_get_better_and_break_nothing(data_dir: Path, name: str) -> 
     assert found.bound <= judged.cost == found.value < placement_cost(problem, problem.start.tolist())
     assert found.stopped_by == "work"
     assert said
+
+
+def test_what_is_written_costs_what_was_said_by_a_judge_of_its_own(data_dir: Path, tmp_path: Path) -> None:
+    problem = instance(data_dir, "a1_3")
+    found = solve_cost(problem, Limits(seconds=0.5, deterministic=True))
+    write_solution(tmp_path / "solution", problem, found.placement)
+    folder = data_dir / "roadef2012" / "A"
+    files = [str(folder / "model_a1_3.txt.xz"), str(folder / "assignment_a1_3.txt.xz"), str(tmp_path / "solution")]
+    assert challenge.main(*files, str(found.value)) == 0
+    assert challenge.main(*files, str(found.value - 1)) == 1
 
 
 def test_same_seed_same_answer(data_dir: Path) -> None:

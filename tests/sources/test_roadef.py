@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks import challenge
 from optimizer.errors import InputError
 from optimizer.problem.atoms import Linear
 from optimizer.problem.evaluate import evaluate, placement_cost
@@ -58,6 +59,9 @@ def test_the_subject_s_example(tmp_path: Path, placement: list[int], cost: int) 
     assert judged.cost == placement_cost(problem, placement) == cost
     assert judged.worse == ()
     assert problem.stages == (Stage.COST,)
+    again = challenge.read(tmp_path / "model.txt", tmp_path / "assignment.txt")
+    assert challenge.cost(again, placement) == cost
+    assert list(challenge.breaches(again, placement)) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""A case: what is run, what it is compared with, who judges it, and what is read from its answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["CASES", "PYTHON", "REMORA", "ROOT", "Case", "Missing", "Settings", "Trial", "case", "parse_json_peer"]
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = (sys.executable,)
+REMORA = (*PYTHON, str(ROOT / "cli.py"))
+"""The program as a whole process, from this checkout."""
+
+
+class Missing(Exception):
+    """Something that a case needs is not on this machine; its text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for all cases of a run: `work` is a directory for files, `quick` asks for small sizes."""
+
+    work: Path
+    quick: bool = False
+    seed: int = 1
+    workers: int = 2
+
+    @property
+    def data(self) -> Path:
+        """The directory of the given fleets and instances (REMORA_DATA)."""
+        return Path(os.environ.get("REMORA_DATA") or ROOT.parent / "shared" / "data")
+
+    def given(self, *parts: str) -> Path:
+        """Return a given file.
+
+        Raises
+        ------
+        Missing
+            If it is not there.
+        """
+        path = self.data.joinpath(*parts)
+        if not path.is_file():
+            raise Missing(f"{path} is not there: set REMORA_DATA to the directory of the data")
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One measured command.
+
+    Parameters
+    ----------
+    label
+        What the row is called.
+    command
+        What is measured.
+    peer
+        The fixed reference, run in turn with it: ratios to it mean the same on another machine.
+    judge
+        From what the command printed: a command that has to end with 0 for the answer to count. Not measured.
+    read
+        Figures of the answer, from what the command printed.
+    ends
+        Exit codes of the command that are no failure.
+    """
+
+    label: str
+    command: tuple[str, ...]
+    peer: tuple[str, ...]
+    judge: Callable[[bytes], tuple[str, ...]] | None = None
+    read: Callable[[bytes], Mapping[str, object]] = lambda printed: {}
+    ends: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A named family of trials; `prepare` makes files and returns what is to be measured."""
+
+    name: str
+    about: str
+    prepare: Callable[[Settings], list[Trial]]
+
+
+CASES: dict[str, Case] = {}
+"""All cases by name, in the order of their files."""
+
+
+def case(name: str, about: str) -> Callable[[Callable[[Settings], list[Trial]]], Callable[[Settings], list[Trial]]]:
+    """Register the function as a case."""
+
+    def register(prepare: Callable[[Settings], list[Trial]]) -> Callable[[Settings], list[Trial]]:
+        CASES[name] = Case(name, about, prepare)
+        return prepare
+
+    return register
+
+
+def parse_json_peer(path: Path) -> tuple[str, ...]:
+    """Return the reference for documents: the standard library parsing the same JSON, unpacked."""
+    return (*PYTHON, "-c", "import json, sys; json.load(open(sys.argv[1], 'rb'))", str(path))

@@ -1,0 +1,60 @@
+"""ROADEF 2012: the cost reached in a fixed time, beside the best that is known."""
+
+from __future__ import annotations
+
+import csv
+import json
+import lzma
+from typing import TYPE_CHECKING
+
+from benchmarks.case import PYTHON, REMORA, ROOT, Settings, Trial, case
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["roadef"]
+
+INSTANCES = ("a1_1", "a1_2", "a1_5", "a2_5", "b_1", "b_3")
+QUICK = ("a1_1", "a1_2")
+SECONDS, QUICK_SECONDS = 60, 5
+
+CHECKER = ROOT / "benchmarks" / "challenge.py"
+
+SUM_OF_TOKENS = "import sys; print(sum(map(int, open(sys.argv[1], 'rb').read().split())))"
+
+
+@case("roadef", "`remora roadef solve`: cost against the best known, in a fixed time")
+def roadef(settings: Settings) -> list[Trial]:
+    """Solve instances for a minute each (quick: two, for 5 s). The peer adds up the integers of the model file."""
+    with settings.given("roadef2012", "best_known.tsv").open(encoding="utf-8") as file:
+        known = {row["instance"]: row for row in csv.DictReader(file, delimiter="\t")}
+    return [_trial(settings, name, known[name]) for name in (QUICK if settings.quick else INSTANCES)]
+
+
+def _trial(settings: Settings, name: str, known: Mapping[str, str]) -> Trial:
+    model, assignment = (_given(settings, f"{kind}_{name}.txt.xz") for kind in ("model", "assignment"))
+    plain = settings.work / f"model_{name}.txt"
+    plain.write_bytes(lzma.decompress(model.read_bytes()))
+    solution = settings.work / f"solution_{name}.txt"
+    seconds = QUICK_SECONDS if settings.quick else SECONDS
+    limits = ("--time-limit", str(seconds), "--workers", str(settings.workers), "--seed", str(settings.seed))
+
+    judge = (*PYTHON, str(CHECKER), str(model), str(assignment), str(solution))
+
+    def read(printed: bytes) -> dict[str, object]:
+        answer = json.loads(printed)
+        over = answer["cost"] / int(known["best_known"]) - 1
+        return {"cost": answer["cost"], "bound": answer["bound"], "over best known": f"{100 * over:.2f} %"}
+
+    return Trial(
+        label=f"{name}, {seconds} s",
+        command=(*REMORA, "roadef", "solve", str(model), str(assignment), "-o", str(solution), *limits, "--json"),
+        peer=(*PYTHON, "-c", SUM_OF_TOKENS, str(plain)),
+        judge=lambda printed: (*judge, str(json.loads(printed)["cost"])),
+        read=read,
+    )
+
+
+def _given(settings: Settings, name: str) -> Path:
+    return settings.given("roadef2012", name.split("_")[1][0].upper(), name)
