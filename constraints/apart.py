@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, names
 from constraints.groups import Names, PairDemand, declared_pairs, families, meetings
+from constraints.hard import check_facts, counted
 from optimizer.problem.atoms import Apart as ApartAtom
 from optimizer.problem.atoms import Sets
 from optimizer.problem.rule import NotEvaluated, Violation
@@ -49,6 +50,7 @@ class Apart(Parameters):
         super().__post_init__()
         if any(a == b for a, b in self.pairs):
             raise ValueError("a pair names two groups; for VMs of one group there is anti_affinity")
+        check_facts(self.require, [f"levels.{self.level}", *(f"groups.{g}" for pair in self.pairs for g in pair)])
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """One `Apart` atom for each level and hardness."""
@@ -86,7 +88,7 @@ class Apart(Parameters):
         )
         return (
             f"{left} and {right} meet on {level} {domain} ({names(fleet, v.vms)}), and are to be kept apart; "
-            f"{v.excess} VM{'' if v.excess == 1 else 's'} of one of them would have to go to another {level}"
+            f"{counted(v.excess, 'VM')} of one of them would have to go to another {level}"
         )
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:

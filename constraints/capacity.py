@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, host_load, labelled
+from constraints.hard import check_facts
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED, Linear
 from optimizer.problem.rounding import MILLION, capacity_limits
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from optimizer.problem.atoms import Atom
 
 __all__ = ["Capacity", "Overcommit"]
+
+FACT = "capacity."
+"""With the name of a resource: that the hosts name it."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -59,6 +63,10 @@ class Capacity(Parameters):
 
     overcommit: tuple[Overcommit, ...] = ()
     resources: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_facts([fact for fact in self.require if not fact.startswith(FACT)], [f"{FACT}RESOURCE"])
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """One `Linear` for each resource, over the hosts."""
@@ -109,10 +117,11 @@ class Capacity(Parameters):
         for r, resource in self._judged(fleet):
             silent = int((fleet.hosts.capacity[:, r] == ABSENT).sum())
             if silent:
-                yield NotEvaluated(self.name, f"capacity.{resource.name}", hosts=silent)
+                yield NotEvaluated(self.name, f"{FACT}{resource.name}", hosts=silent)
         wanted = {entry.resource for entry in self.overcommit} | set(self.resources or ())
+        wanted |= {fact.removeprefix(FACT) for fact in self.require}
         for name in sorted(wanted - fleet.resource_index.keys()):
-            yield NotEvaluated(self.name, f"capacity.{name}", hosts=len(fleet.hosts))
+            yield NotEvaluated(self.name, f"{FACT}{name}", hosts=len(fleet.hosts))
 
     def limits(self, fleet: Fleet) -> NDArray[np.int64]:
         """Return int64 [H, R]: what may be used (0 where the host does not name the resource)."""

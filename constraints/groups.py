@@ -10,6 +10,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, in_domains
+from constraints.hard import check_facts
 from optimizer.fleet import ABSENT
 from optimizer.problem.rule import NotEvaluated
 
@@ -129,6 +130,8 @@ class ByClass(Parameters):
         super().__post_init__()
         if (self.by == "label") != (self.label is not None):
             raise ValueError("label goes with by: label, and only with it")
+        facts = {"group": [], "owner": ["owner"], "label": [f"labels.{self.label}"]}[self.by]
+        check_facts(self.require, [*facts, f"levels.{self.level}"])
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Name VMs without an owner or label, where the rule goes by that; and a level that the fleet lacks."""

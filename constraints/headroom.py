@@ -13,6 +13,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, host_load, labelled, names
+from constraints.hard import check_facts
 from optimizer.fleet import ABSENT, State
 from optimizer.problem.atoms import UNLIMITED, Enter, Linear
 from optimizer.problem.rounding import share_of
@@ -75,6 +76,7 @@ class Headroom(Parameters):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_facts(self.require, [f"capacity.{self.resource}"])
         _ordered(self.alert, self.safe)
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:

@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, names
 from constraints.groups import Names, PairDemand, declared_pairs, families, least_held
+from constraints.hard import check_facts, counted
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import Needs as NeedsAtom
 from optimizer.problem.atoms import Sets
@@ -31,6 +32,10 @@ class Needs(Parameters):
     """
 
     kind: ClassVar[str] = "needs"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_facts(self.require, ())
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """One `Needs` atom for each level and hardness."""
@@ -65,9 +70,11 @@ class Needs(Parameters):
         left, right = (demand.left_id, demand.right_id) if demand else (v.subject, "the other group")
         level = fleet.levels[demand.level] if demand else "domain"
         if demand and not len(demand.right):
-            return f"{left}: {v.value} VMs ({names(fleet, v.vms)}) need a VM of {right}, and the fleet has none"
+            return (
+                f"{left}: {counted(v.value, 'VM')} ({names(fleet, v.vms)}) without a VM of {right}, and there is none"
+            )
         return (
-            f"{left}: {v.value} VMs ({names(fleet, v.vms)}) on a {level} without a VM of {right}; "
+            f"{left}: {counted(v.value, 'VM')} ({names(fleet, v.vms)}) on a {level} without a VM of {right}; "
             f"they would have to go where one is, or one would have to come"
         )
 

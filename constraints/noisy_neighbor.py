@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, host_load, names
 from constraints.groups import PairDemand, meetings
+from constraints.hard import check_facts, counted
 from optimizer.fleet import ABSENT, Pressure, State
 from optimizer.problem.atoms import Apart, Leave, Linear, Sets
 from optimizer.problem.rounding import MILLI, demands_milli, limit_milli
@@ -69,6 +70,7 @@ class NoisyNeighbor(Parameters):
             raise ValueError("noisy_from goes with at_most or apart_from_sensitive: it says who is noisy")
         if not (self.limit or of_noisy or self.score_from is not None):
             raise ValueError("asks nothing: give limit, at_most, apart_from_sensitive or score_from")
+        check_facts(self.require, ["noise"] * of_noisy + [f"noise.{kind}" for kind in self.limit])
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """Limits as `Linear`, pairs as `Apart` on hosts, and `Leave` for those who have to go."""
@@ -106,9 +108,8 @@ class NoisyNeighbor(Parameters):
         """Say who disturbs whom, or how loud it is."""
         v = violation
         if v.resource == NOISY_VMS:
-            return (
-                f"{v.subject}: {v.value} noisy VMs, at most {v.limit} allowed; {v.excess} of them would have to leave"
-            )
+            noisy = counted(v.value, "noisy VM")
+            return f"{v.subject}: {noisy}, at most {v.limit} allowed; {v.excess} of them would have to leave"
         if v.resource is not None:
             return (
                 f"{v.subject}: {v.resource} {v.value / v.unit:.3f}, at most {v.limit / v.unit:.3f}; VMs that make "
@@ -118,10 +119,11 @@ class NoisyNeighbor(Parameters):
             host = v.domain.partition(":")[2]
             return (
                 f"{v.subject}: {names(fleet, v.vms)} stand together on {host}, where one disturbs the other; "
-                f"{v.excess} VM{'' if v.excess == 1 else 's'} of one side would have to leave"
+                f"{counted(v.excess, 'VM')} of one side would have to leave"
             )
-        whom = "its noisy neighbour" if self.moves == "victim" else "those it disturbs"
-        return f"{v.subject}: still where it stood with {whom}, and is the one that has to leave that host"
+        whom = "its noisy neighbour" if self.moves == "victim" else "one that it disturbs"
+        host = fleet.hosts.ids[int(fleet.vms.host[v.vms[0]])]
+        return f"{v.subject}: on {host} with {whom} at the start, and the one of them that has to leave that host"
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Name VMs of which the snapshot does not say how noisy they are: they count as silent."""

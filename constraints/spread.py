@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, names
 from constraints.groups import ByClass, Names, SetDemand, crowds, declared, families, least_held, under_way
+from constraints.hard import counted
 from optimizer.problem.atoms import AtLeast, Sets
 from optimizer.problem.rule import Violation
 
@@ -75,12 +76,12 @@ class Spread(ByClass):
         level = fleet.levels[demand.level] if demand else "domain"
         there = len(fleet.domain_ids[demand.level]) if demand else v.limit
         text = (
-            f"{v.subject}: its VMs ({names(fleet, v.vms)}) stand in {_many(v.value, level)}, at least {v.limit} asked"
+            f"{v.subject}: its VMs ({names(fleet, v.vms)}) stand in {counted(v.value, level)}, at least {v.limit} asked"
         )
         if len(v.vms) < v.limit:
-            return f"{text}; it has {_many(len(v.vms), 'VM')}, cannot occupy {_many(v.limit, level)}"
+            return f"{text}; it has {counted(len(v.vms), 'VM')}, cannot occupy {counted(v.limit, level)}"
         if there < v.limit:
-            return f"{text}; the fleet has {_many(there, level)}"
+            return f"{text}; the fleet has {counted(there, level)}"
         return f"{text}; VMs would have to go to {v.excess} more"
 
     @staticmethod
@@ -102,7 +103,3 @@ class Spread(ByClass):
             number = 2 if rule.at_least is None else rule.at_least
             name = own.of(group.id, rule.level)
             yield SetDemand(name, group.members, fleet.level_index[rule.level], self.asked_by(rule), number)
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, names
 from constraints.groups import Names, SetDemand, crowds, declared, families
+from constraints.hard import check_facts
 from optimizer.problem.atoms import Same, Sets
 from optimizer.problem.rule import Violation
 
@@ -32,6 +33,10 @@ class Together(Parameters):
     """
 
     kind: ClassVar[str] = "together"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_facts(self.require, ())
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """One `Same` for each level and hardness."""

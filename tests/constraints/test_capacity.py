@@ -125,6 +125,14 @@ def test_a_ratio_is_a_decimal_string(ratio: str) -> None:
         Overcommit(resource="memory_mib", ratio=ratio)
 
 
+def test_what_is_required_has_to_be_a_fact() -> None:
+    given(Capacity(require=("capacity.gpu",)), fleet(TWO, [])).lacks(
+        capacity__cpu_millicores=2, capacity__disk_mib=2, capacity__gpu=2
+    )
+    with pytest.raises(ValidationError, match=r"capacity\.RESOURCE"):
+        Capacity(require=("memory_mib",))
+
+
 def test_a_must_has_no_price() -> None:
     with pytest.raises(ValidationError, match="a price belongs to a should"):
         Capacity(price=1)

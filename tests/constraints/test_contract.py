@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
 from constraints import CATALOGUE
 from optimizer.problem.rule import Hardness
@@ -55,6 +56,13 @@ def test_every_rule_is_tried() -> None:
 @pytest.mark.parametrize("kind", sorted(POLICIES))
 def test_a_generator_makes_rules_of_its_kind(kind: str) -> None:
     assert type(POLICIES[kind](Random(0))) is CATALOGUE[kind]
+
+
+@pytest.mark.parametrize("kind", sorted(POLICIES))
+def test_a_misspelt_requirement_is_refused(kind: str) -> None:
+    rule = POLICIES[kind](Random(0))
+    with pytest.raises(ValidationError, match="require"):
+        replace(rule, require=("misspelt",))
 
 
 @pytest.mark.parametrize("kind", sorted(POLICIES))

@@ -64,7 +64,7 @@ def test_a_vm_of_both_brings_what_it_needs_along() -> None:
 def test_a_need_that_the_fleet_cannot_meet_stays_and_says_so() -> None:
     none = given(Needs(), fleet(HOSTS, webs("h0", "h2"), groups=group()))
     none.exceeds_by(2)
-    none.says("web: 2 VMs (w0, w1) need a VM of cache, and the fleet has none")
+    none.says("web: 2 VMs (w0, w1) without a VM of cache, and there is none")
 
 
 def test_vms_that_are_not_placed_need_nothing_and_serve_nobody() -> None:

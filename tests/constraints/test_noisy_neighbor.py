@@ -126,7 +126,7 @@ def test_who_has_to_go_where_there_is_evidence() -> None:
     assert [v.subject for v in victim.violations] == ["n|s", "s"]
     # that the noisy one goes does not heal it: the victim was to go
     assert victim.finished("n h1").only.subject == "s"
-    assert "one that has to leave" in victim.rule.explain(victim.finished("n h1").only, hurt)
+    assert "has to leave that host" in victim.rule.explain(victim.finished("n h1").only, hurt)
     victim.finished("s h2").is_content()
     victim.under_way("s h2").exceeds_by(1, 1)
     noisy = given(NoisyNeighbor(score_from=0.5, moves="noisy"), hurt)
