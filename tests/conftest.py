@@ -1,4 +1,4 @@
-"""What all tests share: where the data outside the project is."""
+"""What all tests share: how hypothesis searches, and where the data outside the project is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# the same examples on every machine and every run, however slow it is
+settings.register_profile(
+    "remora",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("remora")
 
 
 @pytest.fixture(scope="session")

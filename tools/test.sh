@@ -19,7 +19,7 @@ say 'codespell'
 say 'import-linter'
 "$venv/bin/lint-imports"
 say 'mkdocs'
-NO_MKDOCS_2_WARNING=1 "$python" -m mkdocs build --strict --quiet --site-dir "$site"
+"$python" -m mkdocs build --strict --site-dir "$site"
 say 'pytest'
 "$python" -m pytest -n 2 "$@"
 say 'all is well'

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["admit"]
 
 FINDINGS_SHOWN = 3
+LATER_SNAPSHOT = frozenset({"fleet_digest", "taken_at"})
+"""What `verify` says of every plan that was made from another snapshot."""
 
 
 def admit(fleet: Fleet, policy: Policy, plan: Plan, driven: str, now: datetime) -> None:
@@ -53,11 +55,19 @@ def admit(fleet: Fleet, policy: Policy, plan: Plan, driven: str, now: datetime) 
             "take a new snapshot and make a new plan"
         )
     _refuse_changed(fleet, plan)
-    findings = verify(fleet, policy, plan).findings
-    if findings:
-        shown = "; ".join(str(f) for f in findings[:FINDINGS_SHOWN])
-        more = f"; and {len(findings) - FINDINGS_SHOWN} more" if len(findings) > FINDINGS_SHOWN else ""
-        raise SafetyStop(f"plan {plan.id} is not safe here, or not what it claims: {shown}{more} (see remora verify)")
+    _refuse_unverified(fleet, policy, plan)
+
+
+def _refuse_unverified(fleet: Fleet, policy: Policy, plan: Plan) -> None:
+    """Refuse a plan with which `verify` finds fault; that this is a later snapshot is no fault by itself."""
+    same = plan.fleet_digest == fleet.digest
+    findings = [f for f in verify(fleet, policy, plan).findings if same or f.code not in LATER_SNAPSHOT]
+    if not findings:
+        return
+    shown = "; ".join(f"{f.where}: {f.message}" for f in findings[:FINDINGS_SHOWN])
+    more = f"; and {len(findings) - FINDINGS_SHOWN} more" if len(findings) > FINDINGS_SHOWN else ""
+    kind = SafetyStop if same else StalePlan
+    raise kind(f"plan {plan.id} is not safe here, or not what it claims: {shown}{more} (see remora verify)")
 
 
 def _refuse_changed(fleet: Fleet, plan: Plan) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,7 @@ from optimizer.execute.drivers.simulated import SimulatedDriver
 from optimizer.execute.ledger import Ledger, MoveState, RebalanceState
 from optimizer.fleet import HostState, MoveOutcome
 from optimizer.policy import Concurrency, Policy
+from optimizer.sequence.verdict import Finding, Verdict
 from tests import build
 from tests.execute.plans import line_fleet, move, plan_of
 
@@ -45,7 +45,7 @@ def chain() -> Plan:
 
 @pytest.fixture(autouse=True)
 def _verified(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "verify", lambda *_: SimpleNamespace(findings=()))
+    monkeypatch.setattr(admission, "verify", lambda *_: Verdict(()))
 
 
 @pytest.fixture
@@ -185,9 +185,21 @@ def test_a_later_snapshot_in_which_nothing_touched_has_changed_will_do(ledger: L
 
 
 def test_a_plan_that_verify_faults_is_refused(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    findings = ("h8 is overloaded", "two", "three", "four")
-    monkeypatch.setattr(admission, "verify", lambda *_: SimpleNamespace(findings=findings))
-    assert "h8 is overloaded; two; three; and 1 more" in str(refused(chain(), ledger))
+    texts = ("h8 is overloaded", "two", "three", "four")
+    findings = [Finding("load", f"moves[{i}]", text) for i, text in enumerate(texts)]
+    monkeypatch.setattr(admission, "verify", lambda *_: Verdict(tuple(findings)))
+    stop = refused(chain(), ledger)
+    assert "moves[0]: h8 is overloaded; moves[1]: two; moves[2]: three; and 1 more" in str(stop)
+    assert not isinstance(stop, StalePlan)
+    assert isinstance(refused(chain(), ledger, later(vm_5_demand={})), StalePlan)
+
+
+def test_a_later_snapshot_is_no_fault_by_itself(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = (Finding("fleet_digest", "fleet_digest", "another"), Finding("taken_at", "taken_at", "another"))
+    monkeypatch.setattr(admission, "verify", lambda *_: Verdict(findings))
+    refused(chain(), ledger)  # of this very snapshot nobody may say so
+    fleet = later(vm_5_demand={})
+    assert apply(fleet, POLICY, chain(), SimulatedDriver(fleet), ledger, act=True).exit_code == 0
 
 
 class Meddled(SimulatedDriver):

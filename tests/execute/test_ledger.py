@@ -194,8 +194,8 @@ def test_a_ledger_of_another_version_is_refused(path: str) -> None:
 def test_a_damaged_ledger_is_refused(path: str, tmp_path: Path) -> None:
     with Ledger.create_or_open(path) as ledger:
         ledger.begin(PLAN, NOW)
-        for i in range(200):
-            ledger.record(PLAN, move(FLEET, i + 10, "v0", "h0", "h8"), MoveState.SKIPPED, NOW, "x" * 200)
+        for i in range(20):
+            ledger.record(PLAN, move(FLEET, i + 10, "v0", "h0", "h8"), MoveState.SKIPPED, NOW, "x" * 3000)
     file = tmp_path / "ledger.sqlite"
     content = bytearray(file.read_bytes())
     content[4096 * 3 : 4096 * 9] = b"\xff" * (4096 * 6)

@@ -1,0 +1,114 @@
+"""The set-up of the two commands, with made-up Pythons: nothing is installed, no network is used."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.documents import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PYTHON = """#!/bin/bash
+case "$2" in
+  *version_info\\ *) exit {old} ;;
+  *version_info*) echo 3.11 ;;
+  *ensurepip*) [[ -e "$(dirname "$0")/venv-is-there" ]] ;;
+esac
+"""
+APT = """#!/bin/bash
+echo "apt-get $*"
+[[ $1 == update ]] || touch "$(dirname "$0")/venv-is-there"
+"""
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    """A PATH with what every machine has, and no Python."""
+    path = tmp_path / "bin"
+    path.mkdir()
+    for name in ("bash", "dirname", "id", "env", "touch", "sha256sum"):
+        found = shutil.which(name)
+        assert found is not None
+        (path / name).symlink_to(found)
+    return path
+
+
+def put(path: Path, name: str, text: str) -> None:
+    (path / name).write_text(text)
+    (path / name).chmod(0o755)
+
+
+def bash(path: Path, code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(path / "bash"), "-c", f'source "{ROOT}/tools/setup.sh"; {code}'],
+        env={"PATH": str(path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_the_first_python_that_is_new_enough_is_taken(tools: Path) -> None:
+    put(tools, "python3.11", PYTHON.format(old=1))
+    put(tools, "python3.12", PYTHON.format(old=0))
+    put(tools, "python3", PYTHON.format(old=0))
+    assert bash(tools, "find_python").stdout.strip() == str(tools / "python3.12")
+
+
+def test_without_python_it_fails_and_says_so(tools: Path) -> None:
+    put(tools, "python3", PYTHON.format(old=1))
+    done = bash(tools, "base=$(find_python); echo went on")
+    assert done.returncode != 0
+    assert "went on" not in done.stdout
+    assert "no Python 3.11 or later" in done.stderr
+
+
+def test_a_python_without_venv_gets_it_from_apt(tools: Path) -> None:
+    put(tools, "python3.11", PYTHON.format(old=0))
+    put(tools, "apt-get", APT)
+    put(tools, "sudo", '#!/bin/bash\nexec "$@"\n')
+    done = bash(tools, "need_venv python3.11; echo went on")
+    assert done.stdout.split("\n")[:3] == [
+        "apt-get update",
+        "apt-get install -y --no-install-recommends python3.11-venv",
+        "went on",
+    ]
+
+
+def test_a_python_without_venv_and_without_apt_fails(tools: Path) -> None:
+    put(tools, "python3.11", PYTHON.format(old=0))
+    done = bash(tools, "need_venv python3.11; echo went on")
+    assert done.returncode != 0
+    assert "went on" not in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["runtime", "dev"])
+def test_the_stamp_names_what_was_installed(tools: Path, kind: str) -> None:
+    stamp = bash(tools, f"stamp_of {kind}").stdout
+    assert stamp.startswith(f"{kind} {ROOT}\n")
+    assert ("requirements-dev.txt" in stamp) == (kind == "dev")
+
+
+def test_every_script_is_sound_bash() -> None:
+    for script in [*(ROOT / "tools").glob("*.sh"), ROOT / ".ci" / "run"]:
+        subprocess.run(["bash", "-n", str(script)], check=True)
+        assert "set -euo pipefail" in script.read_text()
+        if shutil.which("shellcheck"):
+            subprocess.run(["shellcheck", "-x", str(script)], cwd=ROOT, check=True)
+
+
+def test_ci_runs_the_test_command_and_nothing_else() -> None:
+    lines = (ROOT / ".ci" / "run").read_text().strip().split("\n")
+    assert lines == ["#!/usr/bin/env bash", "set -euo pipefail", 'exec "$(dirname "$0")/../tools/test.sh"']
+
+
+def test_the_pages_are_built_strictly() -> None:
+    command = next(line for line in (ROOT / "tools" / "test.sh").read_text().split("\n") if "mkdocs build" in line)
+    assert "--strict" in command
+    assert "--quiet" not in command, "mkdocs counts the warnings that it prints: --quiet makes --strict pass anything"
