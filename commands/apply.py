@@ -17,6 +17,7 @@ from commands.common import (
     overlay_option,
     policy_option,
     say,
+    tell_written,
     write_json,
 )
 from commands.progress import Progress
@@ -70,6 +71,7 @@ def command(
     refused with 4.
     """
     from optimizer.report.apply_page import apply_page, describe_applied
+    from optimizer.report.words import count
     from optimizer.sources.fleet_after import after_document
     from optimizer.sources.plan_json import read_plan
 
@@ -85,7 +87,7 @@ def command(
     if output is not None:
         past = driver.snapshot().history[len(snapshot.history) :]
         write_json(output, after_document(document, past, driver.clock.now()))
-        click.echo(f"{output}: the fleet after {len(past)} moves", err=True)
+        tell_written(output, f"the fleet after {count(len(past), 'move')}")
     facts = describe_applied(answer, applied)
     say(as_json, lambda: facts, lambda: apply_page(facts))
     return applied.exit_code

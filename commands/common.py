@@ -23,6 +23,7 @@ __all__ = [
     "FILE",
     "NewFile",
     "fleet_argument",
+    "fleet_size",
     "json_option",
     "load_fleet",
     "load_fleet_and_document",
@@ -34,11 +35,16 @@ __all__ = [
     "say",
     "say_json",
     "say_text",
+    "seed_option",
+    "tell_written",
+    "time_limit_option",
+    "workers_option",
     "write_json",
     "write_text",
 ]
 
 DEFAULT_POLICY = "default"
+DAY = 86400
 
 
 class NewFile(click.ParamType[Path]):
@@ -74,6 +80,33 @@ policy_option = click.option(
 )
 overlay_option = click.option("--overlay", type=FILE, metavar="FILE", help="Groups and labels for VMs (YAML).")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+class Seconds(click.ParamType[float]):
+    """A number of seconds above 0, at most a day."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Refuse what is no such number, NaN among it."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        if not 0 < seconds <= DAY:
+            self.fail(f"{value!r} is not between 0 and {DAY} seconds", param, ctx)
+        return seconds
+
+
+time_limit_option = click.option(
+    "--time-limit", type=Seconds(), default=30.0, show_default=True, metavar="S", help="Seconds for the whole answer."
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads of the solver."
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all that is random."
+)
 
 
 def load_fleet(path: Path, overlay: Path | None = None) -> Fleet:
@@ -151,6 +184,20 @@ def write_json(path: Path, document: object) -> None:
     from optimizer.sources.files import json_bytes, write_whole
 
     write_whole(path, json_bytes(document))
+
+
+def tell_written(path: Path, what: str) -> None:
+    """Say on standard error what was written where."""
+    from optimizer.report.words import clean
+
+    click.echo(clean(f"{path}: {what}"), err=True)
+
+
+def fleet_size(hosts: int, vms: int) -> str:
+    """Say how large a fleet is."""
+    from optimizer.report.words import count
+
+    return f"{count(hosts, 'host')}, {count(vms, 'VM')}"
 
 
 def say(as_json: bool, document: Callable[[], Any], page: Callable[[], Page]) -> None:

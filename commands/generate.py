@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import NewFile, say_text, write_json
+from commands.common import NewFile, fleet_size, say_text, tell_written, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +29,19 @@ def _spec_options() -> list[click.Parameter]:
     from optimizer.sources.synthetic import Spec
 
     docs = parameter_docs(Spec)
-    return [_option(field.name, field.default, docs.get(field.name, "")) for field in fields(Spec)]
+    return [
+        _option(field.name, field.default, docs.get(field.name) or _mention(field.name, docs)) for field in fields(Spec)
+    ]
+
+
+def _mention(name: str, docs: dict[str, str]) -> str:
+    """Return the text of the field that speaks of this one too."""
+    return next((text for text in docs.values() if f"`{name}`" in text), "")
 
 
 def _option(name: str, default: Any, doc: str) -> click.Option:
     flag = "--" + name.replace("_", "-")
-    text = doc.replace("`", "")
+    text = doc.replace("`", "").replace("*", "")
     if isinstance(default, bool):
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=default, show_default=True, help=text)
     return click.Option([flag], type=type(default), default=default, show_default=True, help=text)
@@ -56,6 +63,5 @@ def command(output: Path | None, **spec: Any) -> Exit:
         say_text(json_bytes(document).decode("utf-8"))
     else:
         write_json(output, document)
-        placed = sum(vm["host"] is not None for vm in document["vms"])
-        click.echo(f"{output}: {len(document['hosts'])} hosts, {placed} VMs", err=True)
+        tell_written(output, fleet_size(len(document["hosts"]), len(document["vms"])))
     return Exit.DONE

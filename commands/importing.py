@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.boundary import Exit
-from commands.common import FILE, NewFile, not_an_input, write_json
+from commands.common import FILE, NewFile, fleet_size, not_an_input, tell_written, write_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,7 +35,6 @@ def command(
 ) -> Exit:
     """Make a fleet of CSV files; amounts may carry units, such as 64GiB."""
     from optimizer.sources.fleet_csv import import_csv
-
     from optimizer.sources.fleet_json import fleet_from_document
 
     not_an_input("-o", output, hosts, vms, groups, mapping)
@@ -49,7 +48,7 @@ def command(
     )
     fleet = fleet_from_document(document, str(output))
     write_json(output, document)
-    click.echo(f"{output}: {len(fleet.hosts)} hosts, {len(fleet.vms)} VMs", err=True)
+    tell_written(output, fleet_size(len(fleet.hosts), len(fleet.vms)))
     return Exit.DONE
 
 

@@ -18,6 +18,10 @@ from commands.common import (
     policy_option,
     say,
     say_text,
+    seed_option,
+    tell_written,
+    time_limit_option,
+    workers_option,
     write_json,
     write_text,
 )
@@ -48,10 +52,17 @@ JSON, CSV, SHELL = "json", "csv", "shell"
     type=click.Choice([JSON, CSV, SHELL]),
     help="json (the plan itself), csv (its moves), shell (a script to review); without -o on standard output.",
 )
-@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True, max=86400), default=30.0, show_default=True)
-@click.option("--memory-limit", type=click.IntRange(64, 10**7), default=4096, show_default=True, metavar="MIB")
-@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads of the solver.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@time_limit_option
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(64, 10**7),
+    default=4096,
+    show_default=True,
+    metavar="MIB",
+    help="Memory of the solver.",
+)
+@workers_option
+@seed_option
 @click.option("--deterministic", is_flag=True, help="Limit work instead of time: the same plan on every machine.")
 @click.option("--require-clean", is_flag=True, help="Impossible, rather than a plan that leaves something wrong.")
 @json_option
@@ -95,13 +106,15 @@ def exit_of(plan: Plan) -> Exit:
 
 
 def _write(path: Path, form: str, plan: Plan) -> None:
+    from optimizer.report.words import count
+
     if form == JSON:
         from optimizer.sources.plan_json import plan_document
 
         write_json(path, plan_document(plan))
     else:
         write_text(path, _exported(form, plan))
-    click.echo(f"{path}: plan {plan.id}, {len(plan.moves)} moves", err=True)
+    tell_written(path, count(len(plan.moves), "move"))
 
 
 def _exported(form: str, plan: Plan) -> str:

@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from commands.boundary import Exit
-from commands.common import say_json
+from commands.common import say, say_json
 
 __all__ = ["command"]
 
 
 @click.command("schema")
-@click.argument("document", type=click.Choice(["fleet", "policy", "plan"]))
-@click.option("--json", "as_json", is_flag=True, help="It is JSON in any case.")
-def command(document: str, as_json: bool) -> Exit:
-    """Print the JSON Schema of a document."""
-    del as_json  # taken so that every command takes it
+@click.argument("document", type=click.Choice(["fleet", "policy", "plan", "overlay", "mapping"]))
+@click.option("--defaults", is_flag=True, help="What holds where an optional field is absent (fleet, plan).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document (a schema is one in any case).")
+def command(document: str, defaults: bool, as_json: bool) -> Exit:
+    """Print the JSON Schema of a document, or the defaults of its optional fields."""
+    if defaults:
+        _say_defaults(document, as_json)
+    else:
+        say_json(_schema(document))
+    return Exit.DONE
+
+
+def _schema(document: str) -> dict[str, Any]:
+    from optimizer.sources import schema
+
     if document == "policy":
         from constraints import CATALOGUE
         from optimizer.sources.policy_yaml import policy_schema
 
-        say_json(policy_schema(CATALOGUE))
-        return Exit.DONE
-    from optimizer.sources.schema import fleet_schema, plan_schema
+        return policy_schema(CATALOGUE)
+    makers = {
+        "fleet": schema.fleet_schema,
+        "plan": schema.plan_schema,
+        "overlay": schema.overlay_schema,
+        "mapping": schema.mapping_schema,
+    }
+    return makers[document]()
 
-    say_json(fleet_schema() if document == "fleet" else plan_schema())
-    return Exit.DONE
+
+def _say_defaults(document: str, as_json: bool) -> None:
+    from optimizer.report.defaults import defaults_page, describe_defaults
+
+    rows = describe_defaults(document)
+    if not rows:
+        hint = "`remora rules` has the defaults of a policy" if document == "policy" else "its fields have none"
+        raise click.UsageError(f"--defaults is for fleet and plan: {hint}", click.get_current_context())
+    say(as_json, lambda: [row._asdict() for row in rows], lambda: defaults_page(rows))

@@ -28,4 +28,4 @@ def _entries(doc: str) -> Iterator[tuple[list[str], str]]:
         return
     for entry in re.split(r"\n(?=\S)", section.group(1)):
         head, _, body = entry.partition("\n")
-        yield [name.strip() for name in head.partition(":")[0].split(",")], " ".join(body.split())
+        yield [name.strip() for name in head.partition(":")[0].split(",")], " ".join(body.replace("``", "`").split())

@@ -23,7 +23,7 @@ STAGES = {
     Stage.HARM.value: "what is wrong (must)",
     Stage.SHOULD_HARM.value: "what is wrong (should)",
     Stage.PRICED.value: "moves against priced shoulds",
-    Stage.MOVING.value: "moving",
+    Stage.MOVING.value: "how much moves",
     Stage.PLACEMENT.value: "order and balance",
     Stage.COST.value: "cost",
 }
@@ -53,6 +53,7 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
     """Say the status so that an operator need not know the words of the format."""
     moving = next((s for s in plan.objective if s.stage == Stage.MOVING.value), None)
     moves = count(len(plan.moves), "move")
+    mends = ("puts" if len(plan.moves) == 1 else "put") + " everything right"
     left = f", and {count(len(plan.remaining), 'violation')} cannot be put right" if plan.remaining else ""
     match plan.status:
         case Status.NOTHING_TO_DO:
@@ -67,10 +68,13 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
             return f"optimal: no move helps, proven{left}", Tone.WARN
         case Status.OPTIMAL:
             tone = Tone.WARN if left else Tone.GOOD
-            return f"optimal: {moves}{left or ' put everything right'}; no plan does it with less moving, proven", tone
+            return (
+                f"optimal: {moves}{left or f' {mends}'}; no plan does it with less moving, proven",
+                tone,
+            )
         case Status.FEASIBLE:
             bound = f"; at least {stage_value(moving, moving.bound, least)} needed" if moving else ""
-            kept = f", {count(len(plan.remaining), 'violation')} left" if plan.remaining else " put everything right"
+            kept = f", {count(len(plan.remaining), 'violation')} left" if plan.remaining else f" {mends}"
             return f"feasible: {moves}{kept}, not proven to be the least{bound}", Tone.WARN
     raise AssertionError(plan.status)
 

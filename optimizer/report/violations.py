@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from optimizer.problem.rule import Hardness
 from optimizer.report.arrivals import reason_of
@@ -50,6 +50,14 @@ class CheckFacts:
     violations: tuple[ViolationFacts, ...]
     guards: tuple[ViolationFacts, ...]
     not_evaluated: tuple[NotEvaluated, ...]
+    notes: tuple[str, ...]
+
+
+@runtime_checkable
+class _Noting(Protocol):
+    """A rule that has something to say of its own parameters on this fleet, such as a limit that nothing reaches."""
+
+    def notes(self, fleet: Fleet) -> list[str]: ...
 
 
 def describe_violations(
@@ -89,6 +97,7 @@ def describe_check(fleet: Fleet, policy: str, rules: Sequence[Rule], violations:
         violations=describe_violations(fleet, rules, wrong),
         guards=describe_violations(fleet, rules, guards),
         not_evaluated=tuple(missing for rule in rules for missing in rule.not_evaluated(fleet)),
+        notes=tuple(note for rule in rules if isinstance(rule, _Noting) for note in rule.notes(fleet)),
     )
 
 
@@ -103,6 +112,10 @@ def check_page(facts: CheckFacts) -> Page:
     if facts.guards:
         page.line(f"{count(len(facts.guards), 'host or set')} over a limit that binds only who comes", Tone.QUIET)
     not_evaluated(page, facts.not_evaluated)
+    if facts.notes:
+        page.heading("Limits to look at")
+        for note in facts.notes:
+            page.line(note, Tone.WARN)
     return page
 
 

@@ -63,7 +63,7 @@ def test_use_counts_overcommit_reserve_and_what_no_vm_explains():
     assert (disk.hosts, disk.measured, disk.measured_hosts) == (2, 4000, 1)
     assert (disk.unexplained, disk.unexplained_hosts) == (1000, 1)
     assert [(h.host, h.load, h.sellable) for h in disk.highest] == [("h0", 4000, 5000), ("h1", 0, 5000)]
-    assert [h.host for h in memory.highest][0] == "h0"
+    assert next(h.host for h in memory.highest) == "h0"
 
 
 def test_groups_that_only_vms_name_are_listed():

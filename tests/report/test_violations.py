@@ -60,3 +60,12 @@ def test_missing_facts_are_listed():
     facts = describe_check(fleet, "mine", policy.rules, [])
     assert {(n.rule, n.what, n.hosts) for n in facts.not_evaluated} >= {("capacity", "capacity.disk_mib", 1)}
     assert "Not evaluated: facts that the snapshot lacks" in list(plain_lines(check_page(facts)))
+
+
+def test_a_limit_that_nothing_reaches_is_pointed_out():
+    fleet = build.fleet([build.host("h0", cpu=64000)], [])
+    policy = build.policy({"rule": "eligible", "vms_per_cpu": 10, "vm_cap": 50})
+    facts = describe_check(fleet, "mine", policy.rules, [])
+    assert facts.clean
+    assert len(facts.notes) == 1
+    assert "Limits to look at" in list(plain_lines(check_page(facts)))
