@@ -24,27 +24,42 @@ class Spec:
 
     Parameters
     ----------
-    hosts, vms
-        How many.
+    hosts
+        How many hosts.
+    vms
+        How many VMs.
     seed
         The same spec and seed make the same document.
-    fleet, taken_at
-        Its id and time (RFC 3339 with an offset).
-    memory_fill, disk_fill, load_fill
-        Mean use of memory (of what is not reserved), disk, and measured CPU before troubles are planted.
+    fleet
+        The fleet's id.
+    taken_at
+        The snapshot's time (RFC 3339 with an offset).
+    memory_fill
+        Mean use of memory (of what is not reserved) before troubles are planted.
+    disk_fill
+        Mean use of disk before troubles are planted.
+    load_fill
+        Mean measured use of CPU before troubles are planted.
     cpu_overcommit
         What each host sells of its CPU, a decimal string.
-    hosts_per_rack, racks_per_zone
-        Sizes of the domains.
+    hosts_per_rack
+        Hosts in a rack; the last may have fewer.
+    racks_per_zone
+        Racks in a zone; the last may have fewer.
     move_within_zone
         Whether the fleet says that no move leaves its zone.
     grouped
-        Share of VMs in anti-affine groups of 2 to 7; of these groups `declared` say so themselves, the others are left
-        to the default, and `rack_groups` are kept on different racks rather than hosts.
+        Share of VMs in anti-affine groups of 2 to 7.
+    declared
+        Share of these groups that the snapshot declares; the others are left to the default.
+    rack_groups
+        Share of these groups that are kept on different racks rather than hosts.
     requiring
         Share of VMs that require one of two CPU models.
-    noisy_vms, sensitive_vms
-        Share of VMs with evidence of noise (one at most on a host), and of VMs that mind (never beside one).
+    noisy_vms
+        Share of VMs with evidence of noise, one at most on a host.
+    sensitive_vms
+        Share of VMs that mind noise, never beside a noisy one.
     history
         Past moves, as a share of the VMs: done more than a day ago.
     recent_moves
@@ -54,7 +69,7 @@ class Spec:
     hot
         Measured CPU over capacity, by one VM.
     misplaced
-        Share of *grouped VMs* that stand with one fellow on a host.
+        Share of the grouped VMs (not of hosts) that stand with one fellow on a host.
     memory_over
         Memory over capacity, by one VM.
     nearly_full
@@ -67,20 +82,42 @@ class Spec:
         A noisy VM beside a sensitive one.
     interference
         Two VMs with evidence that one hurts the other.
-    draining, windows
-        Hosts that drain, by their state or by a maintenance window that has begun; all their VMs must leave.
-    choosy, forbidden
-        Full disks by a VM that requires one of two CPU models, or forbids the hosts with most room.
-    together, spread, needs, apart
-        Groups with that rule (and an even share of them in order), one VM of which breaks it.
+    draining
+        Hosts that drain, by their state: all their VMs must leave.
+    windows
+        Hosts in a maintenance window that has begun: all their VMs must leave.
+    choosy
+        Full disks by a VM that requires one of two CPU models.
+    forbidden
+        Full disks by a VM that forbids the hosts with most room.
+    together
+        Groups of three that belong in one rack, one VM of which stands in another (and as many groups in order).
+    spread
+        Groups of two that want two racks and have one (and as many groups in order).
+    needs
+        Groups of two that need a third VM in their racks, one of which stands in another.
+    apart
+        Pairs of groups kept apart on hosts, which share one.
     owners
         Two VMs of one owner on a host.
-    babies, unmovable, bouncing, held, immobile
-        Full disks that either of two VMs would mend, one of which must stay: too young, moved without success, moved
-        too often, or with a `no_move_until` to come, or not
-        mobile at all.
-    errors, busy, disabled, full_of_vms
-        Hosts that nothing is wrong with except that they take no VM.
+    babies
+        Full disks that either of two VMs would mend, one of which is too young to move.
+    unmovable
+        The same, one of which has failed to move four times in the last hours.
+    bouncing
+        The same, one of which has gone to and fro six times within a day.
+    held
+        The same, one of which has a no_move_until to come.
+    immobile
+        The same, one of which cannot be moved at all.
+    errors
+        Hosts that nothing is wrong with except that they had many errors and take no VM.
+    busy
+        Hosts that are in the midst of something and take no VM.
+    disabled
+        Hosts that are disabled and take no VM.
+    full_of_vms
+        Hosts with as many VMs as they may have.
     """
 
     hosts: int = 100
