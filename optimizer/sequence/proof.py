@@ -139,9 +139,13 @@ class _Judge:
         if proof.stage not in (Stage.MOVING.value, Stage.PRICED.value):
             yield Finding("proof_kind", f"proof[{proof.stage}]", "own minima of moves bound no harm")
             return
+        loose = self._loose(Hardness.SHOULD, priced=True) if proof.stage == Stage.PRICED.value else 0
         for i, part in enumerate(proof.parts):
             knot = self._knot(part, cost)
-            if proof.stage == Stage.MOVING.value:
+            if not part.vms:
+                loose -= part.at_least
+                holds = loose >= 0
+            elif proof.stage == Stage.MOVING.value:
                 holds = knot.costs_at_least(part.at_least)
             else:
                 holds = knot.priced_at_least(part.at_least, clean=kept is None)
@@ -151,9 +155,15 @@ class _Judge:
 
     def _curves(self, proof: Proof, cost: NDArray[np.int64], hardness: Hardness) -> Iterator[Finding]:
         """Each entry holds up to the cost of the next: with one less to spend, no less harm."""
+        loose = self._loose(hardness)
         for i, part in enumerate(proof.parts):
             knot = self._knot(part, cost)
             points = part.curve or ((0, 0),)
+            if not part.vms:
+                loose -= points[0][1]
+                if loose < 0 or len(points) > 1:
+                    yield _part(proof, i, "more harm than the instances keep of which no VM can leave")
+                continue
             musts = Knot(knot.of(Hardness.MUST) if hardness is Hardness.SHOULD else (), cost)
             holds = musts.costs_at_least(points[0][0])
             for (at, kept), following in zip(points, [*points[1:], None], strict=True):
@@ -163,13 +173,17 @@ class _Judge:
             if not holds:
                 yield _part(proof, i, f"{', '.join(part.hosts)}: the curve promises more harm than has to remain")
 
+    def _loose(self, hardness: Hardness, *, priced: bool = False) -> int:
+        """Return the harm of instances of which no VM can leave: parts that name no VM share it."""
+        rows = Knot([r for r in self.relaxed.rows if not r.vms], self.problem.moving).of(hardness, priced=priced)
+        return sum(r.harm(r.stuck) for r in rows)
+
     def _irreducible(self, proof: Proof) -> Iterator[Finding]:
         hardness = HARDNESS.get(proof.stage)
         if hardness is None:
             yield Finding("proof_kind", f"proof[{proof.stage}]", "what is irreducible is harm")
             return
-        nobody = [r for r in self.relaxed.rows if not r.vms and r.asked.hardness is hardness and r.asked.price is None]
-        loose = sum(r.harm(r.stuck) for r in nobody)
+        loose = self._loose(hardness)
         for i, part in enumerate(proof.parts):
             rows = self._knot(part, self.problem.moving).of(hardness)
             least = sum(r.harm(r.stuck) for r in rows) if part.vms else loose

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from optimizer.fleet import Move
 from optimizer.problem.enumerate import plans
+from optimizer.problem.evaluate import evaluate, hard_breaches
 from optimizer.problem.problem import Stage
+from optimizer.problem.rounding import MILLI
 from optimizer.problem.tally import Tally
 from optimizer.sequence.proof_model import WholeModel
 
@@ -63,18 +66,35 @@ def judge_whole(
             return f"the complete model was open after {SECONDS:g} s"
         if found is False or found is True:
             return found is False
-        if not orders:
-            return False
-        verdict = _cannot_be_reached(problem, found, stage, bound)
-        if verdict is not True:
-            return verdict
+        if _is_so_good(problem, found, limits):
+            if hard_breaches(problem, [Move(v, int(problem.start[v]), found[v]) for v in _moved(problem, found)]):
+                return "a placement below the bound might get round a budget by staging hops"
+            verdict = _cannot_be_reached(problem, found, stage, bound) if orders else False
+            if verdict is not True:
+                return verdict
         model.forbid(found)
     return f"more than {PLACEMENTS} placements are below the bound"
 
 
+def _moved(problem: Problem, placement: Sequence[int]) -> list[int]:
+    return [v for v in range(problem.vms) if placement[v] != problem.start[v]]
+
+
+def _is_so_good(problem: Problem, placement: Sequence[int], limits: Mapping[Stage, int]) -> bool:
+    """Whether a placement of the model, which may be looser than the truth, is what it says, by the evaluator."""
+    found = evaluate(problem, placement)
+    values = {
+        Stage.HARM: found.harm,
+        Stage.SHOULD_HARM: found.should_harm,
+        Stage.PRICED: found.priced + MILLI * found.moving,
+        Stage.MOVING: found.moving,
+    }
+    return not found.worse and all(values[s] <= v for s, v in limits.items())
+
+
 def _cannot_be_reached(problem: Problem, placement: Sequence[int], stage: Stage, bound: int) -> bool | str:
     """Return whether every way to a placement comes to `bound` or more in `stage`: straight ways fail, hops cost."""
-    moved = [v for v in range(problem.vms) if placement[v] != problem.start[v]]
+    moved = _moved(problem, placement)
     cost = sum(int(problem.moving[v]) for v in moved)
     hop = int(problem.moving[problem.movable].min())
     if stage is not Stage.MOVING or cost + hop < bound:
