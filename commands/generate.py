@@ -29,14 +29,7 @@ def _spec_options() -> list[click.Parameter]:
     from optimizer.sources.synthetic import Spec
 
     docs = parameter_docs(Spec)
-    return [
-        _option(field.name, field.default, docs.get(field.name) or _mention(field.name, docs)) for field in fields(Spec)
-    ]
-
-
-def _mention(name: str, docs: dict[str, str]) -> str:
-    """Return the text of the field that speaks of this one too."""
-    return next((text for text in docs.values() if f"`{name}`" in text), "")
+    return [_option(field.name, field.default, docs.get(field.name, "")) for field in fields(Spec)]
 
 
 def _option(name: str, default: Any, doc: str) -> click.Option:

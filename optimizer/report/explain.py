@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -225,6 +225,16 @@ def _takes(problem: Problem, host: int) -> tuple[int, int]:
 
 
 def _refusals(case: Case, host: int) -> Iterable[Refusal]:
+    """Say why the host does not take VMs, each reason once, with all that it was said of."""
+    merged: dict[tuple[str, str, str], Refusal] = {}
+    for found in _refused_classes(case, host):
+        key = (found.rule, found.reason, found.text)
+        before = merged.get(key)
+        merged[key] = found if before is None else replace(before, vms=before.vms + found.vms)
+    return merged.values()
+
+
+def _refused_classes(case: Case, host: int) -> Iterable[Refusal]:
     """Try one VM of each large class that the host does not take, and let the rules say why."""
     problem = case.problem
     which, rows = problem.enter_class

@@ -51,7 +51,6 @@ def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least) -> Page:
 
 def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
     """Say the status so that an operator need not know the words of the format."""
-    moving = next((s for s in plan.objective if s.stage == Stage.MOVING.value), None)
     moves = count(len(plan.moves), "move")
     mends = ("puts" if len(plan.moves) == 1 else "put") + " everything right"
     left = f", and {count(len(plan.remaining), 'violation')} cannot be put right" if plan.remaining else ""
@@ -73,10 +72,18 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
                 tone,
             )
         case Status.FEASIBLE:
-            bound = f"; at least {stage_value(moving, moving.bound, least)} needed" if moving else ""
             kept = f", {count(len(plan.remaining), 'violation')} left" if plan.remaining else f" {mends}"
-            return f"feasible: {moves}{kept}, not proven to be the least{bound}", Tone.WARN
+            return f"feasible: {moves}{kept}, not proven to be the best{_open_stage(plan, least)}", Tone.WARN
     raise AssertionError(plan.status)
+
+
+def _open_stage(plan: Plan, least: Least) -> str:
+    """Name the first stage whose value is above its bound: what could be better, and by how much at most."""
+    for s in plan.objective:
+        if s.value > s.bound and s.stage != Stage.PLACEMENT.value:
+            value, bound = stage_value(s, s.value, least), stage_value(s, s.bound, least)
+            return f" ({s.stage} is {value}, and cannot be below {bound})"
+    return ""
 
 
 def stage_value(stage: StageResult | Proof, value: int, least: Least) -> str:

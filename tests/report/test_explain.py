@@ -121,6 +121,15 @@ def test_a_host_that_takes_nobody_says_why():
     assert [(r.rule, r.vms, r.such_as) for r in facts.refusals] == [("eligible", 2, "v0")]
 
 
+def test_one_reason_against_several_classes_of_vms_is_said_once():
+    fleet = build.fleet(
+        [build.host("h0", labels={"cpu": "a"}), build.host("h1", state="disabled", labels={"cpu": "b"})],
+        [build.vm("v0", "h0"), build.vm("v1", "h0"), build.vm("v2", "h0", requires={"cpu": ["a"]})],
+    )
+    facts = explain_host(case_of(fleet, "eligible", "allowed"), 1)
+    assert [(r.rule, r.vms, r.such_as) for r in facts.refusals] == [("eligible", 3, "v0"), ("allowed", 1, "v2")]
+
+
 def test_a_move_is_judged_when_its_turn_comes():
     plan = plans.plan()
     case = case_of(plans.fleet(), "capacity", plan=plan)

@@ -39,7 +39,7 @@ def test_the_tightest_rule_speaks_for_a_resource():
 def test_the_page_has_every_part():
     text = "\n".join(lines(plans.plan(remaining=(plans.left_over(),))))
     for words in (
-        "feasible: 2 moves, 1 violation left, not proven to be the least; at least 1 move needed",
+        "feasible: 2 moves, 1 violation left, not proven to be the best (moving is 2 moves, and cannot be below 1 ",
         "time",
         "m0002  v0  h0    h1  m0001",
         "total: 2 moves, 2 VMs displaced, 1.1 GiB copied, 2 batches, about 3.0 s",
@@ -84,4 +84,12 @@ def test_parts_of_one_kind_are_counted_together():
     assert proof_line(Proof("moving", 5, parts), Least.MOVES) == (
         "moving is at least 5 moves on 4 hosts: 3 independent parts need at least 1 move each (own minimum); "
         "1 part needs at least 2 moves (own minimum)"
+    )
+
+
+def test_the_first_open_stage_is_named():
+    stages = (StageResult("harm", 300, 100, "time"), StageResult("moving", 2, 0, "time"))
+    line = status_line(plans.plan(objective=stages), Least.MOVES)[0]
+    assert line == (
+        "feasible: 2 moves put everything right, not proven to be the best (harm is 300, and cannot be below 100)"
     )
