@@ -1,8 +1,8 @@
 """Solve and order until they agree: a placement counts for what can be carried out of it.
 
 A placement that cannot be ordered as it is costs staging hops, or leaves moves out and takes their harm back. Then
-the solver is asked for another: at scale without the arrivals that did not work, on small problems without exactly
-the placements that were tried, until nothing better is left; that is the proof.
+the solver is asked for another: repair takes no step that cannot be ordered, and on small problems the complete model
+is asked again without exactly the placements that were tried, until nothing better is left; that is the proof.
 """
 
 from __future__ import annotations
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
 
 __all__ = ["Answer", "agree"]
-
-ROUNDS = 3
-"""Times that repair is asked again without what could not be ordered."""
-
-HOPELESS = 0.25
-"""Where more moves than this share of the ordered ones had to be left out, the fleet is too full to ask again."""
 
 PLACEMENTS = 300
 """Placements that the complete model is asked for, one after the other, before the search for a proof gives up."""
@@ -107,16 +101,14 @@ def _with_proofs(solver: Solver, answer: Answer) -> Answer:
 
 
 def _by_repair(solver: Solver, best: Answer) -> Answer:
-    forbidden: list[tuple[tuple[int, int], ...]] = []
-    for _ in range(ROUNDS):
-        tried = carry_out(solver.problem, solver.repair(forbidden), solver)
-        best = min(best, tried, key=lambda a: _worth(a.values))
-        if not tried.ordered.left_out or solver.deadline.over():
-            return best
-        if len(tried.ordered.left_out) > HOPELESS * len(tried.ordered.moves):
-            break
-        forbidden.append(tuple((m.vm, m.target) for m in tried.ordered.left_out))
-    return min(best, carry_out(solver.problem, solver.live(), solver), key=lambda a: _worth(a.values))
+    """Repair, each step of it so that it can be carried out."""
+    problem = solver.problem
+
+    def acceptable(placement: NDArray[np.int32]) -> bool:
+        found = order(problem, placement, deadline=solver.deadline.over, hops=False)
+        return found.complete
+
+    return min(best, carry_out(problem, solver.repair(acceptable), solver), key=lambda a: _worth(a.values))
 
 
 def _by_whole(solver: Solver, best: Answer) -> Answer:

@@ -171,12 +171,6 @@ class Model:
         """Exclude exactly this placement of the free VMs."""
         self.cp.add_bool_or(row[int(placement[vm])].negated() for vm, row in self.literal.items())
 
-    def forbid_arrivals(self, arrivals: Iterable[tuple[int, int]]) -> None:
-        """Exclude that all of these (VM, host) hold at once."""
-        literals = [self.literal[v][h].negated() for v, h in arrivals if v in self.literal and h in self.literal[v]]
-        if literals:
-            self.cp.add_bool_or(literals)
-
     def cap(self, stage: Stage, most: int) -> None:
         """Demand that a stage's own terms stay within `most`."""
         self.cp.add(self._expression(stage) <= most)

@@ -11,27 +11,45 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.problem.atoms import Apart, AtMost, Leave, Linear, Needs
+from optimizer.problem.atoms import Apart, AtLeast, AtMost, Leave, Linear, Needs, Same
 from optimizer.problem.problem import Stage
+from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
-from optimizer.solve.cp_sat import Ended, Model
+from optimizer.solve.chains import Chains
+from optimizer.solve.cp_sat import Model
+from optimizer.solve.phases import PhasedModel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from optimizer.solve.bound import Bounds
     from optimizer.solve.limits import Deadline, Limits
     from optimizer.solve.work import Violated, Work
 
-__all__ = ["Arrival", "Mender"]
+__all__ = ["Mender"]
 
-WIDTHS = (6, 12, 24, 40)
-"""Hosts beside those in trouble, attempt by attempt."""
+ATTEMPTS = ((1, 6), (1, 14), (2, 6), (2, 14), (3, 10), (1, 28), (5, 14), (8, 20), (1000, 28))
+"""(moves that mending one trouble may add, hosts beside those in trouble), attempt by attempt.
 
-LITERALS = 12_000
+Few moves first: they are what is paid for, and they make the search short.
+"""
+
+CHAINS = ((0, 1), (1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2), (2, 3))
+"""(VMs that may make way one after the other, VMs that may move that had not), attempt by attempt, before CP-SAT."""
+
+HEALERS = 12
+"""VMs of one trouble that are tried."""
+
+TRIMS = (6, 14, 28)
+"""Hosts beside those of a move that is to be taken back, attempt by attempt."""
+
+WORK = 3.0
+"""CP-SAT's deterministic time for one neighbourhood."""
+
+LITERALS = 6_000
 """Size at which a neighbourhood stops growing: above it CP-SAT takes seconds for what a smaller one finds at once."""
-
-Arrival = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +62,23 @@ class Trouble:
 
 
 class Mender:
-    """Mends what reception left, and takes back moves that were not needed."""
+    """Mends what reception left, and takes back moves that were not needed.
 
-    def __init__(self, work: Work, bounds: Bounds, limits: Limits, deadline: Deadline) -> None:
+    `acceptable` has the last word on a placement: whether it can be carried out.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        bounds: Bounds,
+        limits: Limits,
+        deadline: Deadline,
+        acceptable: Callable[[NDArray[np.int32]], bool] = lambda _: True,
+    ) -> None:
+        self.acceptable = acceptable
         self.work, self.bounds, self.limits, self.deadline = work, bounds, limits, deadline
         self.problem = work.problem
         self.stages = [s for s in self.problem.stages if s is not Stage.PLACEMENT]
-        self.forbidden: list[tuple[Arrival, ...]] = []
         self._random = np.random.default_rng(limits.seed)
 
     # -- what is wrong -------------------------------------------------------------------------------------------
@@ -79,22 +107,22 @@ class Mender:
 
     # -- mending -------------------------------------------------------------------------------------------------
 
-    def mend(self) -> None:
-        """Look after each trouble once, widening until it is gone or the widths are used up."""
-        hopeless: set[tuple[int, int, int]] = set()
-        while not self.deadline.over():
-            open_troubles = [t for t in self.troubles() if t.name not in hopeless]
-            if not open_troubles:
-                return
-            trouble = open_troubles[0]
-            hopeless.add(trouble.name)
-            self._widen(trouble)
+    def by_chains(self) -> None:
+        """Look after each trouble with ejection chains, the shortest first."""
+        for links, spend in CHAINS:
+            for trouble in self.troubles():
+                if self.deadline.over():
+                    return
+                self.by_chain(trouble, links, spend)
 
-    def _widen(self, trouble: Trouble) -> None:
-        for width in WIDTHS:
-            if self.deadline.over() or trouble.name not in {t.name for t in self.troubles()}:
-                return
-            self.improve(self._members(trouble.violated), width)
+    def by_search(self) -> None:
+        """Look after each trouble with CP-SAT, few more moves and few hosts first."""
+        for extra, width in ATTEMPTS:
+            for trouble in self.troubles():
+                if self.deadline.over():
+                    return
+                if trouble.name in {t.name for t in self.troubles()}:
+                    self.mend_one(trouble, extra, width)
 
     def trim(self, rounds: int) -> None:
         """Take back moves beyond the bound: neighbourhoods around moves from hosts that had nothing to give."""
@@ -103,10 +131,8 @@ class Mender:
             extra = self._extra()
             if not extra:
                 return
-            before = self.work.measure()
             vm = extra[int(self._random.integers(len(extra)))]
-            self.improve([vm], WIDTHS[min(stale // 2, len(WIDTHS) - 1)])
-            stale = stale + 1 if self.work.measure() == before else 0
+            stale = 0 if self.take_back(vm, TRIMS[stale % len(TRIMS)]) else stale + 1
 
     def _extra(self) -> list[int]:
         """VMs moved from hosts that give more than their own least."""
@@ -118,26 +144,69 @@ class Mender:
         counts = np.bincount(start[moved], minlength=self.problem.hosts)
         return [v for v in moved.tolist() if counts[start[v]] > gives.get(int(start[v]), 0)]
 
-    def improve(self, focus: list[int], width: int) -> bool:
-        """Solve the neighbourhood of some VMs; return whether the placement changed."""
-        hosts = self._hosts(focus, width)
-        model = self._model(hosts)
-        for arrivals in self.forbidden:
-            model.forbid_arrivals(arrivals)
-        work = 2.0 + width / 4
-        placement, ends = model.run(self.stages, work=work, deadline=self.deadline, seed=self.limits.seed)
-        if placement is None or (placement == self.work.placement).all():
-            return False
-        before = self.work.placement.copy()
-        value = None if all(e.ended is Ended.OPTIMAL for e in ends) else self.work.measure()
-        self.work.become(placement)
-        if value is not None and self.work.measure() > value:
-            self.work.become(before)
-            return False
-        return True
+    def by_chain(self, trouble: Trouble, links: int, spend: int) -> bool:
+        """Move one VM whose leaving ends the trouble, others making way for it; return whether that worked."""
+        chains = Chains(self.work, self.bounds.size)
+        before = self.work.measure()
+        for vm in self._healers(trouble.violated):
+            if chains.settle(vm, links, spend):
+                if self.work.measure() < before and self.acceptable(self.work.placement):
+                    return True
+                chains.undo()
+        return False
 
-    def _model(self, hosts: NDArray[np.int64]) -> Model:
-        return Model(self.problem, self.work.placement, self._candidates(hosts))
+    def _healers(self, violated: Violated) -> list[int]:
+        """Return the VMs any one of which ends the violation by leaving, the easiest to place first."""
+        atom = violated.atom
+        vms = [v for v in self._members(violated) if self.bounds.departures.can_leave(v)]
+        if isinstance(atom, Linear):
+            vms = [v for v in vms if atom.amount[v] >= violated.excess]
+        elif violated.excess > 1 or isinstance(atom, AtLeast | Same | Needs):
+            return []
+        return sorted(vms, key=lambda v: (float(self.bounds.size[v]), v))[:HEALERS]
+
+    def mend_one(self, trouble: Trouble, extra: int, width: int) -> bool:
+        """Look for a better placement around a trouble, `extra` more moves at most; return whether there was one.
+
+        In phases first, since what they find can be carried out; as a mere placement, which may move again what was
+        moved already, after that.
+        """
+        candidates = self._candidates(self._hosts(self._members(trouble.violated), width))
+        now, start = self.work.placement, self.problem.start
+        unmoved = {v: hosts for v, hosts in candidates.items() if now[v] == start[v]}
+        less = self._harm_of(trouble) if extra < ATTEMPTS[-1][0] else min(1, self._harm_of(trouble))
+        if unmoved and self._try(PhasedModel(self.work, unmoved), extra, less):
+            return True
+        worth_it = len(unmoved) < len(candidates) and extra > 1
+        return worth_it and self._try(Model(self.problem, now, candidates), extra, less)
+
+    @staticmethod
+    def _harm_of(trouble: Trouble) -> int:
+        """Harm of musts that a trouble accounts for: half a mend would cost a move and still want another."""
+        v = trouble.violated
+        return harm(v.excess, v.unit, v.atom.asked.weight) if trouble.must else 0
+
+    def take_back(self, vm: int, width: int) -> bool:
+        """Look for a placement around a VM that moves less; return whether there was one."""
+        return self._try(Model(self.problem, self.work.placement, self._candidates(self._hosts([vm], width))), 0)
+
+    def _try(self, model: Model, extra: int, less: int = 0) -> bool:
+        """Solve a neighbourhood: `extra` more moves at most, harm of musts lower by `less`; take it if better."""
+        before, values = self.work.placement.copy(), self.work.values()
+        offset = self.work.values(but_not=model.said)
+        moved = [v for v in model.literal if before[v] != self.problem.start[v]]
+        dearest = int(self.problem.moving[list(model.literal)].max(initial=1))
+        model.cap(Stage.MOVING, int(self.problem.moving[moved].sum()) + extra * dearest)
+        if less:
+            model.cap(Stage.HARM, values[Stage.HARM] - offset[Stage.HARM] - less)
+        placement, _ = model.run(self.stages, work=WORK, deadline=self.deadline, seed=self.limits.seed)
+        if placement is None or (placement == before).all():
+            return False
+        self.work.become(placement)
+        if tuple(self.work.values().values()) < tuple(values.values()) and self.acceptable(placement):
+            return True
+        self.work.become(before)
+        return False
 
     def _candidates(self, hosts: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
         """Every movable VM that is, or was at the start, on the hosts, over those of them that may receive it."""
@@ -161,10 +230,16 @@ class Mender:
         movable = [v for v in focus if self.problem.movable[v]]
         hardest = sorted(movable, key=lambda v: -float(self.bounds.size[v]))[:3]
         ranked = [self._nearly_fits(vm) for vm in hardest] or [np.zeros(0, np.int64)]
-        others = np.unique(np.concatenate([r[: max(1, width // len(ranked))] for r in ranked]))
-        on_each = max(1, self.problem.vms // self.problem.hosts)
-        most = max(4, int((LITERALS / on_each) ** 0.5))
-        return np.unique(np.concatenate([core[:most], others[:most]]).astype(np.int64))
+        others = np.concatenate([r[: max(1, width // len(ranked))] for r in ranked])
+        others = others[np.sort(np.unique(others, return_index=True)[1])]
+        return self._within_reason(core, others)
+
+    def _within_reason(self, core: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return hosts, those of the core first, as long as their VMs over all of them make no more than LITERALS."""
+        hosts = np.concatenate([core, others[~np.isin(others, core)]]).astype(np.int64)
+        vms = np.cumsum(np.bincount(self.work.placement[self.work.placement >= 0], minlength=self.problem.hosts)[hosts])
+        count = int((vms * np.arange(1, hosts.size + 1) <= LITERALS).sum())
+        return np.sort(hosts[: max(count, 2)])
 
     def _nearly_fits(self, vm: int) -> NDArray[np.int64]:
         """Hosts that may receive the VM, those that lack least for it first; among those that lack nothing, a few."""

@@ -15,7 +15,6 @@ from ortools.sat.python import cp_model
 from optimizer.problem.atoms import UNLIMITED, AtMost
 from optimizer.problem.rule import Hardness
 from optimizer.solve.cp_sat import Model
-from optimizer.solve.mend import Mender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from optimizer.solve.work import Work
 
-__all__ = ["LiveMender", "PhasedModel"]
+__all__ = ["PhasedModel"]
 
 PHASES = 3
 """Open a hole, use it, use what that opened: longer chains come from several neighbourhoods one after the other."""
@@ -80,26 +79,3 @@ class PhasedModel(Model):
                 terms += [(w[p], a) for w, a in left.get(d, ()) for p in range(phase)]
                 total = cp_model.LinearExpr.weighted_sum([v for v, _ in terms], [a for _, a in terms])
                 self.cp.add(total <= room[d])
-
-
-class LiveMender(Mender):
-    """Mends from the start without ever asking for what has no order.
-
-    Each VM moves once, in neighbourhood after neighbourhood, from where the ones before have left the fleet.
-    """
-
-    def _model(self, hosts: NDArray[np.int64]) -> Model:
-        return PhasedModel(self.work, self._candidates(hosts))
-
-    def _candidates(self, hosts: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
-        """Return the VMs on the hosts that have not moved yet, each over those of the hosts that may receive it."""
-        problem, now = self.problem, self.work.placement
-        inside = np.zeros(problem.hosts, np.bool_)
-        inside[hosts] = True
-        out = {}
-        for vm in np.flatnonzero(problem.movable & (now == problem.start)).tolist():
-            if inside[now[vm]]:
-                mask = problem.may_enter(vm) & inside
-                mask[now[vm]] = True
-                out[vm] = np.flatnonzero(mask)
-        return out

@@ -15,13 +15,12 @@ from optimizer.problem.rounding import MILLI
 from optimizer.solve.bound import Bounds
 from optimizer.solve.cp_sat import Ended, Model, StageEnd, complete_candidates
 from optimizer.solve.departures import Departures
-from optimizer.solve.mend import Arrival, Mender
-from optimizer.solve.phases import LiveMender
+from optimizer.solve.mend import Mender
 from optimizer.solve.repair import evicted, receive
 from optimizer.solve.work import Work, sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +30,12 @@ __all__ = ["Exact", "Path", "Solver", "Values"]
 
 WHOLE = 20_000
 """Literals up to which the complete model is tried: trials close it in seconds at this size."""
+
+STARTS = 8
+"""Orders in which the evicted are received, at most."""
+
+STARTS_SHARE = 0.3
+"""Share of the time left that those after the first may take."""
 
 TRIM_SHARE = 0.25
 """Share of the time left that may go into taking back moves beyond the bound."""
@@ -85,39 +90,43 @@ class Solver:
 
     # -- repair --------------------------------------------------------------------------------------------------
 
-    def repair(self, forbidden: Sequence[tuple[Arrival, ...]] = ()) -> NDArray[np.int32]:
+    def repair(self, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
         """Evict the least, receive it, mend what is left, and take back what was not needed.
 
         Parameters
         ----------
-        forbidden
-            Arrivals that may not all hold at once: what could not be ordered before.
+        acceptable
+            Whether a placement can be carried out; what reception does always can, one VM after the other.
         """
-        best: Work | None = None
-        for tight in (False, True):
-            work = Work(self.problem)
-            waiting = receive(work, self._evicted(forbidden), tight=tight, stop=self.deadline.over)
-            if best is None or work.measure() < best.measure():
-                best = work
-            if not waiting:
-                break
-        assert best is not None
-        mender = Mender(best, self.bounds, self.limits, self.deadline)
-        mender.forbidden = list(forbidden)
-        mender.mend()
+        best = self._best_of_starts(acceptable)
+        mender = Mender(best, self.bounds, self.limits, self.deadline, acceptable)
+        mender.by_search()
         mender.deadline = self.deadline.part(TRIM_SHARE)
-        mender.trim(rounds=8)
+        mender.trim(rounds=12)
         return best.placement
 
-    def _evicted(self, forbidden: Sequence[tuple[Arrival, ...]]) -> list[int]:
-        barred = {vm for arrivals in forbidden for vm, _ in arrivals}
-        return [vm for vm in evicted(self.bounds) if vm not in barred]
+    def _best_of_starts(self, acceptable: Callable[[NDArray[np.int32]], bool]) -> Work:
+        """Receive and mend by chains, in a few orders where the first leaves something to be wished for."""
+        best: Work | None = None
+        deadline = self.deadline.part(STARTS_SHARE)
+        random = np.random.default_rng(self.limits.seed)
+        for start in range(STARTS):
+            work = Work(self.problem)
+            jitter = np.exp(random.normal(0.0, 0.4 if start > 1 else 0.0, self.problem.vms))
+            receive(work, evicted(self.bounds, jitter), tight=start > 0, stop=self.deadline.over)
+            Mender(work, self.bounds, self.limits, deadline if best else self.deadline, acceptable).by_chains()
+            if best is None or work.measure() < best.measure():
+                best = work
+            if self._at_bound(best) or deadline.over():
+                break
+        assert best is not None
+        return best
 
-    def live(self) -> NDArray[np.int32]:
-        """Look for a placement that can be carried out on a fleet so full that others cannot."""
-        work = Work(self.problem)
-        LiveMender(work, self.bounds, self.limits, self.deadline).mend()
-        return work.placement
+    def _at_bound(self, work: Work) -> bool:
+        least = sum(e.cost for e in self.bounds.evictions if e)
+        harm = sum(sum(e.harms[:2]) for e in self.bounds.evictions if e)
+        values = work.values()
+        return values[Stage.MOVING] <= least and values[Stage.HARM] + values.get(Stage.SHOULD_HARM, 0) <= harm
 
     # -- the whole -----------------------------------------------------------------------------------------------
 

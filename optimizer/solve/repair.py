@@ -15,7 +15,7 @@ from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 __all__ = ["Reception", "evicted", "receive"]
 
 
-def evicted(bounds: Bounds) -> list[int]:
+def evicted(bounds: Bounds, jitter: NDArray[np.float64]) -> list[int]:
     """Return the VMs that leave in the least eviction, the hardest to place first.
 
     Knots come in order of the harm that one move of theirs mends, where budgets may not suffice for all.
+
+    Parameters
+    ----------
+    jitter
+        float64 [V]: factors on how hard VMs are to place, to try other orders; ones for none.
     """
     size = bounds.size
     chosen: list[tuple[float, float, int]] = []
@@ -37,7 +42,7 @@ def evicted(bounds: Bounds) -> list[int]:
         if eviction is None or not eviction.vms or not _departures_heal(knot):
             continue
         urgency = -_mended(knot) / len(eviction.vms) if bounds.problem.flows else 0.0
-        chosen.extend((urgency, -float(size[v]), v) for v in eviction.vms)
+        chosen.extend((urgency, -float(size[v] * jitter[v]), v) for v in eviction.vms)
     return [vm for _, _, vm in sorted(chosen)]
 
 
@@ -62,24 +67,30 @@ class Reception:
 
     def __init__(self, work: Work, *, tight: bool) -> None:
         self.work, self.tight = work, tight
-        self.linears = [
-            t for t in work.tally.linears if t.atom.level == 0 and t.atom.asked.hardness is not Hardness.SHOULD
-        ]
+        linears = work.tally.linears
+        self.linears = [t for t in linears if t.atom.level == 0 and t.atom.asked.hardness is not Hardness.SHOULD]
         self.limits = [np.where(t.ceiling < UNLIMITED, np.maximum(t.ceiling, 1), UNLIMITED) for t in self.linears]
-        self.soft = [t for t in work.tally.linears if t.atom.asked.hardness is Hardness.SHOULD]
 
-    def host_for(self, vm: int) -> int | None:
+    def host_for(self, vm: int, barred: Iterable[int] = ()) -> int | None:
         """Return the host to put the VM on, where it can go now without waiting if possible; None if nowhere."""
         now = self.work.tally.room(vm)
+        now[list(barred)] = False
         free = now & self.work.union.room(vm)
         for mask in (free, now):
-            hosts = np.flatnonzero(mask)
-            if hosts.size:
-                return self._best(vm, hosts)
+            host = self._best(vm, np.flatnonzero(mask))
+            if host is not None:
+                return host
         return None
 
-    def _best(self, vm: int, hosts: NDArray[np.int64]) -> int:
-        harm = self._new_harm(vm, hosts)
+    def welcomes(self, vm: int, host: int) -> bool:
+        """Whether the VM can go to this host now, and does no harm there."""
+        return self.work.tally.fits(vm, host) and self._best(vm, np.array([host])) is not None
+
+    def _best(self, vm: int, hosts: NDArray[np.int64]) -> int | None:
+        hosts = hosts[self._new_harm(vm, hosts, Hardness.MUST) == 0]
+        if not hosts.size:
+            return None
+        harm = self._new_harm(vm, hosts, Hardness.SHOULD)
         hosts = hosts[harm == harm.min()]
         fullness = np.zeros(hosts.size)
         for tally, limit in zip(self.linears, self.limits, strict=True):
@@ -88,19 +99,22 @@ class Reception:
                 fullness = fullness + share if self.tight else np.maximum(fullness, share)
         return int(hosts[np.argmax(fullness) if self.tight else np.argmin(fullness)])
 
-    def _new_harm(self, vm: int, hosts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Should-harm that an arrival would add, roughly: exact for none, which is what is looked for."""
+    def _new_harm(self, vm: int, hosts: NDArray[np.int64], hardness: Hardness) -> NDArray[np.float64]:
+        """Harm that an arrival would add, roughly: exact where it is none, which is what is looked for.
+
+        A broken host that gave VMs away is no worse than at the start when others come; it is harmed all the same.
+        """
         problem = self.work.problem
         harm = np.zeros(hosts.size)
-        for tally in self.soft:
+        for tally in self.work.tally.linears:
             amount = int(tally.atom.amount[vm])
-            if amount:
+            if amount and tally.atom.asked.hardness is hardness:
                 d = problem.domain[tally.atom.level][hosts]
                 over = np.clip(tally.load[d] + amount - tally.atom.limit[d], 0, amount)
                 harm += tally.atom.asked.weight * np.ceil(MILLI * over / tally.atom.unit[d])
         for tally_set, side in self.work.tally.sets_of.get(vm, ()):
             atom = tally_set.atom
-            if atom.asked.hardness is Hardness.SHOULD and isinstance(atom, AtMost | Apart):
+            if atom.asked.hardness is hardness and isinstance(atom, AtMost | Apart):
                 d = problem.domain[atom.level][hosts]
                 crowded = self._crowded(atom, tally_set.member, tally_set.count, side)
                 harm += MILLI * atom.asked.weight * np.isin(d, crowded)
@@ -108,7 +122,7 @@ class Reception:
 
     @staticmethod
     def _crowded(
-        atom: AtMost | Apart, member: int, count: tuple[dict[int, int], dict[int, int]], side: int
+        atom: AtMost | Apart, member: int, count: tuple[Mapping[int, int], Mapping[int, int]], side: int
     ) -> list[int]:
         if isinstance(atom, AtMost):
             return [d for d, n in count[0].items() if n >= int(atom.k[member])]

@@ -168,7 +168,7 @@ class _Search:
                 self.tell(f"shifts: cost {self.value}, bound {self.bound}")
 
     def _step(self, temperature: float) -> None:
-        state, vm = self.state, self._choose()
+        state, vm = self.state, int(self.rng.integers(self.problem.vms))
         allowed = state.allowed(vm)
         if not allowed.any():
             return
@@ -180,9 +180,6 @@ class _Search:
         state.move(vm, target, delta)
         if state.cost < self.value:
             self.best, self.value = state.at.astype(np.int32), state.cost
-
-    def _choose(self) -> int:
-        return int(self.rng.integers(self.problem.vms))
 
     # -- CP-SAT --------------------------------------------------------------------------------------------------
 
