@@ -130,8 +130,13 @@ def _ends(problem: Problem, placement: Sequence[int], in_flight: Iterable[Move])
     return _Ends(tuple(hosts))
 
 
-def _domains(problem: Problem, level: int, hosts: Iterable[int]) -> set[int]:
-    return {int(problem.domain[level, h]) for h in hosts}
+def _domain_of(problem: Problem, level: int) -> list[int]:
+    """Return the domain of each host: a list, since a numpy array is slow to ask one by one."""
+    return [int(d) for d in problem.domain[level].tolist()]
+
+
+def _domains(domain_of: Sequence[int], hosts: Iterable[int]) -> set[int]:
+    return {domain_of[h] for h in hosts}
 
 
 Found = tuple[tuple[int, int], int]
@@ -146,33 +151,36 @@ def _excesses(problem: Problem, atom: Atom, where: _Ends, before: _Ends) -> Iter
 
 def _linear(problem: Problem, atom: Linear, where: _Ends, before: _Ends) -> Iterator[Found]:
     load = Counter({d: int(b) for d, b in enumerate(atom.base)})
+    domain_of = _domain_of(problem, atom.level)
     for vm, hosts in enumerate(where.hosts):
         there = hosts + before.hosts[vm] if atom.union else hosts
-        for d in _domains(problem, atom.level, there):
+        for d in _domains(domain_of, there):
             load[d] += int(atom.amount[vm])
     for d, amount in load.items():
         yield (0, d), amount - int(atom.limit[d])
 
 
-def _members(problem: Problem, level: int, vms: Iterable[int], where: _Ends) -> dict[int, set[int]]:
+def _members(domain_of: Sequence[int], vms: Iterable[int], where: _Ends) -> dict[int, set[int]]:
     """For each domain, the distinct VMs of a set that are (also) there."""
     there: dict[int, set[int]] = defaultdict(set)
     for vm in vms:
-        for d in _domains(problem, level, where.hosts[vm]):
+        for d in _domains(domain_of, where.hosts[vm]):
             there[d].add(int(vm))
     return there
 
 
 def _at_most(problem: Problem, atom: AtMost, where: _Ends, before: _Ends) -> Iterator[Found]:
+    domain_of = _domain_of(problem, atom.level)
     for i in range(len(atom.sets)):
-        for d, vms in _members(problem, atom.level, atom.sets[i], where).items():
+        for d, vms in _members(domain_of, atom.sets[i], where).items():
             yield (i, d), len(vms) - int(atom.k[i])
 
 
 def _apart(problem: Problem, atom: Apart, where: _Ends, before: _Ends) -> Iterator[Found]:
+    domain_of = _domain_of(problem, atom.level)
     for i in range(len(atom.left)):
-        left = _members(problem, atom.level, atom.left[i], where)
-        right = _members(problem, atom.level, atom.right[i], where)
+        left = _members(domain_of, atom.left[i], where)
+        right = _members(domain_of, atom.right[i], where)
         for d in left.keys() & right.keys():
             yield (i, d), min(len(left[d]), len(right[d]))
 
@@ -185,10 +193,11 @@ def _choices(vms: Iterable[int], where: _Ends) -> Iterator[dict[int, int]]:
 
 
 def _at_least(problem: Problem, atom: AtLeast, where: _Ends, before: _Ends) -> Iterator[Found]:
+    domain_of = _domain_of(problem, atom.level)
     for i in range(len(atom.sets)):
         if not any(where.hosts[v] for v in atom.sets[i]):
             continue
-        fewest = min(len(_domains(problem, atom.level, at.values())) for at in _choices(atom.sets[i], where))
+        fewest = min(len(_domains(domain_of, at.values())) for at in _choices(atom.sets[i], where))
         yield (i, 0), int(atom.k[i]) - fewest
 
 
@@ -200,12 +209,13 @@ def _same(problem: Problem, atom: Same, where: _Ends, before: _Ends) -> Iterator
 
 
 def _needs(problem: Problem, atom: Needs, where: _Ends, before: _Ends) -> Iterator[Found]:
+    domain_of = _domain_of(problem, atom.level)
     for i in range(len(atom.left)):
         worst = 0
-        both = sorted({int(v) for v in atom.left[i]} | {int(v) for v in atom.right[i]})
-        for at in _choices(both, where):
-            held = _domains(problem, atom.level, (at[v] for v in atom.right[i].tolist() if v in at))
-            lone = [v for v in atom.left[i].tolist() if v in at and int(problem.domain[atom.level, at[v]]) not in held]
+        left, right = atom.left[i].tolist(), atom.right[i].tolist()
+        for at in _choices(sorted({*left, *right}), where):
+            held = _domains(domain_of, (at[v] for v in right if v in at))
+            lone = [v for v in left if v in at and domain_of[at[v]] not in held]
             worst = max(worst, len(lone))
         yield (i, 0), worst
 

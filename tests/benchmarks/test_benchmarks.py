@@ -1,0 +1,76 @@
+"""The benchmarks measure what they say, and do not take a failure for a result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.__main__ import main
+from benchmarks.case import CASES, PYTHON, ROOT, Missing, Settings, Trial
+from benchmarks.measure import measure
+from benchmarks.report import as_document, as_markdown
+from benchmarks.runner import run
+
+PASS, FAIL = (*PYTHON, "-c", "pass"), (*PYTHON, "-c", "raise SystemExit('no such thing')")
+
+
+def test_a_child_is_measured_alone() -> None:
+    small, large = (
+        measure(PASS),
+        measure((*PYTHON, "-c", "x = bytearray(200 * 2**20); sum(range(10**6)); print(len(x))")),
+    )
+    assert small.exit_code == large.exit_code == 0
+    assert large.printed == b"209715200\n"
+    assert large.peak_mib >= 200
+    assert small.peak_mib < large.peak_mib  # as far as the size of this process allows
+    assert 0 < large.cpu_s <= large.wall_s + 1
+
+
+@pytest.mark.parametrize(
+    ("command", "peer", "judge", "verdict"),
+    [
+        (PASS, PASS, None, "done"),
+        (PASS, PASS, PASS, "verified"),
+        (PASS, PASS, FAIL, "refused (1): no such thing"),
+        (FAIL, PASS, PASS, "exit 1: no such thing"),
+        (PASS, FAIL, PASS, "peer failed: no such thing"),
+    ],
+)
+def test_verdicts(command: tuple[str, ...], peer: tuple[str, ...], judge: tuple[str, ...] | None, verdict: str) -> None:
+    trial = Trial("x", command, peer, judge=None if judge is None else lambda printed: judge)
+    row = run(trial, 1, lambda text: None)
+    assert row.verdict == verdict
+    assert row.ratio > 0
+
+
+def test_answers_come_from_what_was_printed_and_go_into_the_table() -> None:
+    says = (*PYTHON, "-c", "print('{\"moves\": 3}')")
+    row = run(Trial("a|b", says, PASS, read=json.loads), 2, lambda text: None)
+    document = as_document([("case", row)], Settings(Path()), "2026-11-21")
+    assert document["rows"][0]["answer"] == {"moves": 3}
+    assert document["rows"][0]["runs"] == 2
+    assert json.loads(json.dumps(document)) == document
+    table = as_markdown(document).splitlines()
+    assert table[-1].startswith("| case | a\\|b | 2 |")
+    assert "moves 3" in table[-1]
+
+
+def test_cases_register_themselves() -> None:
+    files = {p.stem for p in (ROOT / "benchmarks" / "cases").glob("*.py")} - {"__init__"}
+    assert set(CASES) >= {"reading", "roadef", "repair-given", "repair-generated"}
+    assert {c.prepare.__module__.rpartition(".")[2] for c in CASES.values()} == files
+
+
+def test_missing_data_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMORA_DATA", str(tmp_path))
+    with pytest.raises(Missing, match="REMORA_DATA"):
+        CASES["roadef"].prepare(Settings(tmp_path))
+
+
+def test_help_names_every_case() -> None:
+    shown = CliRunner().invoke(main, ["--help"])
+    assert shown.exit_code == 0
+    assert all(name in shown.output for name in CASES)
