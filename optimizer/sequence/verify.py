@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optimizer.problem.problem import build
+from optimizer.sequence.effect import Effect
 from optimizer.sequence.proof import judge_proofs
 from optimizer.sequence.verdict import Finding, Verdict
 from optimizer.sequence.verify_claims import judge_claims
@@ -43,8 +44,9 @@ def verify(fleet: Fleet, policy: Policy, plan: Plan, *, now: datetime | None = N
     if not script.connected:
         return Verdict(tuple(findings), {}, ("the moves do not follow from one another: states were not judged",))
     problem = build(fleet, policy.rules, policy.least)
-    states = judge_states(fleet, policy, problem, script)
-    claims = judge_claims(fleet, policy, problem, plan, script)
+    effect = Effect.of(fleet, policy, script.in_order)
+    states = judge_states(fleet, policy, problem, script, effect)
+    claims = judge_claims(fleet, policy, problem, plan, script, effect)
     proofs = judge_proofs(problem, plan, claims.recomputed)
     return Verdict(
         tuple([*findings, *states.findings, *claims.findings, *proofs.findings]),

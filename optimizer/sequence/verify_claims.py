@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.fleet import ABSENT, State
+from optimizer.fleet import ABSENT
 from optimizer.plan import Status
 from optimizer.problem.atoms import UNLIMITED, Linear
 from optimizer.problem.problem import Stage
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from optimizer.policy import Policy
     from optimizer.problem.problem import Problem
     from optimizer.problem.rule import Rule, Violation
+    from optimizer.sequence.effect import Effect
     from optimizer.sequence.verify_form import Script
 
 __all__ = ["Claims", "judge_claims"]
@@ -41,9 +42,9 @@ class Claims:
     notes: list[str] = field(default_factory=list)
 
 
-def judge_claims(fleet: Fleet, policy: Policy, problem: Problem, plan: Plan, script: Script) -> Claims:
+def judge_claims(fleet: Fleet, policy: Policy, problem: Problem, plan: Plan, script: Script, effect: Effect) -> Claims:
     """Compute again what the plan says of its effect."""
-    judge = _Judge(fleet, policy, problem, plan, script)
+    judge = _Judge(fleet, policy, problem, plan, script, effect)
     out = Claims(recomputed=judge.values)
     out.findings += [*judge.stages(), *judge.reasons(), *judge.remaining(), *judge.not_evaluated(), *judge.status()]
     if any(s.stage == Stage.PLACEMENT.value and s.bound for s in plan.objective):
@@ -54,16 +55,13 @@ def judge_claims(fleet: Fleet, policy: Policy, problem: Problem, plan: Plan, scr
 class _Judge:
     """Start and end of one plan, by `check`."""
 
-    def __init__(self, fleet: Fleet, policy: Policy, problem: Problem, plan: Plan, script: Script) -> None:
+    def __init__(
+        self, fleet: Fleet, policy: Policy, problem: Problem, plan: Plan, script: Script, effect: Effect
+    ) -> None:
         self.fleet, self.policy, self.problem, self.plan, self.script = fleet, policy, problem, plan, script
-        start = State.start(fleet)
-        self.end = start.finish(script.in_order)
-        self.before = list(self._violations(start))
-        self.after = list(self._violations(self.end))
-
-    def _violations(self, state: State) -> Iterator[tuple[Rule, Violation]]:
-        for rule in self.policy.rules:
-            yield from ((rule, v) for v in rule.check(state) if v.hardness is not Hardness.HARD)
+        self.end = effect.end
+        self.before = [(r, v) for r, v in effect.before if v.hardness is not Hardness.HARD]
+        self.after = [(r, v) for r, v in effect.after if v.hardness is not Hardness.HARD]
 
     # -- the objective ---------------------------------------------------------------------------------------------
 

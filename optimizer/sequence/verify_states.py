@@ -10,6 +10,7 @@ from optimizer.fleet import State
 from optimizer.problem.atoms import Same
 from optimizer.problem.evaluate import hard_breaches
 from optimizer.problem.rule import Hardness
+from optimizer.sequence.effect import judge
 from optimizer.sequence.names import instance_name
 from optimizer.sequence.reachable import witnesses
 from optimizer.sequence.verdict import Finding
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from optimizer.policy import Policy
     from optimizer.problem.problem import Problem
     from optimizer.problem.rule import Violation
+    from optimizer.sequence.effect import Effect, Judged
     from optimizer.sequence.reachable import Witness
     from optimizer.sequence.verify_form import Script
 
@@ -43,27 +45,25 @@ class States:
     notes: list[str] = field(default_factory=list)
 
 
-def judge_states(fleet: Fleet, policy: Policy, problem: Problem, script: Script) -> States:
+def judge_states(fleet: Fleet, policy: Policy, problem: Problem, script: Script, effect: Effect) -> States:
     """Judge every reachable state exactly, and a line through them by `check`."""
     out = States()
-    out.findings.extend(_hard(fleet, policy, problem, script))
+    out.findings.extend(_hard(fleet, problem, script, effect))
     for witness in witnesses(problem, script.moves, script.after):
         out.findings.append(_unsafe(problem, fleet, script, witness))
-    replay = _Replay(fleet, policy, problem)
+    replay = _Replay(fleet, policy, problem, effect)
     out.findings.extend(replay.run(script, {f.where for f in out.findings}))
     out.notes.extend(replay.notes)
     return out
 
 
-def _hard(fleet: Fleet, policy: Policy, problem: Problem, script: Script) -> Iterator[Finding]:
+def _hard(fleet: Fleet, problem: Problem, script: Script, effect: Effect) -> Iterator[Finding]:
     """Judge what has no degrees twice: by `check` of all moves, and by the atoms."""
-    end = State.start(fleet).finish(script.in_order)
     seen: set[str] = set()
-    for rule in policy.rules:
-        for v in rule.check(end):
-            if v.hardness is Hardness.HARD:
-                seen.add(rule.name)
-                yield Finding("hard", f"{v.rule}:{v.subject}", rule.explain(v, fleet))
+    for rule, v in effect.after:
+        if v.hardness is Hardness.HARD:
+            seen.add(rule.name)
+            yield Finding("hard", f"{v.rule}:{v.subject}", rule.explain(v, fleet))
     for breach in hard_breaches(problem, script.in_order):
         if breach.partition(":")[0] not in seen:
             yield Finding("hard", breach.partition(":")[0], breach)
@@ -88,11 +88,11 @@ def _some(fleet: Fleet, script: Script, moves: Iterable[int]) -> str:
 class _Replay:
     """Wave by wave: all that may be under way at once, by every rule's own `check`."""
 
-    def __init__(self, fleet: Fleet, policy: Policy, problem: Problem) -> None:
-        self.fleet, self.policy = fleet, policy
+    def __init__(self, fleet: Fleet, policy: Policy, problem: Problem, effect: Effect) -> None:
+        self.fleet, self.policy, self.effect = fleet, policy, effect
         self.notes: list[str] = []
         self.at_end = {(a.asked.rule, name) for a in problem.atoms if isinstance(a, Same) for name in a.sets.ids}
-        self.before = self._bad(State.start(fleet))
+        self.before = _bad(effect.before)
 
     def run(self, script: Script, known: set[str]) -> Iterator[Finding]:
         """Yield what some state of the replay makes worse, each instance once, unless it is known already."""
@@ -106,9 +106,10 @@ class _Replay:
                 "every reachable state was judged by the atoms"
             )
         for label, done, flying in chosen:
-            state = State.start(self.fleet).finish(script.in_order[:done]).begin(script.in_order[done:flying])
             final = done == len(script.moves)
-            for key, v in self._bad(state).items():
+            state = State.start(self.fleet).finish(script.in_order[:done]).begin(script.in_order[done:flying])
+            judged_here = self.effect.after if final else judge(self.policy, state)
+            for key, v in _bad(judged_here).items():
                 name = violation_name(v)
                 allowed = self.before[key].excess if key in self.before else 0
                 judged = final or (v.rule, v.subject) not in self.at_end
@@ -129,13 +130,10 @@ class _Replay:
             done += size
         yield "at the end", done, done
 
-    def _bad(self, state: State) -> Mapping[Key, Violation]:
-        found: dict[Key, Violation] = {}
-        for rule in self.policy.rules:
-            for v in rule.check(state):
-                if v.hardness in (Hardness.MUST, Hardness.GUARD):
-                    found[v.instance] = v
-        return found
+
+def _bad(judged: Judged) -> Mapping[Key, Violation]:
+    """Pick what may not be made worse, by instance."""
+    return {v.instance: v for _, v in judged if v.hardness in (Hardness.MUST, Hardness.GUARD)}
 
 
 def violation_name(v: Violation) -> str:
