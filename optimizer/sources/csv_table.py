@@ -14,7 +14,7 @@ from optimizer.sources.kinds import exactly, shaped, similar, text
 from optimizer.sources.shapes import Field, Listing, Maybe, Record, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["MAPPING", "MAPPING_FORMAT", "Column", "CsvTable", "read_table"]
@@ -78,6 +78,7 @@ def read_table(
     mapped: Mapping[str, str | None],
     units: Mapping[str, str],
     field_of: Callable[[str], str | None],
+    known: Collection[str],
     required: Iterable[str],
     delimiter: str = ",",
 ) -> CsvTable:
@@ -91,6 +92,8 @@ def read_table(
         By column: the unit of cells that have none.
     field_of
         The field that a column's name or a mapping's target means, None if there is none.
+    known
+        Names of fields, for hints.
     required
         Fields that some column has to fill.
 
@@ -106,7 +109,7 @@ def read_table(
     header = rows.pop(0)
     lines.pop(0)
     _check_mapped(mapped, header, where)
-    columns = tuple(_column(name, mapped, units, field_of, where) for name in header)
+    columns = tuple(_column(name, mapped, units, field_of, known, where) for name in header)
     _check_columns(header, columns, required, where)
     for line, row in zip(lines, rows, strict=True):
         if len(row) != len(header):
@@ -143,6 +146,7 @@ def _column(
     mapped: Mapping[str, str | None],
     units: Mapping[str, str],
     field_of: Callable[[str], str | None],
+    known: Collection[str],
     where: str,
 ) -> Column | None:
     target = mapped.get(name, name)
@@ -150,7 +154,7 @@ def _column(
         return None
     field = field_of(target)
     if field is None:
-        hint = "a mapping can say what it means, or null to leave it out"
+        hint = similar(target, known) or "a mapping can say what it means, or null to leave it out"
         raise InputError(where, f"line 1, column {name}", target, "a field of the snapshot", hint)
     return Column(name, field, units.get(name, ""))
 

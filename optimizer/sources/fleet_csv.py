@@ -127,6 +127,7 @@ def _table(
         mapped=asked.get(name, {}),
         units=asked.get("units", {}),
         field_of=lambda column: resolve(column, record, amounts, _names(asked, "resources"), asked.get("levels", ())),
+        known=record.fields,
         required=required,
         delimiter=asked.get("delimiter", ","),
     )

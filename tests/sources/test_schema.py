@@ -1,0 +1,93 @@
+"""The published schema, the table of defaults and the checker say the same."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from optimizer.sources.files import parse_json, read_bytes
+from optimizer.sources.fleet_fields import FLEET
+from optimizer.sources.overlay import OVERLAY as OVERLAY_FIELDS
+from optimizer.sources.plan_fields import PLAN
+from optimizer.sources.safe_yaml import load_yaml
+from optimizer.sources.schema import defaults_table, fleet_schema, mapping_schema, overlay_schema, plan_schema
+from tests.sources.mutations import mutate, nodes
+from tests.sources.samples import OVERLAY, full_fleet, full_plan
+from tests.sources.schema_judge import valid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OVERLAY_JSON = json.dumps(load_yaml(OVERLAY.encode(), "x"))
+FORMATS: dict[str, Any] = {
+    "fleet": (fleet_schema, FLEET, full_fleet),
+    "plan": (plan_schema, PLAN, full_plan),
+    "overlay": (overlay_schema, OVERLAY_FIELDS, lambda: json.loads(OVERLAY_JSON)),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_full_samples_are_valid(name: str) -> None:
+    schema, _, sample = FORMATS[name]
+    assert valid(schema(), sample())
+
+
+@pytest.mark.parametrize("name", ["fleet-100", "fleet-1000-full"])
+def test_the_given_fleets_are_valid(name: str, data_dir: Path) -> None:
+    assert valid(fleet_schema(), parse_json(read_bytes(data_dir / "fleets" / f"{name}.json.xz"), name))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_schema_and_checker_agree_on_damaged_documents(name: str) -> None:
+    """`fits` (a whole column), `blame` (one value) and the schema are three ways to say the same."""
+    make, fields, sample = FORMATS[name]
+    schema, random, refused = make(), Random(11), 0
+    for number in range(1500):
+        document = mutate(sample(), random)
+        fits = fields.fits([document])
+        assert fits == (fields.blame(document, "") is None), number
+        if "\\ud8" not in json.dumps(document):  # lone surrogates are not UTF-8: no schema speaks of them
+            assert fits == valid(schema, document), number
+        refused += not fits
+    assert 500 < refused < 1450
+
+
+@pytest.mark.parametrize("name", ["fleet", "plan"])
+def test_the_sample_says_every_field(name: str) -> None:
+    """So the tests that start from it reach every field of the table."""
+    make, _, sample = FORMATS[name]
+    said = {key for here, key in nodes(sample()) if isinstance(here, dict)}
+    assert set(_fields(make())) <= said
+
+
+def _fields(schema: Any) -> set[str]:
+    if isinstance(schema, list):
+        return set().union(*map(_fields, schema))
+    if not isinstance(schema, dict):
+        return set()
+    deeper = set().union(*(_fields(part) for part in schema.values()))
+    named = schema.get("properties", {})
+    return deeper | (set(named) if schema.get("type") == "object" else set())
+
+
+def test_every_optional_field_of_a_host_has_a_default() -> None:
+    rows = {row.field: row for row in defaults_table()}
+    host = fleet_schema()["properties"]["hosts"]["items"]
+    assert {f"hosts[].{name}" for name in host["properties"]} - set(rows) == {"hosts[].id", "hosts[].capacity"}
+    assert rows["hosts[].state"].default == '"active"'
+    assert rows["hosts[].error_count"].default == "not known"
+    assert rows["vms[].mobility"].default == '"live"'
+    assert rows["groups[].rules[](anti_affinity).at_most"].default == "1"
+    assert all(row.meaning for row in rows.values())
+
+
+@pytest.mark.parametrize("make", [fleet_schema, plan_schema, overlay_schema, mapping_schema])
+def test_a_schema_is_plain_json_and_names_itself(make: Any) -> None:
+    schema = json.loads(json.dumps(make(), allow_nan=False))
+    assert schema == make()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["title"].startswith("remora-")
+    assert valid(schema, {"format": schema["title"]}) == (not schema["required"][1:])
