@@ -64,7 +64,12 @@ class Trouble:
 class Mender:
     """Mends what reception left, and takes back moves that were not needed.
 
-    `acceptable` has the last word on a placement: whether it can be carried out.
+    Parameters
+    ----------
+    acceptable
+        Has the last word on a placement: whether it can be carried out.
+    jitter
+        float64 [V]: factors on how hard VMs are to place; with them troubles come in a random order, to try others.
     """
 
     def __init__(
@@ -73,12 +78,15 @@ class Mender:
         bounds: Bounds,
         limits: Limits,
         deadline: Deadline,
-        acceptable: Callable[[NDArray[np.int32]], bool] = lambda _: True,
+        acceptable: Callable[[NDArray[np.int32]], bool],
+        jitter: NDArray[np.float64] | None = None,
     ) -> None:
         self.acceptable = acceptable
         self.work, self.bounds, self.limits, self.deadline = work, bounds, limits, deadline
         self.problem = work.problem
         self.stages = [s for s in self.problem.stages if s is not Stage.PLACEMENT]
+        self._size = bounds.size if jitter is None else bounds.size * jitter
+        self._shuffled = jitter is not None
         self._random = np.random.default_rng(limits.seed)
 
     # -- what is wrong -------------------------------------------------------------------------------------------
@@ -110,7 +118,10 @@ class Mender:
     def by_chains(self) -> None:
         """Look after each trouble with ejection chains, the shortest first."""
         for links, spend in CHAINS:
-            for trouble in self.troubles():
+            troubles = self.troubles()
+            if self._shuffled:
+                self._random.shuffle(troubles)
+            for trouble in troubles:
                 if self.deadline.over():
                     return
                 self.by_chain(trouble, links, spend)
@@ -146,7 +157,7 @@ class Mender:
 
     def by_chain(self, trouble: Trouble, links: int, spend: int) -> bool:
         """Move one VM whose leaving ends the trouble, others making way for it; return whether that worked."""
-        chains = Chains(self.work, self.bounds.size)
+        chains = Chains(self.work, self._size)
         before = self.work.measure()
         for vm in self._healers(trouble.violated):
             if chains.settle(vm, links, spend):
@@ -163,7 +174,7 @@ class Mender:
             vms = [v for v in vms if atom.amount[v] >= violated.excess]
         elif violated.excess > 1 or isinstance(atom, AtLeast | Same | Needs):
             return []
-        return sorted(vms, key=lambda v: (float(self.bounds.size[v]), v))[:HEALERS]
+        return sorted(vms, key=lambda v: (float(self._size[v]), v))[:HEALERS]
 
     def mend_one(self, trouble: Trouble, extra: int, width: int) -> bool:
         """Look for a better placement around a trouble, `extra` more moves at most; return whether there was one.

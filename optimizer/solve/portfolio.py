@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -31,8 +31,11 @@ __all__ = ["Exact", "Path", "Solver", "Values"]
 WHOLE = 20_000
 """Literals up to which the complete model is tried: trials close it in seconds at this size."""
 
-STARTS = 8
+STARTS = 12
 """Orders in which the evicted are received, at most."""
+
+SPREAD = 0.5
+"""Standard deviation of the logarithm of the factors by which later starts misjudge how hard VMs are to place."""
 
 STARTS_SHARE = 0.3
 """Share of the time left that those after the first may take."""
@@ -112,9 +115,10 @@ class Solver:
         random = np.random.default_rng(self.limits.seed)
         for start in range(STARTS):
             work = Work(self.problem)
-            jitter = np.exp(random.normal(0.0, 0.4 if start > 1 else 0.0, self.problem.vms))
+            jitter = np.exp(random.normal(0.0, SPREAD, self.problem.vms)) if start > 1 else None
             receive(work, evicted(self.bounds, jitter), tight=start > 0, stop=self.deadline.over)
-            Mender(work, self.bounds, self.limits, deadline if best else self.deadline, acceptable).by_chains()
+            limits = replace(self.limits, seed=self.limits.seed + start)
+            Mender(work, self.bounds, limits, deadline if best else self.deadline, acceptable, jitter).by_chains()
             if best is None or work.measure() < best.measure():
                 best = work
             if self._at_bound(best) or deadline.over():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Reception", "evicted", "receive"]
 
 
-def evicted(bounds: Bounds, jitter: NDArray[np.float64]) -> list[int]:
+def evicted(bounds: Bounds, jitter: NDArray[np.float64] | None = None) -> list[int]:
     """Return the VMs that leave in the least eviction, the hardest to place first.
 
     Knots come in order of the harm that one move of theirs mends, where budgets may not suffice for all.
@@ -34,15 +34,15 @@ def evicted(bounds: Bounds, jitter: NDArray[np.float64]) -> list[int]:
     Parameters
     ----------
     jitter
-        float64 [V]: factors on how hard VMs are to place, to try other orders; ones for none.
+        float64 [V]: factors on how hard VMs are to place, to try other orders.
     """
-    size = bounds.size
+    size = bounds.size if jitter is None else bounds.size * jitter
     chosen: list[tuple[float, float, int]] = []
     for knot, eviction in zip(bounds.departures.knots, bounds.evictions, strict=True):
         if eviction is None or not eviction.vms or not _departures_heal(knot):
             continue
         urgency = -_mended(knot) / len(eviction.vms) if bounds.problem.flows else 0.0
-        chosen.extend((urgency, -float(size[v] * jitter[v]), v) for v in eviction.vms)
+        chosen.extend((urgency, -float(size[v]), v) for v in eviction.vms)
     return [vm for _, _, vm in sorted(chosen)]
 
 
