@@ -39,6 +39,9 @@ STATES = 3_000
 ASIDE = 8
 """VMs from outside the plan that are tried as ones to step aside."""
 
+THIRDS = 4
+"""Third hosts that are remembered for a VM."""
+
 Detours = dict[int, int]
 """Third host by VM."""
 
@@ -75,20 +78,26 @@ class Hops:
             yield {}
         by_use = sorted(moves, key=lambda m: (-self._weight(m.vm), m.vm))
         able = [m.vm for m in by_use if self.third(m.vm)]
-        for vm in able:
-            for host in self.third(vm):
-                yield {vm: host}
+        yield from ({vm: host} for vm in able for host in self.third(vm)[:2])
         if few:
             return
         aside = self._aside(moves)
-        yield from ({a: self.third(a)[0], b: self.third(b)[0]} for a, b in combinations(able[:8], 2))
+        yield from map(self._spread, combinations(able[:8], 2))
         yield from ({vm: self.third(vm)[0]} for vm in aside)
         if len(able) > 2:
-            yield {vm: self.third(vm)[0] for vm in able}
-        yield from ({a: self.third(a)[0], b: self.third(b)[0]} for a in able[:4] for b in aside[:4])
-        yield from ({a: self.third(a)[0], b: self.third(b)[0]} for a, b in combinations(aside, 2))
+            yield self._spread(able)
+        yield from (self._spread((a, b)) for a in able[:4] for b in aside[:4])
+        yield from map(self._spread, combinations(aside, 2))
         if aside:
-            yield {vm: self.third(vm)[0] for vm in [*able, *aside]}
+            yield self._spread([*able, *aside])
+
+    def _spread(self, vms: Iterable[int]) -> Detours:
+        """Give each VM a third host, another for each as far as there are enough."""
+        out: Detours = {}
+        for vm in vms:
+            hosts = self.third(vm)
+            out[vm] = next((h for h in hosts if h not in out.values()), hosts[0])
+        return out
 
     def _sparing(
         self, moves: Sequence[Move], others: Sequence[Move], detours: Detours, order: list[Move]
@@ -141,13 +150,13 @@ class Hops:
         return tally
 
     def third(self, vm: int) -> list[int]:
-        """Return up to two hosts on which the VM could wait, if possible in nobody's way, the emptiest first."""
+        """Return a few hosts on which the VM could wait, if possible in nobody's way, the emptiest first."""
         known = self._third.get(vm)
         if known is None:
             room = self._full.room(vm)
             if not room.any():
                 room = self._start.room(vm)
-            known = [h for h in self._emptiest(vm) if room[h]][:2] if room.any() else []
+            known = [h for h in self._emptiest(vm) if room[h]][:THIRDS] if room.any() else []
             self._third[vm] = known
         return known
 

@@ -49,16 +49,18 @@ def least_left_out(touch: Touch, moves: Sequence[Move], deadline: Callable[[], b
         return (*worth(done), (everything & ~done).bit_count())
 
     found = find_order(board, everything, states=STATES, deadline=deadline, worth=judge)
-    order = _without_useless(board, worth, list(found.order))
+    order = _without_useless(board, worth, list(found.order), deadline)
     return [moves[m] for m in order]
 
 
-def _without_useless(board: Board, worth: Worth, order: list[int]) -> list[int]:
+def _without_useless(board: Board, worth: Worth, order: list[int], deadline: Callable[[], bool] | None) -> list[int]:
     """Drop moves, the last first, without which nothing is left worse and the others still have an order."""
     dropped = True
     while dropped:
         dropped = False
         for m in reversed(order):
+            if deadline is not None and deadline():
+                return order
             made = sum(1 << p for p in order)
             fewer = made & ~sum(1 << p for p in bits(made) if p == m or board.earlier[p] >> m & 1)
             if worth(fewer) > worth(made):

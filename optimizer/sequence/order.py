@@ -7,6 +7,7 @@ either, moves are left out. Moves that disturb no common instance are ordered ap
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,6 +91,12 @@ def order(
     return _Ordering(problem, direct, deadline, hops).run()
 
 
+@lru_cache(maxsize=1)
+def _touch(problem: Problem) -> Touch:
+    """Remember the last problem: searches ask about many placements of one."""
+    return Touch(problem)
+
+
 class _Ordering:
     """One call of `order`."""
 
@@ -97,7 +104,7 @@ class _Ordering:
         self, problem: Problem, direct: Sequence[Move], deadline: Callable[[], bool] | None, hops: bool
     ) -> None:
         self.problem, self.direct, self.deadline, self.hops = problem, list(direct), deadline, hops
-        self.touch = Touch(problem)
+        self.touch = _touch(problem)
 
     def run(self) -> Ordered:
         """Order, hop, leave out."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import Asked, AtMost, Linear, Sets
+from optimizer.problem.atoms import Asked, AtMost, Enter, Linear, Sets
 from optimizer.problem.evaluate import evaluate
 from optimizer.sequence.order import Ordered, order
 from tests.problem.random_problems import make_problem, random_problem
@@ -121,11 +121,14 @@ def test_two_anti_affine_vms_that_swap_hosts_never_meet() -> None:
 
 
 def test_a_vm_from_outside_the_plan_steps_aside() -> None:
-    """The exchanged VMs fit nowhere else; a small one beside them does."""
-    problem = make_problem([0, 1, 1, 0], [memory([6, 4, 4, 2], [8, 8, 4])], [0, 0, 0])
-    placement = to(1, 0, 0, 0)
-    ordered = order(problem, placement)
-    assert ordered.complete == has_order(problem, [m.move for m in ordered.moves]) or ordered.left_out
+    """The exchanged VMs may wait nowhere; the one beside them may, and comes back."""
+    nowhere = Enter("allowed", np.array([0, 1], np.int32), np.array([True, True, False]))
+    problem = make_problem([0, 1, 1], [memory([6, 6, 6], [6, 14, 6]), nowhere], [0, 0, 0])
+    ordered = order(problem, to(1, 0, 1))
+    assert ordered.complete
+    assert [(m.move.vm, m.move.target) for m in ordered.moves if m.move.vm == 2] == [(2, 2), (2, 1)]
+    assert len(ordered.moves) == 4
+    assert not ordered.fewest
     judge(problem, ordered)
 
 
