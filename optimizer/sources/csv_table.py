@@ -21,6 +21,7 @@ __all__ = ["MAPPING", "MAPPING_FORMAT", "Column", "CsvTable", "read_table"]
 
 MAPPING_FORMAT = "remora-mapping/1"
 _NAME = text(what="a column's name")
+_MAPPING_HELPS = "a mapping can say what it means, or null to leave it out"
 _COLUMNS = Table(Maybe(text(what="a field")), _NAME)
 
 MAPPING = Record(
@@ -154,7 +155,8 @@ def _column(
         return None
     field = field_of(target)
     if field is None:
-        hint = similar(target, known) or "a mapping can say what it means, or null to leave it out"
+        other = next((mark for mark in ";|\t" if mark in name), None)
+        hint = f"a mapping can set delimiter: {other!r}" if other else similar(target, known) or _MAPPING_HELPS
         raise InputError(where, f"line 1, column {name}", target, "a field of the snapshot", hint)
     return Column(name, field, units.get(name, ""))
 
