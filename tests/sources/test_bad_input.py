@@ -103,6 +103,7 @@ FLEETS: list[tuple[str, Any, str | None, str]] = [
     ("hosts.0.busy", "create", "hosts[0].busy", "a list"),
     ("hosts.0.pressure.io", 1.5, "hosts[0].pressure.io", "from 0 to 1"),
     ("hosts.0.pressure.io", float("nan"), "hosts[0].pressure.io", "from 0 to 1"),
+    ("hosts.1.pressure", {"io": float("nan")}, "hosts[1].pressure.io", "from 0 to 1"),  # not the first of its column
     ("hosts.0.pressure.disk", 0.5, "hosts[0].pressure.disk", "one of cpu_steal, cpu, io, memory"),
     ("hosts.0.migration_mib_per_s", 0, "hosts[0].migration_mib_per_s", "from 0.001"),
     ("hosts.0.max_vms", -1, "hosts[0].max_vms", "from 0"),
