@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from optimizer.plan import Plan, StageResult, Status, Unevaluated
 from optimizer.problem.problem import Stage, build
 from optimizer.sequence.agree import Answer, agree
 from optimizer.sequence.describe import describe, identify
-from optimizer.solve.limits import Deadline, Limits
+from optimizer.solve.limits import Deadline, Limits, peak_rss_mib
 from optimizer.solve.portfolio import Path, Solver
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def make_plan(
     clock = clock or SystemClock()
     tell = progress or (lambda _: None)
     watch = _Watch(clock)
-    deadline = Deadline(clock, request.seconds, interrupt)
+    deadline = Deadline.of(request.limits, clock, interrupt)
     tell("build")
     problem = build(fleet, policy.rules, policy.least)
     watch.lap("build")
@@ -99,10 +98,9 @@ def make_plan(
     tell("describe")
     described = describe(fleet, policy, problem, answer.ordered)
     watch.lap("sequence")
-    stopped_by = "interrupt" if deadline.interrupted else "time" if deadline.over() else "work"
     stats = {
         "seconds": watch.laps,
-        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_rss_mib": peak_rss_mib(),
         "seed": request.seed,
         "workers": request.workers,
         "deterministic": request.deterministic,
@@ -119,7 +117,7 @@ def make_plan(
             expires_at=fleet.taken_at + timedelta(seconds=policy.expires_after_s),
             status=status,
             objective=(
-                *_objective(answer, stopped_by),
+                *_objective(answer, deadline.stopped_by),
                 StageResult(Stage.PLACEMENT.value, described.placement_value, 0),
             ),
             proof=tuple(p for p in answer.proofs.values() if p.bound > 0),

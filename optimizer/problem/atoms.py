@@ -47,6 +47,7 @@ __all__ = [
     "Enter",
     "Fixed",
     "Flow",
+    "Harming",
     "Hinge",
     "Leave",
     "Linear",
@@ -235,5 +236,8 @@ class Hinge:
     offset: NDArray[np.int64]
     weight: int
 
+
+Harming = Linear | AtMost | Apart | AtLeast | Same | Needs | Leave
+"""Atoms with an excess."""
 
 Atom = Linear | AtMost | Apart | AtLeast | Same | Needs | Leave | Enter | Fixed | Flow | MoveCost | Hinge

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from optimizer.plan import Proof
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI
-from optimizer.sequence.order import Ordered, order
+from optimizer.sequence.order import Ordered, in_sequence, order
+from optimizer.sequence.reach import is_tiny, reach
 from optimizer.solve.portfolio import Exact, Path, Solver, Values, whole_proof
 from optimizer.solve.work import Work
 
@@ -93,6 +94,8 @@ def agree(solver: Solver, path: Path) -> Answer:
     best = _with_proofs(solver, best)
     if not best.proven and path is not Path.REPAIR and (path is Path.EXACT or solver.small):
         best = _by_whole(solver, best)
+    if not best.proven and path is not Path.REPAIR and is_tiny(solver.problem):
+        best = _by_reach(solver, best)
     return replace(best, before=start.values)
 
 
@@ -120,22 +123,40 @@ def _by_whole(solver: Solver, best: Answer) -> Answer:
         found = solver.exact(best.placement, tried)
         first = first or found
         if found.exhausted or (found.closed and _worth(found.values) >= _worth(best.values)):
-            return _closed(solver, best, tried) if sure else _bounded(solver, best, first)
+            return _closed(solver, best, _by(tried)) if sure else _bounded(solver, best, first)
         if found.placement is None:
             break
         answer = carry_out(solver.problem, found.placement, solver)
         best = min(best, answer, key=lambda a: _worth(a.values))
         if answer.straight and found.closed:
-            return _closed(solver, answer, tried) if sure else _bounded(solver, best, first)
+            return _closed(solver, answer, _by(tried)) if sure else _bounded(solver, best, first)
         sure = sure and answer.ordered.fewest
         tried.append(found.placement)
     return _bounded(solver, best, first)
 
 
-def _closed(solver: Solver, best: Answer, tried: list[NDArray[np.int32]]) -> Answer:
+def _by_reach(solver: Solver, best: Answer) -> Answer:
+    """Look at everything that can be reached: where that is done, it is the answer and its own proof."""
+    problem = solver.problem
+    least: dict[Stage, int] = {s: p.bound for s, p in best.proofs.items() if s is not Stage.MOVING}
+    found = reach(problem, least, solver.deadline)
+    if found is None:
+        return best
+    moves = in_sequence(problem, found.moves)
+    placement = problem.start.copy()
+    for move in found.moves:
+        placement[move.vm] = move.target
+    ordered = Ordered(moves, (), complete=True, fewest=True)
+    return _closed(solver, Answer(ordered, placement, found.values, {}, {}), "no order")
+
+
+def _by(tried: list[NDArray[np.int32]]) -> str:
+    return "no order" if tried else "whole model"
+
+
+def _closed(solver: Solver, best: Answer, by: str) -> Answer:
     """Nothing better is left: every value is its own bound, unless the departures already said so."""
     relaxed = solver.bounds.prove(best.values)
-    by = "no order" if tried else "whole model"
     proofs = {
         stage: relaxed[stage] if relaxed[stage].bound == value else whole_proof(solver.problem, stage, value, by)
         for stage, value in best.values.items()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from optimizer.problem.problem import Problem
 
-__all__ = ["Ordered", "OrderedMove", "order"]
+__all__ = ["Ordered", "OrderedMove", "in_sequence", "order"]
 
 STATES = 20_000
 """States that the search for an order of one component may look at; about a second."""
@@ -91,6 +91,14 @@ def order(
     return _Ordering(problem, direct, deadline, hops).run()
 
 
+def in_sequence(problem: Problem, moves: Sequence[Move]) -> tuple[OrderedMove, ...]:
+    """Return moves that are safe one after the other, each with only those before it that it has to wait for."""
+    board = Board(moves, _touch(problem).contended(moves))
+    after = arcs(board, range(len(moves)))
+    last = {chain[-1] for chain in chains(moves).values()}
+    return tuple(OrderedMove(m, a, i not in last) for i, (m, a) in enumerate(zip(moves, after, strict=True)))
+
+
 @lru_cache(maxsize=1)
 def _touch(problem: Problem) -> Touch:
     """Remember the last problem: searches ask about many placements of one."""
@@ -126,7 +134,13 @@ class _Ordering:
             chosen = self._untangle(search, kept, moves)
             extra += len(chosen) - len(moves)
             kept = self._in_order([*kept, *chosen])
-        return self._answer(kept, fewest=not extra or (extra == 1 and sure))
+        return self._answer(kept, fewest=not extra or (extra == 1 and sure and self._cheapest_hop(kept)))
+
+    def _cheapest_hop(self, kept: Sequence[Move]) -> bool:
+        """Whether the one hop among the moves is made by a VM that no other undercuts: some hop there has to be."""
+        hop = next(chain for chain in chains(kept).values() if len(chain) > 1)
+        weights = self.problem.moving
+        return bool(weights[kept[hop[0]].vm] == weights[self.problem.movable].min())
 
     def _states(self, component: int) -> int:
         return STATES if component.bit_count() <= BIG else STATES // 10
@@ -182,10 +196,7 @@ class _Ordering:
 
     def _answer(self, kept: list[Move], *, fewest: bool) -> Ordered:
         kept = self._hold_together(kept)
-        board = Board(kept, self.touch.contended(kept))
-        after = arcs(board, range(len(kept)))
-        last = {chain[-1] for chain in chains(kept).values()}
-        moves = tuple(OrderedMove(m, a, i not in last) for i, (m, a) in enumerate(zip(kept, after, strict=True)))
+        moves = in_sequence(self.problem, kept)
         reached = {m.vm: m.target for m in kept}
         left_out = tuple(m for m in self.direct if reached.get(m.vm) != m.target)
         return Ordered(moves, left_out, complete=not left_out, fewest=fewest and not left_out)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
-from optimizer.problem.atoms import UNLIMITED, Linear
+from optimizer.problem.atoms import UNLIMITED, AtMost, Linear
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.plan import Part, Plan, Proof
+    from optimizer.problem.atoms import Atom
     from optimizer.problem.problem import Problem
 
 __all__ = ["Proofs", "judge_proofs"]
@@ -112,6 +113,7 @@ class _Judge:
             "own minimum": self._own_minimum,
             "irreducible": self._irreducible,
             "room": self._room,
+            "pigeonhole": self._pigeonhole,
             "budget": self._budget,
             "whole model": self._whole,
             "no order": self._whole,
@@ -233,6 +235,28 @@ class _Judge:
             over -= here
         return ceil(kept)
 
+    # -- sets --------------------------------------------------------------------------------------------------------
+
+    def _pigeonhole(self, proof: Proof) -> Iterator[Finding]:
+        """Of n placed VMs, at most k in each of D domains, n - k x D are too many wherever they are."""
+        named = Counter(part.by for part in proof.parts)
+        for i, part in enumerate(proof.parts):
+            rule = part.by.partition(":")[2].strip()
+            least = sum(self._crowd(a, proof.stage) for a in self.problem.atoms if _is_crowd(a, rule))
+            if part.at_least > least or named[part.by] > 1:
+                yield _part(proof, i, f"{part.at_least} remains at least, it says; {least} does")
+        yield from _adds_up(proof)
+
+    def _crowd(self, atom: AtMost, stage: str) -> int:
+        hardness = atom.asked.hardness
+        if atom.asked.price is not None or HARDNESS.get(stage) is not hardness:
+            return 0
+        domains = len(self.problem.domain_ids[atom.level])
+        placed = [sum(1 for v in atom.sets[i].tolist() if self.problem.start[v] >= 0) for i in range(len(atom.sets))]
+        return sum(
+            MILLI * atom.asked.weight * max(0, n - int(k) * domains) for n, k in zip(placed, atom.k, strict=True)
+        )
+
     # -- the complete model ----------------------------------------------------------------------------------------
 
     def _whole(self, proof: Proof) -> Iterator[Finding]:
@@ -246,6 +270,10 @@ class _Judge:
             self.open[proof.stage] = f"proof[{proof.stage}]: not recomputed: {refuted}"
         elif not refuted:
             yield _part(proof, 0, f"there is a plan that comes to less than {proof.bound}")
+
+
+def _is_crowd(atom: Atom, rule: str) -> TypeGuard[AtMost]:
+    return isinstance(atom, AtMost) and atom.asked.rule == rule
 
 
 def _part(proof: Proof, number: int, message: str) -> Finding:

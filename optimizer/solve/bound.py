@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer.fleet import ABSENT
 from optimizer.plan import Part, Proof
-from optimizer.problem.atoms import UNLIMITED, Flow, Linear
+from optimizer.problem.atoms import UNLIMITED, AtMost, Flow, Linear
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
+from optimizer.solve.cp_sat import stage_of
 from optimizer.solve.knots import Eviction, KnotModel, curve, least_eviction
 
 if TYPE_CHECKING:
@@ -82,15 +84,30 @@ class Bounds:
         }
         return {stage: make(values) for stage, make in makers.items() if stage in values}
 
+    @cached_property
+    def floor(self) -> dict[Stage, int]:
+        """The least harm that any plan can reach, stage by stage, as far as it is known before one is made."""
+        clean = {s: 0 for s in self.problem.stages}
+        proofs = {Stage.HARM: self._harm(clean), Stage.SHOULD_HARM: self._should_harm(clean)}
+        return {s: p.bound for s, p in proofs.items() if s in self.problem.stages}
+
     # -- harm ----------------------------------------------------------------------------------------------------
 
     def _harm(self, values: Mapping[Stage, int]) -> Proof:
-        candidates = [self._irreducible(Stage.HARM, Hardness.MUST, 0), self._room()]
+        candidates = [
+            self._irreducible(Stage.HARM, Hardness.MUST, 0),
+            self._pigeonhole(Stage.HARM),
+            self._room(),
+        ]
         if values[Stage.HARM] > max(p.bound for p in candidates):
             candidates.append(self._budget())
         return max(candidates, key=lambda p: p.bound)
 
     def _should_harm(self, values: Mapping[Stage, int]) -> Proof:
+        crowds = self._pigeonhole(Stage.SHOULD_HARM)
+        return max(crowds, self._stuck(values), key=lambda p: p.bound)
+
+    def _stuck(self, values: Mapping[Stage, int]) -> Proof:
         if values[Stage.HARM] == 0:
             return self._irreducible(Stage.SHOULD_HARM, Hardness.SHOULD, 1)
         parts = []
@@ -106,6 +123,22 @@ class Bounds:
             if eviction and eviction.exact and eviction.harms[which] and knot.of(hardness):
                 parts.append(self._part(knot, eviction.harms[which], "irreducible"))
         return _proof(stage, parts)
+
+    def _pigeonhole(self, stage: Stage) -> Proof:
+        """Count, in sets with more VMs than all domains together may hold, what has to be over somewhere."""
+        least: dict[str, int] = {}
+        for atom in self.problem.atoms:
+            if not isinstance(atom, AtMost) or atom.asked.hardness is Hardness.GUARD:
+                continue
+            of, weight = stage_of(atom.asked)
+            if of is stage:
+                placed = np.diff(
+                    np.append(0, np.cumsum(self.problem.start[atom.sets.members] != ABSENT))[atom.sets.indptr]
+                )
+                over = placed - atom.k * len(self.problem.domain_ids[atom.level])
+                kept = MILLI * weight * int(np.maximum(over, 0).sum())
+                least[atom.asked.rule] = least.get(atom.asked.rule, 0) + kept
+        return _proof(stage, [Part((), (), kept, f"pigeonhole: {rule}") for rule, kept in least.items() if kept])
 
     def _room(self) -> Proof:
         """Load beyond all limits together has to stay somewhere; cheapest where the unit is largest."""

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "Model", "StageEnd", "complete_candidates"]
 
+LEAST = 1e-3
+"""Least time or work that a solver is given, and that a call counts as."""
+
 Terms = list[tuple[cp_model.IntVar, int]]
 Key = tuple["Harming", int, int]
 
@@ -213,7 +216,7 @@ class Model:
             if isinstance(expression, int):
                 ends.append(StageEnd(stage, Ended.OPTIMAL, expression, expression))
                 continue
-            solver = _solver(work / len(stages), deadline.left(), seed, workers)
+            solver = _solver(work / len(stages), deadline, seed, workers)
             self.cp.minimize(expression)
             ended = _ENDS.get(_solve(solver, self.cp, deadline), Ended.UNKNOWN)
             if ended in (Ended.INFEASIBLE, Ended.UNKNOWN):
@@ -242,6 +245,7 @@ def _solve(solver: cp_model.CpSolver, model: cp_model.CpModel, deadline: Deadlin
         thread.join(0.1)
         if deadline.over():
             solver.stop_search()
+    deadline.spend(solver.response_proto.deterministic_time + LEAST if status else LEAST)
     return status[0] if status else cp_model.UNKNOWN
 
 
@@ -258,10 +262,12 @@ def stage_of(asked: Asked) -> tuple[Stage, int]:
     return Stage.PRICED, asked.price
 
 
-def _solver(work: float, seconds: float, seed: int, workers: int) -> cp_model.CpSolver:
+def _solver(work: float, deadline: Deadline, seed: int, workers: int) -> cp_model.CpSolver:
     solver = cp_model.CpSolver()
     p = solver.parameters
-    p.max_deterministic_time, p.max_time_in_seconds = max(work, 1e-3), max(seconds, 1e-3)
+    p.max_deterministic_time, p.max_time_in_seconds = max(work, LEAST), max(deadline.wall(), LEAST)
+    if deadline.memory_mib is not None:
+        p.max_memory_in_mb = deadline.memory_mib
     p.random_seed, p.num_workers = seed, workers
     p.interleave_search = workers > 1
     p.catch_sigint_signal = False

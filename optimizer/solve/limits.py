@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from optimizer.clock import Clock
 
-__all__ = ["Deadline", "Limits"]
+__all__ = ["Deadline", "Limits", "WorkClock", "peak_rss_mib"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +21,13 @@ class Limits:
     Parameters
     ----------
     seconds
-        Wall time for the whole answer. `memory_mib`: of the solver.
+        Wall time for the whole answer.
+    memory_mib
+        Peak of the whole process at which the search stops.
     workers
         Threads of one CP-SAT search; interleaved, so that their number never changes the answer between two runs.
     deterministic
-        Stop by work done instead of by the clock, wherever the search can count its work.
+        Stop by work done instead of by the clock: `seconds` then are units of work.
     """
 
     seconds: float = 30.0
@@ -33,26 +37,91 @@ class Limits:
     deterministic: bool = False
 
 
-class Deadline:
-    """Time left, by a clock that is passed in; an interrupt ends it at once."""
+class WorkClock:
+    """Counts work in place of time, so that a search stops at the same point on every machine."""
 
-    def __init__(self, clock: Clock, seconds: float, interrupt: threading.Event | None = None) -> None:
+    def __init__(self) -> None:
+        self._done = 0.0
+
+    def monotonic(self) -> float:
+        """Return the work done, in units of about a second of one core."""
+        return self._done
+
+    def spend(self, work: float) -> None:
+        """Count work."""
+        self._done += work
+
+
+class Deadline:
+    """What is left of a search's time (or work), and memory; an interrupt ends it at once.
+
+    Parameters
+    ----------
+    clock
+        Where time comes from; a `WorkClock` where work is what counts.
+    memory_mib
+        The whole process's peak beyond which the search stops.
+    """
+
+    def __init__(
+        self,
+        clock: Clock | WorkClock,
+        seconds: float,
+        interrupt: threading.Event | None = None,
+        memory_mib: int | None = None,
+    ) -> None:
         self._clock, self._end = clock, clock.monotonic() + seconds
         self._interrupt = interrupt or threading.Event()
+        self.memory_mib = memory_mib
+
+    @classmethod
+    def of(cls, limits: Limits, clock: Clock, interrupt: threading.Event | None = None) -> Deadline:
+        """Return the deadline that limits ask for, from now on."""
+        return cls(WorkClock() if limits.deterministic else clock, limits.seconds, interrupt, limits.memory_mib)
 
     def left(self) -> float:
-        """Seconds left; 0 when over or interrupted."""
-        return 0.0 if self.interrupted else max(0.0, self._end - self._clock.monotonic())
+        """Seconds (or units of work) left; 0 when over or interrupted."""
+        if self.interrupted or self.out_of_memory:
+            return 0.0
+        return max(0.0, self._end - self._clock.monotonic())
+
+    def wall(self) -> float:
+        """Seconds that one call may take by the machine's clock; without limit where work is what counts."""
+        return inf if isinstance(self._clock, WorkClock) and self.left() > 0 else self.left()
+
+    def spend(self, work: float) -> None:
+        """Count work, in units of about a second of one core; nothing to do where time is what counts."""
+        if isinstance(self._clock, WorkClock):
+            self._clock.spend(work)
 
     @property
     def interrupted(self) -> bool:
         """Whether the user asked to stop."""
         return self._interrupt.is_set()
 
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether the process has taken more than it may."""
+        return self.memory_mib is not None and peak_rss_mib() > self.memory_mib
+
     def over(self) -> bool:
         """Whether to stop."""
         return self.left() <= 0.0
 
+    @property
+    def stopped_by(self) -> str:
+        """What ended the search: ``work`` where it ran to its own end."""
+        if self.interrupted:
+            return "interrupt"
+        if self.out_of_memory:
+            return "memory"
+        return "time" if self.over() and not isinstance(self._clock, WorkClock) else "work"
+
     def part(self, share: float) -> Deadline:
         """Return a deadline at `share` of what is left."""
-        return Deadline(self._clock, self.left() * share, self._interrupt)
+        return Deadline(self._clock, self.left() * share, self._interrupt, self.memory_mib)
+
+
+def peak_rss_mib() -> int:
+    """Return the largest resident size that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -93,7 +93,7 @@ class Solver:
 
     # -- repair --------------------------------------------------------------------------------------------------
 
-    def repair(self, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
+    def repair(self, acceptable: Callable[[NDArray[np.int32]], bool] = lambda _: True) -> NDArray[np.int32]:
         """Evict the least, receive it, mend what is left, and take back what was not needed.
 
         Parameters

@@ -89,7 +89,9 @@ def solve_cost(
     progress
         Told a line whenever something better is found.
     """
-    deadline = Deadline(clock or SystemClock(), FOREVER if limits.deterministic else limits.seconds, interrupt)
+    deadline = Deadline(
+        clock or SystemClock(), FOREVER if limits.deterministic else limits.seconds, interrupt, limits.memory_mib
+    )
     search = _Search(problem, limits, deadline, progress or (lambda _: None))
     search.run()
     judged = evaluate(problem, search.best.tolist())
