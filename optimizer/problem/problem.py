@@ -11,6 +11,7 @@ import numpy as np
 
 from optimizer.fleet import ABSENT, Fleet, copied_mib, move_seconds
 from optimizer.problem.atoms import Asked, Enter, Fixed, Flow, Hinge, Leave, MoveCost
+from optimizer.problem.flow_index import FlowIndex
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
@@ -125,6 +126,11 @@ class Problem:
     def flows(self) -> tuple[Flow, ...]:
         """The atoms that limit moves."""
         return tuple(a for a in self.atoms if isinstance(a, Flow))
+
+    @cached_property
+    def flow_index(self) -> FlowIndex:
+        """Which of `flows` a move counts in."""
+        return FlowIndex(self.flows)
 
     @property
     def has_cost(self) -> bool:

@@ -6,29 +6,27 @@ a VM may be present on no host (lifted out), on one, or on two (in flight, or th
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import UNLIMITED, Apart, AtLeast, AtMost, Leave, Linear, Needs, Same
-from optimizer.problem.ends import fewest_domains, most_lone
+from optimizer.problem.atoms import UNLIMITED, Apart, AtMost, Leave, Linear, Needs, Same
 from optimizer.problem.evaluate import in_flow
 from optimizer.problem.rule import Hardness
+from optimizer.problem.set_tally import LEFT, RIGHT, SetAtom, SetTally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from optimizer.problem.problem import Problem
 
-__all__ = ["LinearTally", "SetTally", "Tally"]
-
-SetAtom = AtMost | Apart | AtLeast | Same | Needs
-LEFT, RIGHT = 0, 1
+__all__ = ["LEFT", "RIGHT", "LinearTally", "SetTally", "Tally"]
 
 
 @dataclass(slots=True, eq=False)
@@ -38,77 +36,6 @@ class LinearTally:
     atom: Linear
     load: NDArray[np.int64]
     ceiling: NDArray[np.int64]
-
-
-@dataclass(slots=True, eq=False)
-class SetTally:
-    """Counts of one set (or pair of sets) of an atom: how many distinct VMs of each side are in each domain.
-
-    AtLeast and Needs judge a VM in flight at its worse end, so while its ends lie in different domains it is in
-    `floating` (domains by VM, a mapping for each side) and in no count. Same judges where a VM stands: its first end.
-    """
-
-    atom: SetAtom
-    member: int
-    count: tuple[Counter[int], Counter[int]] = field(default_factory=lambda: (Counter(), Counter()))
-    floating: tuple[dict[int, frozenset[int]], dict[int, frozenset[int]]] = field(default_factory=lambda: ({}, {}))
-    start: dict[int, int] = field(default_factory=dict)
-
-    def excess(self) -> dict[int, int]:
-        """Excess by domain (key 0 where the instance is the whole set) at the present counts; 0 is left out."""
-        return {d: e for d, e in _EXCESS[type(self.atom)](self).items() if e > 0}
-
-    def allowed(self, key: int) -> int:
-        """Excess that may not be passed: what it was at the start."""
-        return self.start.get(key, 0)
-
-    def place(self, side: int, vm: int, domains: tuple[int, ...], by: int) -> None:
-        """Count (`by` = +1) or no longer count (-1) a VM of one side whose ends lie in `domains`."""
-        there = frozenset(domains[:1] if isinstance(self.atom, Same) else domains)
-        if len(there) > 1 and isinstance(self.atom, AtLeast | Needs):
-            if by > 0:
-                self.floating[side][vm] = there
-            else:
-                del self.floating[side][vm]
-            return
-        for d in there:
-            _step(self.count[side], d, by)
-
-
-def _at_most(s: SetTally) -> dict[int, int]:
-    assert isinstance(s.atom, AtMost)
-    k = int(s.atom.k[s.member])
-    return {d: n - k for d, n in s.count[LEFT].items()}
-
-
-def _apart(s: SetTally) -> dict[int, int]:
-    return {d: min(n, s.count[RIGHT][d]) for d, n in s.count[LEFT].items() if d in s.count[RIGHT]}
-
-
-def _at_least(s: SetTally) -> dict[int, int]:
-    assert isinstance(s.atom, AtLeast)
-    settled, loose = s.count[LEFT], s.floating[LEFT]
-    occupied = fewest_domains(settled.keys(), loose.values()) if loose else len(settled)
-    return {0: int(s.atom.k[s.member]) - occupied} if occupied else {}
-
-
-def _same(s: SetTally) -> dict[int, int]:
-    return {0: s.count[LEFT].total() - max(s.count[LEFT].values(), default=0)}
-
-
-def _needs(s: SetTally) -> dict[int, int]:
-    both, right = s.floating
-    left = [f for vm, f in both.items() if vm not in right]
-    return {0: most_lone(s.count[LEFT], s.count[RIGHT].keys(), left, right.values())}
-
-
-_EXCESS: dict[type, Callable[[SetTally], dict[int, int]]] = {
-    AtMost: _at_most,
-    Apart: _apart,
-    AtLeast: _at_least,
-    Same: _same,
-    Needs: _needs,
-}
 
 
 class _Exile(NamedTuple):
@@ -132,14 +59,18 @@ class Tally:
         for vm in np.flatnonzero(problem.also_at != ABSENT).tolist():
             self.ends[vm] += (int(problem.also_at[vm]),)
         self.linears = [self._linear(a) for a in problem.atoms if isinstance(a, Linear)]
-        self.flow_used: list[int] = [0] * len(problem.flows)
+        self.flow_used = np.zeros(len(problem.flows), np.int64)
         self.sets: list[SetTally] = []
+        self._broken: dict[int, dict[int, int]] = {}
+        self._changed: set[int] = set()
         self.sets_of: dict[int, list[tuple[SetTally, int]]] = defaultdict(list)
         for atom in problem.atoms:
             if isinstance(atom, SetAtom):
                 self._index(atom)
-        for s in self.sets:
+        for i, s in enumerate(self.sets):
             s.start = s.excess()
+            if s.start:
+                self._broken[i] = s.start
         self._exiles = [self._exile(a) for a in problem.atoms if isinstance(a, Leave) and _binds(a.asked.hardness)]
 
     # -- building ------------------------------------------------------------------------------------------------
@@ -161,7 +92,7 @@ class Tally:
         sides = (atom.left, atom.right) if isinstance(atom, Apart | Needs) else (atom.sets,)
         domain = self._domain[atom.level]
         for i in range(len(sides[0])):
-            tally = SetTally(atom, i)
+            tally = SetTally(atom, i, number=len(self.sets))
             for side, sets in enumerate(sides):
                 for vm in sets[i].tolist():
                     self.sets_of[vm].append((tally, side))
@@ -195,7 +126,8 @@ class Tally:
 
     def spend(self, vm: int, source: int, target: int, times: int = 1) -> None:
         """Count a move in the flows."""
-        for i, flow in enumerate(self.problem.flows):
+        for i in self.problem.flow_index.moving(vm, source, target):
+            flow = self.problem.flows[i]
             if in_flow(flow, vm, source, target):
                 self.flow_used[i] += times * int(flow.cost[vm])
 
@@ -209,6 +141,7 @@ class Tally:
             domain = self._domain[tally.atom.level]
             tally.place(side, vm, tuple([domain[h] for h in self.ends[vm]]), -1)
             tally.place(side, vm, tuple([domain[h] for h in ends]), +1)
+            self._changed.add(tally.number)
         self.ends[vm] = ends
 
     def _held(self, atom: Linear, vm: int, ends: Iterable[int]) -> set[int]:
@@ -276,14 +209,18 @@ class Tally:
         d, here = domain[host], {domain[h] for h in self.ends[vm]}
         if isinstance(atom, AtMost | Apart):
             return d in here or not self._is_crowded(tally, side, vm, d)
-        return len(here) > 1 or not self._worse_at(tally, vm, here, d)
+        return len(here) > 1 or self._excess_at(tally, vm, here, d) <= tally.allowed(0)
 
     def _fits_flows(self, vm: int, host: int) -> bool:
         source = self._source(vm)
-        return all(
-            used + int(flow.cost[vm]) <= flow.limit or not flow.cost[vm] or not in_flow(flow, vm, source, host)
-            for flow, used in zip(self.problem.flows, self.flow_used, strict=True)
+        return not any(
+            self._is_full(i, vm) and in_flow(self.problem.flows[i], vm, source, host)
+            for i in self.problem.flow_index.moving(vm, source, host)
         )
+
+    def _is_full(self, flow: int, vm: int) -> bool:
+        cost = int(self.problem.flows[flow].cost[vm])
+        return cost > 0 and int(self.flow_used[flow]) + cost > self.problem.flows[flow].limit
 
     def _source(self, vm: int) -> int:
         return self.ends[vm][0] if self.ends[vm] else int(self.problem.start[vm])
@@ -294,10 +231,12 @@ class Tally:
         mask &= fits if linear.atom.level == 0 else fits[self.problem.domain[linear.atom.level]]
 
     def _narrow_flows(self, mask: NDArray[np.bool_], vm: int) -> None:
-        for i, flow in enumerate(self.problem.flows):
-            if self.flow_used[i] + int(flow.cost[vm]) <= flow.limit or not flow.cost[vm]:
-                continue
-            if (flow.vms is None or flow.vms[vm]) and (flow.sources is None or flow.sources[self._source(vm)]):
+        source = self._source(vm)
+        index = self.problem.flow_index
+        for i in chain(index.full(vm, self.flow_used), index.leaving(vm, source)):
+            flow = self.problem.flows[i]
+            counts = (flow.vms is None or flow.vms[vm]) and (flow.sources is None or flow.sources[source])
+            if counts and self._is_full(i, vm):
                 mask &= False if flow.targets is None else ~flow.targets
 
     def _blocked(self, tally: SetTally, side: int, vm: int) -> NDArray[np.bool_] | None:
@@ -307,8 +246,8 @@ class Tally:
             return None
         domain = self._domain[atom.level]
         here = {domain[h] for h in self.ends[vm]}
-        blocked = np.zeros(len(self.problem.domain_ids[atom.level]), np.bool_)
         if isinstance(atom, AtMost | Apart):
+            blocked = np.zeros(len(self.problem.domain_ids[atom.level]), np.bool_)
             others = LEFT if isinstance(atom, AtMost) else 1 - side
             alone = isinstance(atom, Apart) and (tally, others) in self.sets_of[vm]
             for d in range(len(blocked)) if alone else tally.count[others]:
@@ -316,32 +255,37 @@ class Tally:
             return blocked
         if len(here) > 1:
             return None
-        self._block_by_trial(tally, vm, here, blocked)
-        return blocked
+        return self.excess_in(tally, vm) > tally.allowed(0)
 
-    def _block_by_trial(self, tally: SetTally, vm: int, here: set[int], blocked: NDArray[np.bool_]) -> None:
-        """AtLeast and Needs: try each kind of domain, special ones one by one and one that stands for all others."""
+    def excess_in(self, tally: SetTally, vm: int) -> NDArray[np.int64]:
+        """Return int64 [domains]: the excess of an AtLeast, Same or Needs were the VM, present once, in each of them.
+
+        Special domains are tried one by one; one other stands for all the rest.
+        """
+        here = {self._domain[tally.atom.level][h] for h in self.ends[vm]}
+        out = np.zeros(len(self.problem.domain_ids[tally.atom.level]), np.int64)
         special = {*tally.count[LEFT], *tally.count[RIGHT], *here}
         for side in tally.floating:
             special.update(*side.values())
-        plain = next((d for d in range(len(blocked)) if d not in special), None)
+        plain = next((d for d in range(len(out)) if d not in special), None)
         if plain is not None:
-            blocked[:] = self._worse_at(tally, vm, here, plain)
+            out[:] = self._excess_at(tally, vm, here, plain)
         for d in special:
-            blocked[d] = self._worse_at(tally, vm, here, d)
+            out[d] = self._excess_at(tally, vm, here, d)
+        return out
 
-    def _worse_at(self, tally: SetTally, vm: int, here: set[int], domain: int) -> bool:
-        """Whether the set would be worse than at the start with the VM in `domain` and no longer `here`."""
+    def _excess_at(self, tally: SetTally, vm: int, here: set[int], domain: int) -> int:
+        """Return the excess of the set with the VM in `domain` and no longer `here`."""
         sides = [side for other, side in self.sets_of[vm] if other is tally]
         before = tuple(here)
         for side in sides:
             tally.place(side, vm, before, -1)
             tally.place(side, vm, (domain,), +1)
-        worse = tally.excess().get(0, 0) > tally.allowed(0)
+        excess = tally.excess().get(0, 0)
         for side in sides:
             tally.place(side, vm, (domain,), -1)
             tally.place(side, vm, before, +1)
-        return worse
+        return excess
 
     def _is_crowded(self, tally: SetTally, side: int, vm: int, d: int) -> bool:
         """AtMost and Apart: whether the VM as one more of this side in the domain is worse than at the start."""
@@ -357,17 +301,17 @@ class Tally:
             over = linear.load - linear.atom.limit
             for d in np.flatnonzero(over > 0).tolist():
                 yield linear, d, int(over[d])
-        for tally in self.sets:
-            for d, e in tally.excess().items():
-                yield tally, d, e
+        for i in self._changed:
+            if found := self.sets[i].excess():
+                self._broken[i] = found
+            else:
+                self._broken.pop(i, None)
+        self._changed.clear()
+        for i in sorted(self._broken):
+            for d, e in self._broken[i].items():
+                yield self.sets[i], d, e
 
 
 def _binds(hardness: Hardness) -> bool:
     """Whether a demand of this hardness is never made worse."""
     return hardness is not Hardness.SHOULD
-
-
-def _step(count: Counter[int], domain: int, by: int) -> None:
-    count[domain] += by
-    if not count[domain]:
-        del count[domain]
