@@ -23,7 +23,8 @@ class SetTally:
     """Counts of one set (or pair of sets) of an atom: how many distinct VMs of each side are in each domain.
 
     AtLeast and Needs judge a VM in flight at its worse end, so while its ends lie in different domains it is in
-    `floating` (domains by VM, a mapping for each side) and in no count. Same judges where a VM stands: its first end. `number` is its place in `Tally.sets`.
+    `floating` (domains by VM, a mapping for each side) and in no count. Same judges where a VM stands: its first end.
+    `number` is the tally's place in `Tally.sets`.
     """
 
     atom: SetAtom

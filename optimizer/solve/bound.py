@@ -22,6 +22,7 @@ from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 from optimizer.solve.cp_sat import stage_of
 from optimizer.solve.knots import Eviction, KnotModel, curve, least_eviction
+from optimizer.solve.staircase import staircase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,8 +89,21 @@ class Bounds:
     def floor(self) -> dict[Stage, int]:
         """The least harm that any plan can reach, stage by stage, as far as it is known before one is made."""
         clean = {s: 0 for s in self.problem.stages}
-        proofs = {Stage.HARM: self._harm(clean), Stage.SHOULD_HARM: self._should_harm(clean)}
+        broken = {Stage.HARM: UNLIMITED}
+        proofs = {Stage.HARM: self._harm(broken), Stage.SHOULD_HARM: self._should_harm(clean)}
         return {s: p.bound for s, p in proofs.items() if s in self.problem.stages}
+
+    def at_floor(self, values: Mapping[Stage, int]) -> bool:
+        """Whether no plan can leave less harm than that."""
+        return Stage.PRICED not in values and all(values[s] <= least for s, least in self.floor.items())
+
+    def met(self, values: Mapping[Stage, int]) -> bool:
+        """Whether nothing better is worth looking for: every stage is at its bound, as far as that is known quickly."""
+        if Stage.PRICED not in values:
+            return self.at_floor(values) and values[Stage.MOVING] <= self._moving(values).bound
+        chosen = [e for e in self.evictions if e]
+        harm = values[Stage.HARM] + values.get(Stage.SHOULD_HARM, 0)
+        return values[Stage.MOVING] <= sum(e.cost for e in chosen) and harm <= sum(sum(e.harms[:2]) for e in chosen)
 
     # -- harm ----------------------------------------------------------------------------------------------------
 
@@ -158,9 +172,15 @@ class Bounds:
         """Put the knots' curves under the tightest Flow that counts every move."""
         best = _proof(Stage.HARM, [])
         for flow in self.problem.flows:
-            if flow.vms is None and flow.sources is None and flow.targets is None:
+            if flow.vms is None and flow.sources is None and flow.targets is None and self._binds(flow):
                 best = max(best, self._under(flow), key=lambda p: p.bound)
         return best
+
+    def _binds(self, flow: Flow) -> bool:
+        """Whether the least eviction is beyond the flow; where it is not, the budget takes nothing from it."""
+        return any(e is None for e in self.evictions) or (
+            sum(int(flow.cost[v]) for e in self.evictions if e for v in e.vms) > flow.limit
+        )
 
     def _under(self, flow: Flow) -> Proof:
         curves = self._curves(flow.cost, Hardness.MUST)
@@ -212,13 +232,23 @@ class Bounds:
         return Proof(Stage.MOVING.value, bound, tuple(parts))
 
     def _curves(self, cost: NDArray[np.int64], hardness: Hardness) -> list[tuple[Knot, tuple[tuple[int, int], ...]]]:
+        """Return the curves of the knots that have such harm; of those that time allows, unless they are simple."""
         out = []
-        for knot in self.departures.knots:
-            if self.stop():
-                break
+        known = self._known_curves.setdefault((id(cost), hardness), {})
+        for i, knot in enumerate(self.departures.knots):
             if knot.of(hardness) or (hardness is Hardness.SHOULD and knot.of(Hardness.MUST)):
-                out.append((knot, curve(knot, cost, hardness)))
+                points = known.get(i) or staircase(knot, cost, hardness)
+                if points is None and not self.stop():
+                    points = curve(knot, cost, hardness, stop=self.stop)
+                if points is not None:
+                    known[i] = points
+                    out.append((knot, points))
         return out
+
+    @cached_property
+    def _known_curves(self) -> dict[tuple[int, Hardness], dict[int, tuple[tuple[int, int], ...]]]:
+        """Curves by (id of the costs, which the problem keeps; hardness) and number of the knot."""
+        return {}
 
     def _part(self, knot: Knot, at_least: int, by: str, points: tuple[tuple[int, int], ...] = ()) -> Part:
         hosts = sorted({int(self.problem.start[v]) for v in knot.vms.tolist()})

@@ -18,6 +18,7 @@ from optimizer.problem.rule import Hardness
 from optimizer.solve.chains import Chains
 from optimizer.solve.cp_sat import Model
 from optimizer.solve.phases import PhasedModel
+from optimizer.solve.repair import Reception
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,9 @@ CHAINS = ((0, 1), (1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2), (2, 3))
 
 HEALERS = 12
 """VMs of one trouble that are tried."""
+
+JOINERS = 60
+"""VMs of one group that wants company that are tried for one move."""
 
 CHAIN_WORK = 0.03
 """What one trouble's chains count as work; measured on fleets of a thousand hosts."""
@@ -131,6 +135,44 @@ class Mender:
                     return
                 self.by_chain(trouble, links, spend)
 
+    def by_company(self) -> None:
+        """Look after groups that want company (AtLeast, Same, Needs): one VM at a time to where most of it is mended.
+
+        That takes no model, since nobody has to make way; what finds no room is left to chains and search.
+        """
+        reception = Reception(self.work, tight=True)
+        for trouble in self.troubles():
+            if isinstance(trouble.violated.atom, AtLeast | Same | Needs):
+                while not self.deadline.over() and self._joined(trouble, reception):
+                    pass
+
+    def _joined(self, trouble: Trouble, reception: Reception) -> bool:
+        """Make the first move that mends some of a group's trouble; return whether more may be mended."""
+        current = next((t for t in self.troubles() if t.name == trouble.name), None)
+        if current is None:
+            return False
+        before = self.work.measure()
+        for vm in self._joiners(current.violated):
+            host = reception.host_for(vm)
+            if host is not None and self._put_if_better(vm, host, before):
+                return True
+        return False
+
+    def _joiners(self, violated: Violated) -> list[int]:
+        """Return the VMs of a group that can leave: those that cost nothing more first, then the easiest to place."""
+        moved = self.work.placement != self.problem.start
+        vms = [v for v in self._members(violated) if self.bounds.departures.can_leave(v)]
+        cost = self.problem.moving * ~moved
+        return sorted(set(vms), key=lambda v: (int(cost[v]), float(self._size[v]), v))[:JOINERS]
+
+    def _put_if_better(self, vm: int, host: int, before: tuple[int, ...]) -> bool:
+        here, home = int(self.work.placement[vm]), int(self.problem.start[vm])
+        self.work.put(vm, host)
+        if self.work.measure() < before and (here == home or self.acceptable(self.work.placement)):
+            return True
+        self.work.put(vm, here)
+        return False
+
     def by_search(self) -> None:
         """Look after each trouble with CP-SAT, few more moves and few hosts first."""
         for extra, width in ATTEMPTS:
@@ -142,15 +184,14 @@ class Mender:
 
     def _at_floor(self) -> bool:
         """Whether no plan can leave less harm."""
-        values = self.work.values()
-        return Stage.PRICED not in values and all(values[s] <= least for s, least in self.bounds.floor.items())
+        return self.bounds.at_floor(self.work.values())
 
     def trim(self, rounds: int) -> None:
         """Take back moves beyond the bound: neighbourhoods around moves from hosts that had nothing to give."""
         stale = 0
         while stale < rounds and not self.deadline.over():
             extra = self._extra()
-            if not extra:
+            if not extra or self.bounds.met(self.work.values()):
                 return
             vm = extra[int(self._random.integers(len(extra)))]
             stale = 0 if self.take_back(vm, TRIMS[stale % len(TRIMS)]) else stale + 1

@@ -40,6 +40,9 @@ SPREAD = 0.5
 STARTS_SHARE = 0.3
 """Share of the time left that those after the first may take."""
 
+SEARCH_SHARE = 0.95
+"""Share of the time that may be searched; the rest is for the proof of what was found."""
+
 TRIM_SHARE = 0.25
 """Share of the time left that may go into taking back moves beyond the bound."""
 
@@ -76,7 +79,8 @@ class Solver:
     """
 
     def __init__(self, problem: Problem, limits: Limits, deadline: Deadline) -> None:
-        self.problem, self.limits, self.deadline = problem, limits, deadline
+        self.problem, self.limits = problem, limits
+        self.deadline = deadline.part(SEARCH_SHARE)
         self.bounds = Bounds(Departures(problem), sizes(problem), deadline.over, limits.seed)
         self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
 
@@ -110,27 +114,26 @@ class Solver:
 
     def _best_of_starts(self, acceptable: Callable[[NDArray[np.int32]], bool]) -> Work:
         """Receive and mend by chains, in a few orders where the first leaves something to be wished for."""
-        best: Work | None = None
+        work = Work(self.problem)
+        best: tuple[tuple[int, ...], NDArray[np.int32]] | None = None
         deadline = self.deadline.part(STARTS_SHARE)
         random = np.random.default_rng(self.limits.seed)
         for start in range(STARTS):
-            work = Work(self.problem)
+            work.become(self.problem.start)
             jitter = np.exp(random.normal(0.0, SPREAD, self.problem.vms)) if start > 1 else None
             receive(work, evicted(self.bounds, jitter), tight=start > 0, stop=self.deadline.over)
             limits = replace(self.limits, seed=self.limits.seed + start)
-            Mender(work, self.bounds, limits, deadline if best else self.deadline, acceptable, jitter).by_chains()
-            if best is None or work.measure() < best.measure():
-                best = work
-            if self._at_bound(best) or deadline.over():
+            mender = Mender(work, self.bounds, limits, deadline if best else self.deadline, acceptable, jitter)
+            mender.by_company()
+            mender.by_chains()
+            measure = work.measure()
+            if best is None or measure < best[0]:
+                best = measure, work.placement.copy()
+            if self.bounds.met(work.values()) or deadline.over():
                 break
         assert best is not None
-        return best
-
-    def _at_bound(self, work: Work) -> bool:
-        least = sum(e.cost for e in self.bounds.evictions if e)
-        harm = sum(sum(e.harms[:2]) for e in self.bounds.evictions if e)
-        values = work.values()
-        return values[Stage.MOVING] <= least and values[Stage.HARM] + values.get(Stage.SHOULD_HARM, 0) <= harm
+        work.become(best[1])
+        return work
 
     # -- the whole -----------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.problem.atoms import UNLIMITED, Apart, AtMost
+from optimizer.problem.atoms import UNLIMITED, Apart, AtLeast, AtMost, Needs, Same
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 
@@ -72,25 +72,31 @@ class Reception:
         self.limits = [np.where(t.ceiling < UNLIMITED, np.maximum(t.ceiling, 1), UNLIMITED) for t in self.linears]
 
     def host_for(self, vm: int, barred: Iterable[int] = ()) -> int | None:
-        """Return the host to put the VM on, where it can go now without waiting if possible; None if nowhere."""
+        """Return the host to put the VM on, where it can go now without waiting if possible; None if nowhere.
+
+        Where groups want company (AtLeast, Same, Needs), a host that mends most of it comes before one without a wait.
+        """
         now = self.work.tally.room(vm)
         now[list(barred)] = False
-        free = now & self.work.union.room(vm)
-        for mask in (free, now):
-            host = self._best(vm, np.flatnonzero(mask))
-            if host is not None:
-                return host
-        return None
+        hosts = self._harmless(vm, np.flatnonzero(now))
+        if not hosts.size:
+            return None
+        free = hosts[self.work.union.room(vm)[hosts]]
+        return self._best(vm, free if free.size else hosts)
 
     def welcomes(self, vm: int, host: int) -> bool:
         """Whether the VM can go to this host now, and does no harm there."""
-        return self.work.tally.fits(vm, host) and self._best(vm, np.array([host])) is not None
+        return self.work.tally.fits(vm, host) and self._harmless(vm, np.array([host])).size > 0
 
-    def _best(self, vm: int, hosts: NDArray[np.int64]) -> int | None:
+    def _harmless(self, vm: int, hosts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the hosts without new harm of musts; where company can be mended, those where most of it is."""
         hosts = hosts[self._new_harm(vm, hosts, Hardness.MUST) == 0]
-        if not hosts.size:
-            return None
-        harm = self._new_harm(vm, hosts, Hardness.SHOULD)
+        company = self._company(vm, hosts, Hardness.MUST)
+        least = float(company.min(initial=0.0))
+        return np.asarray(hosts[company == least])
+
+    def _best(self, vm: int, hosts: NDArray[np.int64]) -> int:
+        harm = self._new_harm(vm, hosts, Hardness.SHOULD) + self._company(vm, hosts, Hardness.SHOULD)
         hosts = hosts[harm == harm.min()]
         fullness = np.zeros(hosts.size)
         for tally, limit in zip(self.linears, self.limits, strict=True):
@@ -98,6 +104,26 @@ class Reception:
                 share = (tally.load[hosts] + tally.atom.amount[vm]) / limit[hosts]
                 fullness = fullness + share if self.tight else np.maximum(fullness, share)
         return int(hosts[np.argmax(fullness) if self.tight else np.argmin(fullness)])
+
+    def _company(self, vm: int, hosts: NDArray[np.int64], hardness: Hardness) -> NDArray[np.float64]:
+        """Harm that groups would have more (or less) if the VM went there: those whose harm is not of one domain.
+
+        Infinite where a group that belongs together would be more split than at the start, which `room` lets pass.
+        """
+        harm = np.zeros(hosts.size)
+        tally = self.work.tally
+        for tally_set in {t.number: t for t, _ in tally.sets_of.get(vm, ())}.values():
+            atom = tally_set.atom
+            binds = isinstance(atom, Same) and atom.asked.hardness is not Hardness.SHOULD and hardness is Hardness.MUST
+            counts = isinstance(atom, AtLeast | Same | Needs) and atom.asked.hardness is hardness
+            if not binds and not counts:
+                continue
+            excess = tally.excess_in(tally_set, vm)[self.work.problem.domain[atom.level][hosts]]
+            if counts:
+                harm += MILLI * atom.asked.weight * (excess - tally_set.excess().get(0, 0))
+            if binds:
+                harm[excess > tally_set.allowed(0)] = np.inf
+        return harm
 
     def _new_harm(self, vm: int, hosts: NDArray[np.int64], hardness: Hardness) -> NDArray[np.float64]:
         """Harm that an arrival would add, roughly: exact where it is none, which is what is looked for.
