@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["Deadline", "Limits", "WorkClock", "peak_rss_mib"]
 
 
+PEAKS = 32
+"""Questions to a deadline for each of which the process's memory is looked up once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of one search.
@@ -73,6 +77,7 @@ class Deadline:
         self._clock, self._end = clock, clock.monotonic() + seconds
         self._interrupt = interrupt or threading.Event()
         self.memory_mib = memory_mib
+        self._asked, self._too_large = 0, False
 
     @classmethod
     def of(cls, limits: Limits, clock: Clock, interrupt: threading.Event | None = None) -> Deadline:
@@ -101,8 +106,14 @@ class Deadline:
 
     @property
     def out_of_memory(self) -> bool:
-        """Whether the process has taken more than it may."""
-        return self.memory_mib is not None and peak_rss_mib() > self.memory_mib
+        """Whether the process has taken more than it may; looked up now and then, since that is a call of the system.
+
+        A peak never falls, so what was once too large stays so.
+        """
+        if self.memory_mib is not None and not self._too_large and self._asked % PEAKS == 0:
+            self._too_large = peak_rss_mib() > self.memory_mib
+        self._asked += 1
+        return self._too_large
 
     def over(self) -> bool:
         """Whether to stop."""

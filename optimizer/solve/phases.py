@@ -34,18 +34,19 @@ class PhasedModel(Model):
 
     def __init__(self, work: Work, candidates: Mapping[int, NDArray[np.int64]]) -> None:
         super().__init__(work.problem, work.placement, candidates)
-        self.arrives: dict[tuple[int, int], list[cp_model.IntVar]] = {}
+        self.arrives: dict[int, dict[int, list[cp_model.IntVar]]] = {}
         for vm, row in self.literal.items():
+            self.arrives[vm] = {}
             for host, lit in row.items():
                 if host != int(work.placement[vm]):
                     when = [self.cp.new_bool_var("") for _ in range(PHASES)]
                     self.cp.add(cp_model.LinearExpr.sum(when) == lit)
-                    self.arrives[vm, host] = when
+                    self.arrives[vm][host] = when
         for linear in work.tally.linears:
             if linear.atom.asked.hardness is not Hardness.SHOULD:
                 limited = np.flatnonzero(linear.ceiling < UNLIMITED).tolist()
                 room = {d: int(linear.ceiling[d] - linear.load[d]) for d in limited}
-                self._each_phase(linear.atom.level, linear.atom.amount, room)
+                self._each_phase(linear.atom.level, {v: int(linear.atom.amount[v]) for v in self.literal}, room)
         for atom in work.problem.atoms:
             if isinstance(atom, AtMost) and atom.asked.hardness is not Hardness.SHOULD:
                 self._sets(atom)
@@ -56,23 +57,22 @@ class PhasedModel(Model):
             vms = [v for v in atom.sets[i].tolist() if v in self.literal]
             if not vms:
                 continue
-            one = np.zeros(self.problem.vms, np.int64)
-            one[vms] = 1
             everyone, k = atom.sets[i].tolist(), int(atom.k[i])
             now, first = self.at(atom.level, everyone, self.placement), self.at_start(atom.level, everyone)
             reached = {int(domain[h]) for v in vms for h in self.literal[v]}
-            self._each_phase(atom.level, one, {d: max(k, first[d]) - now[d] for d in reached})
+            self._each_phase(atom.level, dict.fromkeys(vms, 1), {d: max(k, first[d]) - now[d] for d in reached})
 
-    def _each_phase(self, level: int, amount: NDArray[np.int64], room: Mapping[int, int]) -> None:
-        """In each phase: arrivals so far <= room at first + what left in former phases."""
-        domain = self.problem.domain[level]
+    def _each_phase(self, level: int, amount: Mapping[int, int], room: Mapping[int, int]) -> None:
+        """In each phase: arrivals so far <= room at first + what left in former phases, of VMs with an amount."""
+        domain = self.problem.domain[level].tolist()
         came: dict[int, list[tuple[list[cp_model.IntVar], int]]] = {}
         left: dict[int, list[tuple[list[cp_model.IntVar], int]]] = {}
-        for (vm, host), when in self.arrives.items():
-            source, target = int(domain[self.placement[vm]]), int(domain[host])
-            if source != target and amount[vm]:
-                came.setdefault(target, []).append((when, int(amount[vm])))
-                left.setdefault(source, []).append((when, -int(amount[vm])))
+        for vm, a in amount.items():
+            source = domain[self.placement[vm]]
+            for host, when in self.arrives[vm].items() if a else ():
+                if source != domain[host]:
+                    came.setdefault(domain[host], []).append((when, a))
+                    left.setdefault(source, []).append((when, -a))
         for d, arrivals in came.items():
             for phase in range(PHASES if d in room else 0):
                 terms = [(w[p], a) for w, a in arrivals for p in range(phase + 1)]
