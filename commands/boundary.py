@@ -8,6 +8,8 @@
 4      stopped by a safety
 130    interrupted
 =====  ======================================================
+
+With ``--json`` an end without an answer is one JSON document too: ``{"error": {"exit_code": 2, "message": ...}}``.
 """
 
 from __future__ import annotations
@@ -15,12 +17,16 @@ from __future__ import annotations
 import os
 import sys
 from enum import IntEnum
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from optimizer.errors import RemoraError
+from optimizer.errors import InputError, RemoraError, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Exit", "Remora", "complain", "print_version"]
 
@@ -47,40 +53,68 @@ class Remora(click.Group):
         """Run, and leave with an exit code of the contract whatever happens."""
         _survive_odd_names()
         extra["standalone_mode"] = False
+        words = args[0] if args else extra.get("args")
+        as_json = asks_for_json(sys.argv[1:] if words is None else words)
         try:
-            code = _run(lambda: super(Remora, self).main(*args, **extra))
+            code = _run(lambda: super(Remora, self).main(*args, **extra), as_json)
             code = _flush(code)
         except KeyboardInterrupt:
             code = Exit.INTERRUPTED
         sys.exit(int(code))
 
 
-def _run(run: Any) -> int:
+def asks_for_json(words: Sequence[str]) -> bool:
+    """Whether a command line holds ``--json``, even one that cannot be read otherwise."""
+    options = takewhile(lambda word: word != "--", words)
+    return "--json" in options
+
+
+def _run(run: Any, as_json: bool) -> int:
     """Turn every error into its line and its code."""
     try:
         return int(run() or Exit.DONE)
-    except RemoraError as error:
-        return _end(str(error), error.exit_code)
-    except click.exceptions.Abort:
-        return _end("interrupted", Exit.INTERRUPTED)
-    except KeyboardInterrupt:
-        return _end("interrupted", Exit.INTERRUPTED)
-    except click.ClickException as error:
-        return _end(_usage(error), Exit.INPUT)
     except BrokenPipeError:
         return Exit.ATTENTION
-    except MemoryError:
-        return _end("out of memory: a smaller fleet, or a machine with more of it, would help", Exit.ATTENTION)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _end(f"{place}{error.strerror or error}", Exit.INPUT)
-    except Exception as error:
-        return _end(_internal(error), Exit.ATTENTION)
+    except (Exception, KeyboardInterrupt) as error:
+        text, code, facts = _meaning(error)
+        complain(text)
+        if as_json:
+            _complain_in_json(text, code, facts)
+        return code
 
 
-def _end(text: str, code: int) -> int:
-    complain(text)
-    return code
+def _meaning(error: BaseException) -> tuple[str, int, dict[str, object]]:
+    """Say what an error is called on the line, its exit code, and what else a machine can use of it."""
+    match error:
+        case InputError():
+            at = {"where": error.where, "path": error.path, "expected": error.expected, "hint": error.hint}
+            return str(error), error.exit_code, {**at, "value": shorten(error.value)}
+        case RemoraError():
+            return str(error), error.exit_code, {}
+        case click.exceptions.Abort() | KeyboardInterrupt():
+            return "interrupted", Exit.INTERRUPTED, {}
+        case click.ClickException():
+            return _usage(error), Exit.INPUT, {}
+        case MemoryError():
+            text = "out of memory: a smaller fleet, or a machine with more of it, would help"
+            return text, Exit.ATTENTION, {}
+        case OSError():
+            place = f"{error.filename}: " if error.filename else ""
+            return f"{place}{error.strerror or error}", Exit.INPUT, {}
+        case _:
+            return _internal(error), Exit.ATTENTION, {}
+
+
+def _complain_in_json(text: str, code: int, facts: dict[str, object]) -> None:
+    """Print the error as the one document that ``--json`` promises."""
+    from optimizer.report.document import to_json
+    from optimizer.report.words import clean
+
+    known = {name: clean(str(fact)) for name, fact in facts.items() if fact != ""}
+    try:
+        print(to_json({"error": {"exit_code": int(code), "message": clean(text), **known}}))
+    except OSError:
+        _to_nowhere(sys.stdout)
 
 
 def complain(text: str) -> None:
@@ -102,7 +136,7 @@ def _usage(error: click.ClickException) -> str:
     return (f"{command}: " if command else "") + f"{text} (see `{context.command_path} --help`)"
 
 
-def _internal(error: Exception) -> str:
+def _internal(error: BaseException) -> str:
     """Name the fault and where it happened: what a report needs, on one line."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -125,7 +159,8 @@ def _flush(code: int) -> int:
         _to_nowhere(sys.stdout)
     except OSError as error:
         _to_nowhere(sys.stdout)
-        return _end(f"standard output: {error.strerror or error}", Exit.INPUT)
+        complain(f"standard output: {error.strerror or error}")
+        return Exit.INPUT
     return code
 
 

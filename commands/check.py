@@ -23,7 +23,6 @@ __all__ = ["command"]
 def command(fleet: Path, policy: str, overlay: Path | None, as_json: bool) -> Exit:
     """List what is wrong with a fleet, rule by rule. Leaves with 1 if anything is."""
     from optimizer.pipeline import check
-
     from optimizer.report.violations import check_page, describe_check
 
     wish = load_policy(policy)

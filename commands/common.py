@@ -23,7 +23,6 @@ __all__ = [
     "FILE",
     "NewFile",
     "fleet_argument",
-    "fleet_size",
     "json_option",
     "load_fleet",
     "load_fleet_and_document",
@@ -36,6 +35,7 @@ __all__ = [
     "say_json",
     "say_text",
     "seed_option",
+    "tell_fleet_written",
     "tell_written",
     "time_limit_option",
     "workers_option",
@@ -135,18 +135,22 @@ def load_policy(name_or_path: str) -> Policy:
 
 
 def not_an_input(option: str, output: Path | None, *inputs: Path | None) -> None:
-    """Refuse to write over a file that is being read.
+    """Refuse to write over a file that is being read, or that this command is about to write itself.
 
     Raises
     ------
     InputError
-        If `output` is one of `inputs`.
+        If `output` is one of `inputs`, whether or not it is there yet.
     """
-    if output is None or not output.exists():
-        return
     for path in inputs:
-        if path is not None and path.exists() and output.samefile(path):
+        if output is not None and path is not None and _same_file(output, path):
             raise InputError(option, "", str(output), "another file than those that are read")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
 
 
 def load_plan(path: Path, fleet: Fleet) -> Plan:
@@ -193,11 +197,13 @@ def tell_written(path: Path, what: str) -> None:
     click.echo(clean(f"{path}: {what}"), err=True)
 
 
-def fleet_size(hosts: int, vms: int) -> str:
-    """Say how large a fleet is."""
+def tell_fleet_written(path: Path, fleet: str, hosts: int, vms: int, as_json: bool) -> None:
+    """Say how large a fleet was written where; for machines on standard output as well."""
     from optimizer.report.words import count
 
-    return f"{count(hosts, 'host')}, {count(vms, 'VM')}"
+    tell_written(path, f"{count(hosts, 'host')}, {count(vms, 'VM')}")
+    if as_json:
+        say_json({"output": str(path), "fleet": fleet, "hosts": hosts, "vms": vms})
 
 
 def say(as_json: bool, document: Callable[[], Any], page: Callable[[], Page]) -> None:

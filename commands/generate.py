@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import NewFile, fleet_size, say_text, tell_written, write_json
+from commands.common import NewFile, json_option, say_text, tell_fleet_written, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,8 @@ def _option(name: str, default: Any, doc: str) -> click.Option:
 
 @click.command("generate", cls=_Generate)
 @click.option("-o", "--output", type=NewFile(), metavar="FLEET", help="Where to; standard output by default.")
-def command(output: Path | None, **spec: Any) -> Exit:
+@json_option
+def command(output: Path | None, as_json: bool, **spec: Any) -> Exit:
     """Generate a fleet: the same options make the same document, byte for byte.
 
     Troubles are shares of the hosts (see each); what was planted, and the least number of moves that mends it,
@@ -56,5 +57,5 @@ def command(output: Path | None, **spec: Any) -> Exit:
         say_text(json_bytes(document).decode("utf-8"))
     else:
         write_json(output, document)
-        tell_written(output, fleet_size(len(document["hosts"]), len(document["vms"])))
+        tell_fleet_written(output, document["fleet"], len(document["hosts"]), len(document["vms"]), as_json)
     return Exit.DONE

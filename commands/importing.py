@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.boundary import Exit
-from commands.common import FILE, NewFile, fleet_size, not_an_input, tell_written, write_json
+from commands.common import FILE, NewFile, json_option, not_an_input, tell_fleet_written, write_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,6 +24,7 @@ __all__ = ["command"]
 @click.option("--fleet", "fleet_id", metavar="ID", help="The fleet's id; the name of FLEET by default.")
 @click.option("--taken-at", metavar="TIME", help="When this was so, such as 2026-11-21T12:00:00Z; now by default.")
 @click.option("-o", "--output", type=NewFile(), required=True, metavar="FLEET", help="Where to.")
+@json_option
 def command(
     hosts: Path,
     vms: Path,
@@ -32,6 +33,7 @@ def command(
     fleet_id: str | None,
     taken_at: str | None,
     output: Path,
+    as_json: bool,
 ) -> Exit:
     """Make a fleet of CSV files; amounts may carry units, such as 64GiB."""
     from optimizer.sources.fleet_csv import import_csv
@@ -48,7 +50,7 @@ def command(
     )
     fleet = fleet_from_document(document, str(output))
     write_json(output, document)
-    tell_written(output, fleet_size(len(fleet.hosts), len(fleet.vms)))
+    tell_fleet_written(output, fleet.id, len(fleet.hosts), len(fleet.vms), as_json)
     return Exit.DONE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,13 +74,16 @@ def command(
 
     Prints the plan for people; with -o writes it for `verify` and `apply`. Leaves with 1 if something remains wrong.
     """
+    from optimizer.clock import SystemClock
     from optimizer.pipeline import Request, make_plan
 
     if as_json and output is None and form not in (None, JSON):
         raise click.UsageError(f"--json prints the plan as JSON: --format {form} needs -o", click.get_current_context())
     not_an_input("-o", output, fleet, overlay)
     wish = load_policy(policy)
+    started = SystemClock().monotonic()
     snapshot = load_fleet(fleet, overlay)
+    read_s = round(SystemClock().monotonic() - started, 3)
     request = Request(
         seconds=limits["time_limit"],
         memory_mib=limits["memory_limit"],
@@ -90,10 +94,18 @@ def command(
     )
     with Interrupt() as interrupt, Progress("planning") as progress:
         plan = make_plan(snapshot, wish, request, progress=progress.tell, interrupt=interrupt.event)
+    plan = _with_reading(plan, read_s)
     if output is not None:
         _write(output, form or JSON, plan)
     _say(plan, snapshot, wish, None if output is not None else form, as_json)
     return Exit.INTERRUPTED if interrupt.asked else exit_of(plan)
+
+
+def _with_reading(plan: Plan, seconds: float) -> Plan:
+    """Return the plan with the time that reading the fleet took, the first of the times in `stats`."""
+    laps = plan.stats["seconds"]
+    assert isinstance(laps, dict)
+    return replace(plan, stats={**plan.stats, "seconds": {"read": seconds, **laps}})
 
 
 def exit_of(plan: Plan) -> Exit:

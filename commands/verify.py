@@ -38,12 +38,11 @@ def command(fleet: Path, plan: Path, policy: str, overlay: Path | None, as_json:
     """
     from optimizer.report.verify_page import describe_verdict, verify_page
     from optimizer.sequence.verify import verify
-
-    from optimizer.sources.plan_json import read_plan
+    from optimizer.sources.plan_json import read_claims
 
     wish = load_policy(policy)
     snapshot = load_fleet(fleet, overlay)
-    answer = read_plan(plan)
-    facts = describe_verdict(answer, verify(snapshot, wish, answer))
+    answer, misfits = read_claims(plan)
+    facts = describe_verdict(answer, verify(snapshot, wish, answer), misfits)
     say(as_json, lambda: facts, lambda: verify_page(facts))
     return Exit.DONE if facts.holds else Exit.ATTENTION

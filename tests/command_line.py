@@ -43,10 +43,20 @@ def refused(*args: object) -> str:
     """Run what has to be refused as wrong input: exit code 2, one line on standard error, nothing else."""
     outcome = run(*args)
     assert outcome.code == 2, (args, outcome)
-    assert outcome.out == ""
+    assert_no_answer(outcome, as_json="--json" in args)
     assert outcome.err.startswith("remora: ")
     assert outcome.err.count("\n") == 1, outcome.err
     return outcome.err
+
+
+def assert_no_answer(outcome: Outcome, *, as_json: bool) -> None:
+    """Standard output holds nothing, or for machines the error: one document, with the line's words."""
+    if not as_json:
+        assert outcome.out == ""
+        return
+    error = outcome.json["error"]
+    assert error["exit_code"] == outcome.code
+    assert outcome.err == f"remora: {error['message']}\n"
 
 
 def write(path: Path, document: object) -> Path:

@@ -74,6 +74,10 @@ def test_plan_json_is_the_plan(fleet):
     assert run("plan", fleet, "--format", "json").json["id"] == outcome.json["id"]
 
 
+def test_plan_says_how_long_each_part_took(fleet):
+    assert list(run("plan", fleet, "--json").json["stats"]["seconds"]) == ["read", "build", "solve", "sequence"]
+
+
 def test_plan_writes_what_it_prints(fleet, tmp_path):
     path = tmp_path / "plan.json.xz"
     outcome = run("plan", fleet, "-o", path, "--json")
@@ -144,6 +148,40 @@ def test_verify_passes_what_plan_made(fleet, planned):
     assert run("verify", fleet, planned, "--json").json["holds"] is True
 
 
+TAMPERED = {  # what is changed by hand, and the code and the place of one of the findings
+    "value": (lambda p: p["objective"][1].update(value=2), "value", "objective[moving].value"),
+    "bound": (lambda p: p["objective"][1].update(bound=0), "stage_gap", "objective[moving].gap"),
+    "gap": (lambda p: p["objective"][1].update(gap=0.5), "stage_gap", "objective[moving].gap"),
+    "stage status": (lambda p: p["objective"][0].update(status="feasible"), "stage_status", "objective[harm].status"),
+    "move twice": (lambda p: p["moves"].append(p["moves"][0]), "move_id", "moves[m0001]"),
+    "move gone": (lambda p: p["moves"].clear(), "batch", "batches"),
+    "batch": (lambda p: p["moves"][0].update(batch=7), "batch", "moves[m0001].batch"),
+    "no batches": (lambda p: p["batches"].clear(), "batch", "batches"),
+    "after itself": (lambda p: p["moves"][0].update(after=["m0001"]), "after_cycle", "moves"),
+    "other VM": (lambda p: p["moves"][0].update(vm="v1"), "plan_id", "id"),
+}
+
+
+@pytest.mark.parametrize("kind", TAMPERED)
+def test_verify_says_what_was_changed_by_hand(kind, fleet, planned):
+    """Claims that contradict one another are no wrong input: the plan is not what it says, and that is exit code 1."""
+    tamper, code, where = TAMPERED[kind]
+    plan = json.loads(planned.read_text())
+    tamper(plan)
+    outcome = run("verify", fleet, write(planned, plan), "--json")
+    assert outcome.code == 1
+    assert (code, where) in {(f["code"], f["where"]) for f in outcome.json["findings"]}
+
+
+def test_only_verify_reads_a_plan_that_contradicts_itself(fleet, planned, ledger, tmp_path):
+    plan = json.loads(planned.read_text())
+    plan["moves"][0]["batch"] = 7
+    write(planned, plan)
+    before = listing(tmp_path)
+    refused("apply", fleet, planned, "--act", *ledger)
+    assert listing(tmp_path) == before
+
+
 def test_verify_finds_a_tampered_plan(fleet, planned):
     plan = json.loads(planned.read_text())
     plan["moves"][0]["to"] = "h1"
@@ -168,6 +206,14 @@ def test_apply_writes_the_fleet_that_results(fleet, planned, ledger, tmp_path):
     assert outcome.json["done"] == 1
     assert run("check", after).code == 0
     assert json.loads(after.read_text())["history"][-1]["outcome"] == "done"
+
+
+def test_the_fleet_that_results_never_replaces_the_ledger(fleet, planned, tmp_path):
+    """Neither of the two is there yet, so only their names tell that they are one."""
+    before = listing(tmp_path)
+    said = refused("apply", fleet, planned, "--act", "--ledger", tmp_path / "x", "-o", tmp_path / "." / "x")
+    assert "another file" in said
+    assert listing(tmp_path) == before
 
 
 def test_a_second_apply_is_refused(fleet, planned, ledger, tmp_path):
@@ -281,6 +327,33 @@ def test_import_makes_a_fleet(tmp_path):
     assert run("check", out).code == 0
     assert run(*args, "--fleet", "b2").code == 0
     assert json.loads(out.read_text())["fleet"] == "b2"
+
+
+def test_what_was_written_is_told_to_machines(tmp_path):
+    path = tmp_path / "made.json"
+    said = run("generate", "--hosts", 4, "--vms", 9, "-o", path, "--json").json
+    assert said == {"output": str(path), "fleet": json.loads(path.read_text())["fleet"], "hosts": 4, "vms": 9}
+    assert run("generate", "--hosts", 4, "--vms", 9, "--json").json == json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["show", "nowhere.json"], 2, "nowhere.json"),
+        (["plan"], 2, "FLEET"),
+        (["schema", "rule"], 2, "rule"),
+        (["explain", "FLEET", "nobody"], 2, "nobody"),
+        (["apply", "FLEET", "PLAN", "--act", "--ledger", "LEDGER"], 4, "applied before"),
+    ],
+)
+def test_json_is_one_document_even_without_an_answer(args, code, words, fleet, planned, ledger):
+    names = {"FLEET": fleet, "PLAN": planned, "LEDGER": ledger[1]}
+    if code == 4:
+        assert run("apply", fleet, planned, "--act", *ledger).code == 0
+    outcome = run(*(names.get(a, a) for a in args), "--json")
+    assert outcome.code == outcome.json["error"]["exit_code"] == code
+    assert words in outcome.json["error"]["message"]
+    assert outcome.err == f"remora: {outcome.json['error']['message']}\n"
 
 
 @pytest.mark.parametrize("name", ["fleet", "policy", "plan", "overlay", "mapping"])

@@ -16,7 +16,7 @@ import yaml
 
 from constraints import CATALOGUE, SHIPPED
 from tests import build
-from tests.command_line import listing, run
+from tests.command_line import assert_no_answer, listing, run
 from tests.sources.mutations import mutate, mutate_bytes
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def tried(tmp_path: Path, *args: object) -> int:
     if outcome.code == 2:
         assert listing(tmp_path) == before
         assert outcome.err.count("\n") == 1
-        assert outcome.out == ""
+        assert_no_answer(outcome, as_json="--json" in args)
     if "--json" in args and outcome.code in (0, 1):
         assert outcome.json is not None
     assert all(c.isprintable() or c == "\n" for c in outcome.out + outcome.err)

@@ -56,6 +56,10 @@ expires={expires} # {expires_text}
 migrate() {{ # migrate VM FROM TO
   if [[ -n ${{MIGRATE:-}} ]]; then
     "$MIGRATE" "$1" "$2" "$3"
+  elif [[ $2$3 == *[!A-Za-z0-9.:_-]* || $2 == -* || $3 == -* ]]; then
+    # part of an address: what is no plain name could give libvirt a command of its own to run
+    printf 'no names of hosts that virsh may be given: %q %q (set MIGRATE)\n' "$2" "$3" >&2
+    return 1
   else
     virsh --connect "qemu+ssh://$2/system" migrate --live --persistent --undefinesource --auto-converge \
       --copy-storage-all --domain "$1" --desturi "qemu+ssh://$3/system"

@@ -173,8 +173,10 @@ def _proof(page: Page, plan: Plan, least: Least) -> None:
 
 def proof_line(proof: Proof, least: Least) -> str:
     """Say why a stage cannot be below its bound: how many parts need at least how much, and by which argument."""
-    kinds = Counter((part.by, part.at_least) for part in proof.parts)
+    kinds = Counter((part.by, part.at_least) for part in proof.parts if not part.curve)
+    curves = Counter(part.by for part in proof.parts if part.curve)
     said = [_kind_line(proof, by, least_each, n, least) for (by, least_each), n in sorted(kinds.items())]
+    said += [f"{count(n, 'part')}, by the least harm that each keeps for so much ({by})" for by, n in curves.items()]
     hosts = len({h for part in proof.parts for h in part.hosts})
     where = f" on {count(hosts, 'host')}" if hosts else ""
     return f"{proof.stage} is at least {stage_value(proof, proof.bound, least)}{where}: " + (
@@ -193,8 +195,15 @@ def parts_table(proof: Proof, least: Least) -> Table:
     """Tabulate the parts of a proof."""
     table = Table(("by", ">at least", ">VMs", "hosts"))
     for part in proof.parts:
-        table.add(part.by, stage_value(proof, part.at_least, least), f"{len(part.vms):,}", _hosts_of(part))
+        table.add(part.by, _least_of(proof, part, least), f"{len(part.vms):,}", _hosts_of(part))
     return table
+
+
+def _least_of(proof: Proof, part: Part, least: Least) -> str:
+    if not part.curve:
+        return stage_value(proof, part.at_least, least)
+    steps = ", ".join(f"{harm:,} for {stage_value(proof, cost, least)}" for cost, harm in part.curve)
+    return shortened(f"harm {steps}", WHY_WIDTH)
 
 
 def _hosts_of(part: Part) -> str:

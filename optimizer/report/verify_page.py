@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.words import count
+from optimizer.sequence.describe import identify
+from optimizer.sequence.verdict import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from optimizer.plan import Plan
-    from optimizer.sequence.verdict import Finding, Verdict
+    from optimizer.sequence.verdict import Verdict
+    from optimizer.sources.plan_structure import Misfit
 
 __all__ = ["VerdictFacts", "describe_verdict", "verify_page"]
+
+
+OWN_ID = re.compile(r"plan-[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +36,29 @@ class VerdictFacts:
     notes: tuple[str, ...]
 
 
-def describe_verdict(plan: Plan, verdict: Verdict) -> VerdictFacts:
-    """Gather what was found."""
+def describe_verdict(plan: Plan, verdict: Verdict, misfits: Iterable[Misfit] = ()) -> VerdictFacts:
+    """Gather what was found, in the document's own words (`misfits`) and in what they mean."""
+    findings = (*_altered(plan), *(_finding(plan, misfit) for misfit in misfits), *verdict.findings)
     return VerdictFacts(
         plan=plan.id,
-        holds=verdict.holds,
+        holds=not findings,
         moves=len(plan.moves),
-        findings=verdict.findings,
+        findings=findings,
         recomputed=dict(verdict.recomputed),
         notes=verdict.notes,
     )
+
+
+def _altered(plan: Plan) -> Iterator[Finding]:
+    """Notice what was changed in a plan of Remora's, even where the change does no harm; others name theirs freely."""
+    own = identify(plan).id
+    if OWN_ID.fullmatch(plan.id) and plan.id != own:
+        yield Finding("plan_id", "id", f"says {plan.id}, but a plan with these claims and moves is {own}")
+
+
+def _finding(plan: Plan, misfit: Misfit) -> Finding:
+    where = f"objective[{plan.objective[misfit.stage].stage}].{misfit.field}"
+    return Finding(f"stage_{misfit.field}", where, f"says {misfit.says}, it is {misfit.expected}")
 
 
 def verify_page(facts: VerdictFacts) -> Page:

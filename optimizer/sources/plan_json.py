@@ -24,13 +24,13 @@ from optimizer.sources.files import json_bytes, parse_json, read_bytes, write_wh
 from optimizer.sources.fleet_json import check_format
 from optimizer.sources.kinds import check, parse_time, time_text
 from optimizer.sources.plan_fields import PLAN, PLAN_FORMAT
-from optimizer.sources.plan_structure import check_structure
+from optimizer.sources.plan_structure import Misfit, check_structure, stage_misfits
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["plan_document", "plan_from_document", "read_plan", "write_plan"]
+__all__ = ["plan_document", "plan_from_document", "read_claims", "read_plan", "write_plan"]
 
 Document = dict[str, Any]
 
@@ -49,6 +49,21 @@ def read_plan(path: Path | str) -> Plan:
         With the first thing that is wrong.
     """
     return plan_from_document(parse_json(read_bytes(path), str(path)), str(path))
+
+
+def read_claims(path: Path | str) -> tuple[Plan, tuple[Misfit, ...]]:
+    """Read a plan that is to be judged: how its parts fit together is not checked.
+
+    What the stages say and a `Plan` cannot hold, because it follows from their values and bounds, comes beside it.
+
+    Raises
+    ------
+    InputError
+        If it is no document of this kind.
+    """
+    where = str(path)
+    checked = _checked(parse_json(read_bytes(path), where), where)
+    return _plan(checked), tuple(stage_misfits(checked))
 
 
 def plan_document(plan: Plan) -> Document:
@@ -82,9 +97,18 @@ def plan_from_document(document: object, where: str) -> Plan:
     InputError
         With the first thing that is wrong.
     """
+    checked = _checked(document, where)
+    check_structure(checked, where)
+    return _plan(checked)
+
+
+def _checked(document: object, where: str) -> Document:
     checked = check_format(document, PLAN_FORMAT, where)
     check(PLAN, checked, where)
-    check_structure(checked, where)
+    return checked
+
+
+def _plan(checked: Document) -> Plan:
     return Plan(
         id=checked["id"],
         fleet=checked["fleet"],
@@ -167,8 +191,7 @@ def _remaining_document(remaining: Remaining) -> Document:
 
 
 def _unevaluated_document(fact: Unevaluated) -> Document:
-    counts = _known(vms=fact.vms or None, hosts=fact.hosts or None)
-    return {"rule": fact.rule, "what": fact.what, **counts}
+    return {"rule": fact.rule, "what": fact.what, "vms": fact.vms, **_known(hosts=fact.hosts or None)}
 
 
 def _known(**members: object) -> Document:

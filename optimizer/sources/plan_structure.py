@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from optimizer.errors import InputError
 from optimizer.plan import StageResult
@@ -10,14 +10,23 @@ from optimizer.sources.fleet_columns import index_of, refer
 from optimizer.sources.kinds import similar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["check_structure"]
+__all__ = ["Misfit", "check_structure", "stage_misfits"]
 
 Document = dict[str, Any]
 
 GAP_TOLERANCE = 0.005
 """A gap may be written with two decimals."""
+
+
+class Misfit(NamedTuple):
+    """What a stage says of itself and does not follow from its value and its bound."""
+
+    stage: int
+    field: str
+    says: object
+    expected: str
 
 
 def check_structure(plan: Document, where: str) -> None:
@@ -38,13 +47,19 @@ def check_structure(plan: Document, where: str) -> None:
 
 def _check_stages(plan: Document, where: str) -> None:
     index_of([stage["stage"] for stage in plan["objective"]], where, "objective", "stage")
+    for found in stage_misfits(plan):
+        raise InputError(where, f"objective[{found.stage}].{found.field}", found.says, found.expected)
+
+
+def stage_misfits(plan: Document) -> Iterator[Misfit]:
+    """Yield every gap and status that does not follow from the value and the bound beside it."""
     for i, stage in enumerate(plan["objective"]):
         says = StageResult(stage["stage"], stage["value"], stage["bound"])
-        path, of = f"objective[{i}]", f"of value {stage['value']} and bound {stage['bound']}"
+        of = f"of value {stage['value']} and bound {stage['bound']}"
         if abs(stage["gap"] - says.gap) > GAP_TOLERANCE:
-            raise InputError(where, f"{path}.gap", stage["gap"], f"{says.gap}, the gap {of}")
+            yield Misfit(i, "gap", stage["gap"], f"{says.gap}, the gap {of}")
         if stage["status"] != says.status.value:
-            raise InputError(where, f"{path}.status", stage["status"], f"{says.status.value}, the status {of}")
+            yield Misfit(i, "status", stage["status"], f"{says.status.value}, the status {of}")
 
 
 def _check_ends(moves: list[Document], where: str) -> None:

@@ -145,3 +145,20 @@ def test_csv_has_a_row_for_each_move_and_keeps_names() -> None:
     assert [r["id"] for r in rows] == ["m0001", "m0002", "m0003", "m0004"]
     assert rows[0]["vm"] == 'a,"b"\nc'
     assert (rows[2]["after"], rows[2]["from"], rows[2]["to"], rows[2]["batch"]) == ("m0001", "h2", "h0", "2")
+
+
+@pytest.mark.parametrize("host", ["h?command=/bin/true", "h/x", "-oProxyCommand=x", "h;x", "a b"])
+def test_the_scripts_own_virsh_is_given_plain_names_only(tmp_path: Path, host: str) -> None:
+    """A host's name becomes part of an address, and libvirt takes commands of its own from addresses."""
+    log = tmp_path / "virsh-log"
+    virsh = tmp_path / "virsh"
+    virsh.write_text('#!/bin/bash\nprintf x >>"$VIRSH_LOG"\n')
+    virsh.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    plan = chain()
+    for name, calls in ((host, 0), ("h8.example.org", 1)):
+        moves = (replace(plan.moves[0], target=name),)
+        one = replace(plan, moves=moves, batches=(replace(plan.batches[0], moves=("m0001",)),))
+        code, _, _ = run(one, tmp_path, YES="1", MIGRATE="", PATH=path, VIRSH_LOG=str(log))
+        assert code == (0 if calls else 1)
+        assert len(log.read_text() if log.exists() else "") == calls

@@ -4,7 +4,7 @@ from optimizer.plan import Part, Proof, StageResult, Status
 from optimizer.problem.problem import Least
 from optimizer.report.explain_plan import moves_of
 from optimizer.report.loads import host_changes, linear_atoms
-from optimizer.report.plan_page import plan_page, proof_line, stage_value, status_line
+from optimizer.report.plan_page import parts_table, plan_page, proof_line, stage_value, status_line
 from optimizer.report.render import plain_lines
 from tests import build
 from tests.report import plans
@@ -93,3 +93,11 @@ def test_the_first_open_stage_is_named():
     assert line == (
         "feasible: 2 moves put everything right, not proven to be the best (harm is 300, and cannot be below 100)"
     )
+
+
+def test_a_part_with_a_curve_says_what_it_keeps_and_not_that_it_needs_nothing():
+    proof = Proof("moving", 2, (Part(("h0",), ("v0",), 0, "own minimum", ((0, 3000), (2, 1000))),))
+    assert "at least 0" not in proof_line(proof, Least.MOVES)
+    assert "the least harm that each keeps" in proof_line(proof, Least.MOVES)
+    (row,) = parts_table(proof, Least.MOVES).rows
+    assert "harm 3,000 for 0 moves, 1,000 for 2 moves" in str(row)

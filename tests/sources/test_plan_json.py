@@ -105,6 +105,7 @@ def test_the_document_is_the_contracts() -> None:
     expected["expires_at"] = "2026-11-21T12:15:00Z"
     expected["objective"][2]["gap"] = 0.10859
     expected["moves"][1] |= {"reasons": [], "why": ""}
+    expected["not_evaluated"][1]["vms"] = 0
     assert plan_document(plan_from_document(full_plan(), "x")) == expected
 
 
