@@ -69,6 +69,27 @@ class Bounds:
             None if self.stop() else least_eviction(knot, cost, self.size, self.seed) for knot in self.departures.knots
         )
 
+    @cached_property
+    def purse(self) -> NDArray[np.int64] | None:
+        """What a move of each VM costs in the budget that the least evictions overdraw most; None where they do not."""
+        worst, purse = 1.0, None
+        for flow in self.problem.flows:
+            if flow.vms is None and flow.sources is None and flow.targets is None:
+                over = sum(int(flow.cost[v]) for e in self.evictions if e for v in e.vms) / max(flow.limit, 1)
+                if over > worst:
+                    worst, purse = over, flow.cost
+        return purse
+
+    @cached_property
+    def thrifty(self) -> tuple[Eviction | None, ...]:
+        """The least eviction of each knot that, among equals, spends least of a budget that is short."""
+        if self.purse is None:
+            return self.evictions
+        cost, spent = self.problem.moving, self.purse.astype(np.float64)
+        return tuple(
+            None if self.stop() else least_eviction(knot, cost, spent, self.seed) for knot in self.departures.knots
+        )
+
     def prove(self, values: Mapping[Stage, int]) -> dict[Stage, Proof]:
         """Return a proof for each of the stages harm, should_harm, priced and moving that is among `values`.
 

@@ -130,7 +130,7 @@ class Mender:
             troubles = self.troubles()
             if self._shuffled:
                 self._random.shuffle(troubles)
-            for trouble in troubles:
+            for trouble in filter(self._affordable, troubles):
                 if self.deadline.over():
                     return
                 self.by_chain(trouble, links, spend)
@@ -179,8 +179,21 @@ class Mender:
             for trouble in self.troubles():
                 if self.deadline.over() or self._at_floor():
                     return
-                if trouble.name in {t.name for t in self.troubles()}:
+                if trouble.name in {t.name for t in self.troubles()} and self._affordable(trouble):
                     self.mend_one(trouble, extra, width)
+
+    def _affordable(self, trouble: Trouble) -> bool:
+        """Whether what is left of the budgets of all moves can pay for as much as has to leave to end a trouble."""
+        vms = np.array([v for v in self._members(trouble.violated) if self.problem.movable[v]], np.int64)
+        if (self.work.placement[vms] != self.problem.start[vms]).any():
+            return True
+        atom, need = trouble.violated.atom, trouble.violated.excess
+        amount = atom.amount[vms] if isinstance(atom, Linear) else np.full(vms.size, need)
+        for flow, used in zip(self.problem.flows, self.work.tally.flow_used.tolist(), strict=True):
+            everywhere = flow.vms is None and flow.sources is None and flow.targets is None
+            if everywhere and _cheapest_share(amount, flow.cost[vms], need) > flow.limit - used:
+                return False
+        return True
 
     def _at_floor(self) -> bool:
         """Whether no plan can leave less harm."""
@@ -318,3 +331,11 @@ class Mender:
         lack[~self.problem.may_enter(vm)] = np.inf
         order = np.argsort(lack, kind="stable")
         return np.asarray(order[np.isfinite(lack[order])])
+
+
+def _cheapest_share(amount: NDArray[np.int64], cost: NDArray[np.int64], need: int) -> float:
+    """Return the least that VMs cost of which so much has to leave, if they could leave in part."""
+    order = np.argsort(cost / np.maximum(amount, 1), kind="stable")
+    before = np.concatenate([[0], np.cumsum(amount[order])[:-1]])
+    share = np.clip((need - before) / np.maximum(amount[order], 1), 0.0, 1.0)
+    return float((share * cost[order]).sum())

@@ -29,7 +29,7 @@ __all__ = ["Reception", "evicted", "receive"]
 def evicted(bounds: Bounds, jitter: NDArray[np.float64] | None = None) -> list[int]:
     """Return the VMs that leave in the least eviction, the hardest to place first.
 
-    Knots come in order of the harm that one move of theirs mends, where budgets may not suffice for all.
+    Where a budget does not suffice for all, knots come in order of the harm that they mend for what they spend of it.
 
     Parameters
     ----------
@@ -38,10 +38,11 @@ def evicted(bounds: Bounds, jitter: NDArray[np.float64] | None = None) -> list[i
     """
     size = bounds.size if jitter is None else bounds.size * jitter
     chosen: list[tuple[float, float, int]] = []
-    for knot, eviction in zip(bounds.departures.knots, bounds.evictions, strict=True):
+    for knot, eviction in zip(bounds.departures.knots, bounds.thrifty, strict=True):
         if eviction is None or not eviction.vms or not _departures_heal(knot):
             continue
-        urgency = -_mended(knot) / len(eviction.vms) if bounds.problem.flows else 0.0
+        spent = 0 if bounds.purse is None else int(bounds.purse[list(eviction.vms)].sum())
+        urgency = -_mended(knot) / spent if spent else 0.0
         chosen.extend((urgency, -float(size[v]), v) for v in eviction.vms)
     return [vm for _, _, vm in sorted(chosen)]
 
