@@ -23,6 +23,7 @@ from optimizer.problem.rule import Hardness
 from optimizer.solve.cp_sat import stage_of
 from optimizer.solve.knots import Eviction, KnotModel, curve, least_eviction
 from optimizer.solve.staircase import staircase
+from optimizer.solve.subsets import best_departures, best_subsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,10 +65,12 @@ class Bounds:
     @cached_property
     def evictions(self) -> tuple[Eviction | None, ...]:
         """The least eviction of each knot; None where time ran out."""
+        return tuple(None if self.stop() else self._least(knot, self.size) for knot in self.departures.knots)
+
+    def _least(self, knot: Knot, size: NDArray[np.float64]) -> Eviction | None:
         cost = self.problem.moving
-        return tuple(
-            None if self.stop() else least_eviction(knot, cost, self.size, self.seed) for knot in self.departures.knots
-        )
+        simple = best_departures(knot, cost, size) if len(knot.rows) > 1 else None
+        return simple or least_eviction(knot, cost, size, self.seed)
 
     @cached_property
     def purse(self) -> NDArray[np.int64] | None:
@@ -85,10 +88,8 @@ class Bounds:
         """The least eviction of each knot that, among equals, spends least of a budget that is short."""
         if self.purse is None:
             return self.evictions
-        cost, spent = self.problem.moving, self.purse.astype(np.float64)
-        return tuple(
-            None if self.stop() else least_eviction(knot, cost, spent, self.seed) for knot in self.departures.knots
-        )
+        spent = self.purse.astype(np.float64)
+        return tuple(None if self.stop() else self._least(knot, spent) for knot in self.departures.knots)
 
     def prove(self, values: Mapping[Stage, int]) -> dict[Stage, Proof]:
         """Return a proof for each of the stages harm, should_harm, priced and moving that is among `values`.
@@ -258,7 +259,7 @@ class Bounds:
         known = self._known_curves.setdefault((id(cost), hardness), {})
         for i, knot in enumerate(self.departures.knots):
             if knot.of(hardness) or (hardness is Hardness.SHOULD and knot.of(Hardness.MUST)):
-                points = known.get(i) or staircase(knot, cost, hardness)
+                points = known.get(i) or staircase(knot, cost, hardness) or best_subsets(knot, cost, hardness)
                 if points is None and not self.stop():
                     points = curve(knot, cost, hardness, stop=self.stop)
                 if points is not None:
