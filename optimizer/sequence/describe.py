@@ -12,9 +12,10 @@ import orjson
 
 from optimizer.fleet import ABSENT, Move, State, copied_mib, move_seconds
 from optimizer.plan import Batch, Plan, PlannedMove, Reason, Remaining
-from optimizer.problem.atoms import UNLIMITED, Enter, Fixed, Linear
+from optimizer.problem.atoms import UNLIMITED, Linear
 from optimizer.problem.rule import Hardness
 from optimizer.sequence.batches import batches
+from optimizer.sequence.would_help import Outlook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,15 +53,16 @@ def describe(fleet: Fleet, policy: Policy, problem: Problem, ordered: Ordered) -
     of_batch, grouped = _batches(fleet, policy, ordered)
     mended = [v for key, v in before.items() if key not in after or after[key].excess < v.excess]
     moves = _moves(fleet, rules, ordered, of_batch, mended)
+    made = [m.move for m in ordered.moves]
+    outlook = Outlook(fleet, problem, end.placement, made)
     return Described(
         moves=moves,
         batches=tuple(
             Batch(i + 1, tuple(moves[m].id for m in members), max(moves[m].seconds for m in members))
             for i, members in enumerate(grouped)
         ),
-        remaining=tuple(_remaining(fleet, rules, problem, v) for v in after.values()),
-        placement_value=ARC * sum(len(m.after) for m in ordered.moves)
-        + highest_load(problem, end.placement, [m.move for m in ordered.moves]),
+        remaining=tuple(_remaining(fleet, rules, outlook, v) for v in after.values()),
+        placement_value=ARC * sum(len(m.after) for m in ordered.moves) + highest_load(problem, end.placement, made),
     )
 
 
@@ -158,63 +160,16 @@ def _makes_room(fleet: Fleet, ordered: Ordered, move: Move, waiting: Sequence[in
 # -- what remains --------------------------------------------------------------------------------------------------
 
 
-def _remaining(fleet: Fleet, rules: Mapping[str, Rule], problem: Problem, violation: Violation) -> Remaining:
+def _remaining(fleet: Fleet, rules: Mapping[str, Rule], outlook: Outlook, violation: Violation) -> Remaining:
     return Remaining(
         rule=violation.rule,
         subject=violation.subject,
         excess=violation.excess,
         why=rules[violation.rule].explain(violation, fleet),
-        would_help=_would_help(fleet, problem, violation),
+        would_help=outlook.would_help(violation),
         resource=violation.resource,
         domain=violation.domain,
     )
-
-
-def _would_help(fleet: Fleet, problem: Problem, violation: Violation) -> str:
-    """Name what stands in the way: VMs that may not move, or room that is nowhere."""
-    vms = _concerned(fleet, violation)
-    free = [v for v in vms if problem.movable[v]]
-    if not free:
-        reasons = sorted({f"{fleet.vms.ids[v]} ({_why_fixed(problem, v)})" for v in vms})
-        return f"if one of these could move: {_few(reasons)}" if reasons else "more capacity: no VM is to blame"
-    smallest = min(free, key=lambda v: (tuple(fleet.vms.demand[v].tolist()), v))
-    needs = ", ".join(
-        f"{fleet.vms.demand[smallest, r]} {resource.name}"
-        for r, resource in enumerate(fleet.resources)
-        if fleet.vms.demand[smallest, r]
-    )
-    hosts = int(problem.may_enter(smallest).sum())
-    if hosts <= 1:
-        barred = sorted(
-            {a.rule for a in problem.atoms if isinstance(a, Enter) and (a.vms is None or smallest in a.vms)}
-        )
-        return f"a host that may receive {fleet.vms.ids[smallest]}: now none may ({_few(barred)})"
-    return f"a host with room for {fleet.vms.ids[smallest]} ({needs}), reachable by live moves"
-
-
-def _concerned(fleet: Fleet, violation: Violation) -> list[int]:
-    if violation.vms:
-        return list(violation.vms)
-    if violation.subject in fleet.vm_index:
-        return [fleet.vm_index[violation.subject]]
-    for level, ids in enumerate(fleet.domain_ids):
-        if violation.subject in ids:
-            domain = fleet.hosts.domain[level]
-            there = (fleet.vms.host != ABSENT) & (domain[fleet.vms.host] == ids.index(violation.subject))
-            r = fleet.resource_index.get(violation.resource or "")
-            if r is not None:
-                there &= fleet.vms.demand[:, r] > 0
-            return [int(v) for v in np.flatnonzero(there)]
-    index = fleet.group_index.get(violation.subject.split("|")[0])
-    return [] if index is None else [int(v) for v in fleet.groups[index].members]
-
-
-def _why_fixed(problem: Problem, vm: int) -> str:
-    return next((f"{a.rule}: {a.reason}" for a in problem.atoms if isinstance(a, Fixed) and vm in a.vms), "not placed")
-
-
-def _few(names: Sequence[str], most: int = 4) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 # -- the whole -----------------------------------------------------------------------------------------------------

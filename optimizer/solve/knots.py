@@ -13,7 +13,7 @@ from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,7 +41,7 @@ class Eviction:
     exact: bool
 
 
-def least_eviction(knot: Knot, cost: NDArray[np.int64], size: NDArray[np.float64], seed: int = 0) -> Eviction:
+def least_eviction(knot: Knot, cost: NDArray[np.int64], size: NDArray[np.float64], seed: int = 0) -> Eviction | None:
     """Return the departures with least (must, should, priced) harm, then least cost, then smallest size in all.
 
     Parameters
@@ -50,6 +50,10 @@ def least_eviction(knot: Knot, cost: NDArray[np.int64], size: NDArray[np.float64
         int64 [V]: what a move of each VM counts.
     size
         float64 [V]: how hard each VM is to place; settles ties.
+
+    Returns
+    -------
+    None where `WORK` did not suffice to find any.
     """
     simple = _closed_form(knot, cost, size)
     return simple if simple is not None else KnotModel(knot, cost).lexicographic(size, seed)
@@ -127,8 +131,8 @@ class KnotModel:
             self.cp.add(gone + excess >= side.need).only_enforce_if(by_this)
         return excess
 
-    def lexicographic(self, size: NDArray[np.float64], seed: int) -> Eviction:
-        """Minimize must, should and priced harm (with its moves), cost and size in that order."""
+    def lexicographic(self, size: NDArray[np.float64], seed: int) -> Eviction | None:
+        """Minimize must, should and priced harm (with its moves), cost and size in that order; None: out of work."""
         exact = True
         values: list[int] = []
         priced = self.priced + MILLI * self.cost
@@ -136,6 +140,8 @@ class KnotModel:
         stages = stages or [self.must, self.should]
         for expression in stages:
             value, bound = self.minimum(expression, seed)
+            if value is None:
+                return None
             exact &= value == bound
             values.append(value)
             self.cp.add(expression <= value)
@@ -143,51 +149,67 @@ class KnotModel:
         ease = self._sum([(x, 1 + round(TIE * float(size[v]) / largest)) for v, x in self.leaves.items()])
         whole = (TIE + 1) * max(1, len(self.leaves))
         value, bound = self.minimum(whole * self.cost + ease, seed)
+        if value is None:
+            return None
         exact &= value == bound
         cost = self._solver.value(self.cost)
         vms = tuple(v for v, x in self.leaves.items() if self._solver.boolean_value(x))
         kept = self._solver.value(self.priced)
         return Eviction(vms, int(cost), (values[0], values[1], int(kept)), exact)
 
-    def minimum(self, expression: cp_model.LinearExpr, seed: int = 0) -> tuple[int, int]:
-        """Return (value, bound) of one expression; the knot is never infeasible, since everything may stay."""
+    def minimum(self, expression: cp_model.LinearExpr, seed: int = 0) -> tuple[int | None, int]:
+        """Return (value, bound) of one expression, which is never negative; no value where `WORK` did not suffice."""
         self.cp.minimize(expression)
         self._solver = cp_model.CpSolver()
         p = self._solver.parameters
         p.num_workers, p.random_seed, p.max_deterministic_time = 1, seed, WORK
         p.catch_sigint_signal = False
         status = self._solver.solve(self.cp)
+        if status == cp_model.UNKNOWN:
+            return None, 0
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-            raise RuntimeError(f"a knot of {len(self.leaves)} VMs ended {self._solver.status_name()}")
+            raise RuntimeError(f"a knot of {len(self.leaves)} VMs ended {status.name}")
         value = round(self._solver.objective_value)
         return value, min(value, int(np.ceil(self._solver.best_objective_bound - 1e-6)))
 
 
-def curve(knot: Knot, cost: NDArray[np.int64], hardness: Hardness, steps: int = 40) -> tuple[tuple[int, int], ...]:
+def curve(
+    knot: Knot,
+    cost: NDArray[np.int64],
+    hardness: Hardness,
+    steps: int = 40,
+    stop: Callable[[], bool] = lambda: False,
+) -> tuple[tuple[int, int], ...]:
     """Return (cost, least harm with at most that cost), from cost 0 on, falling: the harm of `hardness`.
 
-    Rows of musts are held at no excess where the harm is that of shoulds. At most `steps` entries; the last one's harm
-    then is the least there is, a bound for every cost above.
+    Rows of musts are held at no excess where the harm is that of shoulds. At most `steps` entries, and fewer where the
+    work or the time for them is not there; the last one's harm then is the least there is, a bound for every cost
+    above.
     """
-    model = KnotModel(knot, cost)
-    harm = model.must if hardness is Hardness.MUST else model.should
-    if hardness is Hardness.SHOULD:
-        model.cp.add(model.must <= 0)
-    _, floor = model.minimum(harm)
+    floor = sum(row.harm(row.least_excess) for row in knot.of(hardness))  # what is left if everything leaves
     points: list[tuple[int, int]] = []
-    spent = 0
     while len(points) < steps:
-        probe = KnotModel(knot, cost)
-        level = probe.must if hardness is Hardness.MUST else probe.should
-        if hardness is Hardness.SHOULD:
-            probe.cp.add(probe.must <= 0)
-        if points:
-            probe.cp.add(level <= points[-1][1] - 1)
-        _, spent = probe.minimum(probe.cost)
-        probe.cp.add(probe.cost <= spent)
-        _, least = probe.minimum(level)
-        points.append((spent, least))
-        if least <= floor:
+        point = None if stop() else _next_point(knot, cost, hardness, points[-1][1] if points else None)
+        if point is None:
+            points.append((points[-1][0] + 1 if points else 0, floor))
+            return tuple(points)
+        points.append(point)
+        if point[1] <= floor:
             return tuple(points)
     points[-1] = (points[-1][0], floor)
     return tuple(points)
+
+
+def _next_point(knot: Knot, cost: NDArray[np.int64], hardness: Hardness, above: int | None) -> tuple[int, int] | None:
+    """Return the least cost at which the harm is below `above`, and the least harm at that cost; None: out of work."""
+    probe = KnotModel(knot, cost)
+    harm = probe.must if hardness is Hardness.MUST else probe.should
+    if hardness is Hardness.SHOULD:
+        probe.cp.add(probe.must <= 0)
+    if above is not None:
+        probe.cp.add(harm <= above - 1)
+    spent, at_least = probe.minimum(probe.cost)
+    if spent is None or spent != at_least:
+        return None
+    probe.cp.add(probe.cost <= spent)
+    return spent, probe.minimum(harm)[1]
