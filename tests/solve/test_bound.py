@@ -133,6 +133,13 @@ def test_load_beyond_all_limits_stays_somewhere() -> None:
     assert prove([0, 1, 2], [atom], CLEAN)[Stage.HARM].bound == 325  # 1000 / 8 + 1000 / 5
 
 
+def test_what_stays_over_is_reckoned_where_it_harms_least() -> None:
+    """Two hosts are over by one, and there is room for one of them: the other stays, on the host of the larger unit."""
+    atom = room([5, 5, 1], [4, 4, 2], unit=5)
+    atom.unit[1] = 8
+    assert prove([0, 1, 2], [atom], CLEAN)[Stage.HARM].bound == 125
+
+
 def test_where_one_host_has_no_limit_there_is_room() -> None:
     assert prove([0, 1, 2], [room([5, 4, 3], [4, 3, UNLIMITED])], CLEAN)[Stage.HARM].bound == 0
 

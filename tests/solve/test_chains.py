@@ -47,6 +47,13 @@ def test_without_links_or_spending_nobody_makes_way() -> None:
         assert work.placement.tolist() == [0, 1, 2]
 
 
+def test_a_first_move_is_paid_for_even_where_there_is_room() -> None:
+    work, chains = chains_of(problem([0, 1], [room([6, 3], [5, 7, 6])]))
+    assert not chains.settle(0, links=0, spend=0)
+    assert chains.settle(0, links=0, spend=1)
+    assert work.placement.tolist() == [2, 1]
+
+
 def test_those_that_stay_do_not_make_way() -> None:
     work, chains = chains_of(full_house(1))
     assert not chains.settle(0, links=4, spend=4)

@@ -93,6 +93,8 @@ def test_what_no_vm_can_touch_is_in_the_values_too() -> None:
     solver = solver_of(problem([0, 0, 1, 1], atoms))
     found = solver.exact(solver.problem.start)
     assert found.values == found.bounds == {Stage.HARM: 1000, Stage.MOVING: 1}
+    assert solver.exact(solver.problem.start, caps={Stage.HARM: 1000}).values == found.values
+    assert solver.exact(solver.problem.start, caps={Stage.HARM: 999}).exhausted
 
 
 def test_placements_left_out_give_the_next_best_until_there_is_none() -> None:
