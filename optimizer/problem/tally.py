@@ -94,9 +94,14 @@ class Tally:
         for i in range(len(sides[0])):
             tally = SetTally(atom, i, number=len(self.sets))
             for side, sets in enumerate(sides):
+                count = tally.count[side]
                 for vm in sets[i].tolist():
                     self.sets_of[vm].append((tally, side))
-                    tally.place(side, vm, tuple([domain[h] for h in self.ends[vm]]), +1)
+                    ends = self.ends[vm]
+                    if len(ends) == 1:  # nearly all of them: what `place` does, without its questions
+                        count[domain[ends[0]]] += 1
+                    else:
+                        tally.place(side, vm, tuple([domain[h] for h in ends]), +1)
             self.sets.append(tally)
 
     def _exile(self, atom: Leave) -> _Exile:
