@@ -90,7 +90,8 @@ def make_plan(
     problem = build(fleet, policy.rules, policy.least)
     watch.lap("build")
     tell("solve")
-    answer = agree(Solver(problem, request.limits, deadline), Path(request.path))
+    solver = Solver(problem, request.limits, deadline)
+    answer = agree(solver, Path(request.path))
     watch.lap("solve")
     status, reason = judge(answer, request)
     if status in (Status.IMPOSSIBLE, Status.NO_PLAN_IN_TIME):
@@ -116,10 +117,7 @@ def make_plan(
             made_at=clock.now(),
             expires_at=fleet.taken_at + timedelta(seconds=policy.expires_after_s),
             status=status,
-            objective=(
-                *_objective(answer, deadline.stopped_by),
-                StageResult(Stage.PLACEMENT.value, described.placement_value, 0),
-            ),
+            objective=(*_objective(answer, solver.deadline.stopped_by), _placement(described.placement_value)),
             proof=tuple(p for p in answer.proofs.values() if p.bound > 0),
             moves=described.moves,
             batches=described.batches,
@@ -151,6 +149,11 @@ def _objective(answer: Answer, stopped_by: str) -> list[StageResult]:
         bound = answer.proofs[stage].bound
         results.append(StageResult(stage.value, value, bound, None if value == bound else stopped_by))
     return results
+
+
+def _placement(value: int) -> StageResult:
+    """Return the last stage: a tie-break among equal plans, and its bound is the trivial one."""
+    return StageResult(Stage.PLACEMENT.value, value, 0, "work" if value else None)
 
 
 def _not_evaluated(fleet: Fleet, policy: Policy) -> tuple[Unevaluated, ...]:

@@ -80,7 +80,7 @@ def reach(problem: Problem, least: Mapping[Stage, int], deadline: Deadline) -> R
             continue
         if best is None or tuple(values.values()) < tuple(best.values.values()):
             best = Reached(visit.moves, values)
-        if Stage.PRICED not in values and all(values[s] <= b for s, b in least.items() if s in values):
+        if least and Stage.PRICED not in values and all(values[s] <= b for s, b in least.items() if s in values):
             return best
     return best
 
