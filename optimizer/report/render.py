@@ -72,7 +72,7 @@ def _print_table(console: Console, table: Table) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))  # narrow terminals need the room
     for header in table.headers:
         right = header.startswith(">")
         grid.add_column(Text(header.lstrip(">")), justify="right" if right else "left", overflow="fold")

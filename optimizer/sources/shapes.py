@@ -159,13 +159,17 @@ class Listing:
             return False
         return not self.unique or all(len(set(v)) == len(v) for v in column)
 
+    def _size(self) -> str:
+        if self.most is None:
+            return f"at least {self.least} {'entry' if self.least == 1 else 'entries'}"
+        return f"{self.least} entries" if self.least == self.most else f"{self.least} to {self.most} entries"
+
     def blame(self, value: Any, path: str) -> Fault | None:
         """Return the first thing that is wrong with one value."""
         if type(value) is not list:
             return Fault(path, value, "a list")
         if len(value) < self.least or (self.most is not None and len(value) > self.most):
-            size = f"at least {self.least}" if self.most is None else f"{self.least} to {self.most}"
-            return Fault(path, value, f"{size} entries")
+            return Fault(path, value, self._size())
         for start in range(0, len(value), CHUNK):
             if self.of.fits(value[start : start + CHUNK]):
                 continue

@@ -1,4 +1,5 @@
 import io
+import re
 
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.render import plain_lines, write_page
@@ -63,3 +64,15 @@ def test_a_long_table_is_cut_on_a_terminal_only():
     assert "row299" in written(page, terminal=False)
     assert "row299" not in written(page, terminal=True)
     assert "100 more rows" in written(page, terminal=True)
+
+
+def test_a_narrow_terminal_keeps_words_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "64")
+    page = Page()
+    table = Table(("rule", "", "subject", "where", ">value", ">limit", "why"))
+    table.add("capacity", "must", "h1", "memory_mib", "2", "1", "separately standing")
+    page.table(table)
+    out = io.StringIO()
+    write_page(page, out, terminal=True)
+    assert "separately" in out.getvalue()
+    assert max(map(len, re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).split("\n"))) <= 64

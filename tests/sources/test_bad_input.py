@@ -175,7 +175,7 @@ PLANS: list[tuple[str, Any, str | None, str]] = [
     ("objective.2.status", "optimal", "objective[2].status", "feasible, the status of"),
     ("objective.1.bound", 1, "objective[1].gap", "0.5, the gap"),
     ("proof.0.parts.0.at_least", "1", "proof[0].parts[0].at_least", "an integer"),
-    ("proof.0.parts.1.curve.0", [1, 2, 3], "proof[0].parts[1].curve[0]", "2 to 2 entries"),
+    ("proof.0.parts.1.curve.0", [1, 2, 3], "proof[0].parts[1].curve[0]", "expected 2 entries"),
     ("proof.0.parts.0.vms", ["v7", "v7"], "proof[0].parts[0].vms[1]", "once"),
     ("moves.0.id", "m0002", "moves[1].id", "moves[0] has it too"),
     ("moves.0.vm", "v\x00", "moves[0].vm", "control characters"),
