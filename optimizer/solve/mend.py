@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from optimizer.problem.tally import SetTally
     from optimizer.solve.bound import Bounds
     from optimizer.solve.limits import Deadline, Limits
     from optimizer.solve.work import Violated, Work
@@ -145,6 +146,43 @@ class Mender:
             if isinstance(trouble.violated.atom, AtLeast | Same | Needs):
                 while not self.deadline.over() and self._joined(trouble, reception):
                     pass
+        for trouble in self.troubles():
+            if isinstance(trouble.violated.atom, Leave) and not self.deadline.over():
+                self._take_along(trouble.violated.member)
+
+    def _take_along(self, vm: int) -> bool:
+        """Move a VM that still has to leave together with all that belong with it; return whether that worked."""
+        if self.work.placement[vm] != self.problem.start[vm]:
+            return False
+        return any(
+            self._moved_as_one(tally)
+            for tally, _ in self.work.tally.sets_of.get(vm, ())
+            if isinstance(tally.atom, Same) and tally.atom.asked.hardness is not Hardness.SHOULD
+        )
+
+    def _moved_as_one(self, tally: SetTally) -> bool:
+        """Move a whole group into the first other domain that has room for it and is better for all."""
+        atom, before, measure = tally.atom, self.work.placement.copy(), self.work.measure()
+        assert isinstance(atom, Same)
+        level = self.problem.domain[atom.level]
+        vms = sorted(atom.sets[tally.member].tolist(), key=lambda v: (-float(self._size[v]), v))
+        if not self.problem.movable[vms].all():
+            return False
+        reception = Reception(self.work, tight=True, ignored={tally.number})
+        for domain in np.setdiff1d(level, level[before[vms]]).tolist():
+            if self.deadline.over():
+                return False
+            outside = np.flatnonzero(level != domain).tolist()
+            for vm in vms:
+                host = reception.host_for(vm, outside)
+                if host is None:
+                    break
+                self.work.put(vm, host)
+            else:
+                if self.work.measure() < measure and self.acceptable(self.work.placement):
+                    return True
+            self.work.become(before)
+        return False
 
     def _joined(self, trouble: Trouble, reception: Reception) -> bool:
         """Make the first move that mends some of a group's trouble; return whether more may be mended."""

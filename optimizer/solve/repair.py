@@ -15,7 +15,7 @@ from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -64,10 +64,12 @@ class Reception:
     tight
         True: the fullest host that still fits (best fit), which keeps large holes for large VMs. False: the host
         whose fullest resource is least full, which keeps the fleet even.
+    ignored
+        Numbers of set tallies that are not asked whether they want company.
     """
 
-    def __init__(self, work: Work, *, tight: bool) -> None:
-        self.work, self.tight = work, tight
+    def __init__(self, work: Work, *, tight: bool, ignored: Collection[int] = ()) -> None:
+        self.work, self.tight, self.ignored = work, tight, ignored
         linears = work.tally.linears
         self.linears = [t for t in linears if t.atom.level == 0 and t.atom.asked.hardness is not Hardness.SHOULD]
         self.limits = [np.where(t.ceiling < UNLIMITED, np.maximum(t.ceiling, 1), UNLIMITED) for t in self.linears]
@@ -117,7 +119,7 @@ class Reception:
             atom = tally_set.atom
             binds = isinstance(atom, Same) and atom.asked.hardness is not Hardness.SHOULD and hardness is Hardness.MUST
             counts = isinstance(atom, AtLeast | Same | Needs) and atom.asked.hardness is hardness
-            if not binds and not counts:
+            if (not binds and not counts) or tally_set.number in self.ignored:
                 continue
             excess = tally.excess_in(tally_set, vm)[self.work.problem.domain[atom.level][hosts]]
             if counts:
