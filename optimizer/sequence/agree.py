@@ -19,6 +19,8 @@ from optimizer.solve.portfolio import Exact, Path, Solver, Values, whole_proof
 from optimizer.solve.work import Work
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -28,6 +30,13 @@ __all__ = ["Answer", "agree"]
 
 PLACEMENTS = 300
 """Placements that the complete model is asked for, one after the other, before the search for a proof gives up."""
+
+
+ORDER_WORK = 0.05
+"""What looking for an order counts as work."""
+
+REACH_SHARE = 0.5
+"""Share of the time left that looking at everything reachable may take."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,7 @@ def stay(problem: Problem) -> Answer:
 
 def carry_out(problem: Problem, placement: NDArray[np.int32], solver: Solver) -> Answer:
     """Order the moves to a placement and value what comes of it, hops included."""
+    solver.deadline.spend(ORDER_WORK)
     ordered = order(problem, placement, deadline=solver.deadline.over)
     reached = problem.start.copy()
     moving = 0
@@ -92,10 +102,9 @@ def agree(solver: Solver, path: Path) -> Answer:
     if path is not Path.EXACT:
         best = _by_repair(solver, best)
     best = _with_proofs(solver, best)
-    if not best.proven and path is not Path.REPAIR and (path is Path.EXACT or solver.small):
-        best = _by_whole(solver, best)
-    if not best.proven and path is not Path.REPAIR and is_tiny(solver.problem):
-        best = _by_reach(solver, best)
+    for closer in _CLOSERS[path]:
+        if not best.proven:
+            best = closer(solver, best)
     return replace(best, before=start.values)
 
 
@@ -119,6 +128,8 @@ def _by_whole(solver: Solver, best: Answer) -> Answer:
     tried: list[NDArray[np.int32]] = []
     first: Exact | None = None
     sure = True
+    if not solver.small:
+        return best
     while len(tried) < PLACEMENTS and not solver.deadline.over():
         found = solver.exact(best.placement, tried)
         first = first or found
@@ -138,8 +149,10 @@ def _by_whole(solver: Solver, best: Answer) -> Answer:
 def _by_reach(solver: Solver, best: Answer) -> Answer:
     """Look at everything that can be reached: where that is done, it is the answer and its own proof."""
     problem = solver.problem
+    if not is_tiny(problem):
+        return best
     least: dict[Stage, int] = {s: p.bound for s, p in best.proofs.items() if s is not Stage.MOVING}
-    found = reach(problem, least, solver.deadline)
+    found = reach(problem, least, solver.deadline.part(REACH_SHARE))
     if found is None:
         return best
     moves = in_sequence(problem, found.moves)
@@ -148,6 +161,14 @@ def _by_reach(solver: Solver, best: Answer) -> Answer:
         placement[move.vm] = move.target
     ordered = Ordered(moves, (), complete=True, fewest=True)
     return _closed(solver, Answer(ordered, placement, found.values, {}, {}), "no order")
+
+
+_CLOSERS: dict[Path, tuple[Callable[[Solver, Answer], Answer], ...]] = {
+    Path.AUTO: (_by_reach, _by_whole),
+    Path.EXACT: (_by_whole, _by_reach),
+    Path.REPAIR: (),
+}
+"""Ways to close what repair has left open, in the order in which they are tried."""
 
 
 def _by(tried: list[NDArray[np.int32]]) -> str:

@@ -192,13 +192,6 @@ def highest_load(problem: Problem, placement: NDArray[np.int32], moves: Sequence
 
 
 def identify(plan: Plan) -> Plan:
-    """Return the plan with its id: the digest of everything that says what to do, times and statistics apart."""
-    said = (
-        plan.fleet,
-        plan.fleet_digest,
-        plan.policy_digest,
-        plan.status.value,
-        [(s.stage, s.value, s.bound) for s in plan.objective],
-        [(m.id, m.vm, m.source, m.target, m.after, m.batch) for m in plan.moves],
-    )
+    """Return the plan with its id: the digest of all that it says, statistics and the time of making apart."""
+    said = replace(plan, id="", made_at=plan.taken_at, stats={})
     return replace(plan, id="plan-" + sha256(orjson.dumps(said)).hexdigest()[:16])

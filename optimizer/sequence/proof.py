@@ -57,8 +57,6 @@ def judge_proofs(problem: Problem, plan: Plan, values: Mapping[str, int]) -> Pro
     proofs = {proof.stage: proof for proof in plan.proof}
     for stage in plan.objective:
         proof = proofs.get(stage.stage)
-        if stage.stage == Stage.PLACEMENT.value:
-            continue
         if proof is None and stage.bound > 0:
             where = f"objective[{stage.stage}].bound"
             out.findings.append(Finding("proof_missing", where, f"nothing in the plan proves {stage.bound}"))
@@ -81,7 +79,7 @@ def _malformed(problem: Problem, proof: Proof) -> Iterator[Finding]:
     where = f"proof[{proof.stage}]"
     vms, hosts = set(problem.vm_ids), set(problem.host_ids)
     named = Counter(v for part in proof.parts for v in part.vms)
-    unknown = [*(named.keys() - vms), *({h for part in proof.parts for h in part.hosts} - hosts)]
+    unknown = {*(named.keys() - vms), *({h for part in proof.parts for h in part.hosts} - hosts)}
     for name in sorted(unknown):
         yield Finding("proof_unknown", where, f"the fleet has no {name}")
     for name, times in sorted(named.items()):
@@ -90,8 +88,22 @@ def _malformed(problem: Problem, proof: Proof) -> Iterator[Finding]:
     kinds = {part.by.partition(":")[0] for part in proof.parts}
     if len(kinds) > 1:
         yield Finding("proof_kind", where, f"different arguments do not add up: {', '.join(sorted(kinds))}")
+    for i, part in enumerate(proof.parts):
+        if not named.keys() & unknown and set(part.hosts) != _hosts_of(problem, part):
+            yield _part(
+                proof, i, f"{', '.join(part.hosts) or 'no host'}: these are not the hosts that its VMs stand on"
+            )
     if proof.bound > 0 and not proof.parts:
         yield Finding("proof_sum", where, "no part proves anything")
+
+
+def _hosts_of(problem: Problem, part: Part) -> set[str]:
+    """Return the hosts that a part has to name: those of its VMs, or all where the argument is about all."""
+    kind = part.by.partition(":")[0]
+    if kind in ("whole model", "no order", "room"):
+        return set(problem.host_ids)
+    named = set(part.vms)
+    return {problem.host_ids[problem.start[v]] for v, name in enumerate(problem.vm_ids) if name in named}
 
 
 class _Judge:
@@ -261,9 +273,11 @@ class _Judge:
 
     def _whole(self, proof: Proof) -> Iterator[Finding]:
         orders = any(part.by == "no order" for part in proof.parts)
-        bound = max(part.at_least for part in proof.parts)
-        if proof.bound > bound:
-            yield _sum(proof, f"proves {bound}")
+        if [part.at_least for part in proof.parts] != [proof.bound]:
+            yield _sum(proof, "one part about all VMs proves the bound, no more and no less")
+            return
+        if set(proof.parts[0].vms) != {name for v, name in enumerate(self.problem.vm_ids) if self.problem.movable[v]}:
+            yield _part(proof, 0, "it is about all VMs that may move, and names others")
             return
         refuted = judge_whole(self.problem, self.relaxed, Stage(proof.stage), proof.bound, self.values, orders=orders)
         if isinstance(refuted, str):

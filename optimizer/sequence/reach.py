@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Reached", "is_tiny", "reach"]
 
+PLACEMENTS = 1e8
+"""Placements that there may be at all: far more than can be looked at, but on full fleets few can be reached."""
+
 STATES = 20_000
-"""Placements above which this is not tried: they take about ten seconds."""
+"""Placements that are looked at before this gives up: they take about ten seconds."""
 
 WORK = 0.0005
 """What one placement counts as work."""
@@ -58,7 +61,7 @@ def is_tiny(problem: Problem) -> bool:
     """Whether all placements of the movable VMs are few enough to be looked at."""
     which, rows = problem.enter_class
     hosts = rows.sum(axis=1)[which[problem.movable]].astype(float) + 1
-    return bool(np.log(hosts).sum() <= np.log(STATES * 10.0))
+    return bool(np.log(hosts).sum() <= np.log(PLACEMENTS))
 
 
 def reach(problem: Problem, least: Mapping[Stage, int], deadline: Deadline) -> Reached | None:

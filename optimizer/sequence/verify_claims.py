@@ -47,8 +47,6 @@ def judge_claims(fleet: Fleet, policy: Policy, problem: Problem, plan: Plan, scr
     judge = _Judge(fleet, policy, problem, plan, script, effect)
     out = Claims(recomputed=judge.values)
     out.findings += [*judge.stages(), *judge.reasons(), *judge.remaining(), *judge.not_evaluated(), *judge.status()]
-    if any(s.stage == Stage.PLACEMENT.value and s.bound for s in plan.objective):
-        out.notes.append("the bound of placement was not computed again")
     return out
 
 

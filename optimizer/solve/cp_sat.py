@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "Model", "StageEnd", "complete_candidates"]
 
+BUILDING = 5e-5
+"""What a literal counts as work, for the making of the model."""
+
 LEAST = 1e-3
 """Least time or work that a solver is given, and that a call counts as."""
 
@@ -211,6 +214,7 @@ class Model:
         best: NDArray[np.int32] | None = None if self.literal else self.placement
         ends: list[StageEnd] = []
         self.hint(self.placement)
+        deadline.spend(BUILDING * sum(len(row) for row in self.literal.values()))
         for stage in stages:
             expression = self._expression(stage)
             if isinstance(expression, int):
