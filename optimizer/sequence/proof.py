@@ -35,6 +35,12 @@ __all__ = ["Proofs", "judge_proofs"]
 
 HARDNESS = {Stage.HARM.value: Hardness.MUST, Stage.SHOULD_HARM.value: Hardness.SHOULD}
 
+ABOUT_ALL = ("whole model", "no order", "room")
+"""Arguments about every host."""
+
+KINDS = (*ABOUT_ALL, "own minimum", "irreducible", "budget", "pigeonhole")
+"""Arguments that can be followed."""
+
 
 @dataclass
 class Proofs:
@@ -89,7 +95,7 @@ def _malformed(problem: Problem, proof: Proof) -> Iterator[Finding]:
     if len(kinds) > 1:
         yield Finding("proof_kind", where, f"different arguments do not add up: {', '.join(sorted(kinds))}")
     for i, part in enumerate(proof.parts):
-        if not named.keys() & unknown and set(part.hosts) != _hosts_of(problem, part):
+        if part.by.partition(":")[0] in KINDS and not unknown and set(part.hosts) != _hosts_of(problem, part):
             yield _part(
                 proof, i, f"{', '.join(part.hosts) or 'no host'}: these are not the hosts that its VMs stand on"
             )
@@ -100,7 +106,7 @@ def _malformed(problem: Problem, proof: Proof) -> Iterator[Finding]:
 def _hosts_of(problem: Problem, part: Part) -> set[str]:
     """Return the hosts that a part has to name: those of its VMs, or all where the argument is about all."""
     kind = part.by.partition(":")[0]
-    if kind in ("whole model", "no order", "room"):
+    if kind in ABOUT_ALL:
         return set(problem.host_ids)
     named = set(part.vms)
     return {problem.host_ids[problem.start[v]] for v, name in enumerate(problem.vm_ids) if name in named}

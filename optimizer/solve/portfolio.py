@@ -16,6 +16,7 @@ from optimizer.solve.bound import Bounds
 from optimizer.solve.cp_sat import Ended, Model, StageEnd, complete_candidates
 from optimizer.solve.departures import Departures
 from optimizer.solve.mend import Mender
+from optimizer.solve.recreate import recreate
 from optimizer.solve.repair import evicted, receive
 from optimizer.solve.work import Work, sizes
 
@@ -42,6 +43,9 @@ STARTS_SHARE = 0.3
 
 SEARCH_SHARE = 0.95
 """Share of the time that may be searched; the rest is for the proof of what was found."""
+
+RECREATE_SHARE = 0.5
+"""Share of the time left that taking back and mending anew may take."""
 
 TRIM_SHARE = 0.25
 """Share of the time left that may go into taking back moves beyond the bound."""
@@ -108,6 +112,7 @@ class Solver:
         best = self._best_of_starts(acceptable)
         mender = Mender(best, self.bounds, self.limits, self.deadline, acceptable)
         mender.by_search()
+        recreate(best, self.bounds, self.limits, self.deadline.part(RECREATE_SHARE), acceptable, rounds=250)
         mender.deadline = self.deadline.part(TRIM_SHARE)
         mender.trim(rounds=12)
         return best.placement

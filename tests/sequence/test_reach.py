@@ -73,9 +73,9 @@ def test_without_work_or_with_too_many_placements_it_gives_up(monkeypatch: pytes
 
 
 def test_what_counts_as_tiny_is_how_many_placements_there_are() -> None:
-    start = [0] * 12
+    start = [0] * 18
     few = Enter("e", None, np.array([True, False, False]))
-    assert is_tiny(problem(start[:8], []))
+    assert is_tiny(problem(start[:12], []))
     assert not is_tiny(problem(start, []))
     assert is_tiny(problem(start, [few]))
     assert is_tiny(problem(start, [Fixed("f", np.arange(8, dtype=np.int32), "they stay")]))
