@@ -47,7 +47,7 @@ HEALERS = 12
 JOINERS = 60
 """VMs of one group that wants company that are tried for one move."""
 
-CHAIN_WORK = 0.03
+CHAIN_WORK = 0.006
 """What one trouble's chains count as work; measured on fleets of a thousand hosts."""
 
 TRIMS = (6, 14, 28)

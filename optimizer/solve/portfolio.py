@@ -112,9 +112,11 @@ class Solver:
         best = self._best_of_starts(acceptable)
         mender = Mender(best, self.bounds, self.limits, self.deadline, acceptable)
         mender.by_search()
-        recreate(best, self.bounds, self.limits, self.deadline.part(RECREATE_SHARE), acceptable, rounds=250)
         mender.deadline = self.deadline.part(TRIM_SHARE)
         mender.trim(rounds=12)
+        recreate(best, self.bounds, self.limits, self.deadline.part(RECREATE_SHARE), acceptable, rounds=150)
+        mender.deadline = self.deadline
+        mender.trim(rounds=6)
         return best.placement
 
     def _best_of_starts(self, acceptable: Callable[[NDArray[np.int32]], bool]) -> Work:
