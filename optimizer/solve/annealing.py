@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from threading import Thread
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,10 @@ STEPS_PER_SECOND = 1_000_000
 CHUNK_STEPS, CHUNK_SECONDS = 1 << 16, 0.04
 """What a kernel does before it is asked whether to go on: in steps at first and where these count, else in time."""
 
-EXCHANGES = (0.3, 0.6, 0.75, 0.85, 0.93, 1.0)
-"""When what was found is shared, in parts of the whole."""
+MEETINGS, SHARING = (0.1, 0.2, 0.4, 0.6, 0.7, 0.8, 0.87, 0.93, 1.0), 0.7
+"""When both say what they found, in parts of the whole, and from when on they share it: before, all is too warm."""
 
-WARMTH, COOLING, TAIL = 0.15, 1e-2, 0.95
+WARMTH, COOLING, TAIL = 1.0, 1e-3, 0.95
 """First temperature over (cost after a descent - bound) / hosts; last over first; from when on it is 0."""
 
 DESCENT = 300
@@ -46,8 +47,8 @@ HARD_MIX = (1700, 1800, 2800, 3750, 4086, 4094)
 SOFT_MIX = (1900, 2000, 3000, 3900, 4096, 4096)
 """Of 4096 proposals: see `kernel.anneal`."""
 
-LENIENCE = 0.3
-"""Share of the hosts that may pass a capacity at first; from there it falls to none."""
+LENIENCE, STRICT = 0.3, 0.5
+"""Share of the hosts that may pass a capacity at first; from there it falls, to none at this part of the whole."""
 
 PENALTY_SHARE = 0.3
 """First penalty over the median weight of the costs."""
@@ -104,6 +105,11 @@ class _Search:
         self._anneal(steps, hot, cold, self.hard, lenient, *self.given, *self.fixed.arrays(), *self.state.arrays())
         self.steps += steps
 
+    def prepare(self) -> None:
+        """Have the kernels compiled, or loaded from the cache."""
+        self.run(0, 0.0, 0.0)
+        self.adopt(self.state.best.copy())
+
     def adopt(self, placement: Ints) -> None:
         """Go on from a placement."""
         self._forced(placement, *self.fixed.arrays(), *self.state.arrays())
@@ -117,7 +123,7 @@ class _Search:
         """Anneal for a chunk."""
         begin = perf_counter()
         temperature = first * COOLING ** (now / TAIL) if now < TAIL else 0.0
-        lenient = int(len(self.fixed.host) * LENIENCE * max(0.0, 1.0 - now / TAIL))
+        lenient = int(len(self.fixed.host) * LENIENCE * max(0.0, 1.0 - now / STRICT))
         self.run(self.chunk, temperature, temperature, lenient)
         if schedule.steps is None:
             rate = CHUNK_SECONDS / max(perf_counter() - begin, 1e-4)
@@ -137,6 +143,8 @@ def anneal_together(
     """Search from `start`; `tell` hears of each placement that is better than all before, and says whether to go on."""
     seeds = np.random.default_rng(seed).integers(2**31, size=2).tolist()
     best, value = start.place[:, 0].copy(), int(start.total[0])
+    if not _compiled(fixed, start, schedule):
+        return
     searches = [_Search(fixed, start, best, seeds[0], True)]
     _descend(searches[0], schedule)
     first = WARMTH * max(searches[0].value - bound, 0) / len(fixed.host)
@@ -144,7 +152,7 @@ def anneal_together(
         return
     searches.append(_Search(fixed, start, searches[0].state.best, seeds[1], False))
     with ThreadPoolExecutor(max(1, min(threads, len(searches)))) as pool:
-        for end in EXCHANGES:
+        for end in MEETINGS:
             if threads > 1:
                 list(pool.map(partial(_Search.until, schedule=schedule, end=end, first=first), searches))
             else:
@@ -155,8 +163,17 @@ def anneal_together(
             if not tell(best, value) or end == 1.0:
                 return
             for search in searches:
-                if search.value > value:
+                if end >= SHARING and int(search.state.total[0]) > value:
                     search.adopt(best)
+
+
+def _compiled(fixed: Fixed, start: State, schedule: Schedule) -> bool:
+    """Wait for the kernels, but no longer than there is time; compiling goes on, so that the next job has them."""
+    thread = Thread(target=lambda: _Search(fixed, start, start.place[:, 0], 0, True).prepare())
+    thread.start()
+    while thread.is_alive() and schedule.at(0) < 1.0:
+        thread.join(0.05)
+    return not thread.is_alive()
 
 
 def _descend(search: _Search, schedule: Schedule) -> None:

@@ -17,18 +17,14 @@ ADAPT = 32768
 """Steps between two looks at the penalties."""
 
 UNIT = 1 << 30
-SURE = 22.0
-"""Beyond so many temperatures nothing is accepted: the chance is below one in 2^30."""
 
 
 @inlined
-def accepted(delta, temperature, random):
-    """Whether a change of cost is taken (Metropolis)."""
-    if delta <= 0:
-        return True
-    if delta >= temperature * SURE:
-        return False
-    return delta < -temperature * ln((draw(random, UNIT) + 1) / UNIT)
+def worst(temperature, random):
+    """Return by how much a move may cost more and still be taken (Metropolis, drawn before the move is looked at)."""
+    if temperature <= 0.0:
+        return 0
+    return int(-temperature * ln((draw(random, UNIT) + 1) / UNIT))
 
 
 @compiled
@@ -74,11 +70,12 @@ def anneal(steps, hot, cold, hard, lenient, mix, loose, trail, tried,
                 adapt(lenient, union, weight, level, cost, total)
         roll = draw(random, 4096)
         v = draw(random, vms)
+        limit = worst(temperature, random)
         if roll < mix[1]:
             b = draw(random, hosts) if roll < mix[0] else vm[v, 0]
-            delta = shift(v, b, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
+            delta = shift(v, b, limit, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
                           weight, place, level, cost, there, count, having, total)  # fmt: skip
-            if delta == BIG or not accepted(delta, temperature, random):
+            if delta > limit:
                 continue
             put(v, b, vm, amount, union, route, fixed_host, service, scalars,
                 weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
@@ -88,9 +85,9 @@ def anneal(steps, hot, cold, hard, lenient, mix, loose, trail, tried,
             else:
                 near = order[1, v] + 1 + draw(random, 24)
                 u = order[0, near if near < vms else near - vms] if vms > 24 else draw(random, vms)
-            delta = swap(v, u, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
+            delta = swap(v, u, limit, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
                          weight, place, level, cost, there, count, having, total)  # fmt: skip
-            if delta == BIG or not accepted(delta, temperature, random):
+            if delta > limit:
                 continue
             a, b = place[v, 0], place[u, 0]
             put(v, b, vm, amount, union, route, fixed_host, service, scalars,
@@ -102,15 +99,15 @@ def anneal(steps, hot, cold, hard, lenient, mix, loose, trail, tried,
             a, b = place[v, 0], place[u, 0]
             if a in (b, c):
                 continue
-            first = shift(u, c, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
+            first = shift(u, c, BIG >> 1, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
                           weight, place, level, cost, there, count, having, total)  # fmt: skip
             if first == BIG:
                 continue
             put(u, c, vm, amount, union, route, fixed_host, service, scalars,
                 weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
-            second = shift(v, b, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
-                           weight, place, level, cost, there, count, having, total)  # fmt: skip
-            if second == BIG or not accepted(first + second, temperature, random):
+            second = shift(v, b, limit - first, hard, vm, amount, union, route, fixed_host, service, start, related,
+                           scalars, weight, place, level, cost, there, count, having, total)  # fmt: skip
+            if first + second > limit:
                 put(u, b, vm, amount, union, route, fixed_host, service, scalars,
                     weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
                 continue
@@ -128,7 +125,7 @@ def anneal(steps, hot, cold, hard, lenient, mix, loose, trail, tried,
                 made = emigrate(v, random, trail, loose, vm, amount, union, route, fixed_host, service, start,
                                 related, scalars, weight, place, head, level, cost, there, count, having,
                                 total, log)  # fmt: skip
-            if made < 0 or not accepted(total[0] - before, temperature, random):
+            if made < 0 or total[0] - before > limit:
                 undo(abs(made), trail, vm, amount, union, route, fixed_host, service, scalars,
                      weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
                 continue

@@ -21,17 +21,17 @@ def roomiest(v, random, first, last, vm, amount, union, route, fixed_host, servi
              weight, place, level, cost, there, count, having, total):  # fmt: skip
     """Return the host to which v goes most cheaply: not `first` or, where `last` is not -1, in its neighborhood."""
     hosts = len(level)
-    at, found, least = draw(random, hosts), -1, BIG
+    at, found, least = draw(random, hosts), -1, BIG >> 1
     for _ in range(hosts):
         at += 1
         if at >= hosts:
             at = 0
         if at == first or (last >= 0 and fixed_host[at, 1] != last):
             continue
-        delta = shift(v, at, True, vm, amount, union, route, fixed_host, service, start, related, scalars,
+        delta = shift(v, at, least, True, vm, amount, union, route, fixed_host, service, start, related, scalars,
                       weight, place, level, cost, there, count, having, total)  # fmt: skip
-        if delta < least:
-            found, least = at, delta
+        if delta <= least:
+            found, least = at, delta - 1
     return found
 
 

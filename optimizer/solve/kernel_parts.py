@@ -11,7 +11,7 @@ from optimizer.solve.compiled import compiled, inlined
 
 __all__ = ["BIG", "better", "draw", "put", "shift", "sound", "swap"]
 
-BIG = 1 << 62
+BIG = 1 << 61
 """The change of a move that is not allowed."""
 
 MASK = 0xFFFFFFFF
@@ -79,13 +79,15 @@ def ways(v, a, b, vm, route):
 
 
 @inlined
-def shift(v, b, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
+def shift(v, b, limit, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
           weight, place, level, cost, there, count, having, total):  # fmt: skip
-    """Return what taking v to host b changes the cost (and the penalties) by, or BIG."""
+    """Return what taking v to host b changes the cost (and the penalties) by; BIG if not allowed or over `limit`."""
     a, home, s = place[v, 0], vm[v, 0], vm[v, 1]
     capacities, rows = len(union), len(weight)
     if a == b:
         return BIG
+    own = ways(v, a, b, vm, route) - cost[a, 0] - cost[a, 1] - cost[b, 0] - cost[b, 1]
+    most = limit + scalars[2] - own
     arrives = 0
     for r in range(capacities):
         if union[r] == 0 or b != home:
@@ -96,12 +98,16 @@ def shift(v, b, hard, vm, amount, union, route, fixed_host, service, start, rela
                 arrives += weight[r] * x
         elif level[b, r] > 0:
             arrives += weight[r] * level[b, r]
+    if arrives > most:
+        return BIG
     if service[s, 3] and not allowed(s, a, b, len(level), fixed_host, service, start, related, scalars, there, count):
         return BIG
     for r in range(capacities, rows):
         x = level[b, r] + amount[v, r]
         if x > 0:
             arrives += weight[r] * x
+    if arrives > most:
+        return BIG
     leaves = 0
     if not hard:
         for r in range(capacities):
@@ -114,7 +120,7 @@ def shift(v, b, hard, vm, amount, union, route, fixed_host, service, start, rela
         x = level[a, r] - amount[v, r]
         if x > 0:
             leaves += weight[r] * x
-    delta = arrives + leaves - cost[a, 0] - cost[a, 1] - cost[b, 0] - cost[b, 1] + ways(v, a, b, vm, route)
+    delta = arrives + leaves + own
     if a == home:
         if count[s, 0] == total[2]:
             delta += scalars[2]
@@ -156,17 +162,19 @@ def linked(s, t, start, related):
 
 
 @inlined
-def swap(v, u, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
+def swap(v, u, limit, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
          weight, place, level, cost, there, count, having, total):  # fmt: skip
-    """Return what v and u changing places changes the cost (and the penalties) by, or BIG."""
+    """Return what v and u changing places changes the cost (and the penalties) by; BIG as for `shift`."""
     a, b, s, t = place[v, 0], place[u, 0], vm[v, 1], vm[u, 1]
     if a == b:
         return BIG
+    own = ways(v, a, b, vm, route) + ways(u, b, a, vm, route) - cost[a, 0] - cost[a, 1] - cost[b, 0] - cost[b, 1]
+    most = limit + 2 * scalars[2] - own
     first = exchanged(a, v, u, hard, vm, amount, union, weight, level)
-    if first == BIG:
+    if first > most:
         return BIG
     second = exchanged(b, u, v, hard, vm, amount, union, weight, level)
-    if second == BIG:
+    if first + second > most:
         return BIG
     if s != t:
         if service[s, 3] and not allowed(
@@ -179,8 +187,7 @@ def swap(v, u, hard, vm, amount, union, route, fixed_host, service, start, relat
             return BIG
         if service[s, 2] and service[t, 2] and linked(s, t, start, related):
             return BIG
-    delta = first + second - cost[a, 0] - cost[a, 1] - cost[b, 0] - cost[b, 1]
-    delta += ways(v, a, b, vm, route) + ways(u, b, a, vm, route)
+    delta = first + second + own
     for_v = int(b != vm[v, 0]) - int(a != vm[v, 0])
     for_u = int(a != vm[u, 0]) - int(b != vm[u, 0])
     if for_v != 0 or for_u != 0:
