@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STEPS_PER_SECOND", "Schedule", "anneal_together"]
 
-STEPS_PER_SECOND = 1_000_000
+STEPS_PER_SECOND = 3_000_000
 """Proposals of each search that count as a second where work is what counts."""
 
 CHUNK_STEPS, CHUNK_SECONDS = 1 << 16, 0.04

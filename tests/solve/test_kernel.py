@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,12 @@ import numba
 import numpy as np
 import pytest
 
+from optimizer.clock import SystemClock
 from optimizer.problem.atoms import Linear
 from optimizer.problem.evaluate import evaluate, placement_cost
-from optimizer.solve.annealing import HARD_MIX, SOFT_MIX
+from optimizer.solve.annealing import HARD_MIX, SOFT_MIX, Schedule, anneal_together
 from optimizer.solve.cost_arrays import State, lowered, state_at
+from optimizer.solve.limits import Deadline
 from tests.solve.roadef_instances import instance, random_instance
 
 if TYPE_CHECKING:
@@ -145,6 +148,35 @@ def compiled_kernel() -> Any:
     anneal = importlib.import_module("optimizer.solve.kernel").anneal
     assert hasattr(anneal, "py_func")
     return anneal
+
+
+def searched(problem: Problem, threads: int, stop: threading.Event | None = None) -> tuple[list[int], list[int]]:
+    """Let both searches run for a fixed number of proposals; the last placement, and the values on the way."""
+    fixed, start = lowered(problem)
+    told: list[tuple[list[int], int]] = []
+    schedule = Schedule(Deadline(SystemClock(), 600.0, stop), 0.0, 0.0, 400_000)
+
+    def tell(placement: Any, value: int) -> bool:
+        told.append((placement.tolist(), value))
+        return True
+
+    anneal_together(fixed, start, schedule, bound=0, seed=5, threads=threads, tell=tell)
+    assert all(placement_cost(problem, at) == value for at, value in told)
+    return (told[-1][0] if told else []), [value for _, value in told]
+
+
+def test_the_number_of_threads_never_changes_the_answer(data_dir: Path) -> None:
+    problem = instance(data_dir, "a2_4")
+    alone, together = searched(problem, 1), searched(problem, 2)
+    assert alone == together
+    assert alone[1] == sorted(alone[1], reverse=True)
+    assert len(set(alone[1])) > 1
+
+
+def test_a_search_that_may_not_run_says_nothing(data_dir: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert len(set(searched(instance(data_dir, "a1_2"), 1, stop)[1])) <= 1
 
 
 def test_small_jobs_never_load_the_compiler(data_dir: Path) -> None:
