@@ -1,7 +1,7 @@
 """Problems of cost alone, as ROADEF 2012 puts them: everything may move, nothing may break, the cost is to be small.
 
-Small ones go to CP-SAT whole, and end with a proof. For the others: annealing over shifts of single VMs, then CP-SAT
-over a few hosts at a time, until the time is over. Every answer is judged by the reference evaluator.
+Small ones go to CP-SAT whole, and end with a proof. For the others: compiled annealing, then CP-SAT over a few hosts at
+a time, until the time is over. Every answer is judged by the reference evaluator.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from optimizer.clock import SystemClock
 from optimizer.problem.atoms import Hinge
 from optimizer.problem.evaluate import evaluate
 from optimizer.problem.problem import Stage
+from optimizer.solve.cost_arrays import lowered, state_at
 from optimizer.solve.cp_sat import Model, complete_candidates
 from optimizer.solve.limits import Deadline
-from optimizer.solve.shifts import Shifts
 
 if TYPE_CHECKING:
     import threading
@@ -39,17 +39,11 @@ TINY_LITERALS = 2_000
 SMALL_LITERALS = 20_000
 """The same, after annealing has found a good start for it."""
 
-LARGEST_FOR_NEIGHBOURHOODS = 5_000
-"""With more VMs, building a neighbourhood takes longer than shifts that gain as much."""
+LARGEST_FOR_NEIGHBOURHOODS = 1_000
+"""With more VMs, building a neighbourhood takes longer than proposals that gain as much."""
 
-ANNEALING_SHARE = 0.7
+ANNEALING_SHARE = 0.95
 """Of the time; the rest is CP-SAT's."""
-
-STEPS_PER_SECOND = 5_000
-"""Shifts tried a second, about: what a second is in deterministic mode."""
-
-COOLING = 1e-4
-"""Last temperature over first."""
 
 FOREVER = 1e9
 """More work than any time limit allows."""
@@ -83,7 +77,7 @@ def solve_cost(
     Parameters
     ----------
     problem
-        In the form of ROADEF; see `Shifts`.
+        In the form of ROADEF; see `cost_arrays`.
     limits
         Where ``deterministic``, `seconds` counts work rather than time.
     progress
@@ -122,8 +116,8 @@ class _Search:
     def __init__(self, problem: Problem, limits: Limits, deadline: Deadline, tell: Callable[[str], None]) -> None:
         self.problem, self.limits, self.deadline, self.tell = problem, limits, deadline, tell
         self.rng = np.random.default_rng(limits.seed)
-        self.state = Shifts(problem)
-        self.best, self.value = problem.start.copy(), self.state.cost
+        self.fixed, self.start = lowered(problem)
+        self.best, self.value = problem.start.copy(), int(self.start.total[0])
         self.bound = aggregate_bound(problem)
 
     @property
@@ -140,48 +134,39 @@ class _Search:
         elif self.problem.vms <= LARGEST_FOR_NEIGHBOURHOODS:
             self._neighbourhoods()
 
-    def _keep(self, placement: NDArray[np.int64] | NDArray[np.int32], value: int, by: str) -> None:
-        self.best, self.value = placement.astype(np.int32), value
-        self.tell(f"{by}: cost {value}, bound {self.bound}")
+    def _better(self, placement: NDArray[np.int64] | NDArray[np.int32], value: int, by: str) -> None:
+        if value < self.value:
+            self.best, self.value = placement.astype(np.int32), value
+            self.tell(f"{by}: cost {value}, bound {self.bound}")
 
-    # -- shifts --------------------------------------------------------------------------------------------------
+    # -- annealing -----------------------------------------------------------------------------------------------
 
     def _anneal(self) -> None:
-        """Take the best shift of one VM after another, and worse ones with a chance that fades.
+        """Let the compiled search have its share; numba is imported here, so that small jobs never wait for it."""
+        from optimizer.solve.annealing import STEPS_PER_SECOND, Schedule, anneal_together
 
-        The first temperature is 1 x (cost after a descent - bound) / hosts, as trials on the challenge suggest.
-        """
+        if self.over:
+            return
         share = 1.0 if self.problem.vms > LARGEST_FOR_NEIGHBOURHOODS else ANNEALING_SHARE
-        most = int(self.limits.seconds * STEPS_PER_SECOND * share)
-        span = self.deadline.left() * share
-        rest = self.deadline.left() - span
-        descent, first = self.problem.vms, 0.0
-        seen, step = self.value, 0
-        while not self.over and self.problem.vms:
-            done = step / max(most, 1) if self.limits.deterministic else 1 - (self.deadline.left() - rest) / span
-            if done >= 1:
-                break
-            if step == descent:
-                first = max(self.state.cost - self.bound, 0) / self.problem.hosts
-            self._step(first * COOLING**done)
-            step += 1
-            if step % 1000 == 0 and self.value < seen:
-                seen = self.value
-                self.tell(f"shifts: cost {self.value}, bound {self.bound}")
+        seconds = self.deadline.left()
+        anneal_together(
+            self.fixed,
+            self.start,
+            Schedule(
+                deadline=self.deadline,
+                seconds=seconds * share,
+                spare=seconds * (1 - share),
+                steps=int(self.limits.seconds * share * STEPS_PER_SECOND) if self.limits.deterministic else None,
+            ),
+            bound=self.bound,
+            seed=self.limits.seed,
+            threads=self.limits.workers,
+            tell=self._found,
+        )
 
-    def _step(self, temperature: float) -> None:
-        state, vm = self.state, int(self.rng.integers(self.problem.vms))
-        allowed = state.allowed(vm)
-        if not allowed.any():
-            return
-        deltas = np.where(allowed, state.deltas(vm), np.iinfo(np.int64).max)
-        target = int(deltas.argmin())
-        delta = int(deltas[target])
-        if delta >= 0 and (temperature <= 0 or self.rng.random() >= math.exp(-delta / temperature)):
-            return
-        state.move(vm, target, delta)
-        if state.cost < self.value:
-            self.best, self.value = state.at.astype(np.int32), state.cost
+    def _found(self, placement: NDArray[np.int64], value: int) -> bool:
+        self._better(placement, value, "annealing")
+        return not self.over
 
     # -- CP-SAT --------------------------------------------------------------------------------------------------
 
@@ -216,8 +201,6 @@ class _Search:
         )
 
     def _adopt(self, placement: NDArray[np.int32] | None, by: str) -> None:
-        if placement is None:
-            return
-        self.state.become(placement)
-        if self.state.cost < self.value:
-            self._keep(placement, self.state.cost, by)
+        if placement is not None:
+            state = state_at(self.fixed, self.start, placement.astype(np.int64), 0)
+            self._better(placement, int(state.total[0]), by)

@@ -1,0 +1,27 @@
+"""How kernels are compiled: without the interpreter lock, and kept in a cache beside the source (or the user's)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from numba import njit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["compiled", "inlined"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+"""Kernels allocate nothing, so they need no reference counts: counting made each proposal ten times slower."""
+
+
+def compiled(function: F) -> F:
+    """Compile a kernel."""
+    return cast("F", njit(**OPTIONS)(function))
+
+
+def inlined(function: F) -> F:
+    """Compile a part of a kernel that becomes part of each caller."""
+    return cast("F", njit(forceinline=True, **OPTIONS)(function))

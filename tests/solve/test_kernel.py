@@ -1,0 +1,197 @@
+"""The compiled search counts as the reference evaluator does, along random walks, and as plain Python does."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import pytest
+
+from optimizer.clock import SystemClock
+from optimizer.problem.atoms import Linear
+from optimizer.problem.evaluate import evaluate, placement_cost
+from optimizer.solve.annealing import HARD_MIX, SOFT_MIX, Schedule, anneal_together
+from optimizer.solve.cost_arrays import State, lowered, state_at
+from optimizer.solve.limits import Deadline
+from tests.solve.roadef_instances import instance, random_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from optimizer.problem.problem import Problem
+    from optimizer.solve.cost_arrays import Fixed
+
+KERNELS = ("compiled", "kernel_parts", "kernel_big", "kernel")
+
+ALL_KINDS = (1000, 1200, 1900, 2400, 3000, 3600)
+"""A mix in which squeezes and emigrations are as frequent as all others."""
+
+
+class Walk:
+    """A random walk of the kernel over a problem."""
+
+    def __init__(self, problem: Problem, seed: int, *, hard: bool, mix: tuple[int, ...], anneal: Any = None) -> None:
+        self.problem, self.hard, self.mix = problem, hard, np.array(mix, np.int64)
+        self.fixed, start = lowered(problem)
+        self.state = state_at(self.fixed, start, start.place[:, 0], seed)
+        self.state.weight[: len(self.fixed.union)] = 0 if hard else 3
+        self.loose = self.fixed.service.copy()
+        self.loose[:, 1:3] = 0
+        self.room = np.zeros((64, 2), np.int64), np.zeros(problem.vms, np.uint8)
+        self.anneal = anneal or importlib.import_module("optimizer.solve.kernel").anneal
+
+    def go(self, steps: int, temperature: float) -> None:
+        given = (steps, temperature, temperature, self.hard, 0, self.mix, self.loose, *self.room)
+        self.anneal(*given, *self.fixed.arrays(), *self.state.arrays())
+
+    @property
+    def at(self) -> list[int]:
+        return self.state.place[:, 0].tolist()
+
+
+def check(walk: Walk) -> None:
+    """Every sum as if counted anew, the cost as the evaluator says, nothing worse than it may be."""
+    state, problem = walk.state, walk.problem
+    assert int(state.total[0]) == placement_cost(problem, walk.at)
+    assert int(state.total[4]) == placement_cost(problem, state.best.tolist())
+    anew = state_at(walk.fixed, state, state.place[:, 0], 0)
+    for name in ("level", "cost", "there", "count"):
+        assert np.array_equal(getattr(state, name), getattr(anew, name)), name
+    assert state.total[:3].tolist() == anew.total[:3].tolist()
+    assert listed(state) == {v: h for v, h in enumerate(walk.at)}
+    worse = evaluate(problem, walk.at).worse
+    assert evaluate(problem, state.best.tolist()).worse == ()
+    assert not worse or (not walk.hard and all(isinstance(problem.atoms[i.atom], Linear) for i in worse))
+
+
+def listed(state: State) -> dict[int, int]:
+    """Which host each VM is listed on."""
+    out = {}
+    for host, first in enumerate(state.head.tolist()):
+        vm = first
+        while vm >= 0:
+            out[vm] = host
+            vm = int(state.place[vm, 1])
+    return out
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_random_walks_over_tiny_instances_are_counted_right(tmp_path: Path, hard: bool) -> None:
+    moved = broken = 0
+    for seed in range(25):
+        problem = random_instance(tmp_path, seed, machines=4 + seed % 3, processes=5 + seed % 7)
+        broken += bool(evaluate(problem, problem.start.tolist()).excess)
+        walk = Walk(problem, seed, hard=hard, mix=ALL_KINDS if hard else SOFT_MIX)
+        for _ in range(8):
+            before = walk.at
+            walk.go(150, 50.0)
+            moved += before != walk.at
+            check(walk)
+    assert moved > 60
+    assert broken > 5
+
+
+@pytest.mark.parametrize("hard", [True, False])
+@pytest.mark.parametrize("name", ["a1_2", "a2_1", "a2_2", "a2_3"])
+def test_random_walks_of_a_million_proposals_are_counted_right(data_dir: Path, name: str, hard: bool) -> None:
+    walk = Walk(instance(data_dir, name), 1, hard=hard, mix=HARD_MIX if hard else SOFT_MIX)
+    first = int(walk.state.total[0])
+    for temperature in (1e6, 1e5, 0.0):
+        walk.go(350_000, temperature)
+        check(walk)
+    assert int(walk.state.total[0]) < first
+
+
+@pytest.fixture
+def plain() -> Iterator[Any]:
+    """The kernel as plain Python, which is its oracle."""
+    names = [f"optimizer.solve.{k}" for k in KERNELS]
+    kept = {name: sys.modules.pop(name, None) for name in names}
+    numba.config.DISABLE_JIT = 1
+    yield importlib.import_module("optimizer.solve.kernel").anneal
+    numba.config.DISABLE_JIT = 0
+    for name, module in kept.items():
+        sys.modules.pop(name)
+        if module is not None:
+            sys.modules[name] = module
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_compiled_and_plain_make_the_same_moves(tmp_path: Path, plain: Any, hard: bool) -> None:
+    oracles = []
+    for seed in range(6):
+        problem = random_instance(tmp_path, seed, machines=5, processes=9)
+        oracle = Walk(problem, seed, hard=hard, mix=ALL_KINDS, anneal=plain)
+        oracle.go(600, 40.0)
+        check(oracle)
+        oracles.append((problem, oracle))
+    assert not hasattr(plain, "py_func")
+    from_cache = compiled_kernel()
+    for seed, (problem, oracle) in enumerate(oracles):
+        walk = Walk(problem, seed, hard=hard, mix=ALL_KINDS, anneal=from_cache)
+        walk.go(600, 40.0)
+        assert walk.at == oracle.at
+        assert walk.state.total.tolist() == oracle.state.total.tolist()
+
+
+def compiled_kernel() -> Any:
+    """Import the kernel once more, compiled."""
+    numba.config.DISABLE_JIT = 0
+    for k in KERNELS:
+        sys.modules.pop(f"optimizer.solve.{k}", None)
+    anneal = importlib.import_module("optimizer.solve.kernel").anneal
+    assert hasattr(anneal, "py_func")
+    return anneal
+
+
+def searched(problem: Problem, threads: int, stop: threading.Event | None = None) -> tuple[list[int], list[int]]:
+    """Let both searches run for a fixed number of proposals; the last placement, and the values on the way."""
+    fixed, start = lowered(problem)
+    told: list[tuple[list[int], int]] = []
+    schedule = Schedule(Deadline(SystemClock(), 600.0, stop), 0.0, 0.0, 400_000)
+
+    def tell(placement: Any, value: int) -> bool:
+        told.append((placement.tolist(), value))
+        return True
+
+    anneal_together(fixed, start, schedule, bound=0, seed=5, threads=threads, tell=tell)
+    assert all(placement_cost(problem, at) == value for at, value in told)
+    return (told[-1][0] if told else []), [value for _, value in told]
+
+
+def test_the_number_of_threads_never_changes_the_answer(data_dir: Path) -> None:
+    problem = instance(data_dir, "a2_4")
+    alone, together = searched(problem, 1), searched(problem, 2)
+    assert alone == together
+    assert alone[1] == sorted(alone[1], reverse=True)
+    assert len(set(alone[1])) > 1
+
+
+def test_a_search_that_may_not_run_says_nothing(data_dir: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert len(set(searched(instance(data_dir, "a1_2"), 1, stop)[1])) <= 1
+
+
+def test_small_jobs_never_load_the_compiler(data_dir: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from optimizer.solve.limits import Limits;"
+        "from optimizer.solve.roadef import solve_cost; from tests.solve.roadef_instances import instance;"
+        "assert solve_cost(instance(Path(sys.argv[1]), 'a1_1'), Limits(seconds=30)).value == 44306501;"
+        "assert 'numba' not in sys.modules"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code, str(data_dir)], cwd=root, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_lowering_keeps_what_rules_ask_apart(tmp_path: Path) -> None:
+    fixed: Fixed = lowered(random_instance(tmp_path, 3))[0]
+    assert fixed.service[:, 3].tolist() == sorted(fixed.service[:, 3].tolist(), reverse=True)
+    assert fixed.union.tolist() == [1, 0]
