@@ -48,12 +48,14 @@ def recreate(
     best, kept, stale = work.measure(), work.placement.copy(), 0
     while stale < rounds and not deadline.over() and not bounds.met(work.values()):
         before = work.placement.copy()
+        if (before == work.problem.start).all():
+            break
         _ruin(work, random)
         seeded = replace(limits, seed=int(random.integers(2**31)))
         jitter = np.exp(random.normal(0.0, SPREAD, work.problem.vms))
         Mender(work, bounds, seeded, deadline, acceptable, jitter).by_chains()
         found = work.measure()
-        if found > _slightly_worse(best) or not acceptable(work.placement):
+        if found > _slightly_worse(best) or not work.is_no_worse() or not acceptable(work.placement):
             work.become(before)
         stale = 0 if found < best else stale + 1
         if found < best and (work.placement != before).any():
@@ -67,7 +69,7 @@ def _slightly_worse(measure: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _ruin(work: Work, random: np.random.Generator) -> None:
-    """Send a few VMs home, and with them all that came where they return to: the state stays one that may be."""
+    """Send a few VMs home, and with them all that came where they return to: so hosts hold what they held at first."""
     start, now = work.problem.start, work.placement
     moved = np.flatnonzero(now != start)
     first = int(random.choice(moved))

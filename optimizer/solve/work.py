@@ -124,6 +124,18 @@ class Work:
             out[Stage.PRICED] += MILLI * out[Stage.MOVING]
         return out
 
+    def is_no_worse(self) -> bool:
+        """Whether no instance of a must or a guard exceeds what it was at the start."""
+        for tally, domain, excess in self.tally.excesses():
+            if tally.atom.asked.hardness is Hardness.SHOULD:
+                continue
+            if isinstance(tally, LinearTally):
+                if tally.load[domain] > tally.ceiling[domain]:
+                    return False
+            elif excess > tally.allowed(domain):
+                return False
+        return True
+
     def measure(self) -> tuple[int, ...]:
         """Return `values` in the order of the stages, to be compared."""
         return tuple(self.values().values())
