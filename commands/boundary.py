@@ -159,7 +159,8 @@ def _flush(code: int) -> int:
         _to_nowhere(sys.stdout)
     except OSError as error:
         _to_nowhere(sys.stdout)
-        complain(f"standard output: {error.strerror or error}")
+        if code != Exit.INPUT:  # otherwise it has been said
+            complain(f"standard output: {error.strerror or error}")
         return Exit.INPUT
     return code
 

@@ -98,6 +98,10 @@ class Reception:
         least = float(company.min(initial=0.0))
         return np.asarray(hosts[company == least])
 
+    def is_harmed(self, vm: int, host: int) -> bool:
+        """Whether the VM's arrival there would add harm of shoulds."""
+        return bool(self._new_harm(vm, np.array([host]), Hardness.SHOULD)[0])
+
     def _best(self, vm: int, hosts: NDArray[np.int64]) -> int:
         harm = self._new_harm(vm, hosts, Hardness.SHOULD) + self._company(vm, hosts, Hardness.SHOULD)
         hosts = hosts[harm == harm.min()]
@@ -159,13 +163,21 @@ class Reception:
 
 
 def receive(work: Work, vms: Iterable[int], *, tight: bool, stop: Callable[[], bool]) -> list[int]:
-    """Place VMs one by one, in order; return those that found no room."""
+    """Place VMs one by one, in order; return those that found no room.
+
+    A VM that would only carry the harm of a should from one host to another stays at home.
+    """
     reception = Reception(work, tight=tight)
     waiting = []
     for vm in vms:
         host = None if stop() else reception.host_for(vm)
         if host is None:
             waiting.append(vm)
+        elif reception.is_harmed(vm, host):
+            home, before = int(work.placement[vm]), work.measure()
+            work.put(vm, host)
+            if work.measure() >= before:
+                work.put(vm, home)
         else:
             work.put(vm, host)
     return waiting

@@ -37,7 +37,7 @@ def test_it_never_gets_worse_and_stays_no_worse_than_the_start(kinds: tuple[str,
         assert work.measure() <= before
         assert not evaluate(problem, work.placement.tolist()).worse
         assert work.is_no_worse()
-    assert changed or "at_least" in kinds
+    assert changed or kinds[1] != "at_most"  # the others leave nothing to be found on problems so small
 
 
 def test_a_veto_leaves_everything_as_it_was() -> None:
