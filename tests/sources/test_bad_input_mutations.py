@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from constraints import CATALOGUE, SHIPPED
 from optimizer.errors import InputError
 from optimizer.sources import csv_table
 from optimizer.sources import overlay as overlay_module
@@ -18,6 +19,7 @@ from optimizer.sources.fleet_csv import import_csv
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.overlay import apply_overlay, overlaid
 from optimizer.sources.plan_json import plan_document, plan_from_document
+from optimizer.sources.policy_yaml import policy_from_document
 from optimizer.sources.safe_yaml import load_yaml
 from tests.sources.mutations import mutate, mutate_bytes
 from tests.sources.samples import FLEET_TEXT, OVERLAY, PLAN_TEXT, full_fleet
@@ -30,6 +32,7 @@ MUTATIONS = 5_000
 """For each format; four of five damage the parsed document, one the bytes."""
 
 OVERLAY_OBJECT = load_yaml(OVERLAY.encode(), "x")
+DOLPHIN = SHIPPED["dolphin"].read_bytes()
 
 
 def outcome(read: Callable[[], object], number: int) -> bool:
@@ -86,6 +89,24 @@ def test_damaged_bytes(name: str) -> None:
         damaged = mutate_bytes(data, random)
         good += outcome(lambda damaged=damaged: read(parse_json(damaged, "x")), number)
     assert 0 < good < MUTATIONS // 10
+
+
+def test_damaged_policies() -> None:
+    random, good = Random("policy"), 0
+    text = json.dumps(load_yaml(DOLPHIN, "x"))
+    for number in range(MUTATIONS * 4 // 5):
+        damaged = mutate(json.loads(text), random)
+        good += outcome(lambda damaged=damaged: read_policy_document(damaged), number)
+    assert 0.02 < good / MUTATIONS < 0.6
+    for number in range(MUTATIONS // 5):
+        raw = mutate_bytes(DOLPHIN, random)
+        outcome(lambda raw=raw: read_policy_document(load_yaml(raw, "x")), number)
+
+
+def read_policy_document(document: object) -> None:
+    """A policy that was let in has rules with names."""
+    for rule in policy_from_document(document, "x", CATALOGUE).rules:
+        assert rule.name
 
 
 def test_damaged_overlay_files(monkeypatch: pytest.MonkeyPatch) -> None:
