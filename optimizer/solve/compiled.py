@@ -14,6 +14,7 @@ __all__ = ["compiled", "inlined"]
 F = TypeVar("F", bound="Callable[..., Any]")
 
 OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+OPTIONS["fastmath"] = {"reassoc", "nsz", "nnan", "contract"}  # sums of whole numbers below 2**53: exact in any order
 """Kernels allocate nothing, so they need no reference counts: counting made each proposal ten times slower."""
 
 

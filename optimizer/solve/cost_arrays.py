@@ -4,6 +4,9 @@ For problems in the form of ROADEF 2012: every VM in at most one set (its servic
 and conflicts on hosts, one cost of moves. Capacity and hinges have one form, so they share their rows: a *level* a
 host, (sum of amounts there + offset), that costs ``weight x max(0, level)``. The first rows are capacities; their
 weight is 0 where a search keeps to them, and a penalty where it may pass them.
+
+Levels, amounts and weights are whole numbers in float64: a loop over a row then becomes a few vector instructions, and
+sums are exact in any order as long as they stay below 2**53, which `lowered` makes sure of.
 """
 
 from __future__ import annotations
@@ -25,12 +28,20 @@ if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
 
     Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+    Array = NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64]
 
 __all__ = ["Fixed", "State", "lowered", "state_at"]
 
 T = TypeVar("T")
 
 KNOWN = (Linear, AtMost, AtLeast, Needs, Hinge, MoveCost)
+
+EXACT = 2**52
+"""No sum may come near 2**53, up to where float64 counts whole numbers."""
+
+LANES = 4
+"""Numbers of a row that are worked on at once."""
 
 LOG = 4096
 """Moves remembered since the best placement; with more of them the whole placement is copied."""
@@ -45,7 +56,8 @@ class Fixed:
     vm
         [V, 3]: home, service, cost of being away (without route).
     amount
-        [V, rows]: what a VM adds to each level.
+        float64 [2 V, rows]: row 2 v is what VM v adds to each level of a host, row 2 v + 1 what it adds at home, where
+        a capacity with `union` counts it anyway. Rows are filled up to a multiple of `LANES`.
     union
         [C]: 1 where a VM that is away still counts at home.
     route
@@ -61,11 +73,11 @@ class Fixed:
     order
         [2, V]: the VMs by size, and each VM's place therein.
     scalars
-        C, the first neighborhood's column, weight of the most moved service.
+        C, the first neighborhood's column, weight of the most moved service, the largest penalty.
     """
 
     vm: Ints
-    amount: Ints
+    amount: Floats
     union: Ints
     route: Ints
     host: Ints
@@ -75,7 +87,7 @@ class Fixed:
     order: Ints
     scalars: Ints
 
-    def arrays(self) -> tuple[Ints, ...]:
+    def arrays(self) -> tuple[Array, ...]:
         """Return all of them, in the order in which kernels take them."""
         return tuple(getattr(self, f.name) for f in fields(self))
 
@@ -87,13 +99,13 @@ class State:
     Attributes
     ----------
     weight
-        [rows]: of each level; the first C are penalties.
+        float64 [rows]: of each level; the first C are penalties.
     place
         [V, 3]: the VM's host, the next VM there, the one before (-1: none).
     head
         [H]: the first VM of each host.
     level
-        [H, rows]: sum of amounts there + offset.
+        float64 [H, rows]: sum of amounts there + offset.
     cost
         [H, 2]: of the hinges; of the penalties.
     there
@@ -110,10 +122,10 @@ class State:
         [2]: state of the random numbers.
     """
 
-    weight: Ints
+    weight: Floats
     place: Ints
     head: Ints
-    level: Ints
+    level: Floats
     cost: Ints
     there: NDArray[np.int32]
     count: Ints
@@ -123,7 +135,7 @@ class State:
     best: Ints
     random: Ints
 
-    def arrays(self) -> tuple[NDArray[np.int64] | NDArray[np.int32], ...]:
+    def arrays(self) -> tuple[Array, ...]:
         """Return all of them, in the order in which kernels take them."""
         return tuple(getattr(self, f.name) for f in fields(self))
 
@@ -144,7 +156,7 @@ def lowered(problem: Problem) -> tuple[Fixed, State]:
     if any(a.level for a in capacities):
         raise _refused("capacity belongs to hosts")
     rows = [*(a.amount for a in capacities), *(a.amount for a in hinges)]
-    amount = np.ascontiguousarray(np.array(rows, np.int64).reshape(len(rows), problem.vms).T)
+    amount = _amounts(rows, np.array([a.union for a in capacities], bool), problem.vms)
     moving = services.moving
     route = np.zeros((problem.hosts, problem.hosts), np.int64)
     if moving.route is not None:
@@ -162,16 +174,16 @@ def lowered(problem: Problem) -> tuple[Fixed, State]:
         start=services.begin,
         related=services.related,
         order=np.stack([order, np.argsort(order)]),
-        scalars=np.array([len(capacities), services.first_neighborhood, moving.set_weight], np.int64),
+        scalars=np.array([len(capacities), services.first_neighborhood, moving.set_weight, 0], np.int64),
     )
-    offset = np.array([*(a.base - a.limit for a in capacities), *(a.offset for a in hinges)], np.int64).reshape(
-        len(rows), problem.hosts
-    )
+    offset = _filled([*(a.base - a.limit for a in capacities), *(a.offset for a in hinges)], problem.hosts)
     used = _used(fixed, problem.start.astype(np.int64), problem.hosts)
-    base = np.ascontiguousarray(offset.T)
+    base = offset
     held = slice(len(capacities))
     base[:, held] = np.minimum(base[:, held], -used[:, held])  # never worse than at the start
-    weight = np.array([0] * len(capacities) + [a.weight for a in hinges], np.int64)
+    weight = np.zeros(amount.shape[1])
+    weight[len(capacities) : len(rows)] = [a.weight for a in hinges]
+    fixed.scalars[3] = _largest_penalty(amount, base, weight, len(capacities))
     state = _state(fixed, services.bound, weight, base, problem.start.astype(np.int64))
     fixed.service[: services.bound, 1] = np.minimum(
         fixed.service[: services.bound, 1], state.count[: services.bound, 1]
@@ -203,18 +215,45 @@ def _sizes(problem: Problem, capacities: list[Linear]) -> NDArray[np.float64]:
     return size
 
 
-def _used(fixed: Fixed, at: Ints, hosts: int) -> Ints:
-    """Return [H, rows]: amounts added up where they count."""
-    out = np.zeros((hosts, fixed.amount.shape[1]), np.int64)
-    np.add.at(out, at, fixed.amount)
-    away = np.flatnonzero(at != fixed.vm[:, 0])
-    held = np.zeros((len(away), fixed.amount.shape[1]), np.int64)
-    held[:, : len(fixed.union)] = fixed.amount[away, : len(fixed.union)] * fixed.union
-    np.add.at(out, fixed.vm[away, 0], held)
+def _filled(rows: list[Ints], length: int) -> Floats:
+    """Return float64 [length, rows], and columns of 0 up to a multiple of `LANES`."""
+    out = np.zeros((length, -(-len(rows) // LANES) * LANES))
+    for r, row in enumerate(rows):
+        out[:, r] = row
     return out
 
 
-def _state(fixed: Fixed, bound: int, weight: Ints, base: Ints, at: Ints) -> State:
+def _amounts(rows: list[Ints], union: NDArray[np.bool_], vms: int) -> Floats:
+    """Return `Fixed.amount`."""
+    out = np.repeat(_filled(rows, vms), 2, axis=0)
+    out[1::2, np.flatnonzero(union)] = 0
+    return out
+
+
+def _largest_penalty(amount: Floats, base: Floats, weight: Floats, capacities: int) -> int:
+    """Return how large a penalty may be so that all sums are exact.
+
+    Raises
+    ------
+    ValueError
+        If the costs alone are too large for that.
+    """
+    most = np.abs(base).sum(axis=0) + np.abs(amount[::2]).sum(axis=0)
+    if float((most * np.maximum(weight, 1)).sum()) >= EXACT:
+        raise _refused(f"costs below {EXACT}")
+    return int(max(1.0, EXACT / 2 / max(1.0, float(most[:capacities].sum()))))
+
+
+def _used(fixed: Fixed, at: Ints, hosts: int) -> Floats:
+    """Return [H, rows]: amounts added up where they count."""
+    out = np.zeros((hosts, fixed.amount.shape[1]))
+    np.add.at(out, at, fixed.amount[::2])
+    away = np.flatnonzero(at != fixed.vm[:, 0])
+    np.add.at(out, fixed.vm[away, 0], fixed.amount[2 * away] - fixed.amount[2 * away + 1])
+    return out
+
+
+def _state(fixed: Fixed, bound: int, weight: Floats, base: Floats, at: Ints) -> State:
     vms, hosts, services = len(at), len(base), len(fixed.service)
     capacities = len(fixed.union)
     level = base + _used(fixed, at, hosts)
@@ -232,7 +271,7 @@ def _state(fixed: Fixed, bound: int, weight: Ints, base: Ints, at: Ints) -> Stat
     most = int(count[:, 0].max(initial=0))
     away = at != home
     moves = int(fixed.vm[away, 2].sum()) + int(fixed.route[home, at].sum()) + most * int(fixed.scalars[2])
-    cost = np.stack([paid[:, capacities:].sum(axis=1), paid[:, :capacities].sum(axis=1)], axis=1)
+    cost = np.stack([paid[:, capacities:].sum(axis=1), paid[:, :capacities].sum(axis=1)], axis=1).astype(np.int64)
     value = int(cost[:, 0].sum()) + moves
     place, head = _lists(at, hosts)
     return State(

@@ -21,7 +21,7 @@ def roomiest(v, random, first, last, vm, amount, union, route, fixed_host, servi
              weight, place, level, cost, there, count, having, total):  # fmt: skip
     """Return the host to which v goes most cheaply: not `first` or, where `last` is not -1, in its neighborhood."""
     hosts = len(level)
-    at, found, least = draw(random, hosts), -1, BIG >> 1
+    at, found, least = draw(random, hosts), -1, BIG / 2
     for _ in range(hosts):
         at += 1
         if at >= hosts:
@@ -48,8 +48,9 @@ def in_the_way(v, b, random, vm, amount, union, place, head, level, tried):
         if u != v and not tried[u]:
             clears = 0
             for r in range(len(union)):
-                if level[b, r] > 0 and (union[r] == 0 or vm[u, 0] != b):
-                    clears += (min(level[b, r], amount[u, r]) << 12) // level[b, r]
+                over_by = int(level[b, r])
+                if over_by > 0:
+                    clears += (min(over_by, int(amount[2 * u + int(vm[u, 0] == b), r])) << 12) // over_by
             clears = clears * (64 + draw(random, 64))
             if clears > most:
                 found, most = u, clears

@@ -11,7 +11,7 @@ from optimizer.solve.compiled import compiled, inlined
 
 __all__ = ["BIG", "better", "draw", "put", "shift", "sound", "swap"]
 
-BIG = 1 << 61
+BIG = float(1 << 61)
 """The change of a move that is not allowed."""
 
 MASK = 0xFFFFFFFF
@@ -79,48 +79,55 @@ def ways(v, a, b, vm, route):
 
 
 @inlined
+def cost_with(h, i, first, weight, level, amount):
+    """Return what host h costs, of the rows from `first` on, when row i of the amounts comes to it."""
+    out = 0.0
+    for r in range(first, len(weight)):
+        x = level[h, r] + amount[i, r]
+        out += weight[r] * (x if x > 0.0 else 0.0)
+    return out
+
+
+@inlined
+def cost_without(h, i, first, weight, level, amount):
+    """Return what host h costs, of the rows from `first` on, when row i of the amounts goes."""
+    out = 0.0
+    for r in range(first, len(weight)):
+        x = level[h, r] - amount[i, r]
+        out += weight[r] * (x if x > 0.0 else 0.0)
+    return out
+
+
+@inlined
+def fits(h, i, capacities, level, amount):
+    """Whether host h keeps to its capacities when row i of the amounts comes to it."""
+    over = 0.0
+    for r in range(capacities):
+        x = level[h, r] + amount[i, r]
+        over += x if x > 0.0 else 0.0
+    return over == 0.0
+
+
+@inlined
 def shift(v, b, limit, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
           weight, place, level, cost, there, count, having, total):  # fmt: skip
     """Return what taking v to host b changes the cost (and the penalties) by; BIG if not allowed or over `limit`."""
     a, home, s = place[v, 0], vm[v, 0], vm[v, 1]
-    capacities, rows = len(union), len(weight)
     if a == b:
+        return BIG
+    capacities = len(union)
+    first = capacities if hard else 0
+    into, out = 2 * v + int(b == home), 2 * v + int(a == home)
+    if hard and not fits(b, into, capacities, level, amount):
         return BIG
     own = ways(v, a, b, vm, route) - cost[a, 0] - cost[a, 1] - cost[b, 0] - cost[b, 1]
     most = limit + scalars[2] - own
-    arrives = 0
-    for r in range(capacities):
-        if union[r] == 0 or b != home:
-            x = level[b, r] + amount[v, r]
-            if x > 0:
-                if hard:
-                    return BIG
-                arrives += weight[r] * x
-        elif level[b, r] > 0:
-            arrives += weight[r] * level[b, r]
+    arrives = cost_with(b, into, first, weight, level, amount)
     if arrives > most:
         return BIG
     if service[s, 3] and not allowed(s, a, b, len(level), fixed_host, service, start, related, scalars, there, count):
         return BIG
-    for r in range(capacities, rows):
-        x = level[b, r] + amount[v, r]
-        if x > 0:
-            arrives += weight[r] * x
-    if arrives > most:
-        return BIG
-    leaves = 0
-    if not hard:
-        for r in range(capacities):
-            x = level[a, r]
-            if union[r] == 0 or a != home:
-                x -= amount[v, r]
-            if x > 0:
-                leaves += weight[r] * x
-    for r in range(capacities, rows):
-        x = level[a, r] - amount[v, r]
-        if x > 0:
-            leaves += weight[r] * x
-    delta = arrives + leaves + own
+    delta = arrives + cost_without(a, out, first, weight, level, amount) + own
     if a == home:
         if count[s, 0] == total[2]:
             delta += scalars[2]
@@ -132,22 +139,20 @@ def shift(v, b, limit, hard, vm, amount, union, route, fixed_host, service, star
 @inlined
 def exchanged(h, out, into, hard, vm, amount, union, weight, level):
     """Return what host h costs (with penalties) once `into` has come in place of `out`, or BIG."""
-    capacities, rows = len(union), len(weight)
-    after = 0
-    for r in range(capacities):
-        x = level[h, r]
-        if union[r] == 0 or h != vm[out, 0]:
-            x -= amount[out, r]
-        if union[r] == 0 or h != vm[into, 0]:
-            x += amount[into, r]
-        if x > 0:
-            if hard:
-                return BIG
-            after += weight[r] * x
-    for r in range(capacities, rows):
-        x = level[h, r] - amount[out, r] + amount[into, r]
-        if x > 0:
-            after += weight[r] * x
+    i, j = 2 * out + int(h == vm[out, 0]), 2 * into + int(h == vm[into, 0])
+    first = 0
+    if hard:
+        first = len(union)
+        over = 0.0
+        for r in range(first):
+            x = level[h, r] - amount[i, r] + amount[j, r]
+            over += x if x > 0.0 else 0.0
+        if over > 0.0:
+            return BIG
+    after = 0.0
+    for r in range(first, len(weight)):
+        x = level[h, r] - amount[i, r] + amount[j, r]
+        after += weight[r] * (x if x > 0.0 else 0.0)
     return after
 
 
@@ -203,16 +208,16 @@ def swap(v, u, limit, hard, vm, amount, union, route, fixed_host, service, start
 @inlined
 def paid(h, capacities, weight, level, cost, total):
     """Bring the cost of host h up to date, and the totals with it."""
-    penalty, value = 0, 0
+    penalty, value = 0.0, 0.0
     for r in range(capacities):
-        if level[h, r] > 0:
-            penalty += weight[r] * level[h, r]
+        x = level[h, r]
+        penalty += weight[r] * (x if x > 0.0 else 0.0)
     for r in range(capacities, len(weight)):
-        if level[h, r] > 0:
-            value += weight[r] * level[h, r]
-    total[0] += value - cost[h, 0]
-    total[1] += penalty - cost[h, 1]
-    cost[h, 0], cost[h, 1] = value, penalty
+        x = level[h, r]
+        value += weight[r] * (x if x > 0.0 else 0.0)
+    total[0] += int(value) - cost[h, 0]
+    total[1] += int(penalty) - cost[h, 1]
+    cost[h, 0], cost[h, 1] = int(value), int(penalty)
 
 
 @inlined
@@ -238,14 +243,11 @@ def put(v, b, vm, amount, union, route, fixed_host, service, scalars,
     """Take v to host b, whatever that breaks; all sums follow."""
     a, home, s = place[v, 0], vm[v, 0], vm[v, 1]
     capacities = len(union)
-    for r in range(capacities):
-        if union[r] == 0 or a != home:
-            level[a, r] -= amount[v, r]
-        if union[r] == 0 or b != home:
-            level[b, r] += amount[v, r]
-    for r in range(capacities, len(weight)):
-        level[a, r] -= amount[v, r]
-        level[b, r] += amount[v, r]
+    into, out = 2 * v + int(b == home), 2 * v + int(a == home)
+    for r in range(len(weight)):
+        level[a, r] -= amount[out, r]
+    for r in range(len(weight)):
+        level[b, r] += amount[into, r]
     paid(a, capacities, weight, level, cost, total)
     paid(b, capacities, weight, level, cost, total)
     total[0] += ways(v, a, b, vm, route)
