@@ -37,21 +37,39 @@ CHUNK_STEPS, CHUNK_SECONDS = 1 << 16, 0.04
 MEETINGS, SHARING = (0.1, 0.2, 0.4, 0.6, 0.7, 0.8, 0.87, 0.93, 1.0), 0.7
 """When both say what they found, in parts of the whole, and from when on they share it: before, all is too warm."""
 
-WARMTH, COOLING, TAIL = 1.0, 1e-3, 0.95
-"""First temperature over (cost after a descent - bound) / hosts; last over first; from when on it is 0."""
+TAIL = 0.95
+"""From when on the temperature is 0."""
 
 DESCENT = 300
 """Proposals a VM at temperature 0, to know what to warm up to."""
 
-HARD_MIX = (1700, 1800, 2800, 3750, 4086, 4094)
-SOFT_MIX = (1900, 2000, 3000, 3900, 4096, 4096)
-"""Of 4096 proposals: see `kernel.anneal`."""
+LENIENCE, STRICT = 0.2, 0.6
+"""Share of the hosts that may pass a capacity at first; from there it falls, to none at this part of the whole.
 
-LENIENCE, STRICT = 0.3, 0.5
-"""Share of the hosts that may pass a capacity at first; from there it falls, to none at this part of the whole."""
+Asked for sooner, or all at once, the penalties overshoot and undo what the warm part had found.
+"""
 
-PENALTY_SHARE = 0.3
+PENALTY_SHARE = 0.05
 """First penalty over the median weight of the costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a search goes about it.
+
+    `mix`: of 4096 proposals, see `kernel.anneal`. `warmth`: the first temperature over (cost after a descent - bound) /
+    hosts. `cooling`: the last temperature over the first.
+    """
+
+    hard: bool
+    mix: tuple[int, ...]
+    warmth: float
+    cooling: float
+
+
+HARD = Manner(hard=True, mix=(1700, 1800, 2800, 3750, 4086, 4094), warmth=1.0, cooling=1e-3)
+SOFT = Manner(hard=False, mix=(1900, 2000, 3200, 4040, 4096, 4096), warmth=0.5, cooling=3e-3)
+"""One keeps to all capacities, the other pays for passing them: chains cost it most, for it has other ways out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +97,20 @@ class Schedule:
 class _Search:
     """One search: its state, and how many steps it makes between two looks at the clock."""
 
-    def __init__(self, fixed: Fixed, start: State, at: Ints, seed: int, hard: bool) -> None:
+    def __init__(self, fixed: Fixed, start: State, at: Ints, seed: int, manner: Manner) -> None:
         from optimizer.solve.kernel import anneal, forced
         from optimizer.solve.kernel_big import MOST
 
         self._anneal, self._forced = anneal, forced
-        self.fixed, self.hard = fixed, hard
+        self.fixed, self.manner = fixed, manner
         self.state = state_at(fixed, start, at, seed)
-        if not hard:
+        if not manner.hard:
             weights = self.state.weight[len(fixed.union) :]
             usual = float(np.median(weights)) if weights.size else 1.0
             self.state.weight[: len(fixed.union)] = max(1, int(PENALTY_SHARE * usual))
         loose = fixed.service.copy()
         loose[:, 1:3] = 0
-        mix = np.array(HARD_MIX if hard else SOFT_MIX, np.int64)
+        mix = np.array(manner.mix, np.int64)
         self.given = (mix, loose, np.zeros((MOST + 1, 2), np.int64), np.zeros(len(fixed.vm), np.uint8))
         self.steps, self.chunk = 0, CHUNK_STEPS
 
@@ -102,7 +120,8 @@ class _Search:
 
     def run(self, steps: int, hot: float, cold: float, lenient: int = 0) -> None:
         """Make so many proposals."""
-        self._anneal(steps, hot, cold, self.hard, lenient, *self.given, *self.fixed.arrays(), *self.state.arrays())
+        given = (self.manner.hard, lenient, *self.given)
+        self._anneal(steps, hot, cold, *given, *self.fixed.arrays(), *self.state.arrays())
         self.steps += steps
 
     def prepare(self) -> None:
@@ -115,14 +134,14 @@ class _Search:
         self._forced(placement, *self.fixed.arrays(), *self.state.arrays())
 
     def until(self, schedule: Schedule, end: float, first: float) -> None:
-        """Anneal until `end` of the schedule, from the temperature `first` at its beginning."""
+        """Anneal until `end` of the schedule; `first` is what `Manner.warmth` is in parts of."""
         while (now := schedule.at(self.steps)) < end:
             self.part(schedule, now, first)
 
     def part(self, schedule: Schedule, now: float, first: float) -> None:
         """Anneal for a chunk."""
         begin = perf_counter()
-        temperature = first * COOLING ** (now / TAIL) if now < TAIL else 0.0
+        temperature = first * self.manner.warmth * self.manner.cooling ** (now / TAIL) if now < TAIL else 0.0
         lenient = int(len(self.fixed.host) * LENIENCE * max(0.0, 1.0 - now / STRICT))
         self.run(self.chunk, temperature, temperature, lenient)
         if schedule.steps is None:
@@ -145,12 +164,12 @@ def anneal_together(
     best, value = start.place[:, 0].copy(), int(start.total[0])
     if not _compiled(fixed, start, schedule):
         return
-    searches = [_Search(fixed, start, best, seeds[0], True)]
+    searches = [_Search(fixed, start, best, seeds[0], HARD)]
     _descend(searches[0], schedule)
-    first = WARMTH * max(searches[0].value - bound, 0) / len(fixed.host)
+    first = max(searches[0].value - bound, 0) / len(fixed.host)
     if not tell(searches[0].state.best, searches[0].value):
         return
-    searches.append(_Search(fixed, start, searches[0].state.best, seeds[1], False))
+    searches.append(_Search(fixed, start, searches[0].state.best, seeds[1], SOFT))
     with ThreadPoolExecutor(max(1, min(threads, len(searches)))) as pool:
         for end in MEETINGS:
             if threads > 1:
@@ -169,7 +188,7 @@ def anneal_together(
 
 def _compiled(fixed: Fixed, start: State, schedule: Schedule) -> bool:
     """Wait for the kernels, but no longer than there is time; compiling goes on, so that the next job has them."""
-    thread = Thread(target=lambda: _Search(fixed, start, start.place[:, 0], 0, True).prepare())
+    thread = Thread(target=lambda: _Search(fixed, start, start.place[:, 0], 0, HARD).prepare())
     thread.start()
     while thread.is_alive() and schedule.at(0) < 1.0:
         thread.join(0.05)

@@ -30,16 +30,16 @@ def worst(temperature, random):
 
 @compiled
 def adapt(lenient, union, scalars, weight, level, cost, total):
-    """Make what more than `lenient` hosts exceed dearer, and all else cheaper."""
+    """Make what more than `lenient` hosts exceed dearer, and all else cheaper, by little: faster, it overshoots."""
     for r in range(len(union)):
         over = 0
         for h in range(len(level)):
             over += int(level[h, r] > 0)
         held = int(weight[r])
         if over > lenient:
-            weight[r] = min(held + 1 + held // 12, scalars[3])
+            weight[r] = min(held + 1 + held // 64, scalars[3])
         else:
-            weight[r] = max(1, held - held // 24 - 1)
+            weight[r] = max(1, held - held // 128 - 1)
     for h in range(len(level)):
         paid(h, len(union), weight, level, cost, total)
 

@@ -16,7 +16,7 @@ import pytest
 from optimizer.clock import SystemClock
 from optimizer.problem.atoms import Linear
 from optimizer.problem.evaluate import evaluate, placement_cost
-from optimizer.solve.annealing import HARD_MIX, SOFT_MIX, Schedule, anneal_together
+from optimizer.solve.annealing import HARD, SOFT, Schedule, anneal_together
 from optimizer.solve.cost_arrays import State, lowered, state_at
 from optimizer.solve.limits import Deadline
 from tests.solve.roadef_instances import instance, random_instance
@@ -87,7 +87,7 @@ def test_random_walks_over_tiny_instances_are_counted_right(tmp_path: Path, hard
     for seed in range(25):
         problem = random_instance(tmp_path, seed, machines=4 + seed % 3, processes=5 + seed % 7)
         broken += bool(evaluate(problem, problem.start.tolist()).excess)
-        walk = Walk(problem, seed, hard=hard, mix=ALL_KINDS if hard else SOFT_MIX)
+        walk = Walk(problem, seed, hard=hard, mix=ALL_KINDS if hard else SOFT.mix)
         for _ in range(8):
             before = walk.at
             walk.go(150, 50.0)
@@ -100,7 +100,7 @@ def test_random_walks_over_tiny_instances_are_counted_right(tmp_path: Path, hard
 @pytest.mark.parametrize("hard", [True, False])
 @pytest.mark.parametrize("name", ["a1_2", "a2_1", "a2_2", "a2_3"])
 def test_random_walks_of_a_million_proposals_are_counted_right(data_dir: Path, name: str, hard: bool) -> None:
-    walk = Walk(instance(data_dir, name), 1, hard=hard, mix=HARD_MIX if hard else SOFT_MIX)
+    walk = Walk(instance(data_dir, name), 1, hard=hard, mix=HARD.mix if hard else SOFT.mix)
     first = int(walk.state.total[0])
     for temperature in (1e6, 1e5, 0.0):
         walk.go(350_000, temperature)
