@@ -35,8 +35,8 @@ LOCATION, NEIGHBORHOOD = 1, 2
 VALUE_LIMIT = 2**31 - 1
 """The subject's integers fit 32 bits."""
 
-SUM_LIMIT = 2.0**62
-"""Costs are summed in int64; a file whose costs could pass this is refused."""
+SUM_LIMIT = 2.0**46
+"""Costs are summed exactly in float64 (up to 2**53, all of up to 64 kinds); a file that could pass this is refused."""
 
 INTEGER = re.compile(rb"[0-9]{1,10}")
 NOT_AN_INTEGER = re.compile(rb"[^\s0-9]|[0-9]{11}")
@@ -261,6 +261,7 @@ def _demands(model: _Model) -> Iterator[Atom]:
     """Yield the subject's hard constraints, sections 2.2.1 to 2.2.5."""
     for r in range(len(model.transient)):
         capacity = model.capacity[:, r]
+        _small(float(capacity.sum()) + float(model.requirement[:, r].sum()), f"r{r}", where)
         yield Linear(
             asked=Asked("transient" if model.transient[r] else "capacity"),
             resource=f"r{r}",
@@ -328,4 +329,4 @@ def _checked(hinge: Hinge, where: str) -> Hinge:
 
 def _small(largest: float, what: str, where: str) -> None:
     if largest >= SUM_LIMIT:
-        raise InputError(where, what, f"{largest:.3g}", "costs that sum up in 64 bits", "scale the weights down")
+        raise InputError(where, what, f"{largest:.3g}", f"sums below {SUM_LIMIT:.3g}", "scale amounts or weights down")
