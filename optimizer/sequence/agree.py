@@ -16,6 +16,7 @@ from optimizer.problem.rounding import MILLI
 from optimizer.sequence.order import Ordered, in_sequence, order
 from optimizer.sequence.reach import is_tiny, reach
 from optimizer.solve.portfolio import Exact, Path, Solver, Values, whole_proof
+from optimizer.solve.refute import refuted_bound
 from optimizer.solve.work import Work
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ PLACEMENTS = 300
 
 ORDER_WORK = 0.05
 """What looking for an order counts as work."""
+
+REFUTE_SHARE = 0.5
+"""Share of the time left that raising the bound on moves by refutation may take."""
 
 REACH_SHARE = 0.5
 """Share of the time left that looking at everything reachable may take."""
@@ -163,8 +167,20 @@ def _by_reach(solver: Solver, best: Answer) -> Answer:
     return _closed(solver, Answer(ordered, placement, found.values, {}, {}), "no order")
 
 
+def _by_refutation(solver: Solver, best: Answer) -> Answer:
+    """Raise the bound on moves where nothing is left broken and the complete model is too large."""
+    if solver.small or Stage.PRICED in best.values or any(v for s, v in best.values.items() if s is not Stage.MOVING):
+        return best
+    moving = best.values[Stage.MOVING]
+    bound = min(moving, refuted_bound(solver.bounds, moving, solver.deadline.part(REFUTE_SHARE)))
+    if bound <= best.proofs[Stage.MOVING].bound:
+        return best
+    proof = whole_proof(solver.problem, Stage.MOVING, bound, "refuted")
+    return replace(best, proofs={**best.proofs, Stage.MOVING: proof})
+
+
 _CLOSERS: dict[Path, tuple[Callable[[Solver, Answer], Answer], ...]] = {
-    Path.AUTO: (_by_reach, _by_whole),
+    Path.AUTO: (_by_reach, _by_whole, _by_refutation),
     Path.EXACT: (_by_whole, _by_reach),
     Path.REPAIR: (),
 }
