@@ -36,7 +36,7 @@ PLACEMENTS = 300
 ORDER_WORK = 0.05
 """What looking for an order counts as work."""
 
-REFUTE_SHARE = 0.5
+REFUTE_SHARE = 0.9
 """Share of the time left that raising the bound on moves by refutation may take."""
 
 REACH_SHARE = 0.5
@@ -52,6 +52,8 @@ class Answer:
     values: Values
     proofs: dict[Stage, Proof]
     before: Values
+    clean_moves: int = 0
+    """VMs that have to be displaced at least until nothing is broken, where something stays broken; 0: not known."""
 
     @property
     def proven(self) -> bool:
@@ -168,11 +170,14 @@ def _by_reach(solver: Solver, best: Answer) -> Answer:
 
 
 def _by_refutation(solver: Solver, best: Answer) -> Answer:
-    """Raise the bound on moves where nothing is left broken and the complete model is too large."""
-    if solver.small or Stage.PRICED in best.values or any(v for s, v in best.values.items() if s is not Stage.MOVING):
+    """Raise the bound on moves where the complete model is too large; where harm stays, that of having none."""
+    if solver.small or Stage.PRICED in best.values:
         return best
-    moving = best.values[Stage.MOVING]
-    bound = min(moving, refuted_bound(solver.bounds, moving, solver.deadline.part(REFUTE_SHARE)))
+    clean = not any(v for s, v in best.values.items() if s is not Stage.MOVING)
+    most = best.values[Stage.MOVING] if clean else solver.problem.vms
+    bound = min(most, refuted_bound(solver.bounds, most, solver.deadline.part(REFUTE_SHARE)))
+    if not clean:
+        return replace(best, clean_moves=bound)
     if bound <= best.proofs[Stage.MOVING].bound:
         return best
     proof = whole_proof(solver.problem, Stage.MOVING, bound, "refuted")
