@@ -107,6 +107,8 @@ def make_plan(
         "deterministic": request.deterministic,
         "displaced": len({m.move.vm for m in answer.ordered.moves}),
     }
+    if answer.clean_moves:
+        stats["clean_displaces_at_least"] = answer.clean_moves
     return identify(
         Plan(
             id="",

@@ -165,6 +165,9 @@ def remaining(page: Page, plan: Plan) -> None:
 
 def _proof(page: Page, plan: Plan, least: Least) -> None:
     lines = [proof_line(proof, least) for proof in plan.proof if proof.bound]
+    clean = plan.stats.get("clean_displaces_at_least")
+    if isinstance(clean, int):
+        lines.append(f"to have nothing broken, at least {clean:,} VMs have to be displaced")
     if lines:
         page.heading("Why not less")
         for line in lines:

@@ -16,6 +16,7 @@ from optimizer.problem.rounding import MILLI
 from optimizer.sequence.order import Ordered, in_sequence, order
 from optimizer.sequence.reach import is_tiny, reach
 from optimizer.solve.portfolio import Exact, Path, Solver, Values, whole_proof
+from optimizer.solve.refute import refuted_bound
 from optimizer.solve.work import Work
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ PLACEMENTS = 300
 ORDER_WORK = 0.05
 """What looking for an order counts as work."""
 
+REFUTE_SHARE = 0.9
+"""Share of the time left that raising the bound on moves by refutation may take."""
+
 REACH_SHARE = 0.5
 """Share of the time left that looking at everything reachable may take."""
 
@@ -48,6 +52,8 @@ class Answer:
     values: Values
     proofs: dict[Stage, Proof]
     before: Values
+    clean_moves: int = 0
+    """VMs that have to be displaced at least until nothing is broken, where something stays broken; 0: not known."""
 
     @property
     def proven(self) -> bool:
@@ -163,8 +169,23 @@ def _by_reach(solver: Solver, best: Answer) -> Answer:
     return _closed(solver, Answer(ordered, placement, found.values, {}, {}), "no order")
 
 
+def _by_refutation(solver: Solver, best: Answer) -> Answer:
+    """Raise the bound on moves where the complete model is too large; where harm stays, that of having none."""
+    if solver.small or Stage.PRICED in best.values:
+        return best
+    clean = not any(v for s, v in best.values.items() if s is not Stage.MOVING)
+    most = best.values[Stage.MOVING] if clean else solver.problem.vms
+    bound = min(most, refuted_bound(solver.bounds, most, solver.deadline.part(REFUTE_SHARE)))
+    if not clean:
+        return replace(best, clean_moves=bound)
+    if bound <= best.proofs[Stage.MOVING].bound:
+        return best
+    proof = whole_proof(solver.problem, Stage.MOVING, bound, "refuted")
+    return replace(best, proofs={**best.proofs, Stage.MOVING: proof})
+
+
 _CLOSERS: dict[Path, tuple[Callable[[Solver, Answer], Answer], ...]] = {
-    Path.AUTO: (_by_reach, _by_whole),
+    Path.AUTO: (_by_reach, _by_whole, _by_refutation),
     Path.EXACT: (_by_whole, _by_reach),
     Path.REPAIR: (),
 }

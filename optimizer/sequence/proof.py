@@ -35,7 +35,7 @@ __all__ = ["Proofs", "judge_proofs"]
 
 HARDNESS = {Stage.HARM.value: Hardness.MUST, Stage.SHOULD_HARM.value: Hardness.SHOULD}
 
-ABOUT_ALL = ("whole model", "no order", "room")
+ABOUT_ALL = ("whole model", "no order", "refuted", "room")
 """Arguments about every host."""
 
 KINDS = (*ABOUT_ALL, "own minimum", "irreducible", "budget", "pigeonhole")
@@ -135,6 +135,7 @@ class _Judge:
             "budget": self._budget,
             "whole model": self._whole,
             "no order": self._whole,
+            "refuted": self._whole,
         }
         for kind in {part.by.partition(":")[0] for part in proof.parts}:
             if kind not in ways:

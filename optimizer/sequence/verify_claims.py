@@ -46,6 +46,8 @@ def judge_claims(fleet: Fleet, policy: Policy, problem: Problem, plan: Plan, scr
     """Compute again what the plan says of its effect."""
     judge = _Judge(fleet, policy, problem, plan, script, effect)
     out = Claims(recomputed=judge.values)
+    if "clean_displaces_at_least" in plan.stats:
+        out.notes.append("stats.clean_displaces_at_least: not recomputed: no stage rests on it")
     out.findings += [*judge.stages(), *judge.reasons(), *judge.remaining(), *judge.not_evaluated(), *judge.status()]
     return out
 

@@ -233,6 +233,11 @@ class Model:
             self.hint(best)
         return best, ends
 
+    def impossible(self, *, work: float, deadline: Deadline, seed: int) -> bool:
+        """Whether it is proven, within `work` and the deadline, that no placement satisfies the model."""
+        deadline.spend(BUILDING * sum(len(row) for row in self.literal.values()))
+        return _solve(_solver(work, deadline, seed, 1), self.cp, deadline) == cp_model.INFEASIBLE
+
     def _read(self, solver: cp_model.CpSolver) -> NDArray[np.int32]:
         out = self.placement.copy()
         for vm, row in self.literal.items():

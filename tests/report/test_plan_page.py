@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from optimizer.plan import Part, Proof, StageResult, Status
@@ -101,3 +103,9 @@ def test_a_part_with_a_curve_says_what_it_keeps_and_not_that_it_needs_nothing():
     assert "the least harm that each keeps" in proof_line(proof, Least.MOVES)
     (row,) = parts_table(proof, Least.MOVES).rows
     assert "harm 3,000 for 0 moves, 1,000 for 2 moves" in str(row)
+
+
+def test_what_a_clean_fleet_would_take_is_said():
+    plan = replace(plans.plan(), stats={"clean_displaces_at_least": 17})
+    assert "to have nothing broken, at least 17 VMs have to be displaced" in "\n".join(lines(plan))
+    assert "to have nothing broken" not in "\n".join(lines(plans.plan()))

@@ -220,6 +220,12 @@ def test_two_anti_affine_vms_that_meet_on_the_way_are_found_by_the_rules_too() -
     assert {"unsafe", "no_better"} <= {f.code for f in found.findings}
 
 
+def test_what_was_said_of_a_clean_fleet_is_not_passed_in_silence() -> None:
+    plan = made(two_full_hosts())
+    verdict = verify(two_full_hosts(), policy(), replace(plan, stats={**plan.stats, "clean_displaces_at_least": 3}))
+    assert any("clean_displaces_at_least: not recomputed" in note for note in verdict.notes)
+
+
 def test_valid_plans_hold() -> None:
     for snapshot in (two_full_hosts(), a_chain()):
         verdict = verify(snapshot, policy(), made(snapshot))
