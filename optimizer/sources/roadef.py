@@ -162,7 +162,7 @@ def read_roadef(model_path: Path, assignment_path: Path) -> Problem:
         start=start,
         also_at=np.full(processes, ABSENT, np.int32),
         moving=np.ones(processes, np.int64),
-        atoms=(*_demands(model), *_costs(model, str(model_path))),
+        atoms=(*_demands(model, str(model_path)), *_costs(model, str(model_path))),
         stages=(Stage.COST,),
     )
 
@@ -257,7 +257,7 @@ def _read_assignment(tokens: _Tokens, processes: int, machines: int) -> NDArray[
 # -- lowering --------------------------------------------------------------------------------------------------------
 
 
-def _demands(model: _Model) -> Iterator[Atom]:
+def _demands(model: _Model, where: str) -> Iterator[Atom]:
     """Yield the subject's hard constraints, sections 2.2.1 to 2.2.5."""
     for r in range(len(model.transient)):
         capacity = model.capacity[:, r]
