@@ -153,7 +153,7 @@ def test_who_stays_would_mend_it_too(kind: str) -> None:
     assert violations(policy("capacity"), mended(fleet, stay)) == []
 
 
-@pytest.mark.parametrize("fill", [0.5, 0.7, 0.82])
+@pytest.mark.parametrize("fill", [0.5, 0.7, 0.82, 0.94, 0.97])
 def test_as_full_as_asked(fill: float) -> None:
     document = generate(Spec(hosts=300, vms=3000, memory_fill=fill, **CLEAN))
     capacity = sum(h["capacity"]["memory_mib"] - h["reserved"]["memory_mib"] for h in document["hosts"])

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
     from optimizer.sources.synthetic.spec import Spec
 
-__all__ = ["CEILING", "groups", "place"]
+__all__ = ["CEILING", "ROOMY", "groups", "place"]
 
 CEILING = {CPU: 0.90, LOAD: 0.72, MEMORY: 0.90, DISK: 0.78}
 """Highest use of what is not reserved (of what is sold, for CPU): no policy that ships minds."""
+
+ROOMY = 0.86
+"""Up to so full a memory the ceiling can be kept; a fuller fleet goes up to what is not reserved, whoever minds."""
 
 MOST_ON_A_HOST = 120
 TARGET_SPREAD = 0.09
@@ -57,9 +60,12 @@ def place(
     The largest goes first, each to the host of a sample that is furthest under its target.
     """
     ceiling = np.array([CEILING[r] for r in range(4)])
+    if spec.memory_fill > ROOMY:
+        ceiling[MEMORY] = 1.0
+    spread = TARGET_SPREAD if spec.memory_fill <= ROOMY else 1.0 - spec.memory_fill
     left = np.column_stack([(usable * ceiling).astype(np.int64), np.full(spec.hosts, MOST_ON_A_HOST)]).tolist()
-    target = spec.memory_fill + rng.uniform(-TARGET_SPREAD, TARGET_SPREAD, spec.hosts)
-    goal = np.minimum(target, CEILING[MEMORY]).tolist()
+    target = spec.memory_fill + rng.uniform(-spread, spread, spec.hosts)
+    goal = np.minimum(target, ceiling[MEMORY]).tolist()
     memory = usable[:, MEMORY].tolist()
     domain = [list(range(spec.hosts)), rack.tolist()]
     host = np.zeros(spec.vms, np.int64)

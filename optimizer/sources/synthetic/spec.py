@@ -175,7 +175,7 @@ class Spec:
         self._whole("hosts_per_rack", 1, MOST_HOSTS)
         self._whole("racks_per_zone", 1, MOST_HOSTS)
         self._whole("recent_moves", 0, MOST_VMS)
-        for name, most in (("memory_fill", 0.86), ("disk_fill", 0.7), ("load_fill", 0.65)):
+        for name, most in (("memory_fill", 0.97), ("disk_fill", 0.7), ("load_fill", 0.65)):
             self._share(name, 0.01, most)
         for name in SHARES:
             self._share(name, 0.0, 1.0)
