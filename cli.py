@@ -4,6 +4,7 @@ import click
 
 from commands import (
     apply,
+    bench,
     check,
     explain,
     generate,
@@ -49,6 +50,7 @@ for _command in (
     rules.command,
     schema.command,
     roadef.command,
+    bench.command,
 ):
     remora.add_command(_command)
 

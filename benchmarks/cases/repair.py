@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["generated", "given", "read_plan"]
 
 GIVEN = ("fleet-100", "fleet-1000", "fleet-1000-tight", "fleet-1000-full")
-GENERATED = ((1_000, 10_000), (10_000, 100_000))
+GENERATED = (
+    (1_000, 10_000, 82),
+    (1_000, 10_000, 94),
+    (1_000, 10_000, 97),
+    (10_000, 100_000, 82),
+    (10_000, 100_000, 94),
+)
+"""Hosts, VMs, per cent of memory in use."""
 
 
 @case("repair-given", "`remora plan` on the given fleets")
@@ -30,17 +37,18 @@ def given(settings: Settings) -> list[Trial]:
     return trials
 
 
-@case("repair-generated", "`remora plan` on generated fleets at 82 % memory with the default troubles")
+@case("repair-generated", "`remora plan` on generated fleets with the default troubles")
 def generated(settings: Settings) -> list[Trial]:
     """Plan fleets of a thousand and of ten thousand hosts."""
     trials = []
-    for hosts, vms in GENERATED[:1] if settings.quick else GENERATED:
-        path = settings.work / f"generated-{hosts}.json"
-        command = (*REMORA, "generate", "--hosts", str(hosts), "--vms", str(vms), "--seed", str(settings.seed))
-        made = subprocess.run((*command, "-o", str(path)), capture_output=True, text=True, check=False)
+    for hosts, vms, fill in GENERATED[:1] if settings.quick else GENERATED:
+        path = settings.work / f"generated-{hosts}-{fill}.json"
+        size = ("--hosts", str(hosts), "--vms", str(vms), "--memory-fill", str(fill / 100))
+        command = (*REMORA, "generate", *size, "--seed", str(settings.seed), "-o", str(path))
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode:
             raise Missing(f"remora generate failed: {made.stderr.strip()[-200:]}")
-        trials.append(_trial(settings, f"{hosts} hosts / {vms} VMs", path, path))
+        trials.append(_trial(settings, f"{hosts} hosts / {vms} VMs at {fill} %", path, path))
     return trials
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.__main__ import main
-from benchmarks.case import CASES, PYTHON, ROOT, Missing, Settings, Trial
+from benchmarks.case import CASES, PYTHON, ROOT, Case, Missing, Settings, Trial
 from benchmarks.measure import measure
 from benchmarks.report import as_document, as_markdown
 from benchmarks.runner import run
+from cli import remora
 
 PASS, FAIL = (*PYTHON, "-c", "pass"), (*PYTHON, "-c", "raise SystemExit('no such thing')")
 
@@ -71,6 +71,30 @@ def test_missing_data_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_help_names_every_case() -> None:
-    shown = CliRunner().invoke(main, ["--help"])
+    shown = CliRunner().invoke(remora, ["bench", "--help"])
     assert shown.exit_code == 0
     assert all(name in shown.output for name in CASES)
+
+
+def test_bench_prints_the_figures_and_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CASES, "reading", Case("reading", "", lambda settings: [Trial("one", PASS, PASS)]))
+    out = tmp_path / "figures.json"
+    done = CliRunner().invoke(remora, ["bench", "reading", "--repeat", "2", "--json", "-o", str(out)])
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == json.loads(out.read_bytes())
+    assert [(r["label"], r["runs"]) for r in json.loads(done.stdout)["rows"]] == [("one", 2)]
+
+
+def test_bench_leaves_with_1_where_an_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial("one", PASS, PASS, judge=lambda printed: FAIL)
+    monkeypatch.setitem(CASES, "reading", Case("reading", "", lambda settings: [trial]))
+    done = CliRunner().invoke(remora, ["bench", "reading", "--quick"])
+    assert done.exit_code == 1
+    assert "refused" in done.stdout
+
+
+def test_bench_says_what_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMORA_DATA", str(tmp_path))
+    done = CliRunner().invoke(remora, ["bench", "roadef"])
+    assert done.exit_code == 0
+    assert "roadef: left out" in done.stderr

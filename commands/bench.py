@@ -1,0 +1,73 @@
+"""`remora bench`: the benchmarks, each command measured as a whole process beside a fixed reference."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmarks import cases
+from benchmarks.case import CASES, Missing, Settings
+from commands.boundary import Exit
+from commands.common import NewFile, json_option, say_json, say_text, seed_option, write_json
+
+if TYPE_CHECKING:
+    from benchmarks.runner import Row
+
+__all__ = ["command"]
+
+assert cases.__name__  # importing the room has filled CASES
+
+
+def _epilog() -> str:
+    return "\b\nCases:\n" + "\n".join(f"  {case.name:18} {case.about}" for case in CASES.values())
+
+
+@click.command("bench", epilog=_epilog())
+@click.argument("names", nargs=-1, metavar="[CASE]...", type=click.Choice(list(CASES)))
+@click.option("--quick", is_flag=True, help="Small sizes, one run: does it work at all?")
+@click.option("--repeat", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of each command.")
+@seed_option
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads of a solver.")
+@click.option("-o", "--output", type=NewFile(), metavar="FIGURES", help="Write the figures there, as JSON.")
+@json_option
+def command(
+    names: tuple[str, ...], quick: bool, repeat: int, seed: int, workers: int, output: Path | None, as_json: bool
+) -> Exit:
+    """Measure remora as whole processes and print a table in Markdown; without CASE all of them.
+
+    Each command runs in turn with a fixed reference, several times; the table has medians. Plans are judged by
+    remora verify. Leaves with 1 if a command failed or an answer was refused.
+    """
+    from benchmarks.report import as_document, as_markdown
+
+    with tempfile.TemporaryDirectory(prefix="remora-benchmarks-") as work:
+        settings = Settings(Path(work), quick, seed, workers)
+        rows = [(name, row) for name in dict.fromkeys(names or CASES) for row in _rows(name, settings, repeat)]
+    document = as_document(rows, settings, datetime.now(UTC).date().isoformat())
+    if output:
+        write_json(output, document)
+    if as_json:
+        say_json(document)
+    else:
+        say_text(as_markdown(document))
+    failed = any(row.verdict not in ("done", "verified") for _, row in rows)
+    return Exit.ATTENTION if failed else Exit.DONE
+
+
+def _rows(name: str, settings: Settings, repeat: int) -> list[Row]:
+    """Measure the trials of a case; none where something that it needs is not here, which is said."""
+    from benchmarks.runner import run
+
+    def tell(text: str) -> None:
+        click.echo(text, err=True)
+
+    try:
+        trials = CASES[name].prepare(settings)
+    except Missing as missing:
+        tell(f"{name}: left out: {missing}")
+        return []
+    return [run(trial, 1 if settings.quick else repeat, tell) for trial in trials]
