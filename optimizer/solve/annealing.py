@@ -69,7 +69,7 @@ class Manner:
 
 HARD = Manner(hard=True, mix=(1700, 1800, 2800, 3750, 4086, 4094), warmth=1.0, cooling=1e-3)
 SOFT = Manner(hard=False, mix=(1900, 2000, 3200, 4040, 4096, 4096), warmth=0.5, cooling=3e-3)
-"""One keeps to all capacities, the other pays for passing them: chains cost it most, for it has other ways out."""
+"""One keeps to all capacities, the other pays for passing them; few chains, which it makes before it judges them."""
 
 
 @dataclass(frozen=True, slots=True)

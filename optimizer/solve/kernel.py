@@ -17,7 +17,7 @@ ADAPT = 32768
 """Steps between two looks at the penalties."""
 
 LOGS = -np.log((np.arange(1 << 13) + 0.5) / (1 << 13))
-"""Draws of an exponential variable: a table, since the logarithm took a fifth of a proposal's time."""
+"""Draws of an exponential variable: a table, which spares each proposal a logarithm."""
 
 
 @inlined
