@@ -12,7 +12,7 @@ import click
 from benchmarks import cases
 from benchmarks.case import CASES, Missing, Settings
 from commands.boundary import Exit
-from commands.common import NewFile, json_option, say_json, say_text, seed_option, write_json
+from commands.common import NewFile, json_option, say_json, say_text, seed_option, workers_option, write_json
 
 if TYPE_CHECKING:
     from benchmarks.runner import Row
@@ -31,7 +31,7 @@ def _epilog() -> str:
 @click.option("--quick", is_flag=True, help="Small sizes, one run: does it work at all?")
 @click.option("--repeat", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of each command.")
 @seed_option
-@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads of a solver.")
+@workers_option
 @click.option("-o", "--output", type=NewFile(), metavar="FIGURES", help="Write the figures there, as JSON.")
 @json_option
 def command(
@@ -40,7 +40,7 @@ def command(
     """Measure remora as whole processes and print a table in Markdown; without CASE all of them.
 
     Each command runs in turn with a fixed reference, several times; the table has medians. Plans are judged by
-    remora verify. Leaves with 1 if a command failed or an answer was refused.
+    remora verify. Leaves with 1 if a command failed, an answer was refused, or nothing could be measured.
     """
     from benchmarks.report import as_document, as_markdown
 
@@ -54,8 +54,8 @@ def command(
         say_json(document)
     else:
         say_text(as_markdown(document))
-    failed = any(row.verdict not in ("done", "verified") for _, row in rows)
-    return Exit.ATTENTION if failed else Exit.DONE
+    good = bool(rows) and all(row.verdict in ("done", "verified") for _, row in rows)
+    return Exit.DONE if good else Exit.ATTENTION
 
 
 def _rows(name: str, settings: Settings, repeat: int) -> list[Row]:

@@ -175,7 +175,7 @@ def _by_refutation(solver: Solver, best: Answer) -> Answer:
         return best
     clean = not any(v for s, v in best.values.items() if s is not Stage.MOVING)
     most = best.values[Stage.MOVING] if clean else solver.problem.vms
-    bound = min(most, refuted_bound(solver.bounds, most, solver.deadline.part(REFUTE_SHARE)))
+    bound = refuted_bound(solver.bounds, most, solver.deadline.part(REFUTE_SHARE))
     if not clean:
         return replace(best, clean_moves=bound)
     if bound <= best.proofs[Stage.MOVING].bound:

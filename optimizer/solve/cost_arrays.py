@@ -1,4 +1,4 @@
-"""A problem of cost alone lowered to flat integer arrays: what the kernels read and what they change.
+"""A problem of cost alone lowered to flat arrays of whole numbers: what the kernels read and what they change.
 
 For problems in the form of ROADEF 2012: every VM in at most one set (its service), every constraint a must, capacity
 and conflicts on hosts, one cost of moves. Capacity and hinges have one form, so they share their rows: a *level* a

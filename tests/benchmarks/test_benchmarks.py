@@ -93,8 +93,10 @@ def test_bench_leaves_with_1_where_an_answer_is_refused(monkeypatch: pytest.Monk
     assert "refused" in done.stdout
 
 
-def test_bench_says_what_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_says_what_is_left_out_and_that_nothing_measured_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REMORA_DATA", str(tmp_path))
     done = CliRunner().invoke(remora, ["bench", "roadef"])
-    assert done.exit_code == 0
+    assert done.exit_code == 1
     assert "roadef: left out" in done.stderr

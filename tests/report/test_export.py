@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 FAKE = """#!/bin/bash
-printf '%s\\n' "$1|$2|$3" >>"$LOG"
+exec 9>>"$LOG"
+flock 9
+printf '%s\\n' "$1|$2|$3" >&9
 [[ $1 != "$BROKEN" ]]
 """
+"""Moves of a batch run side by side, and bash writes line by line: the lock keeps a name of several lines together."""
 
 
 def chain() -> Plan:

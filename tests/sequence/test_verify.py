@@ -220,6 +220,41 @@ def test_two_anti_affine_vms_that_meet_on_the_way_are_found_by_the_rules_too() -
     assert {"unsafe", "no_better"} <= {f.code for f in found.findings}
 
 
+def one_that_has_to_make_way() -> Fleet:
+    """h0 is over by a VM of 3, which h1 and h2 have room for only where the VM of 1 goes away first."""
+    places = [("h0", 3), ("h0", 3), ("h1", 2), ("h1", 1), ("h2", 3)]
+    return fleet(
+        [host("h0", memory=3), host("h1", memory=5), host("h2", memory=4)],
+        [vm(f"v{i}", at, memory=size) for i, (at, size) in enumerate(places)],
+    )
+
+
+def test_a_plan_whose_bound_was_refuted_up_to_its_value_holds_and_is_computed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("optimizer.solve.portfolio.WHOLE", 0)
+    monkeypatch.setattr("optimizer.sequence.agree.is_tiny", lambda problem: False)
+    snapshot = one_that_has_to_make_way()
+    plan = made(snapshot)
+    assert plan.status is Status.OPTIMAL
+    (proof,) = (p for p in plan.proof if p.stage == "moving")
+    assert [(part.by, part.at_least) for part in proof.parts] == [("refuted", 2)]
+    verdict = verify(snapshot, policy(), plan)
+    assert verdict.findings == ()
+    assert not any("not recomputed" in note for note in verdict.notes)
+
+
+def test_a_refuted_bound_that_is_too_high_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimizer.solve.portfolio.WHOLE", 0)
+    monkeypatch.setattr("optimizer.sequence.agree.is_tiny", lambda problem: False)
+    snapshot = one_that_has_to_make_way()
+    plan = made(snapshot)
+    high = tuple(
+        replace(p, bound=3, parts=(replace(p.parts[0], at_least=3),)) if p.stage == "moving" else p for p in plan.proof
+    )
+    assert "proof_part" in {f.code for f in verify(snapshot, policy(), replace(plan, proof=high)).findings}
+
+
 def test_what_was_said_of_a_clean_fleet_is_not_passed_in_silence() -> None:
     plan = made(two_full_hosts())
     verdict = verify(two_full_hosts(), policy(), replace(plan, stats={**plan.stats, "clean_displaces_at_least": 3}))

@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from optimizer.clock import SystemClock
-from optimizer.problem.atoms import Linear
+from optimizer.problem.atoms import Hinge, Linear
 from optimizer.problem.evaluate import evaluate, placement_cost
 from optimizer.solve.annealing import HARD, SOFT, Schedule, anneal_together
 from optimizer.solve.cost_arrays import State, lowered, state_at
@@ -189,6 +190,28 @@ def test_small_jobs_never_load_the_compiler(data_dir: Path) -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code, str(data_dir)], cwd=root, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_a_penalty_that_nothing_lowers_stops_where_sums_are_still_exact(tmp_path: Path) -> None:
+    kernel = importlib.import_module("optimizer.solve.kernel")
+    walk = Walk(random_instance(tmp_path, 3), 1, hard=False, mix=SOFT.mix)
+    fixed, state = walk.fixed, walk.state
+    state.level[:, : len(fixed.union)] = np.maximum(state.level[:, : len(fixed.union)], 1)
+    for _ in range(5000):
+        kernel.adapt(0, fixed.union, fixed.scalars, state.weight, state.level, state.cost, state.total)
+    held = slice(len(fixed.union))
+    assert state.weight[held].tolist() == [fixed.scalars[3]] * len(fixed.union)
+    most = np.abs(state.level[:, held]).sum() + fixed.amount[::2, held].sum()
+    assert most * int(fixed.scalars[3]) < 2**53
+    assert state.cost[:, 1].tolist() == (state.level[:, held] * state.weight[held]).sum(axis=1).tolist()
+
+
+def test_costs_too_large_for_exact_sums_are_refused(tmp_path: Path) -> None:
+    problem = random_instance(tmp_path, 3)
+    large = [replace(a, weight=2**50) if isinstance(a, Hinge) else a for a in problem.atoms]
+    assert any(isinstance(a, Hinge) for a in large)
+    with pytest.raises(ValueError, match="costs below"):
+        lowered(replace(problem, atoms=tuple(large)))
 
 
 def test_lowering_keeps_what_rules_ask_apart(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from optimizer.sources.synthetic.spec import Spec
 
-__all__ = ["CEILING", "ROOMY", "groups", "place"]
+__all__ = ["CEILING", "groups", "place"]
 
 CEILING = {CPU: 0.90, LOAD: 0.72, MEMORY: 0.90, DISK: 0.78}
 """Highest use of what is not reserved (of what is sold, for CPU): no policy that ships minds."""
@@ -62,7 +62,7 @@ def place(
     ceiling = np.array([CEILING[r] for r in range(4)])
     if spec.memory_fill > ROOMY:
         ceiling[MEMORY] = 1.0
-    spread = TARGET_SPREAD if spec.memory_fill <= ROOMY else 1.0 - spec.memory_fill
+    spread = min(TARGET_SPREAD, 1.0 - spec.memory_fill)
     left = np.column_stack([(usable * ceiling).astype(np.int64), np.full(spec.hosts, MOST_ON_A_HOST)]).tolist()
     target = spec.memory_fill + rng.uniform(-spread, spread, spec.hosts)
     goal = np.minimum(target, ceiling[MEMORY]).tolist()
