@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["CASES", "PYTHON", "REMORA", "ROOT", "Case", "Missing", "Settings", "Trial", "case", "parse_json_peer"]
+__all__ = [
+    "CASES",
+    "PYTHON",
+    "REMORA",
+    "ROOT",
+    "Case",
+    "Missing",
+    "Party",
+    "Settings",
+    "Trial",
+    "case",
+    "parse_json_peer",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = (sys.executable,)
@@ -52,31 +65,50 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Party:
     """One measured command.
 
     Parameters
     ----------
-    label
-        What the row is called.
     command
         What is measured.
-    peer
-        The fixed reference, run in turn with it: ratios to it mean the same on another machine.
     judge
         From what the command printed: a command that has to end with 0 for the answer to count. Not measured.
     read
         Figures of the answer, from what the command printed.
     ends
         Exit codes of the command that are no failure.
+    limit_s
+        Wall time after which it is killed.
     """
 
-    label: str
     command: tuple[str, ...]
-    peer: tuple[str, ...]
     judge: Callable[[bytes], tuple[str, ...]] | None = None
     read: Callable[[bytes], Mapping[str, object]] = lambda printed: {}
     ends: tuple[int, ...] = (0,)
+    limit_s: float = threading.TIMEOUT_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Two parties that are run in turn.
+
+    Parameters
+    ----------
+    label
+        What the row is called.
+    ours
+        The program.
+    peer
+        A fixed reference, or a rival: ratios to it mean the same on another machine.
+    peer_must_succeed
+        False for a rival, who may fail: the row says so, and counts.
+    """
+
+    label: str
+    ours: Party
+    peer: Party
+    peer_must_succeed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +134,6 @@ def case(name: str, about: str) -> Callable[[Callable[[Settings], list[Trial]]],
     return register
 
 
-def parse_json_peer(path: Path) -> tuple[str, ...]:
+def parse_json_peer(path: Path) -> Party:
     """Return the reference for documents: the standard library parsing the same JSON, unpacked."""
-    return (*PYTHON, "-c", "import json, sys; json.load(open(sys.argv[1], 'rb'))", str(path))
+    return Party((*PYTHON, "-c", "import json, sys; json.load(open(sys.argv[1], 'rb'))", str(path)))

@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmarks.case import Settings
-    from benchmarks.runner import Row
+    from benchmarks.runner import Outcome, Row
 
 __all__ = ["as_document", "as_markdown"]
 
@@ -30,13 +30,13 @@ def as_document(rows: Sequence[tuple[str, Row]], settings: Settings, date: str) 
                 "case": case,
                 "label": row.label,
                 "runs": row.runs,
-                "wall_s": round(row.wall_s, 3),
-                "cpu_s": round(row.cpu_s, 3),
-                "peak_mib": round(row.peak_mib, 1),
-                "peer_wall_s": round(row.peer_wall_s, 3),
-                "ratio": round(row.ratio, 2),
-                "verdict": row.verdict,
-                "answer": dict(row.answer),
+                "ours": _figures(row.ours),
+                "peer": _figures(row.peer),
+                "peer_over_ours": {
+                    "wall": _ratio(row.peer.wall_s, row.ours.wall_s),
+                    "cpu": _ratio(row.peer.cpu_s, row.ours.cpu_s),
+                    "peak": _ratio(row.peer.peak_mib, row.ours.peak_mib),
+                },
             }
             for case, row in rows
         ],
@@ -52,15 +52,35 @@ def as_markdown(document: dict[str, Any]) -> str:
         + f"; seed {settings['seed']}, {settings['workers']} workers"
         + (", quick sizes." if settings["quick"] else "."),
         "",
-        "| case | what | runs | wall s | CPU s | peak MiB | × peer | answer | verdict |",
-        "|---|---|--:|--:|--:|--:|--:|---|---|",
+        "| case | what | runs | wall s | CPU s | peak MiB | answer | verdict "
+        "| peer: wall s | CPU s | peak MiB | answer | verdict | peer / remora: wall | CPU | peak |",
+        "|---|---|--:|--:|--:|--:|---|---|--:|--:|--:|---|---|--:|--:|--:|",
     ]
     for row in document["rows"]:
-        answer = ", ".join(f"{name} {value}" for name, value in row["answer"].items())
-        cells = [row["case"], row["label"], str(row["runs"]), f"{row['wall_s']:.2f}", f"{row['cpu_s']:.2f}"]
-        cells += [f"{row['peak_mib']:.0f}", f"{row['ratio']:.1f}", answer, row["verdict"]]
+        ratios = [f"{ratio:.3g}" for ratio in row["peer_over_ours"].values()]
+        cells = [row["case"], row["label"], str(row["runs"]), *_cells(row["ours"]), *_cells(row["peer"]), *ratios]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _figures(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "wall_s": round(outcome.wall_s, 3),
+        "cpu_s": round(outcome.cpu_s, 3),
+        "peak_mib": round(outcome.peak_mib, 1),
+        "verdict": outcome.verdict,
+        "answer": dict(outcome.answer),
+    }
+
+
+def _ratio(peer: float, ours: float) -> float:
+    return round(peer / max(ours, 1e-9), 3)
+
+
+def _cells(figures: Mapping[str, Any]) -> list[str]:
+    answer = ", ".join(f"{name} {value}" for name, value in figures["answer"].items())
+    times = [f"{figures['wall_s']:.2f}", f"{figures['cpu_s']:.2f}", f"{figures['peak_mib']:.0f}"]
+    return [*times, answer, figures["verdict"]]
 
 
 def _version(package: str) -> str:

@@ -1,4 +1,4 @@
-"""Runs trials: command and peer in turn, several times, medians; then the judge."""
+"""Runs trials: command and peer in turn, several times, medians; then the judges."""
 
 from __future__ import annotations
 
@@ -9,30 +9,46 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import Measured, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from benchmarks.case import Trial
+    from benchmarks.case import Party, Trial
 
-__all__ = ["Row", "run"]
+__all__ = ["GOOD", "Outcome", "Row", "run"]
+
+GOOD = ("done", "verified")
+"""Verdicts of an answer that counts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What a trial came to: medians over `runs`; `peer_wall_s` of the reference; figures of the answer."""
+class Outcome:
+    """What one party came to: medians over its runs, what the judge said, and figures of the answer."""
 
-    label: str
-    runs: int
     wall_s: float
     cpu_s: float
     peak_mib: float
-    peer_wall_s: float
     verdict: str
     answer: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def ratio(self) -> float:
-        """Wall time over the reference's."""
-        return self.wall_s / self.peer_wall_s
+    def good(self) -> bool:
+        """Whether the answer counts."""
+        return self.verdict in GOOD
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a trial came to: the program beside its peer, and how often each was run."""
+
+    label: str
+    runs: int
+    ours: Outcome
+    peer: Outcome
+    peer_must_succeed: bool = True
+
+    @property
+    def good(self) -> bool:
+        """Whether the trial counts."""
+        return self.ours.good and (self.peer.good or not self.peer_must_succeed)
 
 
 def run(trial: Trial, repeat: int, tell: Callable[[str], None]) -> Row:
@@ -40,35 +56,41 @@ def run(trial: Trial, repeat: int, tell: Callable[[str], None]) -> Row:
 
     A failed command still makes a row: the verdict says how it ended, and its figures are those of the failure.
     """
-    runs: list[Measured] = []
+    ours: list[Measured] = []
     peers: list[Measured] = []
     for n in range(repeat):
         tell(f"{trial.label}: run {n + 1} of {repeat}")
-        peers.append(measure(trial.peer))
-        runs.append(measure(trial.command))
-        if runs[-1].exit_code not in trial.ends or peers[-1].exit_code:
+        peers.append(measure(trial.peer.command, trial.peer.limit_s))
+        ours.append(measure(trial.ours.command, trial.ours.limit_s))
+        if _failed(trial.ours, ours[-1]) or _failed(trial.peer, peers[-1]):
             break
-    return Row(
-        label=trial.label,
-        runs=len(runs),
+    return Row(trial.label, len(ours), _outcome(trial.ours, ours), _outcome(trial.peer, peers), trial.peer_must_succeed)
+
+
+def _failed(party: Party, measured: Measured) -> bool:
+    return measured.stopped or measured.exit_code not in party.ends
+
+
+def _outcome(party: Party, runs: Sequence[Measured]) -> Outcome:
+    last = runs[-1]
+    return Outcome(
         wall_s=median(m.wall_s for m in runs),
         cpu_s=median(m.cpu_s for m in runs),
         peak_mib=median(m.peak_mib for m in runs),
-        peer_wall_s=median(m.wall_s for m in peers),
-        verdict=_verdict(trial, runs[-1], peers[-1]),
-        answer=trial.read(runs[-1].printed) if runs[-1].exit_code in trial.ends else {},
+        verdict=_verdict(party, last),
+        answer={} if _failed(party, last) else party.read(last.printed),
     )
 
 
-def _verdict(trial: Trial, last: Measured, peer: Measured) -> str:
+def _verdict(party: Party, last: Measured) -> str:
     """Say how it ended: `verified` where a judge agreed, `done` where there is none."""
-    if peer.exit_code:
-        return f"peer failed: {_last_line(peer)}"
-    if last.exit_code not in trial.ends:
+    if last.stopped:
+        return f"stopped at {party.limit_s:g} s"
+    if last.exit_code not in party.ends:
         return f"exit {last.exit_code}: {_last_line(last)}"
-    if trial.judge is None:
+    if party.judge is None:
         return "done"
-    judged = measure(trial.judge(last.printed))
+    judged = measure(party.judge(last.printed))
     return "verified" if judged.exit_code == 0 else f"refused ({judged.exit_code}): {_last_line(judged)}"
 
 

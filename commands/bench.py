@@ -54,7 +54,7 @@ def command(
         say_json(document)
     else:
         say_text(as_markdown(document))
-    good = bool(rows) and all(row.verdict in ("done", "verified") for _, row in rows)
+    good = bool(rows) and all(row.good for _, row in rows)
     return Exit.DONE if good else Exit.ATTENTION
 
 

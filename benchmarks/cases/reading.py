@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from benchmarks.case import REMORA, Missing, Settings, Trial, case, parse_json_peer
+from benchmarks.case import REMORA, Missing, Party, Settings, Trial, case, parse_json_peer
 
 __all__ = ["reading"]
 
@@ -22,8 +22,7 @@ def reading(settings: Settings) -> list[Trial]:
     return [
         Trial(
             label=f"{hosts} hosts / {10 * hosts} VMs",
-            command=(*REMORA, "show", str(path)),
+            ours=Party((*REMORA, "show", str(path)), read=lambda printed: {"MiB": round(mebibytes)}),
             peer=parse_json_peer(path),
-            read=lambda printed: {"MiB": round(mebibytes)},
         )
     ]

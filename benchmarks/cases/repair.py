@@ -7,7 +7,7 @@ import lzma
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.case import REMORA, Missing, Settings, Trial, case, parse_json_peer
+from benchmarks.case import REMORA, Missing, Party, Settings, Trial, case, parse_json_peer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,11 +61,13 @@ def _trial(settings: Settings, label: str, fleet: Path, plain: Path) -> Trial:
 
     return Trial(
         label=label,
-        command=(*REMORA, "plan", str(fleet), "-o", str(plan), *limits),
+        ours=Party(
+            (*REMORA, "plan", str(fleet), "-o", str(plan), *limits),
+            judge=lambda printed: (*REMORA, "verify", str(fleet), str(plan)),
+            read=read,
+            ends=(0, 1),
+        ),
         peer=parse_json_peer(plain),
-        judge=lambda printed: (*REMORA, "verify", str(fleet), str(plan)),
-        read=read,
-        ends=(0, 1),
     )
 
 

@@ -7,7 +7,7 @@ import json
 import lzma
 from typing import TYPE_CHECKING
 
-from benchmarks.case import PYTHON, REMORA, ROOT, Settings, Trial, case
+from benchmarks.case import PYTHON, REMORA, ROOT, Party, Settings, Trial, case
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,10 +49,12 @@ def _trial(settings: Settings, name: str, known: Mapping[str, str]) -> Trial:
 
     return Trial(
         label=f"{name}, {seconds} s",
-        command=(*REMORA, "roadef", "solve", str(model), str(assignment), "-o", str(solution), *limits, "--json"),
-        peer=(*PYTHON, "-c", SUM_OF_TOKENS, str(plain)),
-        judge=lambda printed: (*judge, str(json.loads(printed)["cost"])),
-        read=read,
+        ours=Party(
+            (*REMORA, "roadef", "solve", str(model), str(assignment), "-o", str(solution), *limits, "--json"),
+            judge=lambda printed: (*judge, str(json.loads(printed)["cost"])),
+            read=read,
+        ),
+        peer=Party((*PYTHON, "-c", SUM_OF_TOKENS, str(plain))),
     )
 
 

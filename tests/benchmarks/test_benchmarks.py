@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.case import CASES, PYTHON, ROOT, Case, Missing, Settings, Trial
+from benchmarks.case import CASES, PYTHON, ROOT, Case, Missing, Party, Settings, Trial
 from benchmarks.measure import measure
 from benchmarks.report import as_document, as_markdown
 from benchmarks.runner import run
@@ -29,28 +29,51 @@ def test_a_child_is_measured_alone() -> None:
     assert 0 < large.cpu_s <= large.wall_s + 1
 
 
+def test_a_child_is_killed_at_its_limit_with_its_children() -> None:
+    sleeps = (
+        *PYTHON,
+        "-c",
+        "import subprocess as s, sys; s.run([sys.executable, '-c', 'import time; time.sleep(60)'])",
+    )
+    measured = measure(sleeps, limit_s=1.0)
+    assert measured.stopped
+    assert measured.exit_code == -9
+    assert 1.0 <= measured.wall_s < 30.0
+
+
 @pytest.mark.parametrize(
-    ("command", "peer", "judge", "verdict"),
+    ("command", "peer", "judge", "verdict", "good"),
     [
-        (PASS, PASS, None, "done"),
-        (PASS, PASS, PASS, "verified"),
-        (PASS, PASS, FAIL, "refused (1): no such thing"),
-        (FAIL, PASS, PASS, "exit 1: no such thing"),
-        (PASS, FAIL, PASS, "peer failed: no such thing"),
+        (PASS, PASS, None, "done", True),
+        (PASS, PASS, PASS, "verified", True),
+        (PASS, PASS, FAIL, "refused (1): no such thing", False),
+        (FAIL, PASS, PASS, "exit 1: no such thing", False),
+        (PASS, FAIL, PASS, "verified", False),
     ],
 )
-def test_verdicts(command: tuple[str, ...], peer: tuple[str, ...], judge: tuple[str, ...] | None, verdict: str) -> None:
-    trial = Trial("x", command, peer, judge=None if judge is None else lambda printed: judge)
-    row = run(trial, 1, lambda text: None)
-    assert row.verdict == verdict
-    assert row.ratio > 0
+def test_verdicts(
+    command: tuple[str, ...], peer: tuple[str, ...], judge: tuple[str, ...] | None, verdict: str, good: bool
+) -> None:
+    ours = Party(command, judge=None if judge is None else lambda printed: judge)
+    row = run(Trial("x", ours, Party(peer)), 1, lambda text: None)
+    assert row.ours.verdict == verdict
+    assert row.good is good
+    rival = run(Trial("x", ours, Party(peer), peer_must_succeed=False), 1, lambda text: None)
+    assert rival.good is rival.ours.good
+
+
+def test_a_party_over_its_limit_is_no_answer() -> None:
+    row = run(Trial("x", Party(PASS), Party((*PYTHON, "-c", "while True: pass"), limit_s=0.5)), 3, lambda text: None)
+    assert row.peer.verdict == "stopped at 0.5 s"
+    assert row.runs == 1
+    assert not row.good
 
 
 def test_answers_come_from_what_was_printed_and_go_into_the_table() -> None:
     says = (*PYTHON, "-c", "print('{\"moves\": 3}')")
-    row = run(Trial("a|b", says, PASS, read=json.loads), 2, lambda text: None)
+    row = run(Trial("a|b", Party(says, read=json.loads), Party(PASS)), 2, lambda text: None)
     document = as_document([("case", row)], Settings(Path()), "2026-11-21")
-    assert document["rows"][0]["answer"] == {"moves": 3}
+    assert document["rows"][0]["ours"]["answer"] == {"moves": 3}
     assert document["rows"][0]["runs"] == 2
     assert json.loads(json.dumps(document)) == document
     table = as_markdown(document).splitlines()
@@ -77,7 +100,9 @@ def test_help_names_every_case() -> None:
 
 
 def test_bench_prints_the_figures_and_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CASES, "reading", Case("reading", "", lambda settings: [Trial("one", PASS, PASS)]))
+    monkeypatch.setitem(
+        CASES, "reading", Case("reading", "", lambda settings: [Trial("one", Party(PASS), Party(PASS))])
+    )
     out = tmp_path / "figures.json"
     done = CliRunner().invoke(remora, ["bench", "reading", "--repeat", "2", "--json", "-o", str(out)])
     assert done.exit_code == 0
@@ -86,7 +111,7 @@ def test_bench_prints_the_figures_and_writes_them(tmp_path: Path, monkeypatch: p
 
 
 def test_bench_leaves_with_1_where_an_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = Trial("one", PASS, PASS, judge=lambda printed: FAIL)
+    trial = Trial("one", Party(PASS, judge=lambda printed: FAIL), Party(PASS))
     monkeypatch.setitem(CASES, "reading", Case("reading", "", lambda settings: [trial]))
     done = CliRunner().invoke(remora, ["bench", "reading", "--quick"])
     assert done.exit_code == 1
