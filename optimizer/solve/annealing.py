@@ -67,8 +67,8 @@ class Manner:
     cooling: float
 
 
-HARD = Manner(hard=True, mix=(1700, 1800, 2800, 3750, 4086, 4094), warmth=1.0, cooling=1e-3)
-SOFT = Manner(hard=False, mix=(1900, 2000, 3200, 4040, 4096, 4096), warmth=0.5, cooling=3e-3)
+HARD = Manner(hard=True, mix=(900, 2100, 2700, 3700, 4078, 4082, 4095), warmth=1.0, cooling=1e-3)
+SOFT = Manner(hard=False, mix=(1000, 2300, 3000, 4040, 4088, 4088, 4096), warmth=0.5, cooling=3e-3)
 """One keeps to all capacities, the other pays for passing them; few chains, which it makes before it judges them."""
 
 

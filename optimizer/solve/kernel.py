@@ -7,6 +7,7 @@ import numpy as np
 from optimizer.solve.compiled import compiled, inlined
 from optimizer.solve.kernel_big import emigrate, squeeze, undo
 from optimizer.solve.kernel_parts import BIG, better, draw, paid, put, shift, swap
+from optimizer.solve.kernel_ruin import ruin
 
 __all__ = ["anneal", "forced"]
 
@@ -63,7 +64,7 @@ def anneal(steps, hot, cold, hard, lenient, mix, loose, trail, tried,
 
     `hard`: capacities are kept to; else they are penalties that adapt, until at most `lenient` hosts pass each.
     `mix`: of 4096 proposals, up to which one they
-    are shifts, shifts home, swaps, swaps of similar size, chains, squeezes; what is left emigrates.
+    are shifts, shifts home, swaps, swaps of similar size, chains, squeezes, ruins; what is left emigrates.
     """
     vms, hosts = len(vm), len(head)
     ratio = (cold / hot) ** (EVERY / steps) if hot > 0.0 else 1.0
@@ -118,6 +119,10 @@ def anneal(steps, hot, cold, hard, lenient, mix, loose, trail, tried,
                 continue
             put(v, b, vm, amount, union, route, fixed_host, service, scalars,
                 weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
+        elif mix[5] <= roll < mix[6]:
+            if not ruin(limit, hard, random, trail, vm, amount, union, route, fixed_host, service, start, related,
+                        order, scalars, weight, place, head, level, cost, there, count, having, total, log):  # fmt: skip
+                continue
         else:
             before = total[0]
             if roll < mix[5]:

@@ -9,7 +9,20 @@ from __future__ import annotations
 
 from optimizer.solve.compiled import compiled, inlined
 
-__all__ = ["BIG", "better", "draw", "put", "shift", "sound", "swap"]
+__all__ = [
+    "BIG",
+    "allowed",
+    "better",
+    "cost_with",
+    "draw",
+    "drop",
+    "fits",
+    "lift",
+    "put",
+    "shift",
+    "sound",
+    "swap",
+]
 
 BIG = float(1 << 61)
 """The change of a move that is not allowed."""
@@ -237,19 +250,27 @@ def relink(v, a, b, place, head):
     head[b] = v
 
 
-@compiled
-def put(v, b, vm, amount, union, route, fixed_host, service, scalars,
-        weight, place, head, level, cost, there, count, having, total, log):  # fmt: skip
-    """Take v to host b, whatever that breaks; all sums follow."""
-    a, home, s = place[v, 0], vm[v, 0], vm[v, 1]
-    capacities = len(union)
-    into, out = 2 * v + int(b == home), 2 * v + int(a == home)
+@inlined
+def lift(v, vm, amount, capacities, weight, place, level, cost, total):
+    """Take the amounts of v off its host; it stays there in name, so that what its service asks is asked of no gap."""
+    a = place[v, 0]
+    out = 2 * v + int(a == vm[v, 0])
     for r in range(len(weight)):
         level[a, r] -= amount[out, r]
+    paid(a, capacities, weight, level, cost, total)
+
+
+@compiled
+def drop(v, b, vm, amount, union, route, fixed_host, service, scalars,
+         weight, place, head, level, cost, there, count, having, total, log):  # fmt: skip
+    """Put v, which was lifted, on host b, whatever that breaks; all sums follow."""
+    a, home, s = place[v, 0], vm[v, 0], vm[v, 1]
+    into = 2 * v + int(b == home)
     for r in range(len(weight)):
         level[b, r] += amount[into, r]
-    paid(a, capacities, weight, level, cost, total)
-    paid(b, capacities, weight, level, cost, total)
+    paid(b, len(union), weight, level, cost, total)
+    if a == b:
+        return
     total[0] += ways(v, a, b, vm, route)
     by = int(b != home) - int(a != home)
     if by != 0:
@@ -270,6 +291,15 @@ def put(v, b, vm, amount, union, route, fixed_host, service, scalars,
     if total[3] < len(log):
         log[total[3]] = v
     total[3] += 1
+
+
+@inlined
+def put(v, b, vm, amount, union, route, fixed_host, service, scalars,
+        weight, place, head, level, cost, there, count, having, total, log):  # fmt: skip
+    """Take v to host b, whatever that breaks; all sums follow."""
+    lift(v, vm, amount, len(union), weight, place, level, cost, total)
+    drop(v, b, vm, amount, union, route, fixed_host, service, scalars,
+         weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
 
 
 @inlined

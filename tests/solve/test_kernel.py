@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
     from optimizer.solve.cost_arrays import Fixed
 
-KERNELS = ("compiled", "kernel_parts", "kernel_big", "kernel")
+KERNELS = ("compiled", "kernel_parts", "kernel_big", "kernel_ruin", "kernel")
 
-ALL_KINDS = (1000, 1200, 1900, 2400, 3000, 3600)
-"""A mix in which squeezes and emigrations are as frequent as all others."""
+ALL_KINDS = (800, 1000, 1600, 2000, 2500, 3000, 3600)
+"""A mix in which large moves are as frequent as all others."""
 
 
 class Walk:

@@ -1,0 +1,135 @@
+"""Ruin and recreate, compiled: a few VMs of a few hosts are taken out together and put back where each costs least.
+
+Where hosts are nearly full, hardly any VM can go anywhere alone, nor change places with another. Schrimpf et al. (2000)
+named the principle; that the hosts looked at are now and then passed over (*blinks*) is from Christiaens and Vanden
+Berghe (2020).
+"""
+
+from __future__ import annotations
+
+from optimizer.solve.compiled import compiled, inlined
+from optimizer.solve.kernel_parts import BIG, allowed, cost_with, draw, drop, fits, lift
+
+__all__ = ["ruin"]
+
+HOSTS = 3
+"""Hosts that are ruined, at most."""
+
+FROM_EACH = 4
+"""VMs taken out of each, at most."""
+
+SPAN = 128
+"""Hosts looked at for each VM, at most, beside its home and where it was."""
+
+BLINK = 64
+"""One host in so many is passed over."""
+
+
+@compiled
+def cheapest(v, random, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
+             weight, place, level, cost, there, count):  # fmt: skip
+    """Return the host where v, which was lifted, costs least, about; -1 if it can go nowhere."""
+    hosts, capacities = len(level), len(union)
+    first = capacities if hard else 0
+    a, home, s = place[v, 0], vm[v, 0], vm[v, 1]
+    span = min(hosts, SPAN)
+    found, least, at = -1, BIG, draw(random, hosts)
+    for i in range(span + 2):
+        if i < span:
+            at = at + 1 if at + 1 < hosts else 0
+            if draw(random, BLINK) == 0:
+                continue
+            b = at
+        else:
+            b = home if i == span else a
+        into = 2 * v + int(b == home)
+        if hard and not fits(b, into, capacities, level, amount):
+            continue
+        delta = cost_with(b, into, first, weight, level, amount) - cost[b, 0] + route[home, b]
+        if not hard:
+            delta -= cost[b, 1]
+        if b != home:
+            delta += vm[v, 2]
+        if delta >= least:
+            continue
+        if (
+            a != b
+            and service[s, 3]
+            and not allowed(s, a, b, hosts, fixed_host, service, start, related, scalars, there, count)
+        ):
+            continue
+        found, least = b, delta
+    return found
+
+
+@compiled
+def take_out(h, most, made, random, trail, vm, amount, union, weight, place, head, level, cost, total):
+    """Lift up to `most` VMs, each as likely as the other, off host h into `trail`; returns how many it has then."""
+    there, u = 0, head[h]
+    while u >= 0:
+        there += 1
+        u = place[u, 1]
+    u = head[h]
+    while u >= 0 and most > 0:
+        if draw(random, there) < most:
+            trail[made, 0], trail[made, 1] = u, h
+            made += 1
+            most -= 1
+            lift(u, vm, amount, len(union), weight, place, level, cost, total)
+        there -= 1
+        u = place[u, 1]
+    return made
+
+
+@inlined
+def exchange(trail, i, j):
+    """Let two entries change places."""
+    v, h = trail[i, 0], trail[i, 1]
+    trail[i, 0], trail[i, 1] = trail[j, 0], trail[j, 1]
+    trail[j, 0], trail[j, 1] = v, h
+
+
+@compiled
+def ruin(limit, hard, random, trail, vm, amount, union, route, fixed_host, service, start, related, order, scalars,
+         weight, place, head, level, cost, there, count, having, total, log):  # fmt: skip
+    """Ruin a few hosts and recreate them; taken back if it costs over `limit` more. Returns whether it was kept."""
+    most = total[0] + total[1] + limit
+    made, last = 0, -1
+    for _ in range(1 + draw(random, HOSTS)):
+        h = place[draw(random, len(vm)), 0]
+        if h == last:
+            continue
+        last = h
+        again = False
+        for i in range(made):
+            again = again or trail[i, 1] == h
+        if not again:
+            made = take_out(h, 1 + draw(random, FROM_EACH), made, random, trail, vm, amount, union,
+                            weight, place, head, level, cost, total)  # fmt: skip
+    by_size = draw(random, 2) == 0
+    for i in range(1, made):  # sorted by insertion, the largest first, or shuffled
+        j = i
+        if by_size:
+            while j > 0 and order[1, trail[j, 0]] < order[1, trail[j - 1, 0]]:
+                exchange(trail, j, j - 1)
+                j -= 1
+        else:
+            exchange(trail, i, draw(random, i + 1))
+    done = 0
+    while done < made and total[0] + total[1] <= most:
+        b = cheapest(trail[done, 0], random, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
+                     weight, place, level, cost, there, count)  # fmt: skip
+        if b < 0:
+            break
+        drop(trail[done, 0], b, vm, amount, union, route, fixed_host, service, scalars,
+             weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
+        done += 1
+    if done == made and total[0] + total[1] <= most:
+        return True
+    for i in range(made):
+        v, h = trail[i, 0], trail[i, 1]
+        if i < done:
+            lift(v, vm, amount, len(union), weight, place, level, cost, total)
+        drop(v, h, vm, amount, union, route, fixed_host, service, scalars,
+             weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
+    return False
