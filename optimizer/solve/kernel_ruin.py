@@ -117,11 +117,12 @@ def ruin(limit, hard, random, trail, vm, amount, union, route, fixed_host, servi
             exchange(trail, i, draw(random, i + 1))
     done = 0
     while done < made and total[0] + total[1] <= most:
-        b = cheapest(trail[done, 0], random, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
+        v = trail[done, 0]
+        b = cheapest(v, random, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
                      weight, place, level, cost, there, count)  # fmt: skip
         if b < 0:
             break
-        drop(trail[done, 0], b, vm, amount, union, route, fixed_host, service, scalars,
+        drop(v, b, vm, amount, union, route, fixed_host, service, scalars,
              weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
         done += 1
     if done == made and total[0] + total[1] <= most:
