@@ -120,8 +120,9 @@ def anneal(steps, hot, cold, hard, lenient, mix, loose, trail, tried,
             put(v, b, vm, amount, union, route, fixed_host, service, scalars,
                 weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
         elif mix[5] <= roll < mix[6]:
-            if not ruin(limit, hard, random, trail, vm, amount, union, route, fixed_host, service, start, related, order,
-                        scalars, weight, place, head, level, cost, there, count, having, total, log):  # fmt: skip
+            if not ruin(limit, hard, random, trail, vm, amount, union, route, fixed_host, service, start, related,
+                        order, scalars, weight, place, head, level, cost, there, count, having, total,
+                        log):  # fmt: skip
                 continue
         else:
             before = total[0]

@@ -94,13 +94,9 @@ def ruin(limit, hard, random, trail, vm, amount, union, route, fixed_host, servi
          weight, place, head, level, cost, there, count, having, total, log):  # fmt: skip
     """Ruin a few hosts and recreate them; taken back if it costs over `limit` more. Returns whether it was kept."""
     most = total[0] + total[1] + limit
-    made, last = 0, -1
+    made = 0
     for _ in range(1 + draw(random, HOSTS)):
-        h = place[draw(random, len(vm)), 0]
-        if h == last:
-            continue
-        last = h
-        again = False
+        h, again = place[draw(random, len(vm)), 0], False
         for i in range(made):
             again = again or trail[i, 1] == h
         if not again:
