@@ -43,6 +43,9 @@ TAIL = 0.95
 DESCENT = 300
 """Proposals a VM at temperature 0, to know what to warm up to."""
 
+HOME = 100
+"""Of 4096 proposals, those that go home where home is nothing special."""
+
 LENIENCE, STRICT = 0.2, 0.6
 """Share of the hosts that may pass a capacity at first; from there it falls, to none at this part of the whole.
 
@@ -94,6 +97,14 @@ class Schedule:
         return min(1.0, 1.0 - (self.deadline.left() - self.spare) / max(self.seconds, 1e-9))
 
 
+def _mixed(manner: Manner, fixed: Fixed) -> Ints:
+    """Return the mix: where no capacity counts VMs at home once they have left, home is a host like any other."""
+    mix = np.array(manner.mix, np.int64)
+    if not fixed.union.any():
+        mix[0] = mix[1] - HOME
+    return mix
+
+
 class _Search:
     """One search: its state, and how many steps it makes between two looks at the clock."""
 
@@ -110,8 +121,12 @@ class _Search:
             self.state.weight[: len(fixed.union)] = max(1, int(PENALTY_SHARE * usual))
         loose = fixed.service.copy()
         loose[:, 1:3] = 0
-        mix = np.array(manner.mix, np.int64)
-        self.given = (mix, loose, np.zeros((MOST + 1, 2), np.int64), np.zeros(len(fixed.vm), np.uint8))
+        self.given = (
+            _mixed(manner, fixed),
+            loose,
+            np.zeros((MOST + 1, 2), np.int64),
+            np.zeros(len(fixed.vm), np.uint8),
+        )
         self.steps, self.chunk = 0, CHUNK_STEPS
 
     @property

@@ -1,0 +1,118 @@
+"""Rivals: the same fleet, the same limits, in turn; who ends clean, with how many moves, and how soon."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import subprocess
+from typing import TYPE_CHECKING
+
+from benchmarks.case import PYTHON, REMORA, ROOT, Missing, Party, Settings, Trial, case
+from benchmarks.cases.repair import read_plan
+from benchmarks.measure import measure
+from benchmarks.peers.places import debian_programs, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["REBALANCER", "hbal", "proxlb", "rebalancer"]
+
+DRIVERS = ROOT / "benchmarks" / "peers" / "drivers"
+REBALANCER, PROXLB, HTOOLS = "rebalancer==1.0.4", "proxlb-solver==0.1.1", ("ganeti-htools-3.0", "libpcre3")
+LIMIT_S, GRACE_S = 300, 20
+"""When a rival is asked to end, and how much later it is ended."""
+
+SIZES: tuple[str | int, ...] = (1_000, "fleet-1000-tight", 5_000, 10_000)
+"""Hosts of a generated fleet, with ten VMs each, or the name of a given one."""
+
+MOVES = ("single", "greedy", "stratified", "single+swap")
+
+
+@case("rebalancer", "`remora plan` beside Meta's Rebalancer, setting by setting")
+def rebalancer(settings: Settings) -> list[Trial]:
+    """Compare at four sizes (quick: a hundred hosts), with and without the goal of little movement."""
+    python = environment(REBALANCER, (REBALANCER,), 12)
+    driver = str(DRIVERS / "rebalancer_driver.py")
+    trials = []
+    for size in (100,) if settings.quick else SIZES:
+        fleet, said = _fleet(settings, size)
+        for moves in MOVES:
+            for goal in ("movement", "none"):
+                answer = settings.work / f"{fleet.name}.{moves}.{goal}.json"
+                command = (str(python), driver, str(said), str(answer), moves, goal, str(LIMIT_S))
+                label = f"{_called(size)}: Rebalancer, {moves}, goal {goal}"
+                trials.append(_trial(settings, label, fleet, answer, command))
+    return trials
+
+
+@case("proxlb", "`remora plan` beside the solver of ProxLB")
+def proxlb(settings: Settings) -> list[Trial]:
+    """Compare on a hundred hosts: its model has a literal for each VM on each host."""
+    python = environment(PROXLB, (PROXLB,), 12)
+    fleet, said = _fleet(settings, 100)
+    answer = settings.work / f"{fleet.name}.proxlb.json"
+    command = (str(python), str(DRIVERS / "proxlb_driver.py"), str(said), str(answer), str(LIMIT_S))
+    return [_trial(settings, f"{_called(100)}: ProxLB", fleet, answer, command)]
+
+
+@case("hbal", "`remora plan` beside Ganeti's hbal")
+def hbal(settings: Settings) -> list[Trial]:
+    """Compare on a hundred hosts: hbal goes on until nothing evens the cluster further."""
+    program, libraries = debian_programs(HTOOLS, "hbal")
+    fleet, said = _fleet(settings, 100)
+    answer = settings.work / f"{fleet.name}.hbal.json"
+    driver = (*PYTHON, str(DRIVERS / "hbal_driver.py"), str(said), str(answer), str(program))
+    command = ("env", f"LD_LIBRARY_PATH={libraries}", *driver) if libraries else driver
+    return [_trial(settings, f"{_called(100)}: hbal", fleet, answer, command)]
+
+
+def _called(size: str | int) -> str:
+    return size if isinstance(size, str) else f"{size} hosts / {10 * size} VMs"
+
+
+def _fleet(settings: Settings, size: str | int) -> tuple[Path, Path]:
+    """Return the fleet, and what rivals are told of it."""
+    if isinstance(size, str):
+        fleet = settings.work / f"{size}.json"
+        fleet.write_bytes(lzma.decompress(settings.given("fleets", f"{size}.json.xz").read_bytes()))
+    else:
+        fleet = settings.work / f"fleet-{size}.json"
+        sizes = ("--hosts", str(size), "--vms", str(10 * size), "--seed", str(settings.seed))
+        _run((*REMORA, "generate", *sizes, "-o", str(fleet)))
+    said = fleet.with_suffix(".said.json")
+    _run((*PYTHON, "-m", "benchmarks.peers.statement", str(fleet), str(said)))
+    return fleet, said
+
+
+def _run(command: tuple[str, ...]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    if done.returncode:
+        raise Missing(f"{' '.join(command[1:4])} failed: {done.stderr.strip()[-200:]}")
+
+
+def _trial(settings: Settings, label: str, fleet: Path, answer: Path, command: tuple[str, ...]) -> Trial:
+    plan = fleet.with_suffix(".plan.json")
+    limits = ("--seed", str(settings.seed), "--workers", str(settings.workers), "--time-limit", "60")
+    judge = (*PYTHON, "-m", "benchmarks.peers.judge", str(fleet), str(answer))
+    return Trial(
+        label=label,
+        ours=Party(
+            (*REMORA, "plan", str(fleet), "-o", str(plan), *limits),
+            judge=lambda printed: (*REMORA, "verify", str(fleet), str(plan)),
+            read=lambda printed: read_plan(json.loads(plan.read_bytes())),
+            ends=(0, 1),
+        ),
+        peer=Party(command, judge=lambda printed: judge, read=_said_by(judge), limit_s=LIMIT_S + GRACE_S),
+        peer_must_succeed=False,
+    )
+
+
+def _said_by(judge: tuple[str, ...]) -> Callable[[bytes], dict[str, object]]:
+    """Return what reads a rival's figures: the judge says them, never the rival."""
+
+    def read(printed: bytes) -> dict[str, object]:
+        said: dict[str, object] = json.loads(measure(judge).printed or b"{}")
+        return said
+
+    return read

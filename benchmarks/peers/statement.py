@@ -1,0 +1,90 @@
+"""What a rival is told: the problem that `remora plan` solves, as plain JSON in the terms that every rival has.
+
+``python -m benchmarks.peers.statement FLEET OUT``: hosts, VMs, where each is; sums of amounts under limits; how many
+VMs of a group may share a host or a rack; VMs that stay; hosts that may not be entered. The limits are those of the
+default policy, so that nobody solves an easier problem.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from commands.common import load_fleet, load_policy
+from optimizer.problem.atoms import UNLIMITED, Apart, AtLeast, AtMost, Enter, Leave, Linear, Needs, Same
+from optimizer.problem.problem import Problem, build
+from optimizer.problem.rule import Hardness
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["POLICY", "problem_of", "statement"]
+
+POLICY = "default"
+
+UNSAID = (Apart, AtLeast, Same, Needs, Leave)
+"""Atoms for which a statement has no words."""
+
+
+def problem_of(fleet: Path) -> Problem:
+    """Return the problem of a fleet under the default policy."""
+    policy = load_policy(POLICY)
+    return build(load_fleet(fleet), policy.rules, policy.least)
+
+
+def statement(problem: Problem) -> dict[str, Any]:
+    """Return the problem as plain data.
+
+    Raises
+    ------
+    ValueError
+        If a must or a guard asks for what cannot be said.
+    """
+    sums: list[dict[str, Any]] = []
+    groups: list[dict[str, Any]] = []
+    for atom in problem.atoms:
+        if isinstance(atom, UNSAID) and atom.asked.hardness is not Hardness.SHOULD:
+            raise ValueError(f"the rule {atom.asked.rule} asks for {type(atom).__name__}, which rivals are not told")
+        if isinstance(atom, Linear) and atom.level == 0 and atom.asked.hardness is not Hardness.SHOULD:
+            sums.append(_sum(problem, atom, len(sums)))
+        if isinstance(atom, AtMost) and atom.asked.hardness is Hardness.MUST:
+            members = [atom.sets[i].tolist() for i in range(len(atom.sets))]
+            groups.append({"level": problem.levels[atom.level], "members": members, "most": atom.k.tolist()})
+    return {
+        "hosts": list(problem.host_ids),
+        "vms": list(problem.vm_ids),
+        "start": problem.start.tolist(),
+        "domains": {level: problem.domain[i].tolist() for i, level in enumerate(problem.levels)},
+        "sums": sums,
+        "groups": groups,
+        "fixed": np.flatnonzero(~problem.movable).tolist(),
+        "closed": [
+            {"vms": None if a.vms is None else a.vms.tolist(), "hosts": np.flatnonzero(~a.hosts).tolist()}
+            for a in problem.atoms
+            if isinstance(a, Enter)
+        ],
+    }
+
+
+def _sum(problem: Problem, atom: Linear, number: int) -> dict[str, Any]:
+    """Say a sum under a limit; a guard asks only that nothing gets worse, which a limit raised to the start says."""
+    used: NDArray[np.int64] = np.zeros(problem.hosts, np.int64)
+    np.add.at(used, problem.start[problem.start >= 0], atom.amount[problem.start >= 0])
+    limit = np.where(atom.limit >= UNLIMITED, used.sum() + atom.amount.sum(), atom.limit - atom.base)
+    if atom.asked.hardness is Hardness.GUARD:
+        limit = np.maximum(limit, used)
+    name = f"{number}-{atom.asked.rule}-{atom.resource}"
+    return {
+        "name": name,
+        "resource": atom.resource,
+        "amount": atom.amount.tolist(),
+        "limit": np.maximum(limit, 0).tolist(),
+    }
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(json.dumps(statement(problem_of(Path(sys.argv[1])))), encoding="utf-8")
