@@ -29,7 +29,7 @@ __all__ = ["Argument", "CostBound", "aggregate_bound", "cost_bound"]
 LARGEST_PAIRS = 6_000_000
 """VMs x hosts with which prices are tried; the tables of more take hundreds of MB."""
 
-ASCENT_SHARE = 0.3
+ASCENT_SHARE = 0.5
 """Of the time, for prices; the rest is the hosts'."""
 
 
