@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from optimizer.problem.atoms import Hinge
-from optimizer.solve.cost_prices import Priced, Rows, ascend
+from optimizer.solve.cost_prices import Priced, Rows, ascend, least_work
 
 if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
@@ -75,7 +75,8 @@ def cost_bound(problem: Problem, fixed: Fixed, start: State, deadline: Deadline,
         Of CP-SAT.
     """
     bounds = [CostBound(aggregate_bound(problem), Argument.AGGREGATE)]
-    if problem.vms * problem.hosts <= LARGEST_PAIRS and not deadline.over():
+    small = problem.vms * problem.hosts <= LARGEST_PAIRS
+    if small and least_work(fixed, start) <= ASCENT_SHARE * deadline.left():
         bounds += _by_prices(fixed, start, deadline, seed)
     best = max(bounds, key=lambda b: b.value)
     value, moved = int(start.total[0]), int(fixed.scalars[2])

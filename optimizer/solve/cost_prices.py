@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-__all__ = ["FAR", "Priced", "Rows", "ascend", "total"]
+__all__ = ["FAR", "Priced", "Rows", "ascend", "least_work", "total"]
 
 UNIT = 2**12
 """Parts of one unit of price: prices are whole numbers of these."""
@@ -105,10 +105,6 @@ class Rows:
         tight = self.offset.sum(axis=0) + self.amount.sum(axis=0) > 0
         return np.tile(np.where(tight, self.weight, 0).astype(np.float64), (len(self.offset), 1))
 
-    def step_work(self) -> float:
-        """Return the work of one step of an ascent."""
-        return WORK_PER_TERM * self.move.size * (len(self.weight) + 4)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Priced:
@@ -148,6 +144,16 @@ class Priced:
         return total(np.minimum(self.stays, self.leaves)) + total(self.hosts)
 
 
+def least_work(fixed: Fixed, start: State) -> float:
+    """Return the work of an ascent that gets somewhere: `PATIENCE` steps."""
+    return PATIENCE * _step_work(len(fixed.vm) * len(start.head), len(start.weight))
+
+
+def _step_work(pairs: int, rows: int) -> float:
+    """Return the work of one step; comparing and adding up count as a few rows more."""
+    return WORK_PER_TERM * pairs * (rows + 4)
+
+
 def total(parts: Ints) -> int:
     """Return their sum, without regard to 64 bits."""
     return int(sum(parts.tolist()))
@@ -157,11 +163,10 @@ def ascend(rows: Rows, deadline: Deadline) -> Floats:
     """Return prices, float64 [H, R], whose bound is high; those of the aggregate where none are better.
 
     Subgradient steps, each coordinate scaled by its own history (D. P. Kingma, J. Ba, "Adam: a method for stochastic
-    optimization", 2015): levels of different resources differ by orders of magnitude. Nothing is done where there is
-    no time for `PATIENCE` steps.
+    optimization", 2015): levels of different resources differ by orders of magnitude.
     """
-    best = rows.aggregate
-    if not rows.move.size or rows.step_work() * PATIENCE > deadline.left():
+    best, work = rows.aggregate, _step_work(rows.move.size, len(rows.weight))
+    if not rows.move.size or deadline.over():
         return best
     ascent = _Ascent(rows)
     value = last = ascent.step(0)
@@ -170,7 +175,7 @@ def ascend(rows: Rows, deadline: Deadline) -> Floats:
         now = ascent.step(step)
         if now > value:
             value, best = now, reached
-        deadline.spend(rows.step_work())
+        deadline.spend(work)
         if step % PATIENCE == 0:
             if value <= last + LEAST_GAIN * abs(last):
                 break

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from optimizer.clock import SystemClock
 from optimizer.problem.evaluate import evaluate
-from optimizer.solve import cost_prices
 from optimizer.solve.cost_arrays import lowered
-from optimizer.solve.cost_bound import Argument, aggregate_bound, cost_bound
+from optimizer.solve.cost_bound import ASCENT_SHARE, Argument, aggregate_bound, cost_bound
 from optimizer.solve.cost_hosts import Hosts
-from optimizer.solve.cost_prices import Priced, Rows, ascend
+from optimizer.solve.cost_prices import Priced, Rows, ascend, least_work
 from optimizer.solve.limits import Deadline, WorkClock
 from tests.solve.roadef_instances import instance, random_instance
 
@@ -127,13 +126,22 @@ def test_prices_too_large_for_whole_numbers_prove_nothing(folder: Path) -> None:
     assert Priced.at(rows, np.full(rows.aggregate.shape, 1e18)) is None
 
 
-def test_an_ascent_keeps_to_its_work_and_starts_only_where_it_gets_somewhere(data_dir: Path) -> None:
-    rows = Rows.of(*lowered(instance(data_dir, "a2_2")))
-    enough = rows.step_work() * cost_prices.PATIENCE
-    assert (ascend(rows, work(enough * 0.9)) == rows.aggregate).all()
-    deadline = work(enough * 1.5)
-    assert not (ascend(rows, deadline) == rows.aggregate).all()
-    assert deadline.over()
+def test_prices_are_tried_only_where_an_ascent_gets_somewhere(data_dir: Path) -> None:
+    problem = instance(data_dir, "a2_2")
+    least = least_work(*lowered(problem)) / ASCENT_SHARE
+    assert bound(problem, least * 0.99).by is Argument.AGGREGATE
+    assert bound(problem, least * 1.01).by is not Argument.AGGREGATE
+
+
+def test_an_ascent_keeps_to_its_work(data_dir: Path) -> None:
+    problem = instance(data_dir, "a2_2")
+    least = least_work(*lowered(problem))
+    clock = WorkClock()
+    prices = ascend(Rows.of(*lowered(problem)), Deadline(clock, least))
+    assert least <= clock.monotonic() <= 1.02 * least
+    priced = Priced.at(Rows.of(*lowered(problem)), prices)
+    assert priced is not None
+    assert priced.value() > aggregate_bound(problem)
 
 
 def test_time_is_kept(data_dir: Path) -> None:
