@@ -16,7 +16,7 @@ from optimizer.clock import SystemClock
 from optimizer.problem.evaluate import evaluate
 from optimizer.problem.problem import Stage
 from optimizer.solve.cost_arrays import lowered, state_at
-from optimizer.solve.cost_bound import Argument, CostBound, cost_bound
+from optimizer.solve.cost_bound import Argument, CostBound, aggregate_bound, cost_bound
 from optimizer.solve.cp_sat import Model, complete_candidates
 from optimizer.solve.limits import Deadline
 
@@ -165,7 +165,7 @@ class _Search:
                 spare=seconds * (1 - share),
                 steps=int(self.limits.seconds * share * STEPS_PER_SECOND) if self.limits.deterministic else None,
             ),
-            bound=self.bound,
+            bound=aggregate_bound(self.problem),  # it sets the temperature, which is not to hang on the time for bounds
             seed=self.limits.seed,
             threads=self.limits.workers,
             tell=self._found,
