@@ -121,6 +121,14 @@ def known(data_dir: Path, name: str) -> int:
         return int(next(row["best_known"] for row in csv.DictReader(file, delimiter="\t") if row["instance"] == name))
 
 
+def test_a_price_above_the_weight_is_taken_for_the_weight(data_dir: Path) -> None:
+    """With half as much again the aggregate's prices would prove more than the best known cost."""
+    rows = Rows.of(*lowered(instance(data_dir, "a1_3")))
+    priced = Priced.at(rows, 1.5 * rows.aggregate)
+    assert priced is not None
+    assert priced.value() == 583005700
+
+
 def test_prices_too_large_for_whole_numbers_prove_nothing(folder: Path) -> None:
     rows = Rows.of(*lowered(random_instance(folder, 0)))
     assert Priced.at(rows, np.full(rows.aggregate.shape, 1e18)) is None
