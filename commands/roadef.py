@@ -65,3 +65,37 @@ def solve(
     facts = describe_cost(problem, outcome)
     say(as_json, lambda: facts, lambda: cost_page(facts))
     return Exit.INTERRUPTED if interrupt.asked else Exit.DONE
+
+
+@command.command("bound")
+@click.argument("model", type=FILE)
+@click.argument("assignment", type=FILE)
+@time_limit_option
+@seed_option
+@click.option("--deterministic", is_flag=True, help="Limit work instead of time: the same bound on every machine.")
+@json_option
+def bound(model: Path, assignment: Path, time_limit: float, seed: int, deterministic: bool, as_json: bool) -> Exit:
+    """Print what no assignment can cost less than, and by which argument; the more time, the higher."""
+    from optimizer.clock import SystemClock
+    from optimizer.report.cost_page import BoundFacts, bound_page
+    from optimizer.solve.cost_arrays import lowered
+    from optimizer.solve.cost_bound import aggregate_bound, cost_bound
+    from optimizer.solve.limits import Deadline, Limits
+    from optimizer.sources.roadef import read_roadef
+
+    problem = read_roadef(model, assignment)
+    limits = Limits(seconds=time_limit, seed=seed, deterministic=deterministic)
+    with Interrupt() as interrupt:
+        fixed, start = lowered(problem)
+        deadline = Deadline.of(limits, SystemClock(), interrupt.event)
+        proven = cost_bound(problem, fixed, start, deadline, seed)
+    facts = BoundFacts(
+        bound=proven.value,
+        bound_by=proven.by.value,
+        aggregate=aggregate_bound(problem),
+        initial_cost=int(start.total[0]),
+        processes=problem.vms,
+        machines=problem.hosts,
+    )
+    say(as_json, lambda: facts, lambda: bound_page(facts))
+    return Exit.INTERRUPTED if interrupt.asked else Exit.DONE

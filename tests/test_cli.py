@@ -127,6 +127,9 @@ BAD_COMMAND_LINES = [
     ["roadef", "solve"],
     ["roadef", "solve", "FLEET", "FLEET", "-o", "DIR/out.txt"],
     ["roadef", "solve", "DIR/none", "DIR/none", "-o", "DIR/out.txt"],
+    ["roadef", "bound"],
+    ["roadef", "bound", "FLEET", "FLEET"],
+    ["roadef", "bound", "DIR/none", "DIR/none"],
 ]
 
 

@@ -381,7 +381,24 @@ def test_roadef_solves_and_writes(data_dir, tmp_path):
     outcome = run("roadef", "solve", *names, "-o", out, "--time-limit", 20, "--json")
     assert outcome.code == 0
     assert (outcome.json["initial_cost"], outcome.json["cost"], outcome.json["bound"]) == (49528750, 44306501, 44306501)
+    assert outcome.json["bound_by"] == "the whole model"
     assert len(out.read_text().split()) == 100
+
+
+def test_roadef_bound_says_how_much_and_why(data_dir):
+    names = [data_dir / "roadef2012" / "A" / f"{kind}_a2_1.txt.xz" for kind in ("model", "assignment")]
+    options = ("--time-limit", 1, "--deterministic")
+    outcome = run("roadef", "bound", *names, *options, "--json")
+    assert outcome.code == 0
+    assert outcome.json == {
+        "bound": 110,
+        "bound_by": "each machine for itself, with whole processes",
+        "aggregate": 0,
+        "initial_cost": 391189190,
+        "processes": 1000,
+        "machines": 100,
+    }
+    assert run("roadef", "bound", *names, *options).out.startswith("bound 110, from each machine for itself")
 
 
 # -- interrupts --------------------------------------------------------------------------------------------------------

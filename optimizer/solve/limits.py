@@ -133,6 +133,10 @@ class Deadline:
         """Return a deadline at `share` of what is left."""
         return Deadline(self._clock, self.left() * share, self._interrupt, self.memory_mib)
 
+    def counting(self, work: float) -> Deadline:
+        """Return a deadline by work done instead of by this one's clock, with the same interrupt and memory."""
+        return Deadline(WorkClock(), work, self._interrupt, self.memory_mib)
+
 
 def peak_rss_mib() -> int:
     """Return the largest resident size that this process has had."""

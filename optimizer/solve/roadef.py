@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.clock import SystemClock
-from optimizer.problem.atoms import Hinge
 from optimizer.problem.evaluate import evaluate
 from optimizer.problem.problem import Stage
 from optimizer.solve.cost_arrays import lowered, state_at
+from optimizer.solve.cost_bound import Argument, CostBound, aggregate_bound, cost_bound
 from optimizer.solve.cp_sat import Model, complete_candidates
 from optimizer.solve.limits import Deadline
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from optimizer.solve.cp_sat import StageEnd
     from optimizer.solve.limits import Limits
 
-__all__ = ["CostOutcome", "aggregate_bound", "solve_cost"]
+__all__ = ["CostOutcome", "solve_cost"]
 
 TINY_LITERALS = 2_000
 """VMs x hosts up to which CP-SAT gets the whole problem at once (a1_1 has 400)."""
@@ -41,6 +41,9 @@ SMALL_LITERALS = 20_000
 
 LARGEST_FOR_NEIGHBOURHOODS = 1_000
 """With more VMs, building a neighbourhood takes longer than proposals that gain as much."""
+
+BOUND_SHARE = 0.02
+"""Of the time, for the bound, before the search."""
 
 ANNEALING_SHARE = 0.95
 """Of the time; the rest is CP-SAT's."""
@@ -55,13 +58,15 @@ NEIGHBOURHOOD_VMS, NEIGHBOURHOOD_WORK = 80, 0.5
 class CostOutcome:
     """A placement that breaks nothing, its cost, a true lower bound on any such placement's, and what ended the search.
 
-    `stopped_by` is None where value meets bound, else ``time``, ``work`` or ``interrupt``.
+    `stopped_by` is None where value meets bound, else ``time``, ``work`` or ``interrupt``; `bound_by` is the argument
+    for the bound.
     """
 
     placement: NDArray[np.int32]
     value: int
     bound: int
     stopped_by: str | None
+    bound_by: Argument
 
 
 def solve_cost(
@@ -97,17 +102,8 @@ def solve_cost(
         value=search.value,
         bound=search.bound,
         stopped_by=None if search.value == search.bound else stopped_by,
+        bound_by=search.proven.by,
     )
-
-
-def aggregate_bound(problem: Problem) -> int:
-    """Return a lower bound on the cost: each hinge as if all hosts were one, and nothing for moves.
-
-    For any placement, sum over hosts of max(0, y_h) >= max(0, sum of y_h), and the sum of y_h is the same for all
-    placements: all amounts and all offsets.
-    """
-    hinges = (a for a in problem.atoms if isinstance(a, Hinge))
-    return sum(a.weight * max(0, int(a.amount.sum()) + int(a.offset.sum())) for a in hinges)
 
 
 class _Search:
@@ -118,7 +114,11 @@ class _Search:
         self.rng = np.random.default_rng(limits.seed)
         self.fixed, self.start = lowered(problem)
         self.best, self.value = problem.start.copy(), int(self.start.total[0])
-        self.bound = aggregate_bound(problem)
+        self.proven = self._bounded(0.0)
+
+    @property
+    def bound(self) -> int:
+        return self.proven.value
 
     @property
     def over(self) -> bool:
@@ -128,11 +128,18 @@ class _Search:
         """Whole at once where that is small, else step by step until the time is over."""
         literals = self.problem.vms * self.problem.hosts
         if literals > TINY_LITERALS:
+            self.proven = self._bounded(BOUND_SHARE)
             self._anneal()
         if literals <= SMALL_LITERALS:
             self._whole()
         elif self.problem.vms <= LARGEST_FOR_NEIGHBOURHOODS:
             self._neighbourhoods()
+
+    def _bounded(self, share: float) -> CostBound:
+        """Return the bound that a share of the time gives."""
+        work = self.deadline.counting(share * self.limits.seconds)
+        deadline = work if self.limits.deterministic else self.deadline.part(share)
+        return cost_bound(self.problem, self.fixed, self.start, deadline, self.limits.seed)
 
     def _better(self, placement: NDArray[np.int64] | NDArray[np.int32], value: int, by: str) -> None:
         if value < self.value:
@@ -158,7 +165,7 @@ class _Search:
                 spare=seconds * (1 - share),
                 steps=int(self.limits.seconds * share * STEPS_PER_SECOND) if self.limits.deterministic else None,
             ),
-            bound=self.bound,
+            bound=aggregate_bound(self.problem),  # it sets the temperature, which is not to hang on the time for bounds
             seed=self.limits.seed,
             threads=self.limits.workers,
             tell=self._found,
@@ -176,7 +183,7 @@ class _Search:
         model = Model(self.problem, self.best, complete_candidates(self.problem))
         work = self.limits.seconds if self.limits.deterministic else math.inf
         placement, ends = self._solve(model, work)
-        self.bound = max(self.bound, *(e.bound for e in ends))
+        self.proven = max(self.proven, *(CostBound(e.bound, Argument.WHOLE) for e in ends), key=lambda b: b.value)
         self._adopt(placement, "whole model")
 
     def _neighbourhoods(self) -> None:

@@ -3,6 +3,7 @@ import numpy as np
 from optimizer.problem.problem import Problem, Stage
 from optimizer.report.cost_page import cost_page, describe_cost
 from optimizer.report.render import plain_lines
+from optimizer.solve.cost_bound import Argument
 from optimizer.solve.roadef import CostOutcome
 
 
@@ -23,13 +24,14 @@ def problem():
 
 
 def lines(value, bound, stopped_by):
-    outcome = CostOutcome(np.array([0, 1], np.int32), value, bound, stopped_by)
+    outcome = CostOutcome(np.array([0, 1], np.int32), value, bound, stopped_by, Argument.PRICES)
     return list(plain_lines(cost_page(describe_cost(problem(), outcome))))
 
 
 def test_cost_bound_and_gap():
     assert lines(200, 150, "time") == [
         "cost 200, bound 150, gap 25.0000 %, stopped by time",
+        "the bound is from prices on the machines' levels",
         "1 of 2 processes moved on 2 machines; the initial assignment costs 0",
     ]
 

@@ -16,8 +16,9 @@ from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import Fixed
 from optimizer.problem.evaluate import evaluate, placement_cost
 from optimizer.solve.cost_arrays import lowered
+from optimizer.solve.cost_bound import aggregate_bound
 from optimizer.solve.limits import Limits
-from optimizer.solve.roadef import aggregate_bound, solve_cost
+from optimizer.solve.roadef import solve_cost
 from optimizer.sources.roadef import write_solution
 from tests.problem.tiny import problem as tiny_problem
 from tests.solve.roadef_instances import instance, random_instance
