@@ -51,14 +51,18 @@ def solve(
     as_json: bool,
 ) -> Exit:
     """Find a cheap assignment, write it in the challenge's format, and print its cost, bound and gap."""
+    from optimizer.clock import SystemClock
     from optimizer.report.cost_page import cost_page, describe_cost
     from optimizer.solve.limits import Limits
     from optimizer.solve.roadef import solve_cost
     from optimizer.sources.roadef import read_roadef, write_solution
 
     not_an_input("-o", output, model, assignment)
+    clock = SystemClock()
+    began = clock.monotonic()
     problem = read_roadef(model, assignment)
-    limits = Limits(seconds=time_limit, workers=workers, seed=seed, deterministic=deterministic)
+    left = time_limit if deterministic else max(0.0, time_limit - (clock.monotonic() - began))
+    limits = Limits(seconds=left, workers=workers, seed=seed, deterministic=deterministic)
     with Interrupt() as interrupt, Progress("solving") as progress:
         outcome = solve_cost(problem, limits, progress.tell, interrupt=interrupt.event)
     write_solution(output, problem, outcome.placement)

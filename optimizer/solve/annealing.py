@@ -46,6 +46,12 @@ DESCENT = 300
 HOME = 100
 """Of 4096 proposals, those that go home where home is nothing special."""
 
+CROWD = 20
+"""VMs on a host, in the mean, from which on ruins become rare."""
+
+MELTS = 1_000
+"""VMs up to which there is time to melt all; beyond, a search begins cooler, by the root of their number."""
+
 LENIENCE, STRICT = 0.2, 0.6
 """Share of the hosts that may pass a capacity at first; from there it falls, to none at this part of the whole.
 
@@ -61,7 +67,7 @@ class Manner:
     """How a search goes about it.
 
     `mix`: of 4096 proposals, see `kernel.anneal`. `warmth`: the first temperature over (cost after a descent - bound) /
-    hosts. `cooling`: the last temperature over the first.
+    hosts, for up to `MELTS` VMs. `cooling`: the last temperature over the first.
     """
 
     hard: bool
@@ -98,10 +104,16 @@ class Schedule:
 
 
 def _mixed(manner: Manner, fixed: Fixed) -> Ints:
-    """Return the mix: where no capacity counts VMs at home once they have left, home is a host like any other."""
+    """Return the mix for a problem.
+
+    Where no capacity counts VMs at home once they have left, home is a host like any other. Where many VMs share a
+    host, single ones find room, and ruins are rare.
+    """
     mix = np.array(manner.mix, np.int64)
     if not fixed.union.any():
         mix[0] = mix[1] - HOME
+    ruins = int(mix[6] - mix[5])
+    mix[4:6] += ruins - round(ruins * min(1.0, (CROWD * len(fixed.host) / len(fixed.vm)) ** 2))
     return mix
 
 
@@ -127,6 +139,7 @@ class _Search:
             np.zeros((MOST + 1, 2), np.int64),
             np.zeros(len(fixed.vm), np.uint8),
         )
+        self.warmth = manner.warmth * min(1.0, (MELTS / max(1, len(fixed.vm))) ** 0.5)
         self.steps, self.chunk = 0, CHUNK_STEPS
 
     @property
@@ -156,7 +169,7 @@ class _Search:
     def part(self, schedule: Schedule, now: float, first: float) -> None:
         """Anneal for a chunk."""
         begin = perf_counter()
-        temperature = first * self.manner.warmth * self.manner.cooling ** (now / TAIL) if now < TAIL else 0.0
+        temperature = first * self.warmth * self.manner.cooling ** (now / TAIL) if now < TAIL else 0.0
         lenient = int(len(self.fixed.host) * LENIENCE * max(0.0, 1.0 - now / STRICT))
         self.run(self.chunk, temperature, temperature, lenient)
         if schedule.steps is None:
