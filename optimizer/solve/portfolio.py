@@ -85,7 +85,7 @@ class Solver:
     def __init__(self, problem: Problem, limits: Limits, deadline: Deadline) -> None:
         self.problem, self.limits = problem, limits
         self.deadline = deadline.part(SEARCH_SHARE)
-        self.bounds = Bounds(Departures(problem), sizes(problem), deadline.over, limits.seed)
+        self.bounds = Bounds(Departures(problem), sizes(problem), deadline.over, limits.seed, self.deadline.wall)
         self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
 
     @cached_property
