@@ -23,17 +23,24 @@ __all__ = ["affordable", "everywhere"]
 WORK = (1.0, 0.2, 0.2)
 """CP-SAT's deterministic time for the harm of musts, that of shoulds, and moving, in that order."""
 
+SHARES = (0.6, 0.2, 0.2)
+"""Shares of the wall time that each of them may take at most."""
+
 
 def everywhere(problem: Problem) -> list[Flow]:
     """Return the budgets in which every move counts, whoever moves, whence and where to."""
     return [f for f in problem.flows if f.vms is None and f.sources is None and f.targets is None]
 
 
-def affordable(problem: Problem, knots: Sequence[Knot], seed: int, seconds: float) -> frozenset[int]:
-    """Return departures that leave little harm of musts, then of shoulds, then move little, within the budgets.
+def affordable(
+    problem: Problem, knots: Sequence[Knot], size: NDArray[np.float64], seed: int, seconds: float
+) -> frozenset[int]:
+    """Return departures within the budgets: of little harm to musts, then to shoulds, then few, then easy to place.
 
     Parameters
     ----------
+    size
+        float64 [V]: how hard each VM is to place; settles ties.
     seconds
         Wall time that it may take.
 
@@ -48,8 +55,10 @@ def affordable(problem: Problem, knots: Sequence[Knot], seed: int, seconds: floa
         if int(flow.cost[vms].sum()) > flow.limit:
             model.cp.add(_sum(model, flow.cost) <= flow.limit)
     chosen: frozenset[int] = frozenset()
-    for expression, work in zip((model.must, model.should, model.cost), WORK, strict=True):
-        found = _better(model, expression, chosen, seed, work, seconds / len(WORK))
+    for expression, work, share in zip(
+        (model.must, model.should, model.cost_then_ease(size)), WORK, SHARES, strict=True
+    ):
+        found = _better(model, expression, chosen, seed, work, share * seconds)
         if found is None:
             break
         chosen, value = found
@@ -70,7 +79,7 @@ def _better(
     seconds: float,
 ) -> tuple[frozenset[int], int] | None:
     """Return departures with a low value of the expression, and that value; None where there was no time."""
-    model.cp.clear_hints()
+    model.cp.proto.clear_solution_hint()
     for vm, leaves in model.leaves.items() if known else ():  # a hint of nothing leads the search astray
         model.cp.add_hint(leaves, vm in known)
     model.cp.minimize(expression)

@@ -38,7 +38,10 @@ __all__ = ["Bounds", "knapsack"]
 FRONTIER = 50_000
 """Steps of cost in a knapsack over the knots; larger costs are rounded down to that many."""
 
-AFFORDABLE_SHARE = 0.2
+LARGE_STEPS = 12
+"""Entries of the curve of a large knot, at most: each takes two models, and most of the fall is in the first few."""
+
+AFFORDABLE_SHARE = 0.4
 """Share of the time left that looking for what the budgets pay for may take."""
 
 
@@ -94,7 +97,7 @@ class Bounds:
         """Who leaves where a budget does not pay for all; nobody where it does, or where there was no time to say."""
         if self.purse is None or self.stop():
             return frozenset()
-        return affordable(self.problem, self.departures.knots, self.seed, self.left() * AFFORDABLE_SHARE)
+        return affordable(self.problem, self.departures.knots, self.size, self.seed, self.left() * AFFORDABLE_SHARE)
 
     @cached_property
     def thrifty(self) -> tuple[Eviction | None, ...]:
@@ -274,7 +277,7 @@ class Bounds:
             if knot.of(hardness) or (hardness is Hardness.SHOULD and knot.of(Hardness.MUST)):
                 points = known.get(i) or staircase(knot, cost, hardness) or best_subsets(knot, cost, hardness)
                 if points is None and not self.stop():
-                    points = curve(knot, cost, hardness, stop=self.stop)
+                    points = curve(knot, cost, hardness, LARGE_STEPS, self.stop)
                 if points is not None:
                     known[i] = points
                     out.append((knot, points))
