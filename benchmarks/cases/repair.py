@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import lzma
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,9 @@ from benchmarks.case import REMORA, Missing, Party, Settings, Trial, case, parse
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["generated", "given", "read_plan"]
+__all__ = ["dolphin", "generated", "given", "largest", "read_plan"]
 
-GIVEN = ("fleet-100", "fleet-1000", "fleet-1000-tight", "fleet-1000-full")
+GIVEN = ("fleet-100", "fleet-1000", "fleet-100-tight", "fleet-1000-tight", "fleet-1000-full")
 GENERATED = (
     (1_000, 10_000, 82),
     (1_000, 10_000, 94),
@@ -23,6 +25,13 @@ GENERATED = (
     (10_000, 100_000, 94),
 )
 """Hosts, VMs, per cent of memory in use."""
+
+LIMITS = ("--time-limit", "60")
+
+LARGEST = ((100_000, 1_000_000, 82),)
+
+PLANTED = ("--memory-fill", "0.75")
+"""A fleet with room for all that its troubles displace."""
 
 
 @case("repair-given", "`remora plan` on the given fleets")
@@ -40,21 +49,59 @@ def given(settings: Settings) -> list[Trial]:
 @case("repair-generated", "`remora plan` on generated fleets with the default troubles")
 def generated(settings: Settings) -> list[Trial]:
     """Plan fleets of a thousand and of ten thousand hosts."""
-    trials = []
-    for hosts, vms, fill in GENERATED[:1] if settings.quick else GENERATED:
-        path = settings.work / f"generated-{hosts}-{fill}.json"
-        size = ("--hosts", str(hosts), "--vms", str(vms), "--memory-fill", str(fill / 100))
-        command = (*REMORA, "generate", *size, "--seed", str(settings.seed), "-o", str(path))
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-        if made.returncode:
-            raise Missing(f"remora generate failed: {made.stderr.strip()[-200:]}")
-        trials.append(_trial(settings, f"{hosts} hosts / {vms} VMs at {fill} %", path, path))
-    return trials
+    return [_filled(settings, *size) for size in (GENERATED[:1] if settings.quick else GENERATED)]
 
 
-def _trial(settings: Settings, label: str, fleet: Path, plain: Path) -> Trial:
+@case(
+    "repair-largest", "`remora plan` on a generated fleet of 100,000 hosts and 1,000,000 VMs with the default troubles"
+)
+def largest(settings: Settings) -> list[Trial]:
+    """Plan the largest fleet within ten minutes and 12 GB (quick: a thousand hosts)."""
+    limits = ("--time-limit", "600", "--memory-limit", "12000")
+    return [_filled(settings, *size, limits=limits) for size in (GENERATED[:1] if settings.quick else LARGEST)]
+
+
+@case("repair-dolphin", "`remora plan` under `dolphin` on generated fleets with every trouble planted")
+def dolphin(settings: Settings) -> list[Trial]:
+    """Plan a fleet in which every rule finds something, and budgets do not pay for all of it."""
+    from optimizer.sources.synthetic.spec import TROUBLES
+
+    hosts, vms = (200, 2_000) if settings.quick else (1_000, 10_000)
+    troubles = (word for name in TROUBLES for word in ("--" + name.replace("_", "-"), "0.01"))
+    packed, plain = _generated(settings, f"dolphin-{hosts}", hosts, vms, (*PLANTED, *troubles))
+    label = f"{hosts} hosts / {vms} VMs, every trouble"
+    return [_trial(settings, label, packed, plain, ("--time-limit", "20"), ("--policy", "dolphin"))]
+
+
+def _filled(settings: Settings, hosts: int, vms: int, fill: int, limits: tuple[str, ...] = LIMITS) -> Trial:
+    """Return the trial on a generated fleet that has so many per cent of its memory in use."""
+    packed, plain = _generated(settings, f"generated-{hosts}-{fill}", hosts, vms, ("--memory-fill", str(fill / 100)))
+    return _trial(settings, f"{hosts} hosts / {vms} VMs at {fill} %", packed, plain, limits)
+
+
+def _generated(settings: Settings, name: str, hosts: int, vms: int, options: tuple[str, ...]) -> tuple[Path, Path]:
+    """Generate a fleet; return its file (gzip), and the same unpacked."""
+    packed, plain = settings.work / f"{name}.json.gz", settings.work / f"{name}.json"
+    size = ("--hosts", str(hosts), "--vms", str(vms))
+    command = (*REMORA, "generate", *size, *options, "--seed", str(settings.seed), "-o", str(packed))
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise Missing(f"remora generate failed: {made.stderr.strip()[-200:]}")
+    with gzip.open(packed) as there, plain.open("wb") as here:
+        shutil.copyfileobj(there, here)
+    return packed, plain
+
+
+def _trial(
+    settings: Settings,
+    label: str,
+    fleet: Path,
+    plain: Path,
+    limits: tuple[str, ...] = LIMITS,
+    policy: tuple[str, ...] = (),
+) -> Trial:
     plan = settings.work / f"{fleet.name}.plan.json"
-    limits = ("--seed", str(settings.seed), "--workers", str(settings.workers), "--time-limit", "60")
+    options = ("--seed", str(settings.seed), "--workers", str(settings.workers), *limits, *policy)
 
     def read(printed: bytes) -> dict[str, object]:
         return read_plan(json.loads(plan.read_bytes()))
@@ -62,8 +109,8 @@ def _trial(settings: Settings, label: str, fleet: Path, plain: Path) -> Trial:
     return Trial(
         label=label,
         ours=Party(
-            (*REMORA, "plan", str(fleet), "-o", str(plan), *limits),
-            judge=lambda printed: (*REMORA, "verify", str(fleet), str(plan)),
+            (*REMORA, "plan", str(fleet), "-o", str(plan), *options),
+            judge=lambda printed: (*REMORA, "verify", str(fleet), str(plan), *policy),
             read=read,
             ends=(0, 1),
         ),

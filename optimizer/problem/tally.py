@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from optimizer.problem.problem import Problem
 
-__all__ = ["LEFT", "RIGHT", "LinearTally", "SetTally", "Tally"]
+__all__ = ["LEFT", "RIGHT", "WHOLE", "LinearTally", "SetTally", "Tally"]
+
+WHOLE = slice(None)
+"""Every host."""
 
 
 @dataclass(slots=True, eq=False)
@@ -159,32 +162,42 @@ class Tally:
 
     # -- asking --------------------------------------------------------------------------------------------------
 
-    def room(self, vm: int) -> NDArray[np.bool_]:
+    def room(self, vm: int, among: slice = WHOLE) -> NDArray[np.bool_]:
         """Return bool [H]: where the VM could arrive now, with the VM still present where it is.
 
         Present at both ends for Linear, AtMost and Apart; for AtLeast and Needs the state after its (one) present
         end is left counts too. Hosts where it is present are not among them.
+
+        Parameters
+        ----------
+        among
+            Neighbouring hosts that alone are asked; the answer is bool [their number].
         """
-        mask = self.admits(vm)
+        mask = self.admits(vm, among)
         for linear in self.linears:
             amount = int(linear.atom.amount[vm])
             if amount and linear.atom.asked.hardness is not Hardness.SHOULD:
-                self._narrow_linear(mask, linear, vm, amount)
-        mask[list(self.ends[vm])] = False
+                self._narrow_linear(mask, linear, vm, amount, among)
+        mask[self._inside(self.ends[vm], among)] = False
         return mask
 
-    def admits(self, vm: int) -> NDArray[np.bool_]:
+    def _inside(self, hosts: Iterable[int], among: slice) -> list[int]:
+        """Return where those of the hosts stand that are `among` them."""
+        first, beyond, _ = among.indices(self.problem.hosts)
+        return [h - first for h in hosts if first <= h < beyond]
+
+    def admits(self, vm: int, among: slice = WHOLE) -> NDArray[np.bool_]:
         """Return bool [H]: `room`, were there room: what Enter, Leave, sets and flows alone allow."""
-        mask = self.problem.may_enter(vm).copy()
+        mask = self.problem.may_enter(vm)[among].copy()
         for tally, side in self.sets_of.get(vm, ()):
             if _binds(tally.atom.asked.hardness):
                 blocked = self._blocked(tally, side, vm)
                 if blocked is not None:
-                    mask &= ~blocked[self.problem.domain[tally.atom.level]]
+                    mask &= ~blocked[self.problem.domain[tally.atom.level][among]]
         for exile in self._exiles:
             if exile.vms[vm]:
-                mask &= ~exile.hosts
-        self._narrow_flows(mask, vm)
+                mask &= ~exile.hosts[among]
+        self._narrow_flows(mask, vm, among)
         return mask
 
     def fits(self, vm: int, host: int) -> bool:
@@ -230,19 +243,25 @@ class Tally:
     def _source(self, vm: int) -> int:
         return self.ends[vm][0] if self.ends[vm] else int(self.problem.start[vm])
 
-    def _narrow_linear(self, mask: NDArray[np.bool_], linear: LinearTally, vm: int, amount: int) -> None:
-        fits = linear.load <= linear.ceiling - amount
-        fits[list(self._held(linear.atom, vm, self.ends[vm]))] = True
-        mask &= fits if linear.atom.level == 0 else fits[self.problem.domain[linear.atom.level]]
+    def _narrow_linear(self, mask: NDArray[np.bool_], linear: LinearTally, vm: int, amount: int, among: slice) -> None:
+        held = self._held(linear.atom, vm, self.ends[vm])
+        if linear.atom.level == 0:
+            fits = linear.load[among] <= linear.ceiling[among] - amount
+            fits[self._inside(held, among)] = True
+            mask &= fits
+        else:
+            fits = linear.load <= linear.ceiling - amount
+            fits[list(held)] = True
+            mask &= fits[self.problem.domain[linear.atom.level][among]]
 
-    def _narrow_flows(self, mask: NDArray[np.bool_], vm: int) -> None:
+    def _narrow_flows(self, mask: NDArray[np.bool_], vm: int, among: slice) -> None:
         source = self._source(vm)
         index = self.problem.flow_index
         for i in chain(index.full(vm, self.flow_used), index.leaving(vm, source)):
             flow = self.problem.flows[i]
             counts = (flow.vms is None or flow.vms[vm]) and (flow.sources is None or flow.sources[source])
             if counts and self._is_full(i, vm):
-                mask &= False if flow.targets is None else ~flow.targets
+                mask &= False if flow.targets is None else ~flow.targets[among]
 
     def _blocked(self, tally: SetTally, side: int, vm: int) -> NDArray[np.bool_] | None:
         """Return bool [domains]: where this VM's arrival makes the set worse than at the start (None: nowhere)."""

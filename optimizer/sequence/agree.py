@@ -16,7 +16,6 @@ from optimizer.problem.rounding import MILLI
 from optimizer.sequence.order import Ordered, in_sequence, order
 from optimizer.sequence.reach import is_tiny, reach
 from optimizer.solve.portfolio import Exact, Path, Solver, Values, whole_proof
-from optimizer.solve.refute import refuted_bound
 from optimizer.solve.work import Work
 
 if TYPE_CHECKING:
@@ -35,9 +34,6 @@ PLACEMENTS = 300
 
 ORDER_WORK = 0.05
 """What looking for an order counts as work."""
-
-REFUTE_SHARE = 0.9
-"""Share of the time left that raising the bound on moves by refutation may take."""
 
 REACH_SHARE = 0.5
 """Share of the time left that looking at everything reachable may take."""
@@ -174,8 +170,7 @@ def _by_refutation(solver: Solver, best: Answer) -> Answer:
     if solver.small or Stage.PRICED in best.values:
         return best
     clean = not any(v for s, v in best.values.items() if s is not Stage.MOVING)
-    most = best.values[Stage.MOVING] if clean else solver.problem.vms
-    bound = refuted_bound(solver.bounds, most, solver.deadline.part(REFUTE_SHARE))
+    bound = solver.refuted(best.values)
     if not clean:
         return replace(best, clean_moves=bound)
     if bound <= best.proofs[Stage.MOVING].bound:

@@ -83,9 +83,9 @@ def judge_proofs(problem: Problem, plan: Plan, values: Mapping[str, int]) -> Pro
 
 def _malformed(problem: Problem, proof: Proof) -> Iterator[Finding]:
     where = f"proof[{proof.stage}]"
-    vms, hosts = set(problem.vm_ids), set(problem.host_ids)
+    vms, hosts = {name: v for v, name in enumerate(problem.vm_ids)}, set(problem.host_ids)
     named = Counter(v for part in proof.parts for v in part.vms)
-    unknown = {*(named.keys() - vms), *({h for part in proof.parts for h in part.hosts} - hosts)}
+    unknown = {*(named.keys() - vms.keys()), *({h for part in proof.parts for h in part.hosts} - hosts)}
     for name in sorted(unknown):
         yield Finding("proof_unknown", where, f"the fleet has no {name}")
     for name, times in sorted(named.items()):
@@ -95,7 +95,7 @@ def _malformed(problem: Problem, proof: Proof) -> Iterator[Finding]:
     if len(kinds) > 1:
         yield Finding("proof_kind", where, f"different arguments do not add up: {', '.join(sorted(kinds))}")
     for i, part in enumerate(proof.parts):
-        if part.by.partition(":")[0] in KINDS and not unknown and set(part.hosts) != _hosts_of(problem, part):
+        if part.by.partition(":")[0] in KINDS and not unknown and set(part.hosts) != _hosts_of(problem, part, vms):
             yield _part(
                 proof, i, f"{', '.join(part.hosts) or 'no host'}: these are not the hosts that its VMs stand on"
             )
@@ -103,13 +103,18 @@ def _malformed(problem: Problem, proof: Proof) -> Iterator[Finding]:
         yield Finding("proof_sum", where, "no part proves anything")
 
 
-def _hosts_of(problem: Problem, part: Part) -> set[str]:
-    """Return the hosts that a part has to name: those of its VMs, or all where the argument is about all."""
+def _hosts_of(problem: Problem, part: Part, number: Mapping[str, int]) -> set[str]:
+    """Return the hosts that a part has to name: those of its VMs, or all where the argument is about all.
+
+    Parameters
+    ----------
+    number
+        The VMs by name.
+    """
     kind = part.by.partition(":")[0]
     if kind in ABOUT_ALL:
         return set(problem.host_ids)
-    named = set(part.vms)
-    return {problem.host_ids[problem.start[v]] for v, name in enumerate(problem.vm_ids) if name in named}
+    return {problem.host_ids[problem.start[number[name]]] for name in part.vms}
 
 
 class _Judge:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,7 @@ from optimizer.problem.atoms import UNLIMITED, AtMost, Flow, Linear
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
+from optimizer.solve.affordable import affordable, everywhere
 from optimizer.solve.cp_sat import stage_of
 from optimizer.solve.knots import Eviction, KnotModel, curve, least_eviction
 from optimizer.solve.staircase import staircase
@@ -37,6 +38,12 @@ __all__ = ["Bounds", "knapsack"]
 FRONTIER = 50_000
 """Steps of cost in a knapsack over the knots; larger costs are rounded down to that many."""
 
+LARGE_STEPS = 12
+"""Entries of the curve of a large knot, at most: each takes two models, and most of the fall is in the first few."""
+
+AFFORDABLE_SHARE = 0.4
+"""Share of the time left that looking for what the budgets pay for may take."""
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -50,12 +57,15 @@ class Bounds:
         float64 [V]: how hard each VM is to place; settles ties among evictions.
     stop
         Says when there is no time left: a knot not reached by then counts 0.
+    left
+        Wall seconds that are left, for what is told beforehand how long it may take.
     """
 
     departures: Departures
     size: NDArray[np.float64]
     stop: Callable[[], bool]
     seed: int = 0
+    left: Callable[[], float] = lambda: inf
 
     @property
     def problem(self) -> Problem:
@@ -76,12 +86,18 @@ class Bounds:
     def purse(self) -> NDArray[np.int64] | None:
         """What a move of each VM costs in the budget that the least evictions overdraw most; None where they do not."""
         worst, purse = 1.0, None
-        for flow in self.problem.flows:
-            if flow.vms is None and flow.sources is None and flow.targets is None:
-                over = sum(int(flow.cost[v]) for e in self.evictions if e for v in e.vms) / max(flow.limit, 1)
-                if over > worst:
-                    worst, purse = over, flow.cost
+        for flow in everywhere(self.problem):
+            over = sum(int(flow.cost[v]) for e in self.evictions if e for v in e.vms) / max(flow.limit, 1)
+            if over > worst:
+                worst, purse = over, flow.cost
         return purse
+
+    @cached_property
+    def affordable(self) -> frozenset[int]:
+        """Who leaves where a budget does not pay for all; nobody where it does, or where there was no time to say."""
+        if self.purse is None or self.stop():
+            return frozenset()
+        return affordable(self.problem, self.departures.knots, self.size, self.seed, self.left() * AFFORDABLE_SHARE)
 
     @cached_property
     def thrifty(self) -> tuple[Eviction | None, ...]:
@@ -193,8 +209,8 @@ class Bounds:
     def _budget(self) -> Proof:
         """Put the knots' curves under the tightest Flow that counts every move."""
         best = _proof(Stage.HARM, [])
-        for flow in self.problem.flows:
-            if flow.vms is None and flow.sources is None and flow.targets is None and self._binds(flow):
+        for flow in everywhere(self.problem):
+            if self._binds(flow):
                 best = max(best, self._under(flow), key=lambda p: p.bound)
         return best
 
@@ -261,7 +277,7 @@ class Bounds:
             if knot.of(hardness) or (hardness is Hardness.SHOULD and knot.of(Hardness.MUST)):
                 points = known.get(i) or staircase(knot, cost, hardness) or best_subsets(knot, cost, hardness)
                 if points is None and not self.stop():
-                    points = curve(knot, cost, hardness, stop=self.stop)
+                    points = curve(knot, cost, hardness, LARGE_STEPS, self.stop)
                 if points is not None:
                     known[i] = points
                     out.append((knot, points))

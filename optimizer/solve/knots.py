@@ -145,10 +145,7 @@ class KnotModel:
             exact &= value == bound
             values.append(value)
             self.cp.add(expression <= value)
-        largest = float(size[self.knot.vms].max(initial=0.0)) or 1.0
-        ease = self._sum([(x, 1 + round(TIE * float(size[v]) / largest)) for v, x in self.leaves.items()])
-        whole = (TIE + 1) * max(1, len(self.leaves))
-        value, bound = self.minimum(whole * self.cost + ease, seed)
+        value, bound = self.minimum(self.cost_then_ease(size), seed)
         if value is None:
             return None
         exact &= value == bound
@@ -156,6 +153,12 @@ class KnotModel:
         vms = tuple(v for v, x in self.leaves.items() if self._solver.boolean_value(x))
         kept = self._solver.value(self.priced)
         return Eviction(vms, int(cost), (values[0], values[1], int(kept)), exact)
+
+    def cost_then_ease(self, size: NDArray[np.float64]) -> cp_model.LinearExpr:
+        """Return what ranks departures by cost, and among equals by how easy those who leave are to place."""
+        largest = float(size[self.knot.vms].max(initial=0.0)) or 1.0
+        ease = self._sum([(x, 1 + round(TIE * float(size[v]) / largest)) for v, x in self.leaves.items()])
+        return (TIE + 1) * max(1, len(self.leaves)) * self.cost + ease
 
     def minimum(self, expression: cp_model.LinearExpr, seed: int = 0) -> tuple[int | None, int]:
         """Return (value, bound) of one expression, which is never negative; no value where `WORK` did not suffice."""

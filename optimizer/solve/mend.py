@@ -201,7 +201,8 @@ class Mender:
         moved = self.work.placement != self.problem.start
         vms = [v for v in self._members(violated) if self.bounds.departures.can_leave(v)]
         cost = self.problem.moving * ~moved
-        return sorted(set(vms), key=lambda v: (int(cost[v]), float(self._size[v]), v))[:JOINERS]
+        purse = self.bounds.purse if self.bounds.purse is not None else cost
+        return sorted(set(vms), key=lambda v: (int(cost[v]), int(purse[v]), float(self._size[v]), v))[:JOINERS]
 
     def _put_if_better(self, vm: int, host: int, before: tuple[int, ...]) -> bool:
         here, home = int(self.work.placement[vm]), int(self.problem.start[vm])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -17,11 +19,12 @@ from optimizer.solve.cp_sat import Ended, Model, StageEnd, complete_candidates
 from optimizer.solve.departures import Departures
 from optimizer.solve.mend import Mender
 from optimizer.solve.recreate import recreate
+from optimizer.solve.refute import refuted_bound
 from optimizer.solve.repair import evicted, receive
 from optimizer.solve.work import Work, sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,6 +37,9 @@ WHOLE = 20_000
 
 STARTS = 12
 """Orders in which the evicted are received, at most."""
+
+PAID_STARTS = 4
+"""Orders at most where budgets say who leaves: what is left is what they do not pay for, in any order."""
 
 SPREAD = 0.5
 """Standard deviation of the logarithm of the factors by which later starts misjudge how hard VMs are to place."""
@@ -49,6 +55,12 @@ RECREATE_SHARE = 0.5
 
 TRIM_SHARE = 0.25
 """Share of the time left that may go into taking back moves beyond the bound."""
+
+REFUTE_SHARE = 0.9
+"""Share of the time left that raising the bound on moves by refutation may take."""
+
+MEND_SHARE = 0.75
+"""Share of the time left that mending may take while a refutation runs beside it: the rest is for that to end."""
 
 Values = dict[Stage, int]
 
@@ -85,7 +97,8 @@ class Solver:
     def __init__(self, problem: Problem, limits: Limits, deadline: Deadline) -> None:
         self.problem, self.limits = problem, limits
         self.deadline = deadline.part(SEARCH_SHARE)
-        self.bounds = Bounds(Departures(problem), sizes(problem), deadline.over, limits.seed)
+        self.bounds = Bounds(Departures(problem), sizes(problem), deadline.over, limits.seed, self.deadline.wall)
+        self._known_refuted: int | None = None
         self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
 
     @cached_property
@@ -110,14 +123,48 @@ class Solver:
             Whether a placement can be carried out; what reception does always can, one VM after the other.
         """
         best = self._best_of_starts(acceptable)
-        mender = Mender(best, self.bounds, self.limits, self.deadline, acceptable)
+        with self._refuting(best.values()) as beside:
+            return self._mended(best, acceptable, self.deadline.part(MEND_SHARE if beside else 1.0))
+
+    def _mended(
+        self, best: Work, acceptable: Callable[[NDArray[np.int32]], bool], deadline: Deadline
+    ) -> NDArray[np.int32]:
+        mender = Mender(best, self.bounds, self.limits, deadline, acceptable)
         mender.by_search()
-        mender.deadline = self.deadline.part(TRIM_SHARE)
+        if self.bounds.affordable:  # who leaves was chosen for what it mends: fewer moves would mend less
+            return best.placement
+        mender.deadline = deadline.part(TRIM_SHARE)
         mender.trim(rounds=12)
-        recreate(best, self.bounds, self.limits, self.deadline.part(RECREATE_SHARE), acceptable, rounds=150)
-        mender.deadline = self.deadline
+        recreate(best, self.bounds, self.limits, deadline.part(RECREATE_SHARE), acceptable, rounds=150)
+        mender.deadline = deadline
         mender.trim(rounds=6)
         return best.placement
+
+    @contextmanager
+    def _refuting(self, values: Values) -> Iterator[bool]:
+        """Raise the bound on moves beside mending, where a second worker is to be had and work is not what counts."""
+        lone = self.limits.workers < 2 or self.limits.deterministic
+        if lone or self.small or Stage.PRICED in values or self.bounds.met(values) or self.bounds.affordable:
+            yield False
+            return
+        with ThreadPoolExecutor(1) as beside:
+            found = beside.submit(self.refuted, values)
+            yield True
+            found.result()
+
+    def refuted(self, values: Values) -> int:
+        """Return how many VMs have to be displaced at least until nothing is broken; 0: not known.
+
+        Parameters
+        ----------
+        values
+            What a plan reached: what is no less than that need not be refuted.
+        """
+        if self._known_refuted is None:
+            clean = not any(v for s, v in values.items() if s is not Stage.MOVING)
+            most = values[Stage.MOVING] if clean else self.problem.vms
+            self._known_refuted = refuted_bound(self.bounds, most, self.deadline.part(REFUTE_SHARE))
+        return self._known_refuted
 
     def _best_of_starts(self, acceptable: Callable[[NDArray[np.int32]], bool]) -> Work:
         """Receive and mend by chains, in a few orders where the first leaves something to be wished for."""
@@ -136,7 +183,8 @@ class Solver:
             measure = work.measure()
             if best is None or measure < best[0]:
                 best = measure, work.placement.copy()
-            if self.bounds.met(work.values()) or deadline.over():
+            last = start + 1 >= PAID_STARTS and self.bounds.affordable
+            if last or self.bounds.met(work.values()) or deadline.over():
                 break
         assert best is not None
         work.become(best[1])

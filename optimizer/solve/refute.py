@@ -39,6 +39,10 @@ CASE_WORK = 3.0
 """CP-SAT's deterministic time that one case may take."""
 
 
+ARCS = 60_000
+"""Pairs of a VM and a host in one case at most: larger models are slow to build and not closed in `CASE_WORK`."""
+
+
 @dataclass(frozen=True)
 class _Spender:
     """VMs that may leave together, and how many of them leave at least."""
@@ -101,7 +105,11 @@ class _Cases:
 
     def _impossible(self, spenders: Sequence[_Spender], extra: Counter[int], deadline: Deadline) -> bool:
         moves = [(s.vms, s.least + extra[i]) for i, s in enumerate(spenders) if s.least + extra[i]]
-        model = Model(self.problem, self.problem.start, _Arcs(self.problem, moves).candidates)
+        arcs = _Arcs(self.problem, moves)
+        candidates = arcs.candidates(ARCS)
+        if candidates is None:
+            return False
+        model = Model(self.problem, self.problem.start, candidates)
         for vms, count in moves:
             stays = [model.literal[v][int(self.problem.start[v])] for v in vms]
             model.cp.add(cp_model.LinearExpr.sum(stays) == len(vms) - count)
@@ -121,9 +129,8 @@ class _Arcs:
     def __init__(self, problem: Problem, moves: Sequence[tuple[tuple[int, ...], int]]) -> None:
         self.problem, self.moves = problem, moves
 
-    @property
-    def candidates(self) -> dict[int, NDArray[np.int64]]:
-        """The hosts of each VM that may move, its own among them."""
+    def candidates(self, most: int) -> dict[int, NDArray[np.int64]] | None:
+        """Return the hosts of each VM that may move, its own among them; None where there are more than `most`."""
         rooms = [*self._rooms()]
         out = {}
         for vms, _ in self.moves:
@@ -133,6 +140,9 @@ class _Arcs:
                     mask &= amount[vm] <= room
                 mask[self.problem.start[vm]] = True
                 out[vm] = np.flatnonzero(mask)
+                most -= out[vm].size
+                if most < 0:
+                    return None
         return out
 
     def _rooms(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -13,6 +13,7 @@ import numpy as np
 from optimizer.problem.atoms import UNLIMITED, Apart, AtLeast, AtMost, Needs, Same
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
+from optimizer.problem.tally import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Reception", "evicted", "receive"]
 
+NEAR = 4_096
+"""Hosts around a VM's own that are asked first, in fleets of more than twice as many."""
+
 
 def evicted(bounds: Bounds, jitter: NDArray[np.float64] | None = None) -> list[int]:
     """Return the VMs that leave in the least eviction, the hardest to place first.
 
-    Where a budget does not suffice for all, knots come in order of the harm that they mend for what they spend of it.
+    Where a budget does not suffice for all, those that it pays for; if that could not be told, knots come in order of
+    the harm that they mend for what they spend of it.
 
     Parameters
     ----------
@@ -38,6 +43,9 @@ def evicted(bounds: Bounds, jitter: NDArray[np.float64] | None = None) -> list[i
     """
     size = bounds.size if jitter is None else bounds.size * jitter
     chosen: list[tuple[float, float, int]] = []
+    if paid := bounds.affordable:
+        healed = (v for knot in bounds.departures.knots if _departures_heal(knot) for v in knot.vms.tolist())
+        return sorted((v for v in healed if v in paid), key=lambda v: (-float(size[v]), v))
     for knot, eviction in zip(bounds.departures.knots, bounds.thrifty, strict=True):
         if eviction is None or not eviction.vms or not _departures_heal(knot):
             continue
@@ -79,13 +87,31 @@ class Reception:
 
         Where groups want company (AtLeast, Same, Needs), a host that mends most of it comes before one without a wait.
         """
-        now = self.work.tally.room(vm)
-        now[list(barred)] = False
-        hosts = self._harmless(vm, np.flatnonzero(now))
-        if not hosts.size:
-            return None
-        free = hosts[self.work.union.room(vm)[hosts]]
-        return self._best(vm, free if free.size else hosts)
+        barred = list(barred)
+        near = self._near(vm)
+        if near is not WHOLE:
+            _, free = self._open(vm, barred, near)
+            if free.size and not self.is_harmed(vm, host := self._best(vm, free)):
+                return host
+        hosts, free = self._open(vm, barred, WHOLE)
+        return self._best(vm, free if free.size else hosts) if hosts.size else None
+
+    def _near(self, vm: int) -> slice:
+        """Return the hosts to ask first: all, where there are few or the VM's group wants company, wherever it is."""
+        tally, hosts = self.work.tally, self.work.problem.hosts
+        if hosts <= 2 * NEAR or any(isinstance(t.atom, AtLeast | Same | Needs) for t, _ in tally.sets_of.get(vm, ())):
+            return WHOLE
+        first = min(max(0, int(self.work.placement[vm]) - NEAR // 2), hosts - NEAR)
+        return slice(first, first + NEAR)
+
+    def _open(self, vm: int, barred: list[int], among: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the hosts among some that would take the VM without harm, and those of them that need no wait."""
+        first = among.start or 0
+        hosts = np.flatnonzero(self.work.tally.room(vm, among)) + first
+        if barred:
+            hosts = hosts[~np.isin(hosts, barred)]
+        hosts = self._harmless(vm, hosts)
+        return hosts, hosts[self.work.union.room(vm, among)[hosts - first]] if hosts.size else hosts
 
     def welcomes(self, vm: int, host: int) -> bool:
         """Whether the VM can go to this host now, and does no harm there."""

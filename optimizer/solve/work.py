@@ -71,20 +71,32 @@ class Work:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.placement = problem.start.copy()
-        self.tally, self.union = Tally(problem), Tally(problem)
+        self.tally = Tally(problem)
+        self._union: Tally | None = None
+
+    @property
+    def union(self) -> Tally:
+        """The tally of everywhere that a VM is or was; made when it is first asked for, since many never ask."""
+        if self._union is None:
+            self._union = Tally(self.problem)
+            for vm in np.flatnonzero(self.placement != self.problem.start).tolist():
+                self._union.add(vm, int(self.placement[vm]))
+        return self._union
 
     def put(self, vm: int, host: int) -> None:
         """Place a VM on a host, wherever it is now."""
         home, now = int(self.problem.start[vm]), int(self.placement[vm])
         if host == now:
             return
+        if now != home and self._union is not None:
+            self._union.remove(vm, now)
         if now != home:
-            self.union.remove(vm, now)
             self.tally.spend(vm, home, now, -1)
         self.tally.remove(vm, now)
         self.tally.add(vm, host)
+        if host != home and self._union is not None:
+            self._union.add(vm, host)
         if host != home:
-            self.union.add(vm, host)
             self.tally.spend(vm, home, host)
         self.placement[vm] = host
 
