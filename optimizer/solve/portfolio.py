@@ -109,7 +109,20 @@ class Solver:
         acceptable
             Whether a placement can be carried out; what reception does always can, one VM after the other.
         """
-        best = self._best_of_starts(acceptable)
+        return self._improved(self._best_of_starts(acceptable), acceptable)
+
+    def mend_seams(
+        self, joined: NDArray[np.int32], acceptable: Callable[[NDArray[np.int32]], bool]
+    ) -> NDArray[np.int32]:
+        """Go on from a placement whose parts were found one by one: mend what none of them could, over all hosts."""
+        work = Work(self.problem)
+        work.become(joined)
+        mender = Mender(work, self.bounds, self.limits, self.deadline, acceptable)
+        mender.by_company()
+        mender.by_chains()
+        return self._improved(work, acceptable)
+
+    def _improved(self, best: Work, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
         mender = Mender(best, self.bounds, self.limits, self.deadline, acceptable)
         mender.by_search()
         mender.deadline = self.deadline.part(TRIM_SHARE)
