@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optimizer.engine.engine import TRIES, Done, worker_name
@@ -26,6 +27,8 @@ R = TypeVar("R")
 class OnDask:
     """The workers of one scheduler, which need the same version of Remora and of its dependencies.
 
+    It is imported only here, where it was asked for: it is an extra.
+
     Parameters
     ----------
     scheduler
@@ -41,7 +44,7 @@ class OnDask:
 
     def __init__(self, scheduler: str) -> None:
         try:
-            import distributed
+            distributed = import_module("distributed")
         except ImportError as error:
             hint = "install it: pip install 'remora[dask]'"
             raise InputError("--engine", "", self.name, "an engine that is installed", hint) from error
@@ -98,13 +101,10 @@ class OnDask:
 
     def _ended(self, pending: set[Any]) -> list[Any]:
         """Wait a moment; return those that are over."""
-        import distributed
-
+        distributed = import_module("distributed")
         try:
             return list(distributed.wait(list(pending), timeout=POLL_S, return_when="FIRST_COMPLETED").done)
-        except TimeoutError:
-            return [f for f in pending if f.done()]
-        except distributed.CancelledError:
+        except (TimeoutError, distributed.CancelledError):
             return [f for f in pending if f.done()]
 
     def close(self) -> None:
@@ -114,8 +114,7 @@ class OnDask:
 
 def _is_loss(future: Any) -> bool:
     """Whether the worker was lost, or the data on it, rather than that the function failed."""
-    import distributed
-
+    distributed = import_module("distributed")
     if future.status in ("cancelled", "lost"):
         return True
     return isinstance(future.exception(), distributed.KilledWorker | distributed.CancelledError)

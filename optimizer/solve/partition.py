@@ -18,17 +18,23 @@ from optimizer.problem.atoms import Apart, AtLeast, AtMost, Enter, Linear, Needs
 from optimizer.problem.problem import Problem, is_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-__all__ = ["HOSTS_PER_PART", "WHOLE_UP_TO", "partition", "parts_for", "sides_of"]
+    from optimizer.problem.atoms import Atom
+
+__all__ = ["HOSTS_PER_PART", "WHOLE_UP_TO", "SetFamily", "partition", "parts_for", "sides_of"]
 
 WHOLE_UP_TO = 20_000
 """Hosts up to which a fleet is not split unless that is asked for."""
 
 HOSTS_PER_PART = 5_000
 """Hosts of a part, where nobody says how many parts there are to be."""
+
+
+SetFamily = AtMost | Apart | AtLeast | Same | Needs
+"""Atoms that speak of groups."""
 
 
 def parts_for(problem: Problem, wanted: int | None) -> int:
@@ -98,20 +104,17 @@ def _by_number(numbers: NDArray[np.int32]) -> list[NDArray[np.int64]]:
     return np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
 
 
-def sides_of(atom: AtMost | Apart | AtLeast | Same | Needs) -> tuple[tuple[NDArray[np.int64], NDArray[np.int32]], ...]:
+def sides_of(atom: SetFamily) -> tuple[tuple[NDArray[np.int64], NDArray[np.int32]], ...]:
     """Return, for each side of a family of groups, (number of the group int64 [n], member int32 [n])."""
     sides = (atom.left, atom.right) if isinstance(atom, Apart | Needs) else (atom.sets,)
     return tuple((np.repeat(np.arange(len(s)), np.diff(s.indptr)), s.members) for s in sides)
 
 
-def _reaching(problem: Problem, most: int) -> Iterator[AtMost | Apart | AtLeast | Same | Needs]:
-    """Yield the families of groups that may reach over parts."""
-    for atom in problem.atoms:
-        if isinstance(atom, AtLeast | Same | Needs):
-            yield atom
-        elif isinstance(atom, AtMost | Apart) and atom.level:
-            if np.bincount(problem.domain[atom.level]).max(initial=0) > most:
-                yield atom
+def _may_reach(problem: Problem, atom: Atom, most: int) -> bool:
+    """Whether a family of groups may reach over parts of so many hosts."""
+    if isinstance(atom, AtMost | Apart):
+        return atom.level > 0 and int(np.bincount(problem.domain[atom.level]).max(initial=0)) > most
+    return isinstance(atom, AtLeast | Same | Needs)
 
 
 def _groups_of_hosts(problem: Problem, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
@@ -120,7 +123,9 @@ def _groups_of_hosts(problem: Problem, most: int) -> tuple[NDArray[np.int64], ND
     Ascending by host.
     """
     hosts, groups, count = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
-    for atom in _reaching(problem, most):
+    for atom in problem.atoms:
+        if not isinstance(atom, SetFamily) or not _may_reach(problem, atom, most):
+            continue
         for number, members in sides_of(atom):
             placed = problem.start[members] != ABSENT
             hosts.append(problem.start[members[placed]].astype(np.int64))

@@ -37,8 +37,7 @@ from optimizer.problem.atoms import (
     Same,
     Sets,
 )
-from optimizer.problem.problem import Problem
-from optimizer.solve.partition import sides_of
+from optimizer.solve.partition import SetFamily, sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,10 +45,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.problem.atoms import Atom
+    from optimizer.problem.problem import Problem
 
 __all__ = ["Cut", "Piece"]
-
-SetFamily = AtMost | Apart | AtLeast | Same | Needs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -236,7 +234,7 @@ class _Piece:
         return np.asarray(vms[(home != ABSENT) & (home != self.p)])
 
     def _lay_out_hosts(self) -> None:
-        """Number the hosts: the part's own, then those of witnesses.
+        """Give the hosts their numbers: the part's own, then those of witnesses.
 
         Where no group that it owns counts hosts, one host stands for all that share their domains.
         """
@@ -286,7 +284,7 @@ class _Piece:
             yield Enter("partition", None, np.arange(self.hosts.size) < self.my_hosts.size)
 
     def _own(self, vms: NDArray[np.int32]) -> NDArray[np.int32]:
-        return self.new_vm[vms[self.cut.home[vms] == self.p]]
+        return np.asarray(self.new_vm[vms[self.cut.home[vms] == self.p]])
 
     def _host_mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         out = np.zeros(self.hosts.size, np.bool_)
