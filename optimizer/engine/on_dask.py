@@ -103,7 +103,8 @@ class OnDask:
         """Wait a moment; return those that are over."""
         distributed = import_module("distributed")
         try:
-            return list(distributed.wait(list(pending), timeout=POLL_S, return_when="FIRST_COMPLETED").done)
+            with self._client.as_current():
+                return list(distributed.wait(list(pending), timeout=POLL_S, return_when="FIRST_COMPLETED").done)
         except (TimeoutError, distributed.CancelledError):
             return [f for f in pending if f.done()]
 
