@@ -70,8 +70,8 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
     "--parts",
     type=click.IntRange(1, 10_000),
     metavar="N",
-    help="Split the fleet into so many parts, solved apart and mended across the seams; by default 1 up to 20,000 "
-    "hosts, and about 5,000 hosts a part beyond.",
+    help="Split the fleet into so many parts, solved apart and mended across the seams; by default 1 up to 50,000 "
+    "hosts, and about 10,000 hosts a part beyond.",
 )
 @click.option(
     "--engine",

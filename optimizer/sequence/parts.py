@@ -90,9 +90,9 @@ class InParts:
         """Return a placement; `acceptable` says whether one can be carried out."""
         parts = parts_for(solver.problem, self.wanted)
         self.report = {"engine": self.engine.name, "parts": 1}
-        if parts == 1:
+        pieces = _pieces(solver, parts) if parts > 1 else []
+        if not pieces or solver.deadline.over():
             return solver.repair(acceptable)
-        pieces = _pieces(solver, parts)
         tasks = _tasks(solver, pieces, self.engine)
         done = self.engine.map(solve_piece, tasks, _Either(self.stop, solver.deadline))
         joined = solver.problem.start.copy()
@@ -100,16 +100,16 @@ class InParts:
             if one is not None:
                 piece.join(joined, one.result.placement)
                 solver.deadline.spend(one.result.work)
-        mended = solver.mend_seams(joined, acceptable)
+        work = Work(solver.problem)
+        work.become(joined)
         self.report |= {
             "parts": len(pieces),
             "workers": len({d.worker for d in done if d}),
             "sent_mib": round(sum(len(t) for t in tasks) / 2**20, 1),
             "done": [_said(piece, one) for piece, one in zip(pieces, done, strict=True)],
-            "joined": _named(solver, joined),
-            "mended": _named(solver, mended),
+            "joined": {stage.value: value for stage, value in work.values().items()},
         }
-        return mended
+        return solver.mend_seams(work, acceptable)
 
 
 class _Either:
@@ -163,9 +163,3 @@ def _said(piece: Piece, one: Done[Found] | None) -> dict[str, Any]:
         "seconds": found.seconds,
         "peak_rss_mib": found.peak_rss_mib,
     }
-
-
-def _named(solver: Solver, placement: NDArray[np.int32]) -> dict[str, int]:
-    work = Work(solver.problem)
-    work.become(placement)
-    return {stage.value: value for stage, value in work.values().items()}

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["HOSTS_PER_PART", "WHOLE_UP_TO", "SetFamily", "partition", "parts_for", "sides_of"]
 
-WHOLE_UP_TO = 20_000
+WHOLE_UP_TO = 50_000
 """Hosts up to which a fleet is not split unless that is asked for."""
 
-HOSTS_PER_PART = 5_000
+HOSTS_PER_PART = 10_000
 """Hosts of a part, where nobody says how many parts there are to be."""
 
 

@@ -111,12 +111,8 @@ class Solver:
         """
         return self._improved(self._best_of_starts(acceptable), acceptable)
 
-    def mend_seams(
-        self, joined: NDArray[np.int32], acceptable: Callable[[NDArray[np.int32]], bool]
-    ) -> NDArray[np.int32]:
+    def mend_seams(self, work: Work, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
         """Go on from a placement whose parts were found one by one: mend what none of them could, over all hosts."""
-        work = Work(self.problem)
-        work.become(joined)
         mender = Mender(work, self.bounds, self.limits, self.deadline, acceptable)
         mender.by_company()
         mender.by_chains()
