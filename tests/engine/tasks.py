@@ -50,6 +50,13 @@ def die(task: bytes, _: Stop) -> bytes:
     return task
 
 
+def die_once(marker: str, task: bytes, _: Stop) -> bytes:
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task.upper()
+
+
 def fail(task: bytes, _: Stop) -> bytes:
     raise ValueError(f"no {task.decode()} today")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +12,12 @@ from optimizer.engine.on_dask import OnDask
 from optimizer.errors import EngineError, InputError
 from optimizer.pipeline import Request, make_plan
 from tests.build import policy
-from tests.engine.tasks import Always, Never, fail, shout
+from tests.engine.tasks import Always, Never, die_once, fail, shout
 from tests.sequence.test_parts import generated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 distributed = pytest.importorskip("distributed")
 
@@ -50,6 +52,13 @@ def test_a_fleet_in_parts_is_planned_as_in_process_and_each_worker_did_a_part(en
 def test_answers_come_in_the_order_of_the_tasks(engine: OnDask) -> None:
     words = [b"one", b"two", b"three"]
     assert [d and d.result for d in engine.map(shout, words, Never())] == [b"ONE", b"TWO", b"THREE"]
+
+
+def test_the_part_of_a_dask_worker_that_is_killed_is_done_again(engine: OnDask, tmp_path: Path) -> None:
+    marker = tmp_path / "killed"
+    done = engine.map(partial(die_once, str(marker)), [b"one", b"two", b"three"], Never())
+    assert marker.exists()
+    assert [d and d.result for d in done] == [b"ONE", b"TWO", b"THREE"]
 
 
 def test_a_function_that_fails_is_an_error(engine: OnDask) -> None:
