@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from commands.progress import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from optimizer.engine import Engine
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan
     from optimizer.policy import Policy
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["command", "exit_of"]
 
 JSON, CSV, SHELL = "json", "csv", "shell"
+LOCAL, PROCESS, DASK = "local", "process", "dask"
 
 
 @click.command("plan")
@@ -63,6 +66,21 @@ JSON, CSV, SHELL = "json", "csv", "shell"
     help="Memory of the solver.",
 )
 @workers_option
+@click.option(
+    "--parts",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Split the fleet into so many parts, solved apart and mended across the seams; by default 1 up to 50,000 "
+    "hosts, and about 10,000 hosts a part beyond.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice([LOCAL, PROCESS, DASK]),
+    default=LOCAL,
+    show_default=True,
+    help="Who solves the parts: this process, --workers processes, or the workers of a dask scheduler.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="The dask scheduler's, such as tcp://10.0.0.5:8786.")
 @seed_option
 @click.option("--deterministic", is_flag=True, help="Limit work instead of time: the same plan on every machine.")
 @click.option("--require-clean", is_flag=True, help="Impossible, rather than a plan that leaves something wrong.")
@@ -80,6 +98,7 @@ def command(
     if as_json and output is None and form not in (None, JSON):
         raise click.UsageError(f"--json prints the plan as JSON: --format {form} needs -o", click.get_current_context())
     not_an_input("-o", output, fleet, overlay)
+    _agree(limits["engine"], limits["scheduler"])
     wish = load_policy(policy)
     started = SystemClock().monotonic()
     snapshot = load_fleet(fleet, overlay)
@@ -91,14 +110,39 @@ def command(
         seed=limits["seed"],
         deterministic=limits["deterministic"],
         require_clean=limits["require_clean"],
+        parts=limits["parts"],
     )
-    with Interrupt() as interrupt, Progress("planning") as progress:
-        plan = make_plan(snapshot, wish, request, progress=progress.tell, interrupt=interrupt.event)
+    engine = closing(_engine(limits["engine"], limits["workers"], limits["scheduler"]))
+    with Interrupt() as interrupt, Progress("planning") as progress, engine as doer:
+        plan = make_plan(snapshot, wish, request, progress=progress.tell, interrupt=interrupt.event, engine=doer)
     plan = _with_reading(plan, read_s)
     if output is not None:
         _write(output, form or JSON, plan)
     _say(plan, snapshot, wish, None if output is not None else form, as_json)
     return Exit.INTERRUPTED if interrupt.asked else exit_of(plan)
+
+
+def _agree(engine: str, scheduler: str | None) -> None:
+    """Refuse an engine without what it needs, and a scheduler that nobody would ask."""
+    context = click.get_current_context()
+    if engine == DASK and not scheduler:
+        raise click.UsageError("--engine dask needs --scheduler ADDRESS", context)
+    if engine != DASK and scheduler:
+        raise click.UsageError(f"--scheduler is for --engine dask, not for --engine {engine}", context)
+
+
+def _engine(name: str, workers: int, scheduler: str | None) -> Engine:
+    if name == DASK:
+        from optimizer.engine.on_dask import OnDask
+
+        return OnDask(str(scheduler))
+    if name == PROCESS:
+        from optimizer.engine.processes import Processes
+
+        return Processes(workers)
+    from optimizer.engine import Here
+
+    return Here()
 
 
 def _with_reading(plan: Plan, seconds: float) -> Plan:

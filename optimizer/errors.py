@@ -8,12 +8,22 @@
     │   ├── ForeignPlan          the plan was made for another fleet
     │   ├── StalePlan            expired, or a VM or target that it touches has changed
     │   └── AlreadyApplied       the ledger has seen this plan
+    ├── EngineError         3    workers died over a part of the work again and again, or failed: there is no plan
     └── Interrupted       130    stopped by the user; what was found is kept
 """
 
 from __future__ import annotations
 
-__all__ = ["AlreadyApplied", "ForeignPlan", "InputError", "Interrupted", "RemoraError", "SafetyStop", "StalePlan"]
+__all__ = [
+    "AlreadyApplied",
+    "EngineError",
+    "ForeignPlan",
+    "InputError",
+    "Interrupted",
+    "RemoraError",
+    "SafetyStop",
+    "StalePlan",
+]
 
 
 class RemoraError(Exception):
@@ -63,6 +73,12 @@ class StalePlan(SafetyStop):
 
 class AlreadyApplied(SafetyStop):
     """The ledger has a rebalance with this plan."""
+
+
+class EngineError(RemoraError):
+    """Workers could not do a part of the work."""
+
+    exit_code = 3
 
 
 class Interrupted(RemoraError):

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from optimizer.clock import SystemClock
+from optimizer.engine import Here
 from optimizer.fleet import State
 from optimizer.plan import Plan, StageResult, Status, Unevaluated
 from optimizer.problem.problem import Stage, build
 from optimizer.sequence.agree import Answer, agree
 from optimizer.sequence.describe import describe, identify
+from optimizer.sequence.parts import InParts
 from optimizer.solve.limits import Deadline, Limits, peak_rss_mib
 from optimizer.solve.portfolio import Path, Solver
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
     from optimizer.clock import Clock
+    from optimizer.engine import Engine
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
     from optimizer.problem.rule import Violation
@@ -39,6 +42,8 @@ class Request:
         Accept only a plan that leaves no must violated: if there is provably none, the status is ``impossible``.
     path
         Which solver answers: ``auto``, ``exact`` or ``repair``.
+    parts
+        Into how many parts the fleet is split for repair; None: by its size, which is 1 for most.
     """
 
     seconds: float = 30.0
@@ -48,6 +53,7 @@ class Request:
     deterministic: bool = False
     require_clean: bool = False
     path: str = "auto"
+    parts: int | None = None
 
     @property
     def limits(self) -> Limits:
@@ -70,6 +76,7 @@ def make_plan(
     clock: Clock | None = None,
     progress: Callable[[str], None] | None = None,
     interrupt: threading.Event | None = None,
+    engine: Engine | None = None,
 ) -> Plan:
     """Return the smallest safe set of moves that puts the fleet right, with its proof.
 
@@ -81,17 +88,21 @@ def make_plan(
         Told the name of each stage when it begins.
     interrupt
         Ends the search when it is set; the best plan so far is returned.
+    engine
+        Solves the parts of a fleet that is split; in process by default.
     """
     clock = clock or SystemClock()
     tell = progress or (lambda _: None)
     watch = _Watch(clock)
+    interrupt = interrupt or threading.Event()
     deadline = Deadline.of(request.limits, clock, interrupt)
     tell("build")
     problem = build(fleet, policy.rules, policy.least)
     watch.lap("build")
     tell("solve")
-    solver = Solver(problem, request.limits, deadline)
-    answer = agree(solver, Path(request.path))
+    in_parts = InParts(engine or Here(), request.parts, interrupt)
+    solver = Solver(problem, in_parts.limits(problem, request.limits), deadline)
+    answer = agree(solver, Path(request.path), in_parts)
     watch.lap("solve")
     status, reason = judge(answer, request)
     if status in (Status.IMPOSSIBLE, Status.NO_PLAN_IN_TIME):
@@ -107,6 +118,8 @@ def make_plan(
         "deterministic": request.deterministic,
         "displaced": len({m.move.vm for m in answer.ordered.moves}),
     }
+    if in_parts.report:
+        stats["partition"] = in_parts.report
     if answer.clean_moves:
         stats["clean_displaces_at_least"] = answer.clean_moves
     return identify(

@@ -109,6 +109,31 @@ def test_plan_require_clean_is_impossible_where_it_is(tmp_path):
     assert outcome.json["reason"]
 
 
+def test_plan_in_parts_by_processes_is_the_same_plan_and_says_who_did_what(fleet, tmp_path):
+    here, there = (
+        run("plan", fleet, "--parts", 3, "--deterministic", "--json", "--engine", name).json
+        for name in ("local", "process")
+    )
+    assert here["id"] == there["id"]
+    assert there["stats"]["partition"]["engine"] == "process"
+    done = there["stats"]["partition"]["done"]
+    assert [part["hosts"] for part in done] == [1, 1, 1]
+    assert all(part["worker"] not in {d["worker"] for d in here["stats"]["partition"]["done"]} for part in done)
+    page = run("plan", fleet, "--parts", 3).out
+    assert "Solved in 3 parts" in page
+    assert "by 1 worker (engine local), and mended across the seams" in page
+
+
+def test_plan_without_parts_is_not_split(fleet):
+    assert run("plan", fleet, "--json").json["stats"]["partition"] == {"engine": "local", "parts": 1}
+    assert "parts" not in run("plan", fleet).out.replace("independent parts", "")
+
+
+def test_plan_refuses_an_engine_without_its_scheduler_and_a_scheduler_without_its_engine(fleet):
+    assert "--engine dask needs --scheduler ADDRESS" in refused("plan", fleet, "--engine", "dask")
+    assert "--scheduler is for --engine dask" in refused("plan", fleet, "--scheduler", "tcp://127.0.0.1:1")
+
+
 def test_plan_has_nothing_to_do_on_a_healthy_fleet(tmp_path):
     healthy = build.document([build.host("h0", memory=1000)], [build.vm("v0", "h0", memory=5)])
     outcome = run("plan", write(tmp_path / "f.json", healthy))

@@ -134,7 +134,7 @@ def test_locked_packages_agree_with_the_project(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
     if "dev" in name:
-        wanted += project["project"]["optional-dependencies"]["dev"]
+        wanted += [r for extra in ("dev", "dask") for r in project["project"]["optional-dependencies"][extra]]
     pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / name).read_text("utf-8"), re.MULTILINE))
     for requirement in map(Requirement, wanted):
         pinned = pins.get(re.sub(r"[-_.]+", "-", requirement.name).lower())

@@ -45,6 +45,7 @@ def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least) -> Page:
         page.table(_hosts_table(changes))
     remaining(page, plan)
     not_evaluated(page, plan.not_evaluated)
+    _partition(page, plan)
     _proof(page, plan, least)
     return page
 
@@ -161,6 +162,18 @@ def remaining(page: Page, plan: Plan) -> None:
     for r in plan.remaining:
         table.add(r.rule, r.subject, measured(r.resource, r.excess), r.why, r.would_help, tone=Tone.WARN)
     page.table(table)
+
+
+def _partition(page: Page, plan: Plan) -> None:
+    """Say into how many parts the fleet was split, where it was, and who solved them."""
+    split = plan.stats.get("partition")
+    if not isinstance(split, dict) or not isinstance(split.get("done"), list):
+        return
+    given_up = sum(part["worker"] is None for part in split["done"])
+    page.heading(f"Solved in {split['parts']:,} parts")
+    page.line(f"by {count(split['workers'], 'worker')} (engine {split['engine']}), and mended across the seams")
+    if given_up:
+        page.line(f"{count(given_up, 'part')} not done in time: nothing moved there but what the seams asked for")
 
 
 def _proof(page: Page, plan: Plan, least: Least) -> None:

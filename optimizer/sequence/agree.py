@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from optimizer.problem.problem import Problem
 
-__all__ = ["Answer", "agree"]
+    Acceptable = Callable[[NDArray[np.int32]], bool]
+    Repair = Callable[[Solver, Acceptable], NDArray[np.int32]]
+
+__all__ = ["Answer", "agree", "can_be_ordered"]
 
 PLACEMENTS = 300
 """Placements that the complete model is asked for, one after the other, before the search for a proof gives up."""
@@ -96,13 +99,13 @@ def _worth(values: Values) -> tuple[int, ...]:
     return tuple(values.values())
 
 
-def agree(solver: Solver, path: Path) -> Answer:
-    """Return the best plan found, with a proof for each stage before placement."""
+def agree(solver: Solver, path: Path, repair: Repair = Solver.repair) -> Answer:
+    """Return the best plan found, with a proof for each stage before placement; `repair` finds its first placement."""
     start = best = stay(solver.problem)
     if not any(v for s, v in best.values.items() if s is not Stage.MOVING):
         return _with_proofs(solver, best)
     if path is not Path.EXACT:
-        best = _by_repair(solver, best)
+        best = _by_repair(solver, best, repair)
     best = _with_proofs(solver, best)
     for closer in _CLOSERS[path]:
         if not best.proven:
@@ -114,15 +117,19 @@ def _with_proofs(solver: Solver, answer: Answer) -> Answer:
     return replace(answer, proofs=solver.bounds.prove(answer.values))
 
 
-def _by_repair(solver: Solver, best: Answer) -> Answer:
+def _by_repair(solver: Solver, best: Answer, repair: Repair) -> Answer:
     """Repair, each step of it so that it can be carried out."""
-    problem = solver.problem
+    placement = repair(solver, can_be_ordered(solver))
+    return min(best, carry_out(solver.problem, placement, solver), key=lambda a: _worth(a.values))
+
+
+def can_be_ordered(solver: Solver) -> Acceptable:
+    """Return the judge of whether a placement can be carried out without a hop."""
 
     def acceptable(placement: NDArray[np.int32]) -> bool:
-        found = order(problem, placement, deadline=solver.deadline.over, hops=False)
-        return found.complete
+        return order(solver.problem, placement, deadline=solver.deadline.over, hops=False).complete
 
-    return min(best, carry_out(problem, solver.repair(acceptable), solver), key=lambda a: _worth(a.values))
+    return acceptable
 
 
 def _by_whole(solver: Solver, best: Answer) -> Answer:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from optimizer.clock import Clock
+    from optimizer.engine import Stop
 
 __all__ = ["Deadline", "Limits", "WorkClock", "peak_rss_mib"]
 
@@ -72,16 +73,16 @@ class Deadline:
         self,
         clock: Clock | WorkClock,
         seconds: float,
-        interrupt: threading.Event | None = None,
+        interrupt: Stop | None = None,
         memory_mib: int | None = None,
     ) -> None:
         self._clock, self._end = clock, clock.monotonic() + seconds
-        self._interrupt = interrupt or threading.Event()
+        self._interrupt: Stop = interrupt or threading.Event()
         self.memory_mib = memory_mib
         self._asked, self._too_large = 0, False
 
     @classmethod
-    def of(cls, limits: Limits, clock: Clock, interrupt: threading.Event | None = None) -> Deadline:
+    def of(cls, limits: Limits, clock: Clock, interrupt: Stop | None = None) -> Deadline:
         """Return the deadline that limits ask for, from now on."""
         return cls(WorkClock() if limits.deterministic else clock, limits.seconds, interrupt, limits.memory_mib)
 

@@ -122,7 +122,16 @@ class Solver:
         acceptable
             Whether a placement can be carried out; what reception does always can, one VM after the other.
         """
-        best = self._best_of_starts(acceptable)
+        return self._improved(self._best_of_starts(acceptable), acceptable)
+
+    def mend_seams(self, work: Work, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
+        """Go on from a placement whose parts were found one by one: mend what none of them could, over all hosts."""
+        mender = Mender(work, self.bounds, self.limits, self.deadline, acceptable)
+        mender.by_company()
+        mender.by_chains()
+        return self._improved(work, acceptable)
+
+    def _improved(self, best: Work, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
         with self._refuting(best.values()) as beside:
             return self._mended(best, acceptable, self.deadline.part(MEND_SHARE if beside else 1.0))
 

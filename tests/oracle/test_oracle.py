@@ -38,6 +38,8 @@ def test_the_pipeline_against_every_plan_there_is(chunk: int) -> None:
             seen[judged(case, path="auto").status] += 1
         if number % 10 == 0:
             seen[judged(case, seconds=0.0).status] += 1
+        if number % 50 == 0:
+            seen[judged(case, path="repair", parts=2).status] += 1
         if number % 3 == 0:
             seen[required_clean(case).status] += 1
     assert closed >= PROVEN * CHUNK

@@ -61,9 +61,17 @@ def make_problem(
     )
 
 
-def random_problem(rng: Random, *, kinds: Sequence[str] = (), in_flight: bool = True) -> Problem:
-    """Return a random problem of 2 to 4 hosts and 2 to 5 VMs with 1 to 3 atoms (all of `kinds`, where given)."""
-    hosts, vms = rng.randint(2, 4), rng.randint(2, 5)
+def random_problem(
+    rng: Random, *, kinds: Sequence[str] = (), in_flight: bool = True, size: tuple[int, int] | None = None
+) -> Problem:
+    """Return a random problem of 2 to 4 hosts and 2 to 5 VMs with 1 to 3 atoms (all of `kinds`, where given).
+
+    Parameters
+    ----------
+    size
+        Hosts and VMs, where it is to be of a certain size.
+    """
+    hosts, vms = size or (rng.randint(2, 4), rng.randint(2, 5))
     racks = [0, *(rng.randint(0, 1) for _ in range(hosts - 1))]
     if max(racks) == 0:
         racks[-1] = 1
