@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.regression.baseline import Baseline, machine
-from benchmarks.regression.noise import SIGMAS, Estimate, Figure, Finding, judge, of_series
+from benchmarks.regression.noise import Estimate, Figure, Finding, judge, of_series
 from benchmarks.regression.quality import LARGER_IS_BETTER, measure_qualities
 from benchmarks.regression.speed import measure_speeds, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Blurred", "Row", "as_table", "check", "renew"]
+__all__ = ["Blurred", "Row", "as_documents", "as_table", "check", "renew"]
 
 SLOWER, SLOWER_ELSEWHERE, WORSE = 0.13, 0.2, 0.005
 """What is let pass however sure it is, as a logarithm: half of the 30 % and of the 1 % that have to be caught.
@@ -29,6 +29,9 @@ Ratios go with the machine, if little; so on another one than the baseline's, mo
 
 SERIES = 6
 """Of speeds, for a baseline: every other one beside work that the machine is burdened with on purpose."""
+
+ROOM = 0.75
+"""Part of what has to be caught that the noise of a baseline may hide."""
 
 
 class Blurred(Exception):
@@ -81,11 +84,17 @@ def renew(tell: Callable[[str], None]) -> Baseline:
         name: Figure(of_series([one[name].estimate.value for one in series]), first.digest)
         for name, first in series[0].items()
     }
-    for figures, caught in ((speeds, math.log(1.3)), (qualities, math.log(1.01))):
-        for name, figure in figures.items():
-            if math.sqrt(2) * SIGMAS * figure.estimate.error > 0.8 * caught:
-                raise Blurred(f"{name}: {figure.estimate.value:.4g} ± {100 * figure.estimate.error:.2g} %")
+    for name, figure in speeds.items():
+        _refuse_blurred(name, figure.estimate, Estimate(figure.estimate.value, 0.0), math.log(1.3))
+    for name, figure in qualities.items():
+        _refuse_blurred(name, figure.estimate, figure.estimate, math.log(1.01))
     return Baseline(machine(), speeds, qualities)
+
+
+def _refuse_blurred(name: str, before: Estimate, now: Estimate, caught: float) -> None:
+    """Refuse a figure with which `caught` would not be beyond the limit by a good margin."""
+    if judge(now, before, 0.0).limit > ROOM * caught:
+        raise Blurred(f"{name} is {before.value:.4g} ± {100 * before.error:.2g} %")
 
 
 def as_table(rows: list[Row]) -> str:
@@ -98,6 +107,26 @@ def as_table(rows: list[Row]) -> str:
             cells = [_percent(row.finding.worse), _percent(row.finding.limit), _verdict(row.finding)]
         lines.append("| " + " | ".join([row.name, f"{row.now:.5g}", f"{row.before:.5g}", *cells]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def as_documents(rows: list[Row]) -> list[dict[str, object]]:
+    """Return what was found, as plain data: `worse` and `limit` are logarithms of ratios, None where not compared."""
+    return [
+        {
+            "name": row.name,
+            "now": _number(row.now),
+            "baseline": _number(row.before),
+            "worse": _number(row.finding.worse) if row.finding else None,
+            "limit": row.finding.limit if row.finding else None,
+            "verdict": _verdict(row.finding).strip("*") if row.finding else row.why,
+        }
+        for row in rows
+    ]
+
+
+def _number(value: float) -> float | None:
+    """Return a number that JSON knows."""
+    return value if math.isfinite(value) else None
 
 
 def _rows(now: Mapping[str, Figure], before: Mapping[str, Figure], allowed: float) -> Iterator[Row]:

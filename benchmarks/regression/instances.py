@@ -142,5 +142,5 @@ def _asked(rng: np.random.Generator, service: Ints, start: Ints, neighborhood: I
     return rows
 
 
-def _row(numbers: Iterable[int]) -> str:
+def _row(numbers: Iterable[int | np.integer]) -> str:
     return " ".join(str(int(n)) for n in numbers)

@@ -59,7 +59,6 @@ class Finding:
         return self.worse < -self.limit
 
 
-
 def of_ratios(ratios: Sequence[float]) -> Estimate:
     """Return the median of ratios; its error by their median absolute deviation, so that a few wild ones do no harm."""
     logs = [math.log(ratio) for ratio in ratios]

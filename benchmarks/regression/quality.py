@@ -53,9 +53,9 @@ def _plans(name: str, fleets: Sequence[Fleet]) -> Iterator[tuple[str, Figure]]:
     policy, request = default_policy(), Request(seconds=PLAN_WORK, deterministic=True)
     asked = _one([f.digest for f in fleets])
     plans = [make_plan(f, policy, request) for f in fleets]
-    refused = [not verify(f, policy, plan).holds for f, plan in zip(fleets, plans, strict=True)]
+    refused = [int(not verify(f, policy, plan).holds) for f, plan in zip(fleets, plans, strict=True)]
     stages = [{stage.stage: stage for stage in plan.objective} for plan in plans]
-    columns = {
+    columns: dict[str, list[int]] = {
         "refused": refused,
         "harm": [s["harm"].value for s in stages],
         "moves": [s["moving"].value for s in stages],

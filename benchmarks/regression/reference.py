@@ -23,7 +23,7 @@ HOSTS, VMS, SERVICES, ROWS = 100, 1_500, 250, 16
 
 
 def compiled_reference(steps: int) -> Callable[[], int]:
-    """Return a call that makes so many proposals of a bare annealing: compiled, random in memory, rows of 16 numbers."""
+    """Return a call that makes so many proposals of a bare annealing: compiled, at random in memory, rows of 16."""
     rng = np.random.default_rng(1)
     amount = np.repeat(rng.integers(1, 100, (VMS, ROWS)), 2, axis=0).astype(np.float64)
     vm = np.stack([rng.integers(0, HOSTS, VMS), rng.integers(0, SERVICES, VMS), rng.integers(0, 50, VMS)], axis=1)
@@ -40,7 +40,7 @@ def compiled_reference(steps: int) -> Callable[[], int]:
     return run
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _walk(steps, warmth, place, level, there, vm, amount, route, weight):  # type: ignore[no-untyped-def]
     """Shift VMs and swap them, at random; taken where the sum of what is above 0 falls, or rises by little."""
     x, taken = 123456789, 0

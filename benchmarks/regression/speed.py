@@ -60,7 +60,7 @@ def timed(work: Callable[[], object]) -> Callable[[], float]:
 
 
 def _kernel(manner: Manner, steps: int) -> Workload:
-    """Proposals of one compiled search at a steady temperature, always from the same warm placement."""
+    """Return proposals of one compiled search, at a steady temperature, always from the same warm placement."""
     problem = challenge_problem(1)
     fixed, start = lowered(problem)
     search = _Search(fixed, start, start.place[:, 0].copy(), 1, manner)
@@ -77,21 +77,23 @@ def _kernel(manner: Manner, steps: int) -> Workload:
 
 
 def _plan(subject: Fleet, vms: int, rounds: int) -> Workload:
-    """A plan, from a fleet in memory."""
+    """Return planning, from a fleet in memory."""
     policy, request = default_policy(), Request(seconds=1.0, deterministic=True)
     return Workload(
-        timed(lambda: make_plan(subject, policy, request)), timed(python_reference(vms, rounds)), subject.digest
+        timed(lambda: make_plan(subject, policy, request)),
+        timed(python_reference(vms, rounds)),
+        subject.digest.removeprefix("sha256:"),
     )
 
 
 def _reading() -> Workload:
-    """A fleet, from JSON in memory."""
+    """Return reading, from JSON in memory."""
     document = fleet_file(500, 1)
     subject = fleet_from_document(parse_json(document, "generated"), "generated")
     return Workload(
         timed(lambda: fleet_from_document(parse_json(document, "generated"), "generated")),
         timed(python_reference(500, 20)),
-        subject.digest,
+        subject.digest.removeprefix("sha256:"),
     )
 
 
