@@ -19,7 +19,7 @@ from benchmarks.regression.speed import measure_speeds, prepared
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Blurred", "Row", "as_documents", "as_table", "check", "renew"]
+__all__ = ["Blurred", "Row", "as_documents", "as_table", "check", "compared", "refuse_blurred", "renew"]
 
 SLOWER, SLOWER_ELSEWHERE, WORSE = 0.13, 0.2, 0.005
 """What is let pass however sure it is, as a logarithm: half of the 30 % and of the 1 % that have to be caught.
@@ -63,7 +63,7 @@ def check(baseline: Baseline, tell: Callable[[str], None]) -> list[Row]:
     before = {name: figure.estimate for name, figure in baseline.speed.items()}
     measured = measure_speeds(workloads, before, allowed)
     speeds = {name: Figure(measured[name], workloads[name].digest) for name in workloads}
-    return [*_rows(speeds, baseline.speed, allowed), *_rows(qualities, baseline.quality, WORSE)]
+    return [*compared(speeds, baseline.speed, allowed), *compared(qualities, baseline.quality, WORSE)]
 
 
 def renew(tell: Callable[[str], None]) -> Baseline:
@@ -85,13 +85,13 @@ def renew(tell: Callable[[str], None]) -> Baseline:
         for name, first in series[0].items()
     }
     for name, figure in speeds.items():
-        _refuse_blurred(name, figure.estimate, Estimate(figure.estimate.value, 0.0), math.log(1.3))
+        refuse_blurred(name, figure.estimate, Estimate(figure.estimate.value, 0.0), math.log(1.3))
     for name, figure in qualities.items():
-        _refuse_blurred(name, figure.estimate, figure.estimate, math.log(1.01))
+        refuse_blurred(name, figure.estimate, figure.estimate, math.log(1.01))
     return Baseline(machine(), speeds, qualities)
 
 
-def _refuse_blurred(name: str, before: Estimate, now: Estimate, caught: float) -> None:
+def refuse_blurred(name: str, before: Estimate, now: Estimate, caught: float) -> None:
     """Refuse a figure with which `caught` would not be beyond the limit by a good margin."""
     if judge(now, before, 0.0).limit > ROOM * caught:
         raise Blurred(f"{name} is {before.value:.4g} ± {100 * before.error:.2g} %")
@@ -129,7 +129,8 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _rows(now: Mapping[str, Figure], before: Mapping[str, Figure], allowed: float) -> Iterator[Row]:
+def compared(now: Mapping[str, Figure], before: Mapping[str, Figure], allowed: float) -> Iterator[Row]:
+    """Yield each figure beside what it was."""
     for name in dict.fromkeys((*now, *before)):
         if name not in now or name not in before:
             figure = now.get(name) or before[name]
