@@ -50,11 +50,12 @@ def fleet_file(hosts: int, seed: int) -> bytes:
     return json_bytes(generate(Spec(hosts=hosts, vms=10 * hosts, seed=seed)))
 
 
-def tight_fleet(seed: int, hosts: int = 100) -> Fleet:
+def tight_fleet(seed: int, room: int = 9, over: int = 6, hosts: int = 100) -> Fleet:
     """Return a fleet of memory alone on which there is little room and all of it in small pieces.
 
-    A seventh of the hosts are over their capacity, by less than a VM or by a few; what has to leave them fits nowhere
-    unless others make room, so that the plan takes more moves than the hosts' own minima.
+    A seventh of the hosts are over their capacity, by `over` GiB or up to 5 more, the others have up to `room` GiB
+    left, and VMs have 3 to 17. Not all that has to leave fits somewhere unless others make room, so that the plan takes
+    more moves than the hosts' own minima.
     """
     rng = np.random.default_rng(seed)
     rows, vms = [], []
@@ -62,8 +63,9 @@ def tight_fleet(seed: int, hosts: int = 100) -> Fleet:
         sizes: list[int] = []
         while sum(sizes) < 90 * GIB:
             sizes.append(int(rng.integers(3 * GIB, 17 * GIB)))
-        room = -int(rng.integers(6 * GIB, 11 * GIB)) if host % 7 == 0 else int(rng.integers(0, 9 * GIB))
-        rows.append({"id": f"h{host}", "domains": {}, "capacity": {"memory_mib": sum(sizes) + room}})
+        least, most, sign = (over, over + 5, -1) if host % 7 == 0 else (0, room, 1)
+        left = sign * int(rng.integers(least * GIB, most * GIB))
+        rows.append({"id": f"h{host}", "domains": {}, "capacity": {"memory_mib": sum(sizes) + left}})
         vms += [{"id": f"v{host}-{i}", "host": f"h{host}", "demand": {"memory_mib": s}} for i, s in enumerate(sizes)]
     document = {
         "format": "remora-fleet/1",
