@@ -143,7 +143,7 @@ def compared(now: Mapping[str, Figure], before: Mapping[str, Figure], allowed: f
         if now[name].digest[:16] != before[name].digest[:16]:
             yield Row(name, one.value, other.value, None, "measured on other inputs")
         else:
-            pair = (other, one) if name.endswith(LARGER_IS_BETTER) else (one, other)
+            pair = (other, one) if name.endswith(f": {LARGER_IS_BETTER}") else (one, other)
             yield Row(name, one.value, other.value, judge(*pair, allowed))
 
 

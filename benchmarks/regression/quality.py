@@ -32,7 +32,7 @@ PROBLEMS, SEEDS = (1, 2, 3), range(36)
 PLAN_WORK, COST_WORK = 1.0, 0.1
 
 LARGER_IS_BETTER = "bound"
-"""Last word of the names of what had better be large."""
+"""What stands after the colon in the names of what had better be large."""
 
 
 def measure_qualities(tell: Callable[[str], None]) -> dict[str, Figure]:

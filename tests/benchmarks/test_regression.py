@@ -82,6 +82,7 @@ def test_options_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
 def test_the_baseline_of_the_sources_is_of_what_is_measured_and_sharp_enough() -> None:
     found = read_baseline(BASELINE)
     assert list(found.speed) == [speed.name for speed in SPEEDS]
+    assert "searches: cost over bound" in found.quality
     for figure in found.speed.values():
         same = Estimate(figure.estimate.value, 0.0)
         assert judge(same, figure.estimate, check.SLOWER).limit < math.log(1.3) * check.ROOM
@@ -95,6 +96,10 @@ def test_figures_are_compared_by_name_and_only_on_the_same_inputs() -> None:
     (higher,) = check.compared(*reversed(bounds), check.WORSE)
     assert lower.finding is not None and lower.finding.failed
     assert higher.finding is not None and higher.finding.improved
+    dearer = {"searches: cost over bound": Figure(Estimate(1.01, 0.0), "d")}
+    cheaper = {"searches: cost over bound": Figure(Estimate(1.0, 0.0), "d")}
+    (cost,) = check.compared(dearer, cheaper, check.WORSE)
+    assert cost.finding is not None and cost.finding.failed
     new, gone = check.compared({"a": ONE}, {"b": ONE}, check.SLOWER)
     assert (new.why, gone.why) == ("not in the baseline", "no longer measured")
     (other,) = check.compared({"a": ONE}, {"a": replace(ONE, digest="e" * 16)}, check.SLOWER)
