@@ -12,12 +12,23 @@ import click
 from benchmarks import cases
 from benchmarks.case import CASES, Missing, Settings
 from commands.boundary import Exit
-from commands.common import NewFile, json_option, say_json, say_text, seed_option, workers_option, write_json
+from commands.common import (
+    NewFile,
+    json_option,
+    say_json,
+    say_text,
+    seed_option,
+    workers_option,
+    write_json,
+)
+from commands.regression import regression
 
 if TYPE_CHECKING:
     from benchmarks.runner import Row
 
 __all__ = ["command"]
+
+CHECK, RENEW = "check", "renew"
 
 assert cases.__name__  # importing the room has filled CASES
 
@@ -33,15 +44,35 @@ def _epilog() -> str:
 @seed_option
 @workers_option
 @click.option("-o", "--output", type=NewFile(), metavar="FIGURES", help="Write the figures there, as JSON.")
+@click.option("--check", "only", flag_value=CHECK, help="Compare with the baseline: slower, or worse, than it was?")
+@click.option("--renew", "only", flag_value=RENEW, help="Measure the baseline anew and write it.")
+@click.option("--baseline", type=NewFile(), metavar="FILE", help="Another baseline than the one with the sources.")
 @json_option
 def command(
-    names: tuple[str, ...], quick: bool, repeat: int, seed: int, workers: int, output: Path | None, as_json: bool
+    names: tuple[str, ...],
+    quick: bool,
+    repeat: int,
+    seed: int,
+    workers: int,
+    output: Path | None,
+    only: str | None,
+    baseline: Path | None,
+    as_json: bool,
 ) -> Exit:
     """Measure remora as whole processes and print a table in Markdown; without CASE all of them.
 
     Each command runs in turn with a fixed reference, several times; the table has medians. Plans are judged by
     remora verify. Leaves with 1 if a command failed, an answer was refused, or nothing could be measured.
+
+    With --check or --renew no case runs: parts of the program are measured in this process beside fixed reference
+    work. --check leaves with 1 if one got slower or worse by more than noise.
     """
+    if only or baseline:
+        if not only or names or quick or output:
+            raise click.UsageError(
+                "--check and --renew, and no others, take --baseline; they take no cases, no --quick, no -o"
+            )
+        return regression(renew=only == RENEW, path=baseline, as_json=as_json)
     from benchmarks.report import as_document, as_markdown
 
     with tempfile.TemporaryDirectory(prefix="remora-benchmarks-") as work:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every linter, then every test, with all set-up: what a change has to pass. Arguments go to pytest.
+# Every linter, every test, the regression check, with all set-up: what a change has to pass. Arguments go to pytest,
+# and leave the regression check out.
 set -euo pipefail
 # shellcheck source=tools/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -22,4 +23,8 @@ say 'mkdocs'
 "$python" -m mkdocs build --strict --site-dir "$site"
 say 'pytest'
 "$python" -m pytest -n 2 "$@"
+if [[ $# -eq 0 ]]; then # by itself, so that it measures the program and not the other tests
+  say 'regression check'
+  "$python" cli.py bench --check || "$python" cli.py bench --check # what is slower is slower twice
+fi
 say 'all is well'

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-__all__ = ["STEPS_PER_SECOND", "Schedule", "anneal_together"]
+__all__ = ["STEPS_PER_SECOND", "Schedule", "Search", "anneal_together"]
 
 STEPS_PER_SECOND = 3_000_000
 """Proposals of each search that count as a second where work is what counts."""
@@ -117,7 +117,7 @@ def _mixed(manner: Manner, fixed: Fixed) -> Ints:
     return mix
 
 
-class _Search:
+class Search:
     """One search: its state, and how many steps it makes between two looks at the clock."""
 
     def __init__(self, fixed: Fixed, start: State, at: Ints, seed: int, manner: Manner) -> None:
@@ -192,16 +192,16 @@ def anneal_together(
     best, value = start.place[:, 0].copy(), int(start.total[0])
     if not _compiled(fixed, start, schedule):
         return
-    searches = [_Search(fixed, start, best, seeds[0], HARD)]
+    searches = [Search(fixed, start, best, seeds[0], HARD)]
     _descend(searches[0], schedule)
     first = max(searches[0].value - bound, 0) / len(fixed.host)
     if not tell(searches[0].state.best, searches[0].value):
         return
-    searches.append(_Search(fixed, start, searches[0].state.best, seeds[1], SOFT))
+    searches.append(Search(fixed, start, searches[0].state.best, seeds[1], SOFT))
     with ThreadPoolExecutor(max(1, min(threads, len(searches)))) as pool:
         for end in MEETINGS:
             if threads > 1:
-                list(pool.map(partial(_Search.until, schedule=schedule, end=end, first=first), searches))
+                list(pool.map(partial(Search.until, schedule=schedule, end=end, first=first), searches))
             else:
                 _in_turn(searches, schedule, end, first)
             leader = min(searches, key=lambda s: s.value)
@@ -216,21 +216,21 @@ def anneal_together(
 
 def _compiled(fixed: Fixed, start: State, schedule: Schedule) -> bool:
     """Wait for the kernels, but no longer than there is time; compiling goes on, so that the next job has them."""
-    thread = Thread(target=lambda: _Search(fixed, start, start.place[:, 0], 0, HARD).prepare())
+    thread = Thread(target=lambda: Search(fixed, start, start.place[:, 0], 0, HARD).prepare())
     thread.start()
     while thread.is_alive() and schedule.at(0) < 1.0:
         thread.join(0.05)
     return not thread.is_alive()
 
 
-def _descend(search: _Search, schedule: Schedule) -> None:
+def _descend(search: Search, schedule: Schedule) -> None:
     left = DESCENT * len(search.fixed.vm)
     while left > 0 and schedule.at(search.steps) < 1.0:
         search.run(CHUNK_STEPS, 0.0, 0.0)
         left -= CHUNK_STEPS
 
 
-def _in_turn(searches: list[_Search], schedule: Schedule, end: float, first: float) -> None:
+def _in_turn(searches: list[Search], schedule: Schedule, end: float, first: float) -> None:
     """Let the searches take turns in one thread."""
     ready = True
     while ready:

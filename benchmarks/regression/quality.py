@@ -1,0 +1,73 @@
+"""Quality: what the solvers come to on generated problems, with work limited instead of time, so always the same."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from benchmarks.regression.instances import challenge_problem, default_policy, digest, fleet, tight_fleet
+from benchmarks.regression.noise import Figure, of_instances
+from optimizer.pipeline import Request, make_plan
+from optimizer.sequence.verify import verify
+from optimizer.solve.limits import Limits
+from optimizer.solve.roadef import solve_cost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from optimizer.fleet import Fleet
+    from optimizer.solve.roadef import CostOutcome
+
+__all__ = ["LARGER_IS_BETTER", "measure_qualities"]
+
+EASY = ((300, 1, 0.82), (300, 2, 0.94), (300, 3, 0.97))
+"""Hosts, seed, share of memory: fleets of which the plan is proven minimal."""
+
+TIGHT = (*((seed, 9, 6) for seed in range(1, 13)), *((seed, 5, 4) for seed in range(1, 5)))
+"""Arguments of `tight_fleet`: the first are mended by chains of moves, the others need CP-SAT as well."""
+
+PROBLEMS, SEEDS = (1, 2, 3), range(36)
+"""Seeds of problems, and of the searches of each: with so many, the chance in them is small beside one per cent."""
+
+PLAN_WORK, COST_WORK = 1.0, 0.1
+
+LARGER_IS_BETTER = "bound"
+"""What stands after the colon in the names of what had better be large."""
+
+
+def measure_qualities(tell: Callable[[str], None]) -> dict[str, Figure]:
+    """Solve everything; figures by name, all sums or means of what had better be small, bounds apart."""
+    tell("quality: plans")
+    found = dict(_plans("plans, easy", [fleet(*size) for size in EASY]))
+    found |= _plans("plans, tight", [tight_fleet(*size) for size in TIGHT])
+    tell("quality: searches of cost")
+    problems = [challenge_problem(seed) for seed in PROBLEMS]
+    limits = [Limits(seconds=COST_WORK, deterministic=True, seed=seed) for seed in SEEDS]
+    costs = [[_over_bound(solve_cost(problem, limit)) for limit in limits] for problem in problems]
+    found["searches: cost over bound"] = Figure(of_instances(costs), _one([digest(p) for p in problems]))
+    return found
+
+
+def _plans(name: str, fleets: Sequence[Fleet]) -> Iterator[tuple[str, Figure]]:
+    """Yield how many plans `verify` refuses, and the mean harm that remains, moves, and bound on moves."""
+    policy, request = default_policy(), Request(seconds=PLAN_WORK, deterministic=True)
+    asked = _one([f.digest for f in fleets])
+    plans = [make_plan(f, policy, request) for f in fleets]
+    refused = [int(not verify(f, policy, plan).holds) for f, plan in zip(fleets, plans, strict=True)]
+    stages = [{stage.stage: stage for stage in plan.objective} for plan in plans]
+    columns: dict[str, list[int]] = {
+        "refused": refused,
+        "harm": [s["harm"].value for s in stages],
+        "moves": [s["moving"].value for s in stages],
+        LARGER_IS_BETTER: [s["moving"].bound for s in stages],
+    }
+    for what, column in columns.items():
+        yield f"{name}: {what}", Figure(of_instances([[float(value)] for value in column]), asked)
+
+
+def _over_bound(outcome: CostOutcome) -> float:
+    return outcome.value / outcome.bound
+
+
+def _one(digests: Sequence[str]) -> str:
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()
