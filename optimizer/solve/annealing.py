@@ -144,6 +144,7 @@ class Search:
 
     @property
     def value(self) -> int:
+        """Cost of the best placement so far."""
         return int(self.state.total[4])
 
     def run(self, steps: int, hot: float, cold: float, lenient: int = 0) -> None:
