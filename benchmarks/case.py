@@ -38,12 +38,16 @@ class Missing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for all cases of a run: `work` is a directory for files, `quick` asks for small sizes."""
+    """What holds for all cases of a run: `work` is a directory for files, `quick` asks for small sizes.
+
+    `rival_s`: seconds after which a rival is asked to end.
+    """
 
     work: Path
     quick: bool = False
     seed: int = 1
     workers: int = 2
+    rival_s: int = 300
 
     @property
     def data(self) -> Path:

@@ -24,7 +24,12 @@ def as_document(rows: Sequence[tuple[str, Row]], settings: Settings, date: str) 
         "date": date,
         "machine": {"cores": len(os.sched_getaffinity(0)), "cpu": _cpu(), "system": platform.system()},
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
-        "settings": {"quick": settings.quick, "seed": settings.seed, "workers": settings.workers},
+        "settings": {
+            "quick": settings.quick,
+            "seed": settings.seed,
+            "workers": settings.workers,
+            "rival_s": settings.rival_s,
+        },
         "rows": [
             {
                 "case": case,
@@ -49,7 +54,7 @@ def as_markdown(document: dict[str, Any]) -> str:
     lines = [
         f"Measured {document['date']} on {machine['cores']} cores ({machine['cpu']}), "
         + ", ".join(f"{name} {number}" for name, number in versions.items())
-        + f"; seed {settings['seed']}, {settings['workers']} workers"
+        + f"; seed {settings['seed']}, {settings['workers']} workers, rivals at most {settings['rival_s']} s"
         + (", quick sizes." if settings["quick"] else "."),
         "",
         "| case | what | runs | wall s | CPU s | peak MiB | answer | verdict "

@@ -41,6 +41,14 @@ def _epilog() -> str:
 @click.argument("names", nargs=-1, metavar="[CASE]...", type=click.Choice(list(CASES)))
 @click.option("--quick", is_flag=True, help="Small sizes, one run: does it work at all?")
 @click.option("--repeat", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of each command.")
+@click.option(
+    "--rivals",
+    type=click.IntRange(1, 86400),
+    default=300,
+    show_default=True,
+    metavar="S",
+    help="Seconds that a rival may take.",
+)
 @seed_option
 @workers_option
 @click.option("-o", "--output", type=NewFile(), metavar="FIGURES", help="Write the figures there, as JSON.")
@@ -52,6 +60,7 @@ def command(
     names: tuple[str, ...],
     quick: bool,
     repeat: int,
+    rivals: int,
     seed: int,
     workers: int,
     output: Path | None,
@@ -76,7 +85,7 @@ def command(
     from benchmarks.report import as_document, as_markdown
 
     with tempfile.TemporaryDirectory(prefix="remora-benchmarks-") as work:
-        settings = Settings(Path(work), quick, seed, workers)
+        settings = Settings(Path(work), quick, seed, workers, rivals)
         rows = [(name, row) for name in dict.fromkeys(names or CASES) for row in _rows(name, settings, repeat)]
     document = as_document(rows, settings, datetime.now(UTC).date().isoformat())
     if output:

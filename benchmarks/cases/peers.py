@@ -20,8 +20,8 @@ __all__ = ["REBALANCER", "hbal", "proxlb", "rebalancer"]
 
 DRIVERS = ROOT / "benchmarks" / "peers" / "drivers"
 REBALANCER, PROXLB, HTOOLS = "rebalancer==1.0.4", "proxlb-solver==0.1.1", ("ganeti-htools-3.0", "libpcre3")
-LIMIT_S, GRACE_S = 300, 20
-"""When a rival is asked to end, and how much later it is ended."""
+GRACE_S = 20
+"""How much later than it is asked to end a rival is ended."""
 
 SIZES: tuple[str | int, ...] = (1_000, "fleet-1000-tight", 5_000, 10_000)
 """Hosts of a generated fleet, with ten VMs each, or the name of a given one."""
@@ -40,7 +40,7 @@ def rebalancer(settings: Settings) -> list[Trial]:
         for moves in MOVES:
             for goal in ("movement", "none"):
                 answer = settings.work / f"{fleet.name}.{moves}.{goal}.json"
-                command = (str(python), driver, str(said), str(answer), moves, goal, str(LIMIT_S))
+                command = (str(python), driver, str(said), str(answer), moves, goal, str(settings.rival_s))
                 label = f"{_called(size)}: Rebalancer, {moves}, goal {goal}"
                 trials.append(_trial(settings, label, fleet, answer, command))
     return trials
@@ -52,7 +52,7 @@ def proxlb(settings: Settings) -> list[Trial]:
     python = environment(PROXLB, (PROXLB,), 12)
     fleet, said = _fleet(settings, 100)
     answer = settings.work / f"{fleet.name}.proxlb.json"
-    command = (str(python), str(DRIVERS / "proxlb_driver.py"), str(said), str(answer), str(LIMIT_S))
+    command = (str(python), str(DRIVERS / "proxlb_driver.py"), str(said), str(answer), str(settings.rival_s))
     return [_trial(settings, f"{_called(100)}: ProxLB", fleet, answer, command)]
 
 
@@ -103,7 +103,7 @@ def _trial(settings: Settings, label: str, fleet: Path, answer: Path, command: t
             read=lambda printed: read_plan(json.loads(plan.read_bytes())),
             ends=(0, 1),
         ),
-        peer=Party(command, judge=lambda printed: judge, read=_said_by(judge), limit_s=LIMIT_S + GRACE_S),
+        peer=Party(command, judge=lambda printed: judge, read=_said_by(judge), limit_s=settings.rival_s + GRACE_S),
         peer_must_succeed=False,
     )
 

@@ -43,14 +43,14 @@ TAIL = 0.95
 DESCENT = 300
 """Proposals a VM at temperature 0, to know what to warm up to."""
 
-HOME = 100
-"""Of 4096 proposals, those that go home where home is nothing special."""
+HOMING = 0.3
+"""Share of the capacities that count VMs at home as well, from which on home is no host like any other."""
 
 CROWD = 20
 """VMs on a host, in the mean, from which on ruins become rare."""
 
 MELTS = 1_000
-"""VMs up to which there is time to melt all; beyond, a search begins cooler, by the root of their number."""
+"""VMs up to which there is time to melt all; beyond, the search that keeps to capacity begins cooler."""
 
 LENIENCE, STRICT = 0.2, 0.6
 """Share of the hosts that may pass a capacity at first; from there it falls, to none at this part of the whole.
@@ -66,18 +66,32 @@ PENALTY_SHARE = 0.05
 class Manner:
     """How a search goes about it.
 
-    `mix`: of 4096 proposals, see `kernel.anneal`. `warmth`: the first temperature over (cost after a descent - bound) /
-    hosts, for up to `MELTS` VMs. `cooling`: the last temperature over the first.
+    `mix`: of 4096 proposals, see `kernel.anneal`; `homing`: the same where who is away fills two hosts.
+    `warmth`: the first temperature over (cost after a descent - bound) / hosts, for up to `MELTS` VMs; then less, by
+    the root of their number. `cooling`: the last temperature over the first.
     """
 
     hard: bool
     mix: tuple[int, ...]
+    homing: tuple[int, ...]
     warmth: float
     cooling: float
 
 
-HARD = Manner(hard=True, mix=(900, 2100, 2700, 3700, 4078, 4082, 4095), warmth=1.0, cooling=1e-3)
-SOFT = Manner(hard=False, mix=(1000, 2300, 3000, 4040, 4088, 4088, 4096), warmth=0.5, cooling=3e-3)
+HARD = Manner(
+    hard=True,
+    mix=(2000, 2100, 2700, 3700, 4078, 4082, 4095),
+    homing=(900, 2100, 2700, 3700, 4078, 4082, 4095),
+    warmth=1.0,
+    cooling=1e-3,
+)
+SOFT = Manner(
+    hard=False,
+    mix=(1900, 2000, 3200, 4040, 4096, 4096, 4096),
+    homing=(1000, 2300, 3000, 4040, 4088, 4088, 4096),
+    warmth=0.5,
+    cooling=3e-3,
+)
 """One keeps to all capacities, the other pays for passing them; few chains, which it makes before it judges them."""
 
 
@@ -106,12 +120,11 @@ class Schedule:
 def _mixed(manner: Manner, fixed: Fixed) -> Ints:
     """Return the mix for a problem.
 
-    Where no capacity counts VMs at home once they have left, home is a host like any other. Where many VMs share a
+    Where enough capacities count VMs at home once they have left, they have to go home often. Where many VMs share a
     host, single ones find room, and ruins are rare.
     """
-    mix = np.array(manner.mix, np.int64)
-    if not fixed.union.any():
-        mix[0] = mix[1] - HOME
+    homing = fixed.union.size and fixed.union.mean() >= HOMING
+    mix = np.array(manner.homing if homing else manner.mix, np.int64)
     ruins = int(mix[6] - mix[5])
     mix[4:6] += ruins - round(ruins * min(1.0, (CROWD * len(fixed.host) / len(fixed.vm)) ** 2))
     return mix
@@ -139,7 +152,8 @@ class Search:
             np.zeros((MOST + 1, 2), np.int64),
             np.zeros(len(fixed.vm), np.uint8),
         )
-        self.warmth = manner.warmth * min(1.0, (MELTS / max(1, len(fixed.vm))) ** 0.5)
+        melting = min(1.0, (MELTS / max(1, len(fixed.vm))) ** 0.5)
+        self.warmth = manner.warmth * (melting if manner.hard else 1.0)
         self.steps, self.chunk = 0, CHUNK_STEPS
 
     @property
