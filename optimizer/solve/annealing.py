@@ -52,10 +52,16 @@ CROWD = 20
 MELTS = 1_000
 """VMs up to which there is time to melt all; beyond, the search that keeps to capacity begins cooler."""
 
-LENIENCE, STRICT = 0.2, 0.6
-"""Share of the hosts that may pass a capacity at first; from there it falls, to none at this part of the whole.
+LENIENCE = 0.1
+"""Share of the hosts that may pass a capacity at first; from there it falls, to none.
 
 Asked for sooner, or all at once, the penalties overshoot and undo what the warm part had found.
+"""
+
+LATE, EARLY = (0.8, 0.8), (0.65, 0.72)
+"""At which parts of the whole no host may pass a capacity any more, and penalties no longer fall.
+
+Late where there is time to melt all; a search of more VMs needs longer to recover from it.
 """
 
 PENALTY_SHARE = 0.05
@@ -185,7 +191,8 @@ class Search:
         """Anneal for a chunk."""
         begin = perf_counter()
         temperature = first * self.warmth * self.manner.cooling ** (now / TAIL) if now < TAIL else 0.0
-        lenient = int(len(self.fixed.host) * LENIENCE * max(0.0, 1.0 - now / STRICT))
+        strict, firm = LATE if len(self.fixed.vm) <= MELTS else EARLY
+        lenient = int(len(self.fixed.host) * LENIENCE * max(0.0, 1.0 - now / strict)) if now < firm else -1
         self.run(self.chunk, temperature, temperature, lenient)
         if schedule.steps is None:
             rate = CHUNK_SECONDS / max(perf_counter() - begin, 1e-4)

@@ -31,16 +31,20 @@ def worst(temperature, random):
 
 @compiled
 def adapt(lenient, union, scalars, weight, level, cost, total):
-    """Make what more than `lenient` hosts exceed dearer, and all else cheaper, by little: faster, it overshoots."""
+    """Make what more than `lenient` hosts exceed dearer, and all else cheaper, by little: faster, it overshoots.
+
+    Below 0 nothing may be exceeded, and what was learnt about prices is kept: made cheaper again, one capacity or
+    another would always be passed.
+    """
     for r in range(len(union)):
         over = 0
         for h in range(len(level)):
             over += int(level[h, r] > 0)
         held = int(weight[r])
-        if over > lenient:
-            weight[r] = min(held + 1 + held // 64, scalars[3])
-        else:
-            weight[r] = max(1, held - held // 128 - 1)
+        if over > max(lenient, 0):
+            weight[r] = min(held + 1 + held // (256 if lenient >= 0 else 64), scalars[3])
+        elif lenient >= 0:
+            weight[r] = max(1, held - held // 512 - 1)
     for h in range(len(level)):
         paid(h, len(union), weight, level, cost, total)
 
