@@ -198,7 +198,7 @@ def test_a_penalty_that_nothing_lowers_stops_where_sums_are_still_exact(tmp_path
     fixed, state = walk.fixed, walk.state
     state.level[:, : len(fixed.union)] = np.maximum(state.level[:, : len(fixed.union)], 1)
     for _ in range(5000):
-        kernel.adapt(0, fixed.union, fixed.scalars, state.weight, state.level, state.cost, state.total)
+        kernel.adapt(-1, fixed.union, fixed.scalars, state.weight, state.level, state.cost, state.total)
     held = slice(len(fixed.union))
     assert state.weight[held].tolist() == [fixed.scalars[3]] * len(fixed.union)
     most = np.abs(state.level[:, held]).sum() + fixed.amount[::2, held].sum()
