@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import os
+import shutil
+import subprocess
 import sys
 import threading
 from dataclasses import dataclass
@@ -23,7 +27,9 @@ __all__ = [
     "Settings",
     "Trial",
     "case",
+    "generated_fleet",
     "parse_json_peer",
+    "unpacked",
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +72,30 @@ class Settings:
         if not path.is_file():
             raise Missing(f"{path} is not there: set REMORA_DATA to the directory of the data")
         return path
+
+
+def generated_fleet(settings: Settings, name: str, hosts: int, vms: int, *options: str) -> Path:
+    """Have `remora generate` make a fleet; return its file, `name` in the directory of the run.
+
+    Raises
+    ------
+    Missing
+        If that fails.
+    """
+    path = settings.work / name
+    size = ("--hosts", str(hosts), "--vms", str(vms), "--seed", str(settings.seed))
+    made = subprocess.run((*REMORA, "generate", *size, *options, "-o", str(path)), capture_output=True, check=False)
+    if made.returncode:
+        raise Missing(f"remora generate failed: {made.stderr.decode('utf-8', 'replace').strip()[-200:]}")
+    return path
+
+
+def unpacked(settings: Settings, packed: Path) -> Path:
+    """Return a plain copy, in the directory of the run, of a file that is packed as its name says (.xz or .gz)."""
+    plain = settings.work / packed.stem
+    with lzma.open(packed) if packed.suffix == ".xz" else gzip.open(packed) as there, plain.open("wb") as here:
+        shutil.copyfileobj(there, here)
+    return plain
 
 
 @dataclass(frozen=True, slots=True)

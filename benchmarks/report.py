@@ -7,6 +7,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.machine import processor
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -22,7 +24,7 @@ def as_document(rows: Sequence[tuple[str, Row]], settings: Settings, date: str) 
     """Return everything as plain data."""
     return {
         "date": date,
-        "machine": {"cores": len(os.sched_getaffinity(0)), "cpu": _cpu(), "system": platform.system()},
+        "machine": {"cores": len(os.sched_getaffinity(0)), "cpu": processor(), "system": platform.system()},
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "settings": {
             "quick": settings.quick,
@@ -93,12 +95,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _cpu() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.machine()

@@ -24,6 +24,8 @@ from commands.common import (
 from commands.regression import regression
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.runner import Row
 
 __all__ = ["command"]
@@ -70,8 +72,8 @@ def command(
 ) -> Exit:
     """Measure remora as whole processes and print a table in Markdown; without CASE all of them.
 
-    Each command runs in turn with a fixed reference, several times; the table has medians. Plans are judged by
-    remora verify. Leaves with 1 if a command failed, an answer was refused, or nothing could be measured.
+    Each command runs in turn with a fixed reference or a rival, several times; the table has medians. Plans are
+    judged by remora verify. Leaves with 1 if a command failed, an answer was refused, or nothing could be measured.
 
     With --check or --renew no case runs: parts of the program are measured in this process beside fixed reference
     work. --check leaves with 1 if one got slower or worse by more than noise.
@@ -84,10 +86,15 @@ def command(
         return regression(renew=only == RENEW, path=baseline, as_json=as_json)
     from benchmarks.report import as_document, as_markdown
 
+    date, rows = datetime.now(UTC).date().isoformat(), []
     with tempfile.TemporaryDirectory(prefix="remora-benchmarks-") as work:
         settings = Settings(Path(work), quick, seed, workers, rivals)
-        rows = [(name, row) for name in dict.fromkeys(names or CASES) for row in _rows(name, settings, repeat)]
-    document = as_document(rows, settings, datetime.now(UTC).date().isoformat())
+        for name in dict.fromkeys(names or CASES):
+            for row in _rows(name, settings, repeat):
+                rows.append((name, row))
+                if output:  # as it goes: a run takes hours, and what was measured is not to be lost
+                    write_json(output, as_document(rows, settings, date))
+    document = as_document(rows, settings, date)
     if output:
         write_json(output, document)
     if as_json:
@@ -98,8 +105,8 @@ def command(
     return Exit.DONE if good else Exit.ATTENTION
 
 
-def _rows(name: str, settings: Settings, repeat: int) -> list[Row]:
-    """Measure the trials of a case; none where something that it needs is not here, which is said."""
+def _rows(name: str, settings: Settings, repeat: int) -> Iterator[Row]:
+    """Yield what the trials of a case come to; nothing where something that it needs is not here, which is said."""
     from benchmarks.runner import run
 
     def tell(text: str) -> None:
@@ -109,5 +116,6 @@ def _rows(name: str, settings: Settings, repeat: int) -> list[Row]:
         trials = CASES[name].prepare(settings)
     except Missing as missing:
         tell(f"{name}: left out: {missing}")
-        return []
-    return [run(trial, 1 if settings.quick else repeat, tell) for trial in trials]
+        return
+    for trial in trials:
+        yield run(trial, 1 if settings.quick else repeat, tell)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import lzma
 import subprocess
 from typing import TYPE_CHECKING
 
-from benchmarks.case import PYTHON, REMORA, ROOT, Missing, Party, Settings, Trial, case
-from benchmarks.cases.repair import read_plan
+from benchmarks.case import PYTHON, ROOT, Party, Settings, Trial, case, generated_fleet, unpacked
+from benchmarks.cases.repair import LIMITS, planning
 from benchmarks.measure import measure
 from benchmarks.peers.places import debian_programs, environment
 
@@ -40,8 +39,9 @@ def rebalancer(settings: Settings) -> list[Trial]:
         for moves in MOVES:
             for goal in ("movement", "none"):
                 answer = settings.work / f"{fleet.name}.{moves}.{goal}.json"
-                command = (str(python), driver, str(said), str(answer), moves, goal, str(settings.rival_s))
-                label = f"{_called(size)}: Rebalancer, {moves}, goal {goal}"
+                how = (moves, goal, str(settings.rival_s), str(settings.seed))
+                command = (str(python), driver, str(said), str(answer), *how)
+                label = f"{_called(size)}: {REBALANCER}, {moves}, goal {goal}"
                 trials.append(_trial(settings, label, fleet, answer, command))
     return trials
 
@@ -53,7 +53,7 @@ def proxlb(settings: Settings) -> list[Trial]:
     fleet, said = _fleet(settings, 100)
     answer = settings.work / f"{fleet.name}.proxlb.json"
     command = (str(python), str(DRIVERS / "proxlb_driver.py"), str(said), str(answer), str(settings.rival_s))
-    return [_trial(settings, f"{_called(100)}: ProxLB", fleet, answer, command)]
+    return [_trial(settings, f"{_called(100)}: {PROXLB}", fleet, answer, command)]
 
 
 @case("hbal", "`remora plan` beside Ganeti's hbal")
@@ -62,9 +62,9 @@ def hbal(settings: Settings) -> list[Trial]:
     program, libraries = debian_programs(HTOOLS, "hbal")
     fleet, said = _fleet(settings, 100)
     answer = settings.work / f"{fleet.name}.hbal.json"
-    driver = (*PYTHON, str(DRIVERS / "hbal_driver.py"), str(said), str(answer), str(program))
+    driver = (*PYTHON, str(DRIVERS / "hbal_driver.py"), str(said), str(answer), str(program), str(settings.rival_s))
     command = ("env", f"LD_LIBRARY_PATH={libraries}", *driver) if libraries else driver
-    return [_trial(settings, f"{_called(100)}: hbal", fleet, answer, command)]
+    return [_trial(settings, f"{_called(100)}: hbal of {HTOOLS[0]}", fleet, answer, command)]
 
 
 def _called(size: str | int) -> str:
@@ -74,35 +74,19 @@ def _called(size: str | int) -> str:
 def _fleet(settings: Settings, size: str | int) -> tuple[Path, Path]:
     """Return the fleet, and what rivals are told of it."""
     if isinstance(size, str):
-        fleet = settings.work / f"{size}.json"
-        fleet.write_bytes(lzma.decompress(settings.given("fleets", f"{size}.json.xz").read_bytes()))
+        fleet = unpacked(settings, settings.given("fleets", f"{size}.json.xz"))
     else:
-        fleet = settings.work / f"fleet-{size}.json"
-        sizes = ("--hosts", str(size), "--vms", str(10 * size), "--seed", str(settings.seed))
-        _run((*REMORA, "generate", *sizes, "-o", str(fleet)))
+        fleet = generated_fleet(settings, f"fleet-{size}.json", size, 10 * size)
     said = fleet.with_suffix(".said.json")
-    _run((*PYTHON, "-m", "benchmarks.peers.statement", str(fleet), str(said)))
+    subprocess.run((*PYTHON, "-m", "benchmarks.peers.statement", str(fleet), str(said)), check=True, cwd=ROOT)
     return fleet, said
 
 
-def _run(command: tuple[str, ...]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode:
-        raise Missing(f"{' '.join(command[1:4])} failed: {done.stderr.strip()[-200:]}")
-
-
 def _trial(settings: Settings, label: str, fleet: Path, answer: Path, command: tuple[str, ...]) -> Trial:
-    plan = fleet.with_suffix(".plan.json")
-    limits = ("--seed", str(settings.seed), "--workers", str(settings.workers), "--time-limit", "60")
     judge = (*PYTHON, "-m", "benchmarks.peers.judge", str(fleet), str(answer))
     return Trial(
         label=label,
-        ours=Party(
-            (*REMORA, "plan", str(fleet), "-o", str(plan), *limits),
-            judge=lambda printed: (*REMORA, "verify", str(fleet), str(plan)),
-            read=lambda printed: read_plan(json.loads(plan.read_bytes())),
-            ends=(0, 1),
-        ),
+        ours=planning(settings, fleet, *LIMITS),
         peer=Party(command, judge=lambda printed: judge, read=_said_by(judge), limit_s=settings.rival_s + GRACE_S),
         peer_must_succeed=False,
     )

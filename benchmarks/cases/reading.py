@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-
-from benchmarks.case import REMORA, Missing, Party, Settings, Trial, case, parse_json_peer
+from benchmarks.case import REMORA, Party, Settings, Trial, case, generated_fleet, parse_json_peer
 
 __all__ = ["reading"]
 
@@ -13,11 +11,7 @@ __all__ = ["reading"]
 def reading(settings: Settings) -> list[Trial]:
     """Read a fleet of ten thousand hosts (quick: a thousand)."""
     hosts = 1_000 if settings.quick else 10_000
-    path = settings.work / f"read-{hosts}.json"
-    command = (*REMORA, "generate", "--hosts", str(hosts), "--vms", str(10 * hosts), "--seed", str(settings.seed))
-    made = subprocess.run((*command, "-o", str(path)), capture_output=True, text=True, check=False)
-    if made.returncode:
-        raise Missing(f"remora generate failed: {made.stderr.strip()[-200:]}")
+    path = generated_fleet(settings, f"read-{hosts}.json", hosts, 10 * hosts)
     mebibytes = path.stat().st_size / 2**20
     return [
         Trial(

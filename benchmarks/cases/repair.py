@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import lzma
-import shutil
-import subprocess
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.case import REMORA, Missing, Party, Settings, Trial, case, parse_json_peer
+from benchmarks.case import REMORA, Party, Settings, Trial, case, generated_fleet, parse_json_peer, unpacked
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["dolphin", "generated", "given", "largest", "read_plan"]
+__all__ = ["dolphin", "generated", "given", "largest", "planning"]
 
 GIVEN = ("fleet-100", "fleet-1000", "fleet-100-tight", "fleet-1000-tight", "fleet-1000-full")
 GENERATED = (
@@ -40,9 +36,7 @@ def given(settings: Settings) -> list[Trial]:
     trials = []
     for name in GIVEN[:2] if settings.quick else GIVEN:
         packed = settings.given("fleets", f"{name}.json.xz")
-        plain = settings.work / f"{name}.json"
-        plain.write_bytes(lzma.decompress(packed.read_bytes()))
-        trials.append(_trial(settings, name, packed, plain))
+        trials.append(_trial(settings, name, packed))
     return trials
 
 
@@ -68,57 +62,39 @@ def dolphin(settings: Settings) -> list[Trial]:
 
     hosts, vms = (200, 2_000) if settings.quick else (1_000, 10_000)
     troubles = (word for name in TROUBLES for word in ("--" + name.replace("_", "-"), "0.01"))
-    packed, plain = _generated(settings, f"dolphin-{hosts}", hosts, vms, (*PLANTED, *troubles))
+    packed = generated_fleet(settings, f"dolphin-{hosts}.json.gz", hosts, vms, *PLANTED, *troubles)
     label = f"{hosts} hosts / {vms} VMs, every trouble"
-    return [_trial(settings, label, packed, plain, ("--time-limit", "20"), ("--policy", "dolphin"))]
+    return [_trial(settings, label, packed, ("--time-limit", "20"), ("--policy", "dolphin"))]
 
 
 def _filled(settings: Settings, hosts: int, vms: int, fill: int, limits: tuple[str, ...] = LIMITS) -> Trial:
     """Return the trial on a generated fleet that has so many per cent of its memory in use."""
-    packed, plain = _generated(settings, f"generated-{hosts}-{fill}", hosts, vms, ("--memory-fill", str(fill / 100)))
-    return _trial(settings, f"{hosts} hosts / {vms} VMs at {fill} %", packed, plain, limits)
-
-
-def _generated(settings: Settings, name: str, hosts: int, vms: int, options: tuple[str, ...]) -> tuple[Path, Path]:
-    """Generate a fleet; return its file (gzip), and the same unpacked."""
-    packed, plain = settings.work / f"{name}.json.gz", settings.work / f"{name}.json"
-    size = ("--hosts", str(hosts), "--vms", str(vms))
-    command = (*REMORA, "generate", *size, *options, "--seed", str(settings.seed), "-o", str(packed))
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    if made.returncode:
-        raise Missing(f"remora generate failed: {made.stderr.strip()[-200:]}")
-    with gzip.open(packed) as there, plain.open("wb") as here:
-        shutil.copyfileobj(there, here)
-    return packed, plain
+    packed = generated_fleet(
+        settings, f"generated-{hosts}-{fill}.json.gz", hosts, vms, "--memory-fill", str(fill / 100)
+    )
+    return _trial(settings, f"{hosts} hosts / {vms} VMs at {fill} %", packed, limits)
 
 
 def _trial(
-    settings: Settings,
-    label: str,
-    fleet: Path,
-    plain: Path,
-    limits: tuple[str, ...] = LIMITS,
-    policy: tuple[str, ...] = (),
+    settings: Settings, label: str, fleet: Path, limits: tuple[str, ...] = LIMITS, policy: tuple[str, ...] = ()
 ) -> Trial:
-    plan = settings.work / f"{fleet.name}.plan.json"
-    options = ("--seed", str(settings.seed), "--workers", str(settings.workers), *limits, *policy)
+    plain = parse_json_peer(unpacked(settings, fleet))
+    return Trial(label=label, ours=planning(settings, fleet, *limits, policy=policy), peer=plain)
 
-    def read(printed: bytes) -> dict[str, object]:
-        return read_plan(json.loads(plan.read_bytes()))
 
-    return Trial(
-        label=label,
-        ours=Party(
-            (*REMORA, "plan", str(fleet), "-o", str(plan), *options),
-            judge=lambda printed: (*REMORA, "verify", str(fleet), str(plan), *policy),
-            read=read,
-            ends=(0, 1),
-        ),
-        peer=parse_json_peer(plain),
+def planning(settings: Settings, fleet: Path, *options: str, policy: tuple[str, ...] = ()) -> Party:
+    """Return `remora plan` on a fleet, judged by `remora verify` under the same policy."""
+    plan = settings.work / f"{fleet.name}{'.'.join(options)}.plan.json"
+    common = ("--seed", str(settings.seed), "--workers", str(settings.workers))
+    return Party(
+        (*REMORA, "plan", str(fleet), "-o", str(plan), *common, *options, *policy),
+        judge=lambda printed: (*REMORA, "verify", str(fleet), str(plan), *policy),
+        read=lambda printed: _figures(json.loads(plan.read_bytes())),
+        ends=(0, 1),
     )
 
 
-def read_plan(plan: dict[str, Any]) -> dict[str, object]:
+def _figures(plan: dict[str, Any]) -> dict[str, object]:
     """Return status, number of moves, the bound on them, and how much harm remains."""
     stages = {stage["stage"]: stage for stage in plan["objective"]}
     return {

@@ -14,26 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from commands.common import load_fleet, load_policy
+from benchmarks.policy import default_policy
 from optimizer.problem.atoms import UNLIMITED, Apart, AtLeast, AtMost, Enter, Leave, Linear, Needs, Same
-from optimizer.problem.problem import Problem, build
+from optimizer.problem.problem import build
 from optimizer.problem.rule import Hardness
+from optimizer.sources.fleet_json import read_fleet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["POLICY", "problem_of", "statement"]
+    from optimizer.problem.problem import Problem
 
-POLICY = "default"
+__all__ = ["statement"]
 
 UNSAID = (Apart, AtLeast, Same, Needs, Leave)
 """Atoms for which a statement has no words."""
-
-
-def problem_of(fleet: Path) -> Problem:
-    """Return the problem of a fleet under the default policy."""
-    policy = load_policy(POLICY)
-    return build(load_fleet(fleet), policy.rules, policy.least)
 
 
 def statement(problem: Problem) -> dict[str, Any]:
@@ -86,5 +81,12 @@ def _sum(problem: Problem, atom: Linear, number: int) -> dict[str, Any]:
     }
 
 
+def main(fleet: str, out: str) -> None:
+    """Write the statement of a fleet under the default policy."""
+    policy = default_policy()
+    problem = build(read_fleet(fleet), policy.rules, policy.least)
+    Path(out).write_text(json.dumps(statement(problem)), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(json.dumps(statement(problem_of(Path(sys.argv[1])))), encoding="utf-8")
+    main(*sys.argv[1:])

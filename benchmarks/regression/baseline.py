@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.machine import processor
 from benchmarks.regression.noise import Estimate, Figure
 from optimizer.errors import InputError
 from optimizer.sources.files import parse_json, read_bytes, write_whole
@@ -37,7 +38,7 @@ class Baseline:
 
 def machine() -> dict[str, str]:
     """Return what ratios may depend on although the program is the same."""
-    return {"cpu": _cpu(), "python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    return {"cpu": processor(), "python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -87,17 +88,3 @@ def _measured(rows: Mapping[str, Any]) -> dict[str, Figure]:
         name: Figure(Estimate(float(row["value"]), float(row["error"])), str(row["digest"]))
         for name, row in rows.items()
     }
-
-
-def _cpu() -> str:
-    """Return what the machine says of its processor: with its family and model, for many share a name."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            facts = [line.partition(":") for line in file if line.strip()]
-    except OSError:
-        facts = []
-    first: dict[str, str] = {}
-    for name, _, value in facts:
-        first.setdefault(name.strip(), value.strip())
-    parts = [first[key] for key in ("model name", "cpu family", "model") if key in first]
-    return " ".join(parts) or platform.machine()

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from constraints import CATALOGUE, SHIPPED
 from optimizer.solve.cost_arrays import lowered
 from optimizer.sources.files import json_bytes
 from optimizer.sources.fleet_json import fleet_from_document
-from optimizer.sources.policy_yaml import read_policy
 from optimizer.sources.roadef import read_roadef
 from optimizer.sources.synthetic import Spec, generate
 
@@ -23,21 +21,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet
-    from optimizer.policy import Policy
     from optimizer.problem.problem import Problem
 
     Ints = NDArray[np.int64]
 
-__all__ = ["challenge_problem", "default_policy", "digest", "fleet", "fleet_file", "tight_fleet"]
+__all__ = ["challenge_problem", "digest", "fleet", "fleet_file", "tight_fleet"]
 
 GIB = 1024
 
 RESOURCES, NEIGHBORHOODS, LOCATIONS = 6, 4, 8
-
-
-def default_policy() -> Policy:
-    """Return the policy that ships as the default."""
-    return read_policy("default", CATALOGUE, SHIPPED)
 
 
 def fleet(hosts: int, seed: int, fill: float) -> Fleet:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from benchmarks.regression.instances import challenge_problem, default_policy, digest, fleet, tight_fleet
+from benchmarks.policy import default_policy
+from benchmarks.regression.instances import challenge_problem, digest, fleet, tight_fleet
 from benchmarks.regression.noise import Figure, of_instances
 from optimizer.pipeline import Request, make_plan
 from optimizer.sequence.verify import verify

@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.regression.instances import challenge_problem, default_policy, digest, fleet, fleet_file, tight_fleet
+from benchmarks.policy import default_policy
+from benchmarks.regression.instances import challenge_problem, digest, fleet, fleet_file, tight_fleet
 from benchmarks.regression.noise import of_ratios, settled
 from benchmarks.regression.reference import compiled_reference, python_reference
 from optimizer.pipeline import Request, make_plan

@@ -43,9 +43,12 @@ class Engine(Protocol):
         What users call it.
     workers
         Tasks that are under way at once.
+    shares_memory
+        Whether its workers take memory of this machine beside the process that asks.
     """
 
     name: str
+    shares_memory: bool
 
     @property
     def workers(self) -> int:

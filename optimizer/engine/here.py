@@ -20,6 +20,7 @@ class Here:
     """The process that asks does the work."""
 
     name = "local"
+    shares_memory = False
     workers = 1
 
     def map(self, function: Callable[[bytes, Stop], R], tasks: Sequence[bytes], stop: Stop) -> list[Done[R] | None]:

@@ -41,6 +41,7 @@ class OnDask:
     """
 
     name = "dask"
+    shares_memory = False
 
     def __init__(self, scheduler: str) -> None:
         try:

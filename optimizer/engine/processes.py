@@ -45,6 +45,7 @@ class Processes:
     """At most `workers` processes, begun for one call of `map` and ended by it."""
 
     name = "process"
+    shares_memory = True
 
     def __init__(self, workers: int) -> None:
         self._workers = workers

@@ -139,7 +139,7 @@ def _tasks(solver: Solver, pieces: Sequence[Piece], engine: Engine) -> list[byte
     limits = solver.limits
     rounds = len(pieces) if limits.deterministic else ceil(len(pieces) / max(1, engine.workers))
     each = replace(limits, seconds=solver.deadline.left() * PARTS_SHARE / rounds, workers=1)
-    if engine.name == "process":
+    if engine.shares_memory:
         each = replace(each, memory_mib=_memory_each(limits, min(engine.workers, len(pieces))))
     return [pickle.dumps((piece.problem, each), pickle.HIGHEST_PROTOCOL) for piece in pieces]
 

@@ -124,6 +124,7 @@ class Hosts:
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = self.seed
         solver.parameters.linearization_level = 2
+        solver.parameters.catch_sigint_signal = False  # Ctrl-C is for the deadline to hear
         solver.parameters.max_deterministic_time = search
         solver.parameters.max_time_in_seconds = min(deadline.wall(), 1e6)
         status = solver.solve(model)

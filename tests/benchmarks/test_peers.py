@@ -14,11 +14,14 @@ from benchmarks.cases.peers import DRIVERS, REBALANCER
 from benchmarks.peers import places
 from benchmarks.peers.judge import judged
 from benchmarks.peers.judge import main as judge
-from benchmarks.peers.statement import POLICY, problem_of, statement
+from benchmarks.peers.statement import statement
+from benchmarks.policy import default_policy
 from cli import remora
-from commands.common import load_fleet, load_policy
 from optimizer.pipeline import check
+from optimizer.problem.evaluate import evaluate
+from optimizer.problem.problem import build
 from optimizer.problem.rule import Hardness
+from optimizer.sources.fleet_json import read_fleet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +39,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def problem(fleet: Path) -> Problem:
-    return problem_of(fleet)
+    policy = default_policy()
+    return build(read_fleet(fleet), policy.rules, policy.least)
 
 
 @pytest.fixture(scope="module")
@@ -63,25 +67,30 @@ def broken(said: dict[str, Any], placement: list[int]) -> int:
     return count
 
 
+def rule_of(problem: Problem, number: int) -> Hardness | None:
+    return getattr(getattr(problem.atoms[number], "asked", None), "hardness", None)
+
+
 def test_a_statement_breaks_where_the_problem_does(problem: Problem, planned: dict[str, str]) -> None:
     said = json.loads(json.dumps(statement(problem)))
     start = problem.start.tolist()
-    assert broken(said, start) == judged(problem, {})["musts broken"] > 0
+    musts = [i for i in evaluate(problem, start).excess if rule_of(problem, i.atom) is Hardness.MUST]
+    assert broken(said, start) == len(musts) > 0
     for vm, host in planned.items():
         start[said["vms"].index(vm)] = said["hosts"].index(host)
     assert broken(said, start) == 0
 
 
 def test_the_judge_counts_for_itself(fleet: Path, problem: Problem, planned: dict[str, str]) -> None:
-    assert judged(problem, planned) == {"moves": len(planned), "musts broken": 0, "worse": 0}
-    nothing = judged(problem, {})
+    snapshot, policy = read_fleet(fleet), default_policy()
+    assert judged(snapshot, policy, planned) == {"moves": len(planned), "musts broken": 0, "worse": 0}
+    nothing = judged(snapshot, policy, {})
     assert nothing["moves"] == nothing["worse"] == 0
-    wrong = check(load_fleet(fleet), load_policy(POLICY))
-    assert nothing["musts broken"] == sum(v.hardness is Hardness.MUST for v in wrong) > 0
-    heap = judged(problem, dict.fromkeys(problem.vm_ids, problem.host_ids[0]))
+    assert nothing["musts broken"] == sum(v.hardness is Hardness.MUST for v in check(snapshot, policy)) > 0
+    heap = judged(snapshot, policy, dict.fromkeys(problem.vm_ids, problem.host_ids[0]))
     assert heap["worse"] > 0 < heap["musts broken"]
     with pytest.raises(ValueError, match="no such VM or host: nobody"):
-        judged(problem, {"nobody": problem.host_ids[0]})
+        judged(snapshot, policy, {"nobody": problem.host_ids[0]})
 
 
 def test_the_judge_is_a_command(
@@ -113,11 +122,23 @@ def test_hbal_is_told_memory_and_groups(problem: Problem, tmp_path: Path) -> Non
     hbal = tmp_path / "hbal"
     hbal.write_text('#!/bin/sh\nsed "s/|host1||ext/|host2||ext/" "$2" > "$4.balanced"\n', encoding="utf-8")
     hbal.chmod(0o755)
-    command = (*PYTHON, str(DRIVERS / "hbal_driver.py"), str(said), str(out), str(hbal))
+    command = (*PYTHON, str(DRIVERS / "hbal_driver.py"), str(said), str(out), str(hbal), "20")
     subprocess.run(command, check=True)
     moved = {vm: host for vm, host in json.loads(out.read_bytes()).items() if host == problem.host_ids[2]}
     there = [v for v, h in enumerate(problem.start.tolist()) if h in (1, 2)]
     assert sorted(moved) == sorted(problem.vm_ids[v] for v in there)
+
+
+def test_hbal_that_is_not_done_in_time_has_no_answer(problem: Problem, tmp_path: Path) -> None:
+    said, out, hbal = tmp_path / "said.json", tmp_path / "out.json", tmp_path / "hbal"
+    said.write_text(json.dumps(statement(problem)), encoding="utf-8")
+    hbal.write_text("#!/bin/sh\nexec sleep 60\n", encoding="utf-8")
+    hbal.chmod(0o755)
+    command = (*PYTHON, str(DRIVERS / "hbal_driver.py"), str(said), str(out), str(hbal), "0.5")
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "not done after 0.5 s" in done.stderr
+    assert not out.exists()
 
 
 def test_rebalancer_gives_an_answer_that_the_judge_takes(fleet: Path, problem: Problem, tmp_path: Path) -> None:
@@ -126,6 +147,6 @@ def test_rebalancer_gives_an_answer_that_the_judge_takes(fleet: Path, problem: P
         pytest.skip(f"{REBALANCER} is not here: remora bench rebalancer --quick gets it")
     said, out = tmp_path / "said.json", tmp_path / "out.json"
     said.write_text(json.dumps(statement(problem)), encoding="utf-8")
-    command = (str(python), str(DRIVERS / "rebalancer_driver.py"), str(said), str(out), "stratified", "none", "20")
+    command = (str(python), str(DRIVERS / "rebalancer_driver.py"), str(said), str(out), "stratified", "none", "20", "1")
     subprocess.run(command, check=True, capture_output=True)
     assert judge(str(fleet), str(out)) == 0

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.policy import default_policy
 from benchmarks.regression import check
 from benchmarks.regression.baseline import BASELINE, Baseline, machine, read_baseline, write_baseline
-from benchmarks.regression.instances import challenge_problem, default_policy, digest, tight_fleet
+from benchmarks.regression.instances import challenge_problem, digest, tight_fleet
 from benchmarks.regression.noise import Estimate, Figure, Finding, judge
 from benchmarks.regression.reference import compiled_reference, python_reference
 from benchmarks.regression.speed import SPEEDS, Workload, measure_speeds, timed

@@ -101,7 +101,7 @@ def test_random_walks_over_tiny_instances_are_counted_right(tmp_path: Path, hard
 @pytest.mark.parametrize("hard", [True, False])
 @pytest.mark.parametrize("name", ["a1_2", "a2_1", "a2_2", "a2_3"])
 def test_random_walks_of_a_million_proposals_are_counted_right(data_dir: Path, name: str, hard: bool) -> None:
-    walk = Walk(instance(data_dir, name), 1, hard=hard, mix=HARD.mix if hard else SOFT.mix)
+    walk = Walk(instance(data_dir, name), 1, hard=hard, mix=HARD.homing if hard else SOFT.homing)
     first = int(walk.state.total[0])
     for temperature in (1e6, 1e5, 0.0):
         walk.go(350_000, temperature)

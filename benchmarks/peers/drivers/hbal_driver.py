@@ -1,4 +1,4 @@
-"""Ganeti's hbal on a statement: ``hbal_driver.py STATEMENT OUT HBAL``.
+"""Ganeti's hbal on a statement: ``hbal_driver.py STATEMENT OUT HBAL SECONDS``.
 
 hbal balances: it takes the move that evens the cluster most, again and again. Its words are memory and CPU of a node,
 and tags of instances that exclude each other on a node. What else the statement says it is not told.
@@ -40,19 +40,18 @@ def text(said):
     return "\n\n".join("\n".join(lines) for lines in sections) + "\n\n"
 
 
-def main(statement, out, hbal):
+def main(statement, out, hbal, seconds):
     """Balance, and write where each VM is then."""
     with open(statement, encoding="utf-8") as file:
         said = json.load(file)
     with tempfile.TemporaryDirectory() as room:
         data, kept = Path(room, "cluster"), Path(room, "kept")
         data.write_text(text(said), encoding="utf-8")
-        done = subprocess.run(
-            (hbal, "-t", str(data), "-S", str(kept), "--max-cpu", "1", "-q"),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = (hbal, "-t", str(data), "-S", str(kept), "--max-cpu", "1", "-q")
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=float(seconds))
+        except subprocess.TimeoutExpired as ended:
+            raise SystemExit(f"not done after {seconds} s") from ended
         balanced = Path(f"{kept}.balanced")
         if done.returncode or not balanced.is_file():
             raise SystemExit((done.stderr.strip() or done.stdout.strip() or "hbal said nothing").splitlines()[-1])

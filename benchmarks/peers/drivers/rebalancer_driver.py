@@ -1,6 +1,6 @@
 """Meta's Rebalancer on a statement, in an environment of its own.
 
-``rebalancer_driver.py STATEMENT OUT MOVES GOAL SECONDS``:
+``rebalancer_driver.py STATEMENT OUT MOVES GOAL SECONDS SEED``:
 MOVES are move types joined by ``+``; GOAL is ``movement`` or ``none``; OUT gets the host of each VM, by name.
 """
 
@@ -99,7 +99,7 @@ def close(problem, said, name, closed):
     )
 
 
-def main(statement, out, moves, goal, seconds):
+def main(statement, out, moves, goal, seconds, seed):
     """Solve, and write where each VM is then."""
     with open(statement, encoding="utf-8") as file:
         said = json.load(file)
@@ -114,7 +114,9 @@ def main(statement, out, moves, goal, seconds):
         spec = {"name": "movement", "scope": "host", "dimension": "vm_count"}
         problem.add_goal({"minimizeMovementSpec": spec})
     types = [MOVE_TYPES[m] for m in moves.split("+")]
-    problem.add_solver({"localSearchSolverSpec": {"solveTime": int(seconds), "moveTypeList": types}})
+    problem.add_solver(
+        {"localSearchSolverSpec": {"solveTime": int(seconds), "randomSeed": int(seed), "moveTypeList": types}}
+    )
     assignment = problem.solve()["assignment"]
     with open(out, "w", encoding="utf-8") as file:
         json.dump(assignment, file)
