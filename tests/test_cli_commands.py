@@ -127,6 +127,8 @@ def test_plan_in_parts_by_processes_is_the_same_plan_and_says_who_did_what(fleet
 def test_plan_without_parts_is_not_split(fleet):
     assert run("plan", fleet, "--json").json["stats"]["partition"] == {"engine": "local", "parts": 1}
     assert "parts" not in run("plan", fleet).out.replace("independent parts", "")
+    page = run("plan", fleet, "--engine", "process").out
+    assert "the engine process had nothing to do: --parts N splits a fleet of this size" in page
 
 
 def test_plan_refuses_an_engine_without_its_scheduler_and_a_scheduler_without_its_engine(fleet):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from optimizer.engine import Here
 from optimizer.plan import Status
 from optimizer.problem.problem import Least, Stage
 from optimizer.report.page import Page, Table, Tone
@@ -165,9 +166,14 @@ def remaining(page: Page, plan: Plan) -> None:
 
 
 def _partition(page: Page, plan: Plan) -> None:
-    """Say into how many parts the fleet was split, where it was, and who solved them."""
+    """Say into how many parts the fleet was split, where it was, and who solved them; and if an engine had no part."""
     split = plan.stats.get("partition")
-    if not isinstance(split, dict) or not isinstance(split.get("done"), list):
+    if not isinstance(split, dict):
+        return
+    if split.get("parts") == 1 and split.get("engine") != Here.name:
+        page.heading("Solved whole")
+        page.line(f"the engine {split['engine']} had nothing to do: --parts N splits a fleet of this size")
+    if not isinstance(split.get("done"), list):
         return
     given_up = sum(part["worker"] is None for part in split["done"])
     page.heading(f"Solved in {split['parts']:,} parts")
