@@ -1,7 +1,9 @@
-"""Two compiled searches side by side, one that keeps to all capacities and one that pays for passing them.
+"""Compiled searches that race: one keeps to all capacities, the others pay for passing them.
 
-Both cool on the same schedule, by time or, where the answer must be the same everywhere, by proposals made. At a few
-points the one that is behind goes on from the other's best placement.
+Which basin a search ends in is settled while it is still warm, and what it costs then tells what it will cost. So where
+there is time for more than one, several begin, the best go on, and all the time that is left is theirs. Towards the end
+the one that is behind goes on from the other's best placement. All cool on the same schedule, by time or, where the
+answer must be the same everywhere, by proposals made.
 """
 
 from __future__ import annotations
@@ -11,14 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Thread
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from optimizer.solve.cost_arrays import Fixed, State, state_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,8 +36,11 @@ STEPS_PER_SECOND = 3_000_000
 CHUNK_STEPS, CHUNK_SECONDS = 1 << 16, 0.04
 """What a kernel does before it is asked whether to go on: in steps at first and where these count, else in time."""
 
-MEETINGS, SHARING = (0.1, 0.2, 0.4, 0.6, 0.7, 0.8, 0.87, 0.93, 1.0), 0.7
-"""When both say what they found, in parts of the whole, and from when on they share it: before, all is too warm."""
+STEPS_EACH, MOST_RIVALS = 17_000, 12
+"""Proposals a VM that are worth a search of its own, and how many may begin that pay for passing capacities."""
+
+SHARING = 0.8
+"""From when on searches share what they find: before, all is too warm."""
 
 TAIL = 0.95
 """From when on the temperature is 0."""
@@ -52,20 +57,25 @@ CROWD = 20
 MELTS = 1_000
 """VMs up to which there is time to melt all; beyond, the search that keeps to capacity begins cooler."""
 
-LENIENCE = 0.1
-"""Share of the hosts that may pass a capacity at first; from there it falls, to none.
+EASE, STRICT = 0.5, 0.7
+"""How often a penalty falls at first while its capacity is kept to; and from when on it never does.
 
 Asked for sooner, or all at once, the penalties overshoot and undo what the warm part had found.
 """
 
-LATE, EARLY = (0.8, 0.8), (0.65, 0.72)
-"""At which parts of the whole no host may pass a capacity any more, and penalties no longer fall.
-
-Late where there is time to melt all; a search of more VMs needs longer to recover from it.
-"""
-
 PENALTY_SHARE = 0.05
 """First penalty over the median weight of the costs."""
+
+
+class Leg(NamedTuple):
+    """A part of the race: up to which part of the whole, and how many searches are in it."""
+
+    end: float
+    searches: int
+
+
+FINAL = (0.6, 0.7, 0.8, 0.87, 0.93, 1.0)
+"""Where those that are left say what they found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +103,8 @@ HARD = Manner(
 )
 SOFT = Manner(
     hard=False,
-    mix=(1900, 2000, 3200, 4040, 4096, 4096, 4096),
-    homing=(1000, 2300, 3000, 4040, 4088, 4088, 4096),
+    mix=(1900, 2000, 3200, 3976, 4016, 4016, 4096),
+    homing=(800, 1700, 2600, 3976, 4016, 4016, 4096),
     warmth=0.5,
     cooling=3e-3,
 )
@@ -103,10 +113,10 @@ SOFT = Manner(
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How far a search is, from 0 to 1, as time and steps go by.
+    """What a race may take.
 
-    `steps`: how many make the whole, where they are what counts; else `seconds` of the deadline, of which `spare`
-    are left when it is over.
+    `steps` for each of two threads, where these are what counts, whatever the threads are; else `seconds` of the
+    deadline, of which `spare` are left when it is over.
     """
 
     deadline: Deadline
@@ -114,13 +124,30 @@ class Schedule:
     spare: float
     steps: int | None
 
-    def at(self, steps: int) -> float:
-        """Return how far a search is that has made so many steps; 1 when it has to stop."""
-        if self.deadline.over():
-            return 1.0
-        if self.steps is not None:
-            return min(1.0, steps / max(1, self.steps))
-        return min(1.0, 1.0 - (self.deadline.left() - self.spare) / max(self.seconds, 1e-9))
+    @property
+    def left(self) -> float:
+        """Seconds until the race has to be over."""
+        return max(0.0, self.deadline.left() - self.spare)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left of them."""
+        return self.deadline.over() or (self.steps is None and self.left <= 0.0)
+
+    def rivals(self, vms: int, threads: int) -> int:
+        """Return for how many searches that pay there is time, an odd number."""
+        proposals = threads * self.seconds * STEPS_PER_SECOND if self.steps is None else 2 * self.steps
+        most = min(MOST_RIVALS, int(proposals / (STEPS_EACH * max(1, vms))))
+        return max(1, most - 1 | 1)
+
+    def share(self, legs: Sequence[Leg], at: float, threads: int) -> tuple[float, int]:
+        """Return for how many seconds, or steps where these count, each search of the leg that begins at `at` runs."""
+        ends = [leg.end for leg in legs if leg.end > at]
+        if self.steps is None:
+            rounds = [-(-leg.searches // threads) for leg in legs if leg.end > at]
+            return self.left * (ends[0] - at) / float(np.diff([at, *ends]) @ rounds), 0
+        everything = float(np.diff([0.0, *(leg.end for leg in legs)]) @ [leg.searches for leg in legs])
+        return 0.0, max(1, int(2 * self.steps * (ends[0] - at) / everything))
 
 
 def _mixed(manner: Manner, fixed: Fixed) -> Ints:
@@ -137,7 +164,7 @@ def _mixed(manner: Manner, fixed: Fixed) -> Ints:
 
 
 class Search:
-    """One search: its state, and how many steps it makes between two looks at the clock."""
+    """One search: its state, how far it is, and how many steps it makes between two looks at the clock."""
 
     def __init__(self, fixed: Fixed, start: State, at: Ints, seed: int, manner: Manner) -> None:
         from optimizer.solve.kernel import anneal, forced
@@ -147,9 +174,9 @@ class Search:
         self.fixed, self.manner = fixed, manner
         self.state = state_at(fixed, start, at, seed)
         if not manner.hard:
-            weights = self.state.weight[len(fixed.union) :]
+            weights = self.state.weight[0, len(fixed.union) :]
             usual = float(np.median(weights)) if weights.size else 1.0
-            self.state.weight[: len(fixed.union)] = max(1, int(PENALTY_SHARE * usual))
+            self.state.weight[:, : len(fixed.union)] = max(1, int(PENALTY_SHARE * usual))
         loose = fixed.service.copy()
         loose[:, 1:3] = 0
         self.given = (
@@ -160,18 +187,22 @@ class Search:
         )
         melting = min(1.0, (MELTS / max(1, len(fixed.vm))) ** 0.5)
         self.warmth = manner.warmth * (melting if manner.hard else 1.0)
-        self.steps, self.chunk = 0, CHUNK_STEPS
+        self.chunk, self.at = CHUNK_STEPS, 0.0
 
     @property
     def value(self) -> int:
         """Cost of the best placement so far."""
         return int(self.state.total[4])
 
-    def run(self, steps: int, hot: float, cold: float, lenient: int = 0) -> None:
+    @property
+    def promise(self) -> int:
+        """Cost and penalties of the placement that it is at."""
+        return int(self.state.total[0]) + int(self.state.total[1])
+
+    def run(self, steps: int, hot: float, cold: float, ease: int = 0) -> None:
         """Make so many proposals."""
-        given = (self.manner.hard, lenient, *self.given)
+        given = (self.manner.hard, ease, *self.given)
         self._anneal(steps, hot, cold, *given, *self.fixed.arrays(), *self.state.arrays())
-        self.steps += steps
 
     def prepare(self) -> None:
         """Have the kernels compiled, or loaded from the cache."""
@@ -182,21 +213,35 @@ class Search:
         """Go on from a placement."""
         self._forced(placement, *self.fixed.arrays(), *self.state.arrays())
 
-    def until(self, schedule: Schedule, end: float, first: float) -> None:
-        """Anneal until `end` of the schedule; `first` is what `Manner.warmth` is in parts of."""
-        while (now := schedule.at(self.steps)) < end:
-            self.part(schedule, now, first)
+    def descend(self, schedule: Schedule) -> None:
+        """Take what gains, for a while."""
+        left = DESCENT * len(self.fixed.vm)
+        while left > 0 and not schedule.deadline.over():
+            self.run(CHUNK_STEPS, 0.0, 0.0)
+            left -= CHUNK_STEPS
 
-    def part(self, schedule: Schedule, now: float, first: float) -> None:
-        """Anneal for a chunk."""
-        begin = perf_counter()
-        temperature = first * self.warmth * self.manner.cooling ** (now / TAIL) if now < TAIL else 0.0
-        strict, firm = LATE if len(self.fixed.vm) <= MELTS else EARLY
-        lenient = int(len(self.fixed.host) * LENIENCE * max(0.0, 1.0 - now / strict)) if now < firm else -1
-        self.run(self.chunk, temperature, temperature, lenient)
-        if schedule.steps is None:
-            rate = CHUNK_SECONDS / max(perf_counter() - begin, 1e-4)
+    def to(self, end: float, first: float, schedule: Schedule, seconds: float, steps: int) -> None:
+        """Anneal until `end` of the whole, for so many seconds, or steps if not 0; `first`: see `Manner.warmth`."""
+        begin, since, made = self.at, perf_counter(), 0
+        while self.at < end and not schedule.over:
+            self._chunk(first, timed=not steps)
+            made += self.chunk
+            done = made / steps if steps else (perf_counter() - since) / max(seconds, 1e-9)
+            self.at = min(end, begin + (end - begin) * done)
+
+    def _chunk(self, first: float, *, timed: bool) -> None:
+        since = perf_counter()
+        temperature = first * self.warmth * self.manner.cooling ** (self.at / TAIL) if self.at < TAIL else 0.0
+        self.run(self.chunk, temperature, temperature, int(65536 * EASE * max(0.0, 1.0 - self.at / STRICT) ** 3))
+        if timed:
+            rate = CHUNK_SECONDS / max(perf_counter() - since, 1e-4)
             self.chunk = int(self.chunk * min(2.0, max(0.5, rate)))
+
+
+def _legs(searches: int) -> list[Leg]:
+    """Return the parts of a race that so many begin: most leave it early, while little is lost with them."""
+    half = max(2, searches // 4 * 2)
+    return [Leg(0.1, searches), Leg(0.35, searches), Leg(0.5, half), *(Leg(end, 2) for end in FINAL)]
 
 
 def anneal_together(
@@ -210,26 +255,29 @@ def anneal_together(
     tell: Callable[[Ints, int], bool],
 ) -> None:
     """Search from `start`; `tell` hears of each placement that is better than all before, and says whether to go on."""
-    seeds = np.random.default_rng(seed).integers(2**31, size=2).tolist()
-    best, value = start.place[:, 0].copy(), int(start.total[0])
     if not _compiled(fixed, start, schedule):
         return
-    searches = [Search(fixed, start, best, seeds[0], HARD)]
-    _descend(searches[0], schedule)
-    first = max(searches[0].value - bound, 0) / len(fixed.host)
-    if not tell(searches[0].state.best, searches[0].value):
+    threads = max(1, threads)
+    rivals = schedule.rivals(len(fixed.vm), threads)
+    seeds = np.random.default_rng(seed).integers(2**31, size=1 + rivals).tolist()
+    keeper = Search(fixed, start, start.place[:, 0].copy(), seeds[0], HARD)
+    keeper.descend(schedule)
+    best, value = keeper.state.best.copy(), keeper.value
+    if not tell(best, value):
         return
-    searches.append(Search(fixed, start, searches[0].state.best, seeds[1], SOFT))
-    with ThreadPoolExecutor(max(1, min(threads, len(searches)))) as pool:
-        for end in MEETINGS:
-            if threads > 1:
-                list(pool.map(partial(Search.until, schedule=schedule, end=end, first=first), searches))
-            else:
-                _in_turn(searches, schedule, end, first)
-            leader = min(searches, key=lambda s: s.value)
+    first = max(value - bound, 0) / len(fixed.host)
+    searches = [keeper, *(Search(fixed, start, best, s, SOFT) for s in seeds[1:])]
+    legs, at = _legs(len(searches)), 0.0
+    with ThreadPoolExecutor(threads) as pool:
+        for end, most in legs:
+            searches = sorted(searches, key=lambda s: s.promise)[:most]
+            seconds, steps = schedule.share(legs, at, threads)
+            run = partial(Search.to, end=end, first=first, schedule=schedule, seconds=seconds, steps=steps)
+            list(pool.map(run, searches))
+            leader, at = min(searches, key=lambda s: s.value), end
             if leader.value < value:
                 best, value = leader.state.best.copy(), leader.value
-            if not tell(best, value) or end == 1.0:
+            if not tell(best, value):
                 return
             for search in searches:
                 if end >= SHARING and int(search.state.total[0]) > value:
@@ -240,25 +288,6 @@ def _compiled(fixed: Fixed, start: State, schedule: Schedule) -> bool:
     """Wait for the kernels, but no longer than there is time; compiling goes on, so that the next job has them."""
     thread = Thread(target=lambda: Search(fixed, start, start.place[:, 0], 0, HARD).prepare())
     thread.start()
-    while thread.is_alive() and schedule.at(0) < 1.0:
+    while thread.is_alive() and not schedule.over:
         thread.join(0.05)
     return not thread.is_alive()
-
-
-def _descend(search: Search, schedule: Schedule) -> None:
-    left = DESCENT * len(search.fixed.vm)
-    while left > 0 and schedule.at(search.steps) < 1.0:
-        search.run(CHUNK_STEPS, 0.0, 0.0)
-        left -= CHUNK_STEPS
-
-
-def _in_turn(searches: list[Search], schedule: Schedule, end: float, first: float) -> None:
-    """Let the searches take turns in one thread."""
-    ready = True
-    while ready:
-        ready = False
-        for search in searches:
-            now = schedule.at(search.steps)
-            if now < end:
-                search.part(schedule, now, first)
-                ready = True

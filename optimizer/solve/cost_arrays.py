@@ -99,7 +99,7 @@ class State:
     Attributes
     ----------
     weight
-        float64 [rows]: of each level; the first C are penalties.
+        float64 [H, rows]: of each level; the first C are penalties, on each host its own.
     place
         [V, 3]: the VM's host, the next VM there, the one before (-1: none).
     head
@@ -181,9 +181,9 @@ def lowered(problem: Problem) -> tuple[Fixed, State]:
     base = offset
     held = slice(len(capacities))
     base[:, held] = np.minimum(base[:, held], -used[:, held])  # never worse than at the start
-    weight = np.zeros(amount.shape[1])
-    weight[len(capacities) : len(rows)] = [a.weight for a in hinges]
-    fixed.scalars[3] = _largest_penalty(amount, base, weight, len(capacities))
+    weight = np.zeros(base.shape)
+    weight[:, len(capacities) : len(rows)] = [a.weight for a in hinges]
+    fixed.scalars[3] = _largest_penalty(amount, base, weight[0], len(capacities))
     state = _state(fixed, services.bound, weight, base, problem.start.astype(np.int64))
     fixed.service[: services.bound, 1] = np.minimum(
         fixed.service[: services.bound, 1], state.count[: services.bound, 1]

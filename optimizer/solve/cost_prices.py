@@ -81,7 +81,7 @@ class Rows:
     def of(cls, fixed: Fixed, start: State) -> Rows:
         """Read the arrays of a problem at its start."""
         capacities, home = len(fixed.union), fixed.vm[:, 0]
-        rows = np.flatnonzero((np.arange(len(start.weight)) < capacities) | (start.weight > 0))
+        rows = np.flatnonzero((np.arange(start.weight.shape[1]) < capacities) | (start.weight[0] > 0))
         amount, at_home = fixed.amount[::2, rows].astype(np.int64), fixed.amount[1::2, rows].astype(np.int64)
         offset = start.level[:, rows].astype(np.int64)
         np.subtract.at(offset, home, at_home)
@@ -90,7 +90,7 @@ class Rows:
             if (amount[:, c] >= 0).all():
                 move[amount[:, c, None] + offset[None, :, c] > 0] = FAR
         move[np.arange(len(home)), home] = 0
-        weight = start.weight[rows].astype(np.int64)
+        weight = start.weight[0, rows].astype(np.int64)
         weight[:capacities] = 0
         return cls(amount, at_home, offset, weight, capacities, home, move)
 
@@ -146,7 +146,7 @@ class Priced:
 
 def least_work(fixed: Fixed, start: State) -> float:
     """Return the work of an ascent that gets somewhere: `PATIENCE` steps."""
-    return PATIENCE * _step_work(len(fixed.vm) * len(start.head), len(start.weight))
+    return PATIENCE * _step_work(len(fixed.vm) * len(start.head), start.weight.shape[1])
 
 
 def _step_work(pairs: int, rows: int) -> float:

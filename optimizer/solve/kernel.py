@@ -17,6 +17,9 @@ EVERY = 256
 ADAPT = 32768
 """Steps between two looks at the penalties."""
 
+GAIN = 64
+"""A penalty changes by one in so many at a look."""
+
 LOGS = -np.log((np.arange(1 << 13) + 0.5) / (1 << 13))
 """Draws of an exponential variable: a table, which spares each proposal a logarithm."""
 
@@ -30,21 +33,25 @@ def worst(temperature, random):
 
 
 @compiled
-def adapt(lenient, union, scalars, weight, level, cost, total):
-    """Make what more than `lenient` hosts exceed dearer, and all else cheaper, by little: faster, it overshoots.
+def adapt(ease, union, scalars, weight, level, cost, total, random):
+    """Make each capacity that is exceeded dearer on its host, and others cheaper, by little: faster, it overshoots.
 
-    Below 0 nothing may be exceeded, and what was learnt about prices is kept: made cheaper again, one capacity or
-    another would always be passed.
+    `ease`: of 65536 looks at a capacity that is kept to, how many make it cheaper. Where dearer and cheaper come to the
+    same, a capacity that binds is exceeded for about that share of the time. One that is exceeded for the first time
+    begins near what others pay, else it would take what they no longer take.
     """
     for r in range(len(union)):
-        over = 0
+        sum_ = 0.0
         for h in range(len(level)):
-            over += int(level[h, r] > 0)
-        held = int(weight[r])
-        if over > max(lenient, 0):
-            weight[r] = min(held + 1 + held // (256 if lenient >= 0 else 64), scalars[3])
-        elif lenient >= 0:
-            weight[r] = max(1, held - held // 512 - 1)
+            sum_ += weight[h, r]
+        least = int(sum_) // (2 * len(level))
+        for h in range(len(level)):
+            held = int(weight[h, r])
+            if level[h, r] > 0:
+                held = max(held, least)
+                weight[h, r] = min(held + 1 + held // GAIN, scalars[3])
+            elif draw(random, 65536) < ease:
+                weight[h, r] = max(1, held - held // GAIN - 1)
     for h in range(len(level)):
         paid(h, len(union), weight, level, cost, total)
 
@@ -61,14 +68,14 @@ def forced(targets, vm, amount, union, route, fixed_host, service, start, relate
 
 
 @compiled
-def anneal(steps, hot, cold, hard, lenient, mix, loose, trail, tried,
+def anneal(steps, hot, cold, hard, ease, mix, loose, trail, tried,
            vm, amount, union, route, fixed_host, service, start, related, order, scalars,
            weight, place, head, level, cost, there, count, having, total, log, best, random):  # fmt: skip
     """Make `steps` proposals while the temperature falls from `hot` to `cold`.
 
-    `hard`: capacities are kept to; else they are penalties that adapt, until at most `lenient` hosts pass each.
-    `mix`: of 4096 proposals, up to which one they
-    are shifts, shifts home, swaps, swaps of similar size, chains, squeezes, ruins; what is left emigrates.
+    `hard`: capacities are kept to; else they are penalties that adapt, see there for `ease`. `mix`: of 4096 proposals,
+    up to which one they are shifts, shifts home, swaps, swaps of similar size, chains, squeezes, ruins; what is left
+    emigrates.
     """
     vms, hosts = len(vm), len(head)
     ratio = (cold / hot) ** (EVERY / steps) if hot > 0.0 else 1.0
@@ -77,7 +84,7 @@ def anneal(steps, hot, cold, hard, lenient, mix, loose, trail, tried,
         if step % EVERY == 0:
             temperature *= ratio
             if not hard and step % ADAPT == 0:
-                adapt(lenient, union, scalars, weight, level, cost, total)
+                adapt(ease, union, scalars, weight, level, cost, total, random)
         roll = draw(random, 4096)
         v = draw(random, vms)
         limit = worst(temperature, random)

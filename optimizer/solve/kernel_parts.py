@@ -95,9 +95,9 @@ def ways(v, a, b, vm, route):
 def cost_with(h, i, first, weight, level, amount):
     """Return what host h costs, of the rows from `first` on, when row i of the amounts comes to it."""
     out = 0.0
-    for r in range(first, len(weight)):
+    for r in range(first, weight.shape[1]):
         x = level[h, r] + amount[i, r]
-        out += weight[r] * (x if x > 0.0 else 0.0)
+        out += weight[h, r] * (x if x > 0.0 else 0.0)
     return out
 
 
@@ -105,9 +105,9 @@ def cost_with(h, i, first, weight, level, amount):
 def cost_without(h, i, first, weight, level, amount):
     """Return what host h costs, of the rows from `first` on, when row i of the amounts goes."""
     out = 0.0
-    for r in range(first, len(weight)):
+    for r in range(first, weight.shape[1]):
         x = level[h, r] - amount[i, r]
-        out += weight[r] * (x if x > 0.0 else 0.0)
+        out += weight[h, r] * (x if x > 0.0 else 0.0)
     return out
 
 
@@ -163,9 +163,9 @@ def exchanged(h, out, into, hard, vm, amount, union, weight, level):
         if over > 0.0:
             return BIG
     after = 0.0
-    for r in range(first, len(weight)):
+    for r in range(first, weight.shape[1]):
         x = level[h, r] - amount[i, r] + amount[j, r]
-        after += weight[r] * (x if x > 0.0 else 0.0)
+        after += weight[h, r] * (x if x > 0.0 else 0.0)
     return after
 
 
@@ -224,10 +224,10 @@ def paid(h, capacities, weight, level, cost, total):
     penalty, value = 0.0, 0.0
     for r in range(capacities):
         x = level[h, r]
-        penalty += weight[r] * (x if x > 0.0 else 0.0)
-    for r in range(capacities, len(weight)):
+        penalty += weight[h, r] * (x if x > 0.0 else 0.0)
+    for r in range(capacities, weight.shape[1]):
         x = level[h, r]
-        value += weight[r] * (x if x > 0.0 else 0.0)
+        value += weight[h, r] * (x if x > 0.0 else 0.0)
     total[0] += int(value) - cost[h, 0]
     total[1] += int(penalty) - cost[h, 1]
     cost[h, 0], cost[h, 1] = int(value), int(penalty)
@@ -255,7 +255,7 @@ def lift(v, vm, amount, capacities, weight, place, level, cost, total):
     """Take the amounts of v off its host; it stays there in name, so that what its service asks is asked of no gap."""
     a = place[v, 0]
     out = 2 * v + int(a == vm[v, 0])
-    for r in range(len(weight)):
+    for r in range(weight.shape[1]):
         level[a, r] -= amount[out, r]
     paid(a, capacities, weight, level, cost, total)
 
@@ -266,7 +266,7 @@ def drop(v, b, vm, amount, union, route, fixed_host, service, scalars,
     """Put v, which was lifted, on host b, whatever that breaks; all sums follow."""
     a, home, s = place[v, 0], vm[v, 0], vm[v, 1]
     into = 2 * v + int(b == home)
-    for r in range(len(weight)):
+    for r in range(weight.shape[1]):
         level[b, r] += amount[into, r]
     paid(b, len(union), weight, level, cost, total)
     if a == b:

@@ -18,6 +18,9 @@ HOSTS = 3
 FROM_EACH = 4
 """VMs taken out of each, at most."""
 
+LARGE = 16
+"""One VM in so many is large."""
+
 SPAN = 128
 """Hosts looked at for each VM, at most, beside its home and where it was."""
 
@@ -90,10 +93,25 @@ def exchange(trail, i, j):
 
 
 @compiled
-def ruin(limit, hard, random, trail, vm, amount, union, route, fixed_host, service, start, related, order, scalars,
-         weight, place, head, level, cost, there, count, having, total, log):  # fmt: skip
-    """Ruin a few hosts and recreate them; taken back if it costs over `limit` more. Returns whether it was kept."""
-    most = total[0] + total[1] + limit
+def intrude(random, trail, vm, amount, union, order, weight, place, head, level, cost, total):
+    """Lift a VM, and some of those on the host that it is to go to; returns how many were lifted, and that host.
+
+    Where a VM is as large as many others together, it can go nowhere alone, at no temperature that suits the others.
+    """
+    vms = len(vm)
+    v = order[0, draw(random, 1 + vms // LARGE)] if draw(random, 2) == 0 else draw(random, vms)
+    b = draw(random, len(head))
+    if b == place[v, 0]:
+        return 0, b
+    trail[0, 0], trail[0, 1] = v, place[v, 0]
+    lift(v, vm, amount, len(union), weight, place, level, cost, total)
+    return take_out(b, 1 + draw(random, HOSTS * FROM_EACH), 1, random, trail, vm, amount, union,
+                    weight, place, head, level, cost, total), b  # fmt: skip
+
+
+@compiled
+def clear(random, trail, vm, amount, union, weight, place, head, level, cost, total):
+    """Lift a few VMs of a few hosts; returns how many."""
     made = 0
     for _ in range(1 + draw(random, HOSTS)):
         h, again = place[draw(random, len(vm)), 0], False
@@ -102,26 +120,50 @@ def ruin(limit, hard, random, trail, vm, amount, union, route, fixed_host, servi
         if not again:
             made = take_out(h, 1 + draw(random, FROM_EACH), made, random, trail, vm, amount, union,
                             weight, place, head, level, cost, total)  # fmt: skip
+    return made
+
+
+@compiled
+def ruin(limit, hard, random, trail, vm, amount, union, route, fixed_host, service, start, related, order, scalars,
+         weight, place, head, level, cost, there, count, having, total, log):  # fmt: skip
+    """Ruin a few hosts and recreate them; taken back if it costs over `limit` more. Returns whether it was kept."""
+    most = total[0] + total[1] + limit
+    made, goal, led = 0, -1, 0
+    if draw(random, 2) == 0:
+        made, goal = intrude(random, trail, vm, amount, union, order, weight, place, head, level, cost, total)
+        led = 1
+    else:
+        made = clear(random, trail, vm, amount, union, weight, place, head, level, cost, total)
     by_size = draw(random, 2) == 0
-    for i in range(1, made):  # sorted by insertion, the largest first, or shuffled
+    for i in range(led + 1, made):  # sorted by insertion, the largest first, or shuffled
         j = i
         if by_size:
-            while j > 0 and order[1, trail[j, 0]] < order[1, trail[j - 1, 0]]:
+            while j > led and order[1, trail[j, 0]] < order[1, trail[j - 1, 0]]:
                 exchange(trail, j, j - 1)
                 j -= 1
         else:
-            exchange(trail, i, draw(random, i + 1))
+            exchange(trail, i, led + draw(random, i + 1 - led))
     done = 0
     while done < made and total[0] + total[1] <= most:
         v = trail[done, 0]
-        b = cheapest(v, random, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
-                     weight, place, level, cost, there, count)  # fmt: skip
+        if done < led:
+            b, s = goal, vm[v, 1]
+            if (hard and not fits(b, 2 * v + int(b == vm[v, 0]), len(union), level, amount)) or (
+                service[s, 3]
+                and not allowed(
+                    s, place[v, 0], b, len(level), fixed_host, service, start, related, scalars, there, count
+                )
+            ):
+                b = -1
+        else:
+            b = cheapest(v, random, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
+                         weight, place, level, cost, there, count)  # fmt: skip
         if b < 0:
             break
         drop(v, b, vm, amount, union, route, fixed_host, service, scalars,
              weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
         done += 1
-    if done == made and total[0] + total[1] <= most:
+    if made > 0 and done == made and total[0] + total[1] <= most:
         return True
     for i in range(made):
         v, h = trail[i, 0], trail[i, 1]

@@ -17,7 +17,7 @@ import pytest
 from optimizer.clock import SystemClock
 from optimizer.problem.atoms import Hinge, Linear
 from optimizer.problem.evaluate import evaluate, placement_cost
-from optimizer.solve.annealing import HARD, SOFT, Schedule, anneal_together
+from optimizer.solve.annealing import HARD, SOFT, Schedule, _legs, anneal_together
 from optimizer.solve.cost_arrays import State, lowered, state_at
 from optimizer.solve.limits import Deadline
 from tests.solve.roadef_instances import instance, random_instance
@@ -41,7 +41,7 @@ class Walk:
         self.problem, self.hard, self.mix = problem, hard, np.array(mix, np.int64)
         self.fixed, start = lowered(problem)
         self.state = state_at(self.fixed, start, start.place[:, 0], seed)
-        self.state.weight[: len(self.fixed.union)] = 0 if hard else 3
+        self.state.weight[:, : len(self.fixed.union)] = 0 if hard else 3
         self.loose = self.fixed.service.copy()
         self.loose[:, 1:3] = 0
         self.room = np.zeros((64, 2), np.int64), np.zeros(problem.vms, np.uint8)
@@ -192,18 +192,63 @@ def test_small_jobs_never_load_the_compiler(data_dir: Path) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
+def adapted(walk: Walk, times: int, ease: int) -> None:
+    """Look at the penalties so often."""
+    kernel, fixed, state = importlib.import_module("optimizer.solve.kernel"), walk.fixed, walk.state
+    for _ in range(times):
+        kernel.adapt(ease, fixed.union, fixed.scalars, state.weight, state.level, state.cost, state.total, state.random)
+
+
 def test_a_penalty_that_nothing_lowers_stops_where_sums_are_still_exact(tmp_path: Path) -> None:
-    kernel = importlib.import_module("optimizer.solve.kernel")
     walk = Walk(random_instance(tmp_path, 3), 1, hard=False, mix=SOFT.mix)
     fixed, state = walk.fixed, walk.state
     state.level[:, : len(fixed.union)] = np.maximum(state.level[:, : len(fixed.union)], 1)
-    for _ in range(5000):
-        kernel.adapt(-1, fixed.union, fixed.scalars, state.weight, state.level, state.cost, state.total)
+    adapted(walk, 5000, 0)
     held = slice(len(fixed.union))
-    assert state.weight[held].tolist() == [fixed.scalars[3]] * len(fixed.union)
+    assert (state.weight[:, held] == fixed.scalars[3]).all()
     most = np.abs(state.level[:, held]).sum() + fixed.amount[::2, held].sum()
     assert most * int(fixed.scalars[3]) < 2**53
-    assert state.cost[:, 1].tolist() == (state.level[:, held] * state.weight[held]).sum(axis=1).tolist()
+    assert state.cost[:, 1].tolist() == (state.level[:, held] * state.weight[:, held]).sum(axis=1).tolist()
+
+
+def test_each_host_has_penalties_of_its_own(tmp_path: Path) -> None:
+    walk = Walk(random_instance(tmp_path, 3), 1, hard=False, mix=SOFT.mix)
+    held, weight, level = slice(len(walk.fixed.union)), walk.state.weight, walk.state.level
+    costs = weight[:, len(walk.fixed.union) :].copy()
+    level[:, held], weight[:, held] = -1, 200
+    level[1, 0] = 1
+    adapted(walk, 50, 0)
+    assert (weight[1, 0] > 300, (weight[:, held] == 200).sum()) == (True, weight[:, held].size - 1)  # none falls
+    adapted(walk, 50, 65536)
+    assert weight[0, 0] < 130 < 400 < weight[1, 0]  # kept to, it falls at every look
+    level[0, 0], weight[0, 0] = 1, 1
+    adapted(walk, 1, 0)
+    assert weight[0, 0] > weight[1, 0] / (2 * len(level)) > 10  # passed once more, it begins near what others pay
+    assert np.array_equal(weight[:, len(walk.fixed.union) :], costs)
+
+
+def race(steps: int | None, seconds: float = 0.0) -> Schedule:
+    return Schedule(Deadline(SystemClock(), seconds), seconds, 0.0, steps)
+
+
+def test_a_race_has_as_many_searches_as_there_is_time_for() -> None:
+    assert [race(None, 57.0).rivals(vms, 2) for vms in (1_000, 5_000, 50_000)] == [11, 3, 1]
+    assert [race(None, 57.0).rivals(1_000, threads) for threads in (1, 8)] == [9, 11]
+    assert race(10**9).rivals(1_000, 1) == race(10**9).rivals(1_000, 8) == 11
+    assert race(None, 1.0).rivals(1_000, 2) == 1
+
+
+def test_the_legs_of_a_race_share_what_there_is() -> None:
+    for searches in (2, 4, 12):
+        legs = _legs(searches)
+        assert [leg.end for leg in legs] == sorted({leg.end for leg in legs})
+        assert (legs[0].searches, legs[-1].searches, legs[-1].end) == (searches, 2, 1.0)
+        begins = [0.0, *(leg.end for leg in legs[:-1])]
+        made = sum(leg.searches * race(10**6).share(legs, at, 2)[1] for leg, at in zip(legs, begins, strict=True))
+        assert 0.999 < made / (2 * 10**6) <= 1.0
+        seconds = race(None, 100.0).share(legs, 0.0, 1)[0]
+        whole = seconds / legs[0].end * sum(leg.searches * (leg.end - a) for leg, a in zip(legs, begins, strict=True))
+        assert 99.0 < whole < 100.1  # in one thread each search waits for the others
 
 
 def test_costs_too_large_for_exact_sums_are_refused(tmp_path: Path) -> None:
