@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from benchmarks import cases
 from benchmarks.case import CASES, Missing, Settings
@@ -79,9 +80,9 @@ def command(
     work. --check leaves with 1 if one got slower or worse by more than noise.
     """
     if only or baseline:
-        if not only or names or quick or output:
+        if not only or names or _given("quick", "repeat", "rivals", "seed", "workers", "output"):
             raise click.UsageError(
-                "--check and --renew, and no others, take --baseline; they take no cases, no --quick, no -o"
+                "--check and --renew, and no others, take --baseline; beside it they take --json and nothing else"
             )
         return regression(renew=only == RENEW, path=baseline, as_json=as_json)
     from benchmarks.report import as_document, as_markdown
@@ -103,6 +104,11 @@ def command(
         say_text(as_markdown(document))
     good = bool(rows) and all(row.good for _, row in rows)
     return Exit.DONE if good else Exit.ATTENTION
+
+
+def _given(*options: str) -> bool:
+    """Whether the user gave any of these."""
+    return any(click.get_current_context().get_parameter_source(o) != ParameterSource.DEFAULT for o in options)
 
 
 def _rows(name: str, settings: Settings, repeat: int) -> Iterator[Row]:

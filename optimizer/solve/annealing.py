@@ -36,11 +36,11 @@ STEPS_PER_SECOND = 3_000_000
 CHUNK_STEPS, CHUNK_SECONDS = 1 << 16, 0.04
 """What a kernel does before it is asked whether to go on: in steps at first and where these count, else in time."""
 
-STEPS_EACH, MOST_RIVALS = 17_000, 12
+STEPS_EACH, MOST_RIVALS = 9_000, 12
 """Proposals a VM that are worth a search of its own, and how many may begin that pay for passing capacities."""
 
-SHARING = 0.8
-"""From when on searches share what they find: before, all is too warm."""
+SHARING = 0.97
+"""From when on searches share what they find: before, one that costs more may merely be warmer."""
 
 TAIL = 0.95
 """From when on the temperature is 0."""
@@ -74,7 +74,7 @@ class Leg(NamedTuple):
     searches: int
 
 
-FINAL = (0.6, 0.7, 0.8, 0.87, 0.93, 1.0)
+FINAL = (0.6, 0.7, 0.8, 0.9, 0.97, 1.0)
 """Where those that are left say what they found."""
 
 

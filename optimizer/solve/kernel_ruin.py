@@ -2,7 +2,8 @@
 
 Where hosts are nearly full, hardly any VM can go anywhere alone, nor change places with another. Schrimpf et al. (2000)
 named the principle; that the hosts looked at are now and then passed over (*blinks*) is from Christiaens and Vanden
-Berghe (2020).
+Berghe (2020). Half of the time one VM leads and the others make room for it, as in team S41's rearrangement of a big
+process, but here the others go wherever they cost least.
 """
 
 from __future__ import annotations
@@ -126,7 +127,10 @@ def clear(random, trail, vm, amount, union, weight, place, head, level, cost, to
 @compiled
 def ruin(limit, hard, random, trail, vm, amount, union, route, fixed_host, service, start, related, order, scalars,
          weight, place, head, level, cost, there, count, having, total, log):  # fmt: skip
-    """Ruin a few hosts and recreate them; taken back if it costs over `limit` more. Returns whether it was kept."""
+    """Ruin a few hosts, or let a VM intrude, and recreate; taken back if it costs over `limit` more.
+
+    Returns whether it was kept.
+    """
     most = total[0] + total[1] + limit
     made, goal, led = 0, -1, 0
     if draw(random, 2) == 0:

@@ -232,10 +232,10 @@ def race(steps: int | None, seconds: float = 0.0) -> Schedule:
 
 
 def test_a_race_has_as_many_searches_as_there_is_time_for() -> None:
-    assert [race(None, 57.0).rivals(vms, 2) for vms in (1_000, 5_000, 50_000)] == [11, 3, 1]
-    assert [race(None, 57.0).rivals(1_000, threads) for threads in (1, 8)] == [9, 11]
+    assert [race(None, 57.0).rivals(vms, 2) for vms in (1_000, 5_000, 50_000)] == [11, 7, 1]
+    assert [race(None, 20.0).rivals(1_000, threads) for threads in (1, 8)] == [5, 11]
     assert race(10**9).rivals(1_000, 1) == race(10**9).rivals(1_000, 8) == 11
-    assert race(None, 1.0).rivals(1_000, 2) == 1
+    assert race(None, 1.5).rivals(1_000, 2) == 1
 
 
 def test_the_legs_of_a_race_share_what_there_is() -> None:
