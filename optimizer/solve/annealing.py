@@ -1,9 +1,9 @@
 """Compiled searches that race: one keeps to all capacities, the others pay for passing them.
 
 Which basin a search ends in is settled while it is still warm, and what it costs then tells what it will cost. So where
-there is time for more than one, several begin, the best go on, and all the time that is left is theirs. Towards the end
-the one that is behind goes on from the other's best placement. All cool on the same schedule, by time or, where the
-answer must be the same everywhere, by proposals made.
+there is time for more than one, several begin, the best go on, and all the time that is left is theirs. At the end,
+cold, the one that is behind goes on from the other's best placement. All cool on the same schedule, by time or, where
+the answer must be the same everywhere, by proposals made.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ STEPS_PER_SECOND = 3_000_000
 CHUNK_STEPS, CHUNK_SECONDS = 1 << 16, 0.04
 """What a kernel does before it is asked whether to go on: in steps at first and where these count, else in time."""
 
-STEPS_EACH, MOST_RIVALS = 9_000, 12
+STEPS_EACH, MOST_RIVALS = 9_000, 11
 """Proposals a VM that are worth a search of its own, and how many may begin that pay for passing capacities."""
 
 SHARING = 0.97
@@ -216,7 +216,7 @@ class Search:
     def descend(self, schedule: Schedule) -> None:
         """Take what gains, for a while."""
         left = DESCENT * len(self.fixed.vm)
-        while left > 0 and not schedule.deadline.over():
+        while left > 0 and not schedule.over:
             self.run(CHUNK_STEPS, 0.0, 0.0)
             left -= CHUNK_STEPS
 
