@@ -46,7 +46,7 @@ class Missing(Exception):
 class Settings:
     """What holds for all cases of a run: `work` is a directory for files, `quick` asks for small sizes.
 
-    `rival_s`: seconds after which a rival is asked to end.
+    `rival_s`: seconds after which a rival is asked to end. `instance_s`: seconds for an instance of ROADEF.
     """
 
     work: Path
@@ -54,6 +54,7 @@ class Settings:
     seed: int = 1
     workers: int = 2
     rival_s: int = 300
+    instance_s: int = 60
 
     @property
     def data(self) -> Path:

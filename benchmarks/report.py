@@ -31,6 +31,7 @@ def as_document(rows: Sequence[tuple[str, Row]], settings: Settings, date: str) 
             "seed": settings.seed,
             "workers": settings.workers,
             "rival_s": settings.rival_s,
+            "instance_s": settings.instance_s,
         },
         "rows": [
             {

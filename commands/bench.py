@@ -33,6 +33,9 @@ __all__ = ["command"]
 
 CHECK, RENEW = "check", "renew"
 
+OF_CASES = ("quick", "repeat", "rivals", "instance_limit", "only", "seed", "workers", "output")
+"""Options that mean something to cases alone."""
+
 assert cases.__name__  # importing the room has filled CASES
 
 
@@ -52,11 +55,20 @@ def _epilog() -> str:
     metavar="S",
     help="Seconds that a rival may take.",
 )
+@click.option(
+    "--instance-limit",
+    type=click.IntRange(1, 86400),
+    default=60,
+    show_default=True,
+    metavar="S",
+    help="Seconds for an instance of ROADEF.",
+)
+@click.option("--only", multiple=True, metavar="TEXT", help="Only trials that have this in what the table calls them.")
 @seed_option
 @workers_option
 @click.option("-o", "--output", type=NewFile(), metavar="FIGURES", help="Write the figures there, as JSON.")
-@click.option("--check", "only", flag_value=CHECK, help="Compare with the baseline: slower, or worse, than it was?")
-@click.option("--renew", "only", flag_value=RENEW, help="Measure the baseline anew and write it.")
+@click.option("--check", "guard", flag_value=CHECK, help="Compare with the baseline: slower, or worse, than it was?")
+@click.option("--renew", "guard", flag_value=RENEW, help="Measure the baseline anew and write it.")
 @click.option("--baseline", type=NewFile(), metavar="FILE", help="Another baseline than the one with the sources.")
 @json_option
 def command(
@@ -64,10 +76,12 @@ def command(
     quick: bool,
     repeat: int,
     rivals: int,
+    instance_limit: int,
+    only: tuple[str, ...],
     seed: int,
     workers: int,
     output: Path | None,
-    only: str | None,
+    guard: str | None,
     baseline: Path | None,
     as_json: bool,
 ) -> Exit:
@@ -79,19 +93,19 @@ def command(
     With --check or --renew no case runs: parts of the program are measured in this process beside fixed reference
     work. --check leaves with 1 if one got slower or worse by more than noise.
     """
-    if only or baseline:
-        if not only or names or _given("quick", "repeat", "rivals", "seed", "workers", "output"):
+    if guard or baseline:
+        if not guard or names or _given(*OF_CASES):
             raise click.UsageError(
                 "--check and --renew, and no others, take --baseline; beside it they take --json and nothing else"
             )
-        return regression(renew=only == RENEW, path=baseline, as_json=as_json)
+        return regression(renew=guard == RENEW, path=baseline, as_json=as_json)
     from benchmarks.report import as_document, as_markdown
 
     date, rows = datetime.now(UTC).date().isoformat(), []
     with tempfile.TemporaryDirectory(prefix="remora-benchmarks-") as work:
-        settings = Settings(Path(work), quick, seed, workers, rivals)
+        settings = Settings(Path(work), quick, seed, workers, rivals, instance_limit)
         for name in dict.fromkeys(names or CASES):
-            for row in _rows(name, settings, repeat):
+            for row in _rows(name, settings, repeat, only):
                 rows.append((name, row))
                 if output:  # as it goes: a run takes hours, and what was measured is not to be lost
                     write_json(output, as_document(rows, settings, date))
@@ -111,8 +125,11 @@ def _given(*options: str) -> bool:
     return any(click.get_current_context().get_parameter_source(o) != ParameterSource.DEFAULT for o in options)
 
 
-def _rows(name: str, settings: Settings, repeat: int) -> Iterator[Row]:
-    """Yield what the trials of a case come to; nothing where something that it needs is not here, which is said."""
+def _rows(name: str, settings: Settings, repeat: int, only: tuple[str, ...]) -> Iterator[Row]:
+    """Yield what the trials of a case come to; nothing where something that it needs is not here, which is said.
+
+    `only`: texts of which the label of a trial has to have one, if any are given.
+    """
     from benchmarks.runner import run
 
     def tell(text: str) -> None:
@@ -123,5 +140,5 @@ def _rows(name: str, settings: Settings, repeat: int) -> Iterator[Row]:
     except Missing as missing:
         tell(f"{name}: left out: {missing}")
         return
-    for trial in trials:
+    for trial in (t for t in trials if not only or any(text in t.label for text in only)):
         yield run(trial, 1 if settings.quick else repeat, tell)

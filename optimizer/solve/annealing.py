@@ -36,8 +36,11 @@ STEPS_PER_SECOND = 3_000_000
 CHUNK_STEPS, CHUNK_SECONDS = 1 << 16, 0.04
 """What a kernel does before it is asked whether to go on: in steps at first and where these count, else in time."""
 
-STEPS_EACH, MOST_RIVALS = 9_000, 11
-"""Proposals a VM that are worth a search of its own, and how many may begin that pay for passing capacities."""
+STEPS_EACH, MOST_RIVALS = 2_500, 31
+"""Four times the time is worth twice as many searches, each twice as long: so many proposals a VM are worth one.
+
+The second is how many may begin, at most, that pay for passing capacities.
+"""
 
 SHARING = 0.97
 """From when on searches share what they find: before, one that costs more may merely be warmer."""
@@ -47,9 +50,6 @@ TAIL = 0.95
 
 DESCENT = 300
 """Proposals a VM at temperature 0, to know what to warm up to."""
-
-HOMING = 0.3
-"""Share of the capacities that count VMs at home as well, from which on home is no host like any other."""
 
 CROWD = 20
 """VMs on a host, in the mean, from which on ruins become rare."""
@@ -82,29 +82,26 @@ FINAL = (0.6, 0.7, 0.8, 0.9, 0.97, 1.0)
 class Manner:
     """How a search goes about it.
 
-    `mix`: of 4096 proposals, see `kernel.anneal`; `homing`: the same where who is away fills two hosts.
+    `mix`: of 4096 proposals, see `kernel.anneal`.
     `warmth`: the first temperature over (cost after a descent - bound) / hosts, for up to `MELTS` VMs; then less, by
     the root of their number. `cooling`: the last temperature over the first.
     """
 
     hard: bool
     mix: tuple[int, ...]
-    homing: tuple[int, ...]
     warmth: float
     cooling: float
 
 
 HARD = Manner(
     hard=True,
-    mix=(2000, 2100, 2700, 3700, 4078, 4082, 4095),
-    homing=(900, 2100, 2700, 3700, 4078, 4082, 4095),
+    mix=(900, 2100, 2700, 3700, 4078, 4082, 4095),
     warmth=1.0,
     cooling=1e-3,
 )
 SOFT = Manner(
     hard=False,
-    mix=(1900, 2000, 3200, 3976, 4016, 4016, 4096),
-    homing=(800, 1700, 2600, 3976, 4016, 4016, 4096),
+    mix=(800, 1700, 2600, 3976, 4016, 4016, 4096),
     warmth=0.5,
     cooling=3e-3,
 )
@@ -137,7 +134,7 @@ class Schedule:
     def rivals(self, vms: int, threads: int) -> int:
         """Return for how many searches that pay there is time, an odd number."""
         proposals = threads * self.seconds * STEPS_PER_SECOND if self.steps is None else 2 * self.steps
-        most = min(MOST_RIVALS, int(proposals / (STEPS_EACH * max(1, vms))))
+        most = min(MOST_RIVALS + 1, int((proposals / (STEPS_EACH * max(1, vms))) ** 0.5))
         return max(1, most - 1 | 1)
 
     def share(self, legs: Sequence[Leg], at: float, threads: int) -> tuple[float, int]:
@@ -151,13 +148,8 @@ class Schedule:
 
 
 def _mixed(manner: Manner, fixed: Fixed) -> Ints:
-    """Return the mix for a problem.
-
-    Where enough capacities count VMs at home once they have left, they have to go home often. Where many VMs share a
-    host, single ones find room, and ruins are rare.
-    """
-    homing = fixed.union.size and fixed.union.mean() >= HOMING
-    mix = np.array(manner.homing if homing else manner.mix, np.int64)
+    """Return the mix for a problem: where many VMs share a host, single ones find room, and ruins are rare."""
+    mix = np.array(manner.mix, np.int64)
     ruins = int(mix[6] - mix[5])
     mix[4:6] += ruins - round(ruins * min(1.0, (CROWD * len(fixed.host) / len(fixed.vm)) ** 2))
     return mix

@@ -110,6 +110,27 @@ def test_bench_prints_the_figures_and_writes_them(tmp_path: Path, monkeypatch: p
     assert [(r["label"], r["runs"]) for r in json.loads(done.stdout)["rows"]] == [("one", 2)]
 
 
+def test_only_some_trials_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    trials = [Trial(label, Party(PASS), Party(PASS)) for label in ("one, 60 s", "two, 60 s", "three, 60 s")]
+    monkeypatch.setitem(CASES, "reading", Case("reading", "", lambda settings: trials))
+    done = CliRunner().invoke(remora, ["bench", "reading", "--repeat", "1", "--json", "--only", "e,", "--only", "wo"])
+    assert done.exit_code == 0
+    assert [r["label"] for r in json.loads(done.stdout)["rows"]] == ["one, 60 s", "two, 60 s", "three, 60 s"]
+    done = CliRunner().invoke(remora, ["bench", "reading", "--repeat", "1", "--json", "--only", "two", "--only", "th"])
+    assert [r["label"] for r in json.loads(done.stdout)["rows"]] == ["two, 60 s", "three, 60 s"]
+    none = CliRunner().invoke(remora, ["bench", "reading", "--only", "four"])
+    assert none.exit_code == 1
+
+
+def test_instances_get_the_time_that_is_asked(tmp_path: Path) -> None:
+    settings = Settings(tmp_path, instance_s=7)
+    if not settings.data.is_dir():
+        pytest.skip(f"no data at {settings.data}: set REMORA_DATA")
+    for trial in CASES["roadef"].prepare(settings):
+        assert trial.ours.command[trial.ours.command.index("--time-limit") + 1] == "7"
+        assert trial.label.endswith(", 7 s")
+
+
 def test_bench_leaves_with_1_where_an_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     trial = Trial("one", Party(PASS, judge=lambda printed: FAIL), Party(PASS))
     monkeypatch.setitem(CASES, "reading", Case("reading", "", lambda settings: [trial]))
