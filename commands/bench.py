@@ -140,5 +140,9 @@ def _rows(name: str, settings: Settings, repeat: int, only: tuple[str, ...]) -> 
     except Missing as missing:
         tell(f"{name}: left out: {missing}")
         return
-    for trial in (t for t in trials if not only or any(text in t.label for text in only)):
+    chosen = [t for t in trials if not only or any(text in t.label for text in only)]
+    if not chosen:
+        asked, labels = (", ".join(map(repr, texts)) for texts in (only, [t.label for t in trials]))
+        tell(f"{name}: no trial has {asked} in its name: it has {labels}")
+    for trial in chosen:
         yield run(trial, 1 if settings.quick else repeat, tell)

@@ -28,7 +28,10 @@ SUM_OF_TOKENS = "import sys; print(sum(map(int, open(sys.argv[1], 'rb').read().s
 
 @case("roadef", "`remora roadef solve`: cost against the best known, in a fixed time")
 def roadef(settings: Settings) -> list[Trial]:
-    """Solve sets A and B, a minute each unless told otherwise; the peer adds up the integers of the model file."""
+    """Solve sets A and B, a minute each unless told otherwise (quick: two, for 5 s).
+
+    The peer adds up the integers of the model file.
+    """
     with settings.given("roadef2012", "best_known.tsv").open(encoding="utf-8") as file:
         known = {row["instance"]: row for row in csv.DictReader(file, delimiter="\t")}
     return [_trial(settings, name, known[name]) for name in (QUICK if settings.quick else INSTANCES)]
@@ -38,7 +41,7 @@ def _trial(settings: Settings, name: str, known: Mapping[str, str]) -> Trial:
     model, assignment = (_given(settings, f"{kind}_{name}.txt.xz") for kind in ("model", "assignment"))
     plain = unpacked(settings, model)
     solution = settings.work / f"solution_{name}.txt"
-    seconds = QUICK_SECONDS if settings.quick else settings.instance_s
+    seconds = min(QUICK_SECONDS, settings.instance_s) if settings.quick else settings.instance_s
     limits = ("--time-limit", str(seconds), "--workers", str(settings.workers), "--seed", str(settings.seed))
 
     judge = (*PYTHON, str(CHECKER), str(model), str(assignment), str(solution))

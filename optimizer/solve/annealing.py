@@ -37,9 +37,9 @@ CHUNK_STEPS, CHUNK_SECONDS = 1 << 16, 0.04
 """What a kernel does before it is asked whether to go on: in steps at first and where these count, else in time."""
 
 STEPS_EACH, MOST_RIVALS = 2_500, 31
-"""Four times the time is worth twice as many searches, each twice as long: so many proposals a VM are worth one.
+"""Proposals a VM that are worth one search; four times as many are worth two, each twice as long, and so on.
 
-The second is how many may begin, at most, that pay for passing capacities.
+And how many may begin, at most, that pay for passing capacities.
 """
 
 SHARING = 0.97

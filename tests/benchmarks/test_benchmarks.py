@@ -120,13 +120,14 @@ def test_only_some_trials_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [r["label"] for r in json.loads(done.stdout)["rows"]] == ["two, 60 s", "three, 60 s"]
     none = CliRunner().invoke(remora, ["bench", "reading", "--only", "four"])
     assert none.exit_code == 1
+    assert "reading: no trial has 'four' in its name: it has 'one, 60 s', 'two, 60 s', 'three, 60 s'" in none.stderr
 
 
+@pytest.mark.usefixtures("data_dir")
 def test_instances_get_the_time_that_is_asked(tmp_path: Path) -> None:
-    settings = Settings(tmp_path, instance_s=7)
-    if not settings.data.is_dir():
-        pytest.skip(f"no data at {settings.data}: set REMORA_DATA")
-    for trial in CASES["roadef"].prepare(settings):
+    trials = CASES["roadef"].prepare(Settings(tmp_path, instance_s=7))
+    assert len(trials) == 18
+    for trial in trials:
         assert trial.ours.command[trial.ours.command.index("--time-limit") + 1] == "7"
         assert trial.label.endswith(", 7 s")
 

@@ -101,7 +101,7 @@ def test_random_walks_over_tiny_instances_are_counted_right(tmp_path: Path, hard
 @pytest.mark.parametrize("hard", [True, False])
 @pytest.mark.parametrize("name", ["a1_2", "a2_1", "a2_2", "a2_3"])
 def test_random_walks_of_a_million_proposals_are_counted_right(data_dir: Path, name: str, hard: bool) -> None:
-    walk = Walk(instance(data_dir, name), 1, hard=hard, mix=HARD.homing if hard else SOFT.homing)
+    walk = Walk(instance(data_dir, name), 1, hard=hard, mix=HARD.mix if hard else SOFT.mix)
     first = int(walk.state.total[0])
     for temperature in (1e6, 1e5, 0.0):
         walk.go(350_000, temperature)
@@ -232,9 +232,10 @@ def race(steps: int | None, seconds: float = 0.0) -> Schedule:
 
 
 def test_a_race_has_as_many_searches_as_there_is_time_for() -> None:
-    assert [race(None, 57.0).rivals(vms, 2) for vms in (1_000, 5_000, 50_000)] == [11, 7, 1]
-    assert [race(None, 20.0).rivals(1_000, threads) for threads in (1, 8)] == [5, 11]
-    assert race(10**9).rivals(1_000, 1) == race(10**9).rivals(1_000, 8) == 11
+    assert [race(None, 57.0).rivals(vms, 2) for vms in (1_000, 5_000, 50_000)] == [11, 5, 1]
+    assert race(None, 4 * 57.0).rivals(1_000, 2) == 23
+    assert [race(None, 20.0).rivals(1_000, threads) for threads in (1, 8)] == [3, 13]
+    assert race(10**10).rivals(1_000, 1) == race(10**10).rivals(1_000, 8) == 31
     assert race(None, 1.5).rivals(1_000, 2) == 1
 
 
