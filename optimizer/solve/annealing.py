@@ -51,6 +51,12 @@ TAIL = 0.95
 DESCENT = 300
 """Proposals a VM at temperature 0, to know what to warm up to."""
 
+HOMING, ROAMING = 0.3, 2000
+"""Share of the capacities that count VMs at home as well, from which on home is no host like any other.
+
+With less, and where capacities are kept to, `ROAMING` takes the place of the first number of the mix.
+"""
+
 CROWD = 20
 """VMs on a host, in the mean, from which on ruins become rare."""
 
@@ -148,8 +154,14 @@ class Schedule:
 
 
 def _mixed(manner: Manner, fixed: Fixed) -> Ints:
-    """Return the mix for a problem: where many VMs share a host, single ones find room, and ruins are rare."""
+    """Return the mix for a problem.
+
+    Where few capacities count VMs at home once they have left, who keeps to all tries home less often. Where many VMs
+    share a host, single ones find room, and ruins are rare.
+    """
     mix = np.array(manner.mix, np.int64)
+    if manner.hard and not (fixed.union.size and fixed.union.mean() >= HOMING):
+        mix[0] = ROAMING
     ruins = int(mix[6] - mix[5])
     mix[4:6] += ruins - round(ruins * min(1.0, (CROWD * len(fixed.host) / len(fixed.vm)) ** 2))
     return mix
