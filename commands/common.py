@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FILE",
     "NewFile",
+    "Share",
     "fleet_argument",
     "json_option",
     "load_fleet",
@@ -80,6 +81,22 @@ policy_option = click.option(
 )
 overlay_option = click.option("--overlay", type=FILE, metavar="FILE", help="Groups and labels for VMs (YAML).")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+class Share(click.ParamType[float]):
+    """A number from 0 up to, but not including, 1."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Refuse what is no such number, NaN among it."""
+        try:
+            share = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not 0 <= share < 1:
+            self.fail(f"{value!r} is not at least 0 and less than 1; 0.05 is 5 %", param, ctx)
+        return share
 
 
 class Seconds(click.ParamType[float]):

@@ -11,6 +11,7 @@ import click
 from commands.boundary import Exit
 from commands.common import (
     NewFile,
+    Share,
     fleet_argument,
     json_option,
     load_fleet,
@@ -65,6 +66,14 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
     metavar="MIB",
     help="Memory of the solver.",
 )
+@click.option(
+    "--gap",
+    type=Share(),
+    default=0.0,
+    show_default=True,
+    help="Stop as soon as no plan that mends as much can do it with fewer than (1 - GAP) x the moves found.",
+    metavar="GAP",
+)
 @workers_option
 @click.option(
     "--parts",
@@ -111,6 +120,7 @@ def command(
         deterministic=limits["deterministic"],
         require_clean=limits["require_clean"],
         parts=limits["parts"],
+        gap=limits["gap"],
     )
     engine = closing(_engine(limits["engine"], limits["workers"], limits["scheduler"]))
     with Interrupt() as interrupt, Progress("planning") as progress, engine as doer:

@@ -44,6 +44,9 @@ class Request:
         Which solver answers: ``auto``, ``exact`` or ``repair``.
     parts
         Into how many parts the fleet is split for repair; None: by its size, which is 1 for most.
+    gap
+        From 0 to 1: the search for fewer moves stops as soon as they are proven to be no further than that above the
+        fewest, as a share of the moves.
     """
 
     seconds: float = 30.0
@@ -54,11 +57,12 @@ class Request:
     require_clean: bool = False
     path: str = "auto"
     parts: int | None = None
+    gap: float = 0.0
 
     @property
     def limits(self) -> Limits:
         """The solver's share of the request."""
-        return Limits(self.seconds, self.memory_mib, self.workers, self.seed, self.deterministic)
+        return Limits(self.seconds, self.memory_mib, self.workers, self.seed, self.deterministic, self.gap)
 
 
 def check(fleet: Fleet, policy: Policy) -> list[Violation]:
@@ -107,6 +111,7 @@ def make_plan(
     status, reason = judge(answer, request)
     if status in (Status.IMPOSSIBLE, Status.NO_PLAN_IN_TIME):
         answer = answer.stay(problem)
+    stopped_by = "gap" if answer.is_within(request.gap) else solver.deadline.stopped_by
     tell("describe")
     described = describe(fleet, policy, problem, answer.ordered)
     watch.lap("sequence")
@@ -132,7 +137,7 @@ def make_plan(
             made_at=clock.now(),
             expires_at=fleet.taken_at + timedelta(seconds=policy.expires_after_s),
             status=status,
-            objective=(*_objective(answer, solver.deadline.stopped_by), _placement(described.placement_value)),
+            objective=(*_objective(answer, stopped_by), _placement(described.placement_value)),
             proof=tuple(p for p in answer.proofs.values() if p.bound > 0),
             moves=described.moves,
             batches=described.batches,

@@ -15,6 +15,7 @@ from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.sequence.order import Ordered, in_sequence, order
 from optimizer.sequence.reach import is_tiny, reach
+from optimizer.solve.bound import is_within
 from optimizer.solve.portfolio import Exact, Path, Solver, Values, whole_proof
 from optimizer.solve.work import Work
 
@@ -57,7 +58,13 @@ class Answer:
     @property
     def proven(self) -> bool:
         """Whether every stage's value meets its bound."""
-        return all(self.values[s] == p.bound for s, p in self.proofs.items())
+        return self.is_within(0.0)
+
+    def is_within(self, gap: float) -> bool:
+        """Whether every stage's value meets its bound, but the moving: that may be above its own by so much."""
+        return all(
+            is_within(gap if s is Stage.MOVING else 0.0, self.values[s], p.bound) for s, p in self.proofs.items()
+        )
 
     @property
     def straight(self) -> bool:
@@ -108,7 +115,7 @@ def agree(solver: Solver, path: Path, repair: Repair = Solver.repair) -> Answer:
         best = _by_repair(solver, best, repair)
     best = _with_proofs(solver, best)
     for closer in _CLOSERS[path]:
-        if not best.proven:
+        if not best.is_within(solver.limits.gap):
             best = closer(solver, best)
     return replace(best, before=start.values)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from optimizer.solve.departures import Departures, Knot
 
-__all__ = ["Bounds", "knapsack"]
+__all__ = ["Bounds", "is_within", "knapsack"]
 
 FRONTIER = 50_000
 """Steps of cost in a knapsack over the knots; larger costs are rounded down to that many."""
@@ -59,6 +59,8 @@ class Bounds:
         Says when there is no time left: a knot not reached by then counts 0.
     left
         Wall seconds that are left, for what is told beforehand how long it may take.
+    gap
+        How far above its bound the moving may be, as a share of itself, for nothing better to be looked for.
     """
 
     departures: Departures
@@ -66,6 +68,7 @@ class Bounds:
     stop: Callable[[], bool]
     seed: int = 0
     left: Callable[[], float] = lambda: inf
+    gap: float = 0.0
 
     @property
     def problem(self) -> Problem:
@@ -138,10 +141,11 @@ class Bounds:
     def met(self, values: Mapping[Stage, int]) -> bool:
         """Whether nothing better is worth looking for: every stage is at its bound, as far as that is known quickly."""
         if Stage.PRICED not in values:
-            return self.at_floor(values) and values[Stage.MOVING] <= self._moving(values).bound
+            return self.at_floor(values) and is_within(self.gap, values[Stage.MOVING], self._moving(values).bound)
         chosen = [e for e in self.evictions if e]
         harm = values[Stage.HARM] + values.get(Stage.SHOULD_HARM, 0)
-        return values[Stage.MOVING] <= sum(e.cost for e in chosen) and harm <= sum(sum(e.harms[:2]) for e in chosen)
+        least = sum(e.cost for e in chosen)
+        return is_within(self.gap, values[Stage.MOVING], least) and harm <= sum(sum(e.harms[:2]) for e in chosen)
 
     # -- harm ----------------------------------------------------------------------------------------------------
 
@@ -301,6 +305,11 @@ class Bounds:
 
 def _proof(stage: Stage, parts: Sequence[Part]) -> Proof:
     return Proof(stage.value, sum(p.at_least for p in parts), tuple(parts))
+
+
+def is_within(gap: float, value: int, bound: int) -> bool:
+    """Whether a value is no further above its bound than `gap`, a share of the value."""
+    return value - bound <= gap * value
 
 
 def _cheapest(load: NDArray[np.int64], atom: Linear, over: int) -> int:

@@ -34,6 +34,9 @@ class Limits:
         compiled search of cost uses two at most.
     deterministic
         Stop by work done instead of by the clock: `seconds` then are units of work.
+    gap
+        Of the moving, from 0 to 1: what is proven to be no further than that above the least, as a share of itself, is
+        good enough.
     """
 
     seconds: float = 30.0
@@ -41,6 +44,7 @@ class Limits:
     workers: int = 1
     seed: int = 0
     deterministic: bool = False
+    gap: float = 0.0
 
 
 class WorkClock:
@@ -80,6 +84,7 @@ class Deadline:
         self._interrupt: Stop = interrupt or threading.Event()
         self.memory_mib = memory_mib
         self._asked, self._too_large = 0, False
+        self._cut = threading.Event()
 
     @classmethod
     def of(cls, limits: Limits, clock: Clock, interrupt: Stop | None = None) -> Deadline:
@@ -119,20 +124,26 @@ class Deadline:
 
     def over(self) -> bool:
         """Whether to stop."""
-        return self.left() <= 0.0
+        over = self.left() <= 0.0
+        if over:
+            self._cut.set()
+        return over
 
     @property
     def stopped_by(self) -> str:
-        """What ended the search: ``work`` where it ran to its own end."""
+        """What ended the search: ``work`` where it ran to its own end, no part of it cut short by time."""
         if self.interrupted:
             return "interrupt"
         if self.out_of_memory:
             return "memory"
-        return "time" if self.over() and not isinstance(self._clock, WorkClock) else "work"
+        cut = self._cut.is_set() or self.over()
+        return "time" if cut and not isinstance(self._clock, WorkClock) else "work"
 
     def part(self, share: float) -> Deadline:
         """Return a deadline at `share` of what is left."""
-        return Deadline(self._clock, self.left() * share, self._interrupt, self.memory_mib)
+        part = Deadline(self._clock, self.left() * share, self._interrupt, self.memory_mib)
+        part._cut = self._cut
+        return part
 
     def counting(self, work: float) -> Deadline:
         """Return a deadline by work done instead of by this one's clock, with the same interrupt and memory."""

@@ -97,7 +97,9 @@ class Solver:
     def __init__(self, problem: Problem, limits: Limits, deadline: Deadline) -> None:
         self.problem, self.limits = problem, limits
         self.deadline = deadline.part(SEARCH_SHARE)
-        self.bounds = Bounds(Departures(problem), sizes(problem), deadline.over, limits.seed, self.deadline.wall)
+        self.bounds = Bounds(
+            Departures(problem), sizes(problem), deadline.over, limits.seed, self.deadline.wall, limits.gap
+        )
         self._known_refuted: int | None = None
         self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
 

@@ -61,6 +61,16 @@ def test_a_part_is_a_share_of_what_is_left(clock: SimulatedClock) -> None:
     assert deadline.part(2.0).left() == pytest.approx(10.0)
 
 
+def test_what_ended_a_part_ended_the_search(clock: SimulatedClock) -> None:
+    deadline = Deadline(clock, 10.0)
+    inner = deadline.part(0.5).part(0.5)
+    clock.sleep(3.0)
+    assert deadline.stopped_by == "work"
+    assert inner.over()
+    assert not deadline.over()
+    assert deadline.stopped_by == inner.stopped_by == "time"
+
+
 def test_a_part_shares_the_work_of_the_whole() -> None:
     deadline = Deadline(WorkClock(), 8.0)
     part = deadline.part(0.5)
