@@ -93,7 +93,7 @@ def _reading() -> Workload:
     subject = fleet_from_document(parse_json(document, "generated"), "generated")
     return Workload(
         timed(lambda: fleet_from_document(parse_json(document, "generated"), "generated")),
-        timed(python_reference(500, 20)),
+        timed(python_reference(1_500, 7)),
         subject.digest.removeprefix("sha256:"),
     )
 
