@@ -63,7 +63,8 @@ def check(baseline: Baseline, tell: Callable[[str], None]) -> list[Row]:
     before = {name: figure.estimate for name, figure in baseline.speed.items()}
     measured = measure_speeds(workloads, before, allowed)
     speeds = {name: Figure(measured[name], workloads[name].digest) for name in workloads}
-    return [*compared(speeds, baseline.speed, allowed), *compared(qualities, baseline.quality, WORSE)]
+    tolerance = {name: workload.tolerance for name, workload in workloads.items()}
+    return [*compared(speeds, baseline.speed, allowed, tolerance), *compared(qualities, baseline.quality, WORSE)]
 
 
 def renew(tell: Callable[[str], None]) -> Baseline:
@@ -129,8 +130,13 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def compared(now: Mapping[str, Figure], before: Mapping[str, Figure], allowed: float) -> Iterator[Row]:
-    """Yield each figure beside what it was."""
+def compared(
+    now: Mapping[str, Figure],
+    before: Mapping[str, Figure],
+    allowed: float,
+    tolerance: Mapping[str, float] | None = None,
+) -> Iterator[Row]:
+    """Yield each figure beside what it was; by its name, `tolerance` times as much as `allowed` is let pass."""
     for name in dict.fromkeys((*now, *before)):
         if name not in now or name not in before:
             figure = now.get(name) or before[name]
@@ -144,7 +150,7 @@ def compared(now: Mapping[str, Figure], before: Mapping[str, Figure], allowed: f
             yield Row(name, one.value, other.value, None, "measured on other inputs")
         else:
             pair = (other, one) if name.endswith(f": {LARGER_IS_BETTER}") else (one, other)
-            yield Row(name, one.value, other.value, judge(*pair, allowed))
+            yield Row(name, one.value, other.value, judge(*pair, allowed * (tolerance or {}).get(name, 1.0)))
 
 
 def _percent(log: float) -> str:

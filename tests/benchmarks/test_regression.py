@@ -102,6 +102,8 @@ def test_figures_are_compared_by_name_and_only_on_the_same_inputs() -> None:
     cheaper = {"searches: cost over bound": Figure(Estimate(1.0, 0.0), "d")}
     (cost,) = check.compared(dearer, cheaper, check.WORSE)
     assert cost.finding is not None and cost.finding.failed
+    (lenient,) = check.compared(dearer, cheaper, check.WORSE, {"searches: cost over bound": 3.0})
+    assert not lenient.failed
     new, gone = check.compared({"a": ONE}, {"b": ONE}, check.SLOWER)
     assert (new.why, gone.why) == ("not in the baseline", "no longer measured")
     (other,) = check.compared({"a": ONE}, {"a": replace(ONE, digest="e" * 16)}, check.SLOWER)
