@@ -83,7 +83,7 @@ def test_answers_come_from_what_was_printed_and_go_into_the_table() -> None:
 
 def test_cases_register_themselves() -> None:
     files = {p.stem for p in (ROOT / "benchmarks" / "cases").glob("*.py")} - {"__init__"}
-    assert set(CASES) >= {"reading", "roadef", "repair-given", "repair-generated"}
+    assert set(CASES) >= {"reading", "roadef", "repair-given", "repair-generated", "ordering"}
     assert {c.prepare.__module__.rpartition(".")[2] for c in CASES.values()} == files
 
 
