@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILE",
+    "SHARE",
     "NewFile",
-    "Share",
     "fleet_argument",
     "json_option",
     "load_fleet",
@@ -83,40 +84,29 @@ overlay_option = click.option("--overlay", type=FILE, metavar="FILE", help="Grou
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
-class Share(click.ParamType[float]):
-    """A number from 0 up to, but not including, 1."""
+class Number(click.ParamType[float]):
+    """A number that `fits`, as NaN never does; `wanted` says in an error what would have been one."""
 
-    name = "share"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Refuse what is no such number, NaN among it."""
-        try:
-            share = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number", param, ctx)
-        if not 0 <= share < 1:
-            self.fail(f"{value!r} is not at least 0 and less than 1; 0.05 is 5 %", param, ctx)
-        return share
-
-
-class Seconds(click.ParamType[float]):
-    """A number of seconds above 0, at most a day."""
-
-    name = "seconds"
+    def __init__(self, name: str, fits: Callable[[float], bool], wanted: str) -> None:
+        self.name, self.fits, self.wanted = name, fits, wanted
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Refuse what is no such number, NaN among it."""
+        """Refuse what is no such number."""
         try:
-            seconds = float(value)
+            number = float(value)
         except ValueError:
-            self.fail(f"{value!r} is not a number of seconds", param, ctx)
-        if not 0 < seconds <= DAY:
-            self.fail(f"{value!r} is not between 0 and {DAY} seconds", param, ctx)
-        return seconds
+            number = nan
+        if not self.fits(number):
+            self.fail(f"{value!r} is not {self.wanted}", param, ctx)
+        return number
+
+
+SECONDS = Number("seconds", lambda s: 0 < s <= DAY, f"a number of seconds above 0, at most {DAY}")
+SHARE = Number("share", lambda s: 0 <= s < 1, "a number from 0 up to, but not including, 1; 5 % is 0.05")
 
 
 time_limit_option = click.option(
-    "--time-limit", type=Seconds(), default=30.0, show_default=True, metavar="S", help="Seconds for the whole answer."
+    "--time-limit", type=SECONDS, default=30.0, show_default=True, metavar="S", help="Seconds for the whole answer."
 )
 workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads of the solver."

@@ -10,8 +10,8 @@ import click
 
 from commands.boundary import Exit
 from commands.common import (
+    SHARE,
     NewFile,
-    Share,
     fleet_argument,
     json_option,
     load_fleet,
@@ -68,10 +68,10 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
 )
 @click.option(
     "--gap",
-    type=Share(),
+    type=SHARE,
     default=0.0,
     show_default=True,
-    help="Stop as soon as no plan that mends as much can do it with fewer than (1 - GAP) x the moves found.",
+    help="Stop as soon as no plan that mends as much can do with less than (1 - GAP) x the moving found.",
     metavar="GAP",
 )
 @workers_option

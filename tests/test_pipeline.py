@@ -129,23 +129,6 @@ def test_a_gap_ends_the_search_where_it_is_reached(gap: float, bound: int, statu
     assert made.status is status
 
 
-@pytest.mark.parametrize("gap", [0.0, 0.02, 0.2, 0.99])
-def test_whatever_gap_is_allowed_the_plan_is_clean_and_within_it(gap: float) -> None:
-    fewest = values(plan(many()))["moving"][0]
-    found = values(plan(many(), replace(WORK, gap=gap)))
-    value, bound, stopped_by = found["moving"]
-    assert found["harm"] == (0, 0, None)
-    assert bound <= fewest <= value
-    assert value - bound <= gap * value
-    assert stopped_by == (None if value == bound else "gap")
-
-
-def test_harm_is_never_left_for_a_gap() -> None:
-    """Half of the moves would be within the gap if half of the harm could stay."""
-    assert values(plan(stuck(), replace(WORK, gap=0.9)))["harm"] == values(plan(stuck()))["harm"]
-    assert not plan(many(), replace(WORK, gap=0.9)).remaining
-
-
 @pytest.mark.parametrize("deterministic", [False, True])
 def test_no_time_is_no_plan_and_not_a_proof(deterministic: bool) -> None:
     made = plan(crowded(), Request(seconds=0.0, deterministic=deterministic))

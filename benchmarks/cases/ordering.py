@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.case import REMORA, Missing, Party, Settings, Trial, case, parse_json_peer, unpacked
-from benchmarks.cases.repair import planning
+from benchmarks.cases.repair import plan_file, planning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["ordering"]
 
@@ -30,23 +30,23 @@ def ordering(settings: Settings) -> list[Trial]:
         fleet = settings.given("fleets", f"{name}.json.xz")
         plain = parse_json_peer(unpacked(settings, fleet))
         made = planning(settings, fleet, *OPTIONS)
-        plan = _planned(made)
+        plan = plan_file(settings, fleet, *OPTIONS)
+        _run(made)
         ordered = replace(made, read=_reader(plan))
         judged = Party((*REMORA, "verify", str(fleet), str(plan)))
         trials += [Trial(f"{name}: plan", ordered, plain), Trial(f"{name}: verify", judged, plain)]
     return trials
 
 
-def _planned(made: Party) -> Path:
-    """Have the plan made that is to be verified; return its file."""
+def _run(made: Party) -> None:
+    """Have the plan made that is to be verified."""
     done = subprocess.run(made.command, capture_output=True, check=False)
     if done.returncode not in made.ends:
         raise Missing(f"remora plan failed: {done.stderr.decode('utf-8', 'replace').strip()[-200:]}")
-    return Path(made.command[made.command.index("-o") + 1])
 
 
 def _reader(plan: Path) -> Callable[[bytes], dict[str, object]]:
-    """Return what reads the order: moves, those that wait for others, stages of a way with a stop, batches."""
+    """Return what reads the order: moves, those that wait for others, staging hops, batches."""
 
     def read(printed: bytes) -> dict[str, object]:
         made: dict[str, Any] = json.loads(plan.read_bytes())

@@ -10,7 +10,7 @@ from benchmarks.case import REMORA, Party, Settings, Trial, case, generated_flee
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["dolphin", "generated", "given", "largest", "planning"]
+__all__ = ["dolphin", "generated", "given", "largest", "plan_file", "planning"]
 
 GIVEN = ("fleet-100", "fleet-1000", "fleet-100-tight", "fleet-1000-tight", "fleet-1000-full")
 GENERATED = (
@@ -82,9 +82,14 @@ def _trial(
     return Trial(label=label, ours=planning(settings, fleet, *limits, policy=policy), peer=plain)
 
 
+def plan_file(settings: Settings, fleet: Path, *options: str) -> Path:
+    """Return where `planning` has the plan written."""
+    return settings.work / f"{fleet.name}{'.'.join(options)}.plan.json"
+
+
 def planning(settings: Settings, fleet: Path, *options: str, policy: tuple[str, ...] = ()) -> Party:
     """Return `remora plan` on a fleet, judged by `remora verify` under the same policy."""
-    plan = settings.work / f"{fleet.name}{'.'.join(options)}.plan.json"
+    plan = plan_file(settings, fleet, *options)
     common = ("--seed", str(settings.seed), "--workers", str(settings.workers))
     return Party(
         (*REMORA, "plan", str(fleet), "-o", str(plan), *common, *options, *policy),

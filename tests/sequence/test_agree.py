@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from optimizer.plan import Proof
 from optimizer.problem.atoms import AtMost, Fixed, Needs
 from optimizer.problem.problem import Problem, Stage
 from optimizer.sequence.agree import Answer, agree, carry_out, stay
@@ -170,6 +172,27 @@ def test_without_work_the_answer_is_to_stay_and_says_so() -> None:
         assert said(found) == []
         assert found.values == found.before == {Stage.HARM: 100, Stage.MOVING: 0}
         assert not found.proven
+
+
+@pytest.mark.parametrize(
+    ("harm", "moving", "gap", "within"),
+    [
+        (2, 10, 0.0, True),
+        (2, 11, 0.0, False),
+        (2, 20, 0.5, True),
+        (2, 21, 0.5, False),
+        (3, 10, 0.5, False),
+        (2, 9, 0.5, False),
+        (1, 10, 0.5, False),
+    ],
+)
+def test_a_gap_is_for_the_moving_alone_and_no_value_is_below_its_bound(
+    harm: int, moving: int, gap: float, within: bool
+) -> None:
+    values = {Stage.HARM: harm, Stage.MOVING: moving}
+    proofs = {Stage.HARM: Proof("harm", 2, ()), Stage.MOVING: Proof("moving", 10, ())}
+    found = replace(stay(overfull(9)), values=values, proofs=proofs)
+    assert found.is_within(gap) is within
 
 
 @pytest.mark.parametrize("sizes", [(5, 4), (6, 3)])

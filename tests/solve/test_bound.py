@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from random import Random
 from typing import TYPE_CHECKING
@@ -48,6 +49,14 @@ def run_budget(limit: int, vms: int) -> Flow:
 
 def stay(*vms: int) -> Fixed:
     return Fixed("f", np.array(vms, np.int32), "it stays")
+
+
+def test_a_gap_is_good_enough_for_the_moving_and_not_for_harm() -> None:
+    """h0 is over by one VM: one has to leave, and nothing has to stay wrong."""
+    asked = problem([0, 0], [room([3, 2], [4, 9, 9])])
+    for gap, moving, harm, met in ((0.0, 1, 0, True), (0.0, 2, 0, False), (0.5, 2, 0, True), (0.5, 2, 1, False)):
+        found = replace(bounds(asked), gap=gap)
+        assert found.met({Stage.HARM: harm, Stage.MOVING: moving}) is met
 
 
 # -- moving ----------------------------------------------------------------------------------------------------------
