@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-__all__ = ["STEPS_PER_SECOND", "Schedule", "Search", "anneal_together"]
+__all__ = ["HARD", "SOFT", "STEPS_PER_SECOND", "Schedule", "Search", "anneal_together", "ready"]
 
 STEPS_PER_SECOND = 3_000_000
 """Proposals of each search that count as a second where work is what counts."""
@@ -172,9 +172,9 @@ class Search:
 
     def __init__(self, fixed: Fixed, start: State, at: Ints, seed: int, manner: Manner) -> None:
         from optimizer.solve.kernel import anneal, forced
-        from optimizer.solve.kernel_big import MOST
+        from optimizer.solve.kernel_big import MOST, squeeze, undo
 
-        self._anneal, self._forced = anneal, forced
+        self._anneal, self._forced, self._squeeze, self._undo = anneal, forced, squeeze, undo
         self.fixed, self.manner = fixed, manner
         self.state = state_at(fixed, start, at, seed)
         if not manner.hard:
@@ -212,10 +212,21 @@ class Search:
         """Have the kernels compiled, or loaded from the cache."""
         self.run(0, 0.0, 0.0)
         self.adopt(self.state.best.copy())
+        self.squeeze(0, int(self.state.place[0, 0]))
 
     def adopt(self, placement: Ints) -> None:
         """Go on from a placement."""
         self._forced(placement, *self.fixed.arrays(), *self.state.arrays())
+
+    def squeeze(self, vm: int, host: int) -> bool:
+        """Take a VM to a host and away what is in its way, whatever that costs; returns whether it could be done."""
+        _, _, trail, tried = self.given
+        fixed, state = self.fixed.arrays(), self.state.arrays()[:-2]
+        large, small = (*fixed[:8], fixed[9], *state), (*fixed[:6], fixed[9], *state)
+        made = self._squeeze(vm, host, self.state.random, trail, tried, *large)
+        if made < 0:
+            self._undo(-made, trail, *small)
+        return bool(made > 0)
 
     def descend(self, schedule: Schedule) -> None:
         """Take what gains, for a while."""
@@ -259,7 +270,7 @@ def anneal_together(
     tell: Callable[[Ints, int], bool],
 ) -> None:
     """Search from `start`; `tell` hears of each placement that is better than all before, and says whether to go on."""
-    if not _compiled(fixed, start, schedule):
+    if not ready(fixed, start, schedule):
         return
     threads = max(1, threads)
     rivals = schedule.rivals(len(fixed.vm), threads)
@@ -288,7 +299,7 @@ def anneal_together(
                     search.adopt(best)
 
 
-def _compiled(fixed: Fixed, start: State, schedule: Schedule) -> bool:
+def ready(fixed: Fixed, start: State, schedule: Schedule) -> bool:
     """Wait for the kernels, but no longer than there is time; compiling goes on, so that the next job has them."""
     thread = Thread(target=lambda: Search(fixed, start, start.place[:, 0], 0, HARD).prepare())
     thread.start()

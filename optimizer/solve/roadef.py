@@ -1,13 +1,14 @@
 """Problems of cost alone, as ROADEF 2012 puts them: everything may move, nothing may break, the cost is to be small.
 
-Small ones go to CP-SAT whole, and end with a proof. For the others: compiled annealing, then CP-SAT over a few hosts at
-a time, until the time is over. Every answer is judged by the reference evaluator.
+Small ones go to CP-SAT whole, and end with a proof. For the others: compiled annealing; the last of the time is for an
+iterated local search, then for CP-SAT over a few hosts at a time. Every answer is judged by the reference evaluator.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +47,10 @@ BOUND_SHARE = 0.02
 """Of the time, for the bound, before the search."""
 
 ANNEALING_SHARE = 0.95
-"""Of the time; the rest is CP-SAT's."""
+"""Of the time, where something comes after it."""
+
+ITERATED_SHARE = 0.5
+"""Of what is left after the annealing; the rest is CP-SAT's."""
 
 FOREVER = 1e9
 """More work than any time limit allows."""
@@ -135,6 +139,7 @@ class _Search:
         if literals <= SMALL_LITERALS:
             self._whole()
         elif self.problem.vms <= LARGEST_FOR_NEIGHBOURHOODS:
+            self._iterate()
             self._neighbourhoods()
 
     def _bounded(self, share: float) -> CostBound:
@@ -170,11 +175,34 @@ class _Search:
             bound=aggregate_bound(self.problem),  # it sets the temperature, which is not to hang on the time for bounds
             seed=self.limits.seed,
             threads=self.limits.workers,
-            tell=self._found,
+            tell=partial(self._found, by="annealing"),
         )
 
-    def _found(self, placement: NDArray[np.int64], value: int) -> bool:
-        self._better(placement, value, "annealing")
+    def _iterate(self) -> None:
+        from optimizer.solve.annealing import STEPS_PER_SECOND, Schedule
+        from optimizer.solve.iterated import iterate_together
+
+        if self.over:
+            return
+        work = self.limits.seconds * (1 - ANNEALING_SHARE) * ITERATED_SHARE
+        seconds = self.deadline.left()
+        iterate_together(
+            self.fixed,
+            self.start,
+            self.best.astype(np.int64),
+            Schedule(
+                deadline=self.deadline,
+                seconds=seconds * ITERATED_SHARE,
+                spare=seconds * (1 - ITERATED_SHARE),
+                steps=int(work * STEPS_PER_SECOND) if self.limits.deterministic else None,
+            ),
+            seed=self.limits.seed,
+            threads=self.limits.workers,
+            tell=partial(self._found, by="iterated"),
+        )
+
+    def _found(self, placement: NDArray[np.int64], value: int, by: str) -> bool:
+        self._better(placement, value, by)
         return not self.over
 
     # -- CP-SAT --------------------------------------------------------------------------------------------------
@@ -190,7 +218,9 @@ class _Search:
 
     def _neighbourhoods(self) -> None:
         """Free the VMs of a few hosts over these hosts, again and again."""
-        work = self.limits.seconds * (1 - ANNEALING_SHARE) if self.limits.deterministic else math.inf
+        work = math.inf
+        if self.limits.deterministic:
+            work = self.limits.seconds * (1 - ANNEALING_SHARE) * (1 - ITERATED_SHARE)
         while not self.over and work > 0:
             hosts = self.rng.permutation(self.problem.hosts)[: int(self.rng.integers(2, 5))]
             inside = np.flatnonzero(np.isin(self.best, hosts))
