@@ -171,10 +171,10 @@ class Search:
     """One search: its state, how far it is, and how many steps it makes between two looks at the clock."""
 
     def __init__(self, fixed: Fixed, start: State, at: Ints, seed: int, manner: Manner) -> None:
-        from optimizer.solve.kernel import anneal, forced
-        from optimizer.solve.kernel_big import MOST, squeeze, undo
+        from optimizer.solve.kernel import anneal, forced, squeezed
+        from optimizer.solve.kernel_big import MOST
 
-        self._anneal, self._forced, self._squeeze, self._undo = anneal, forced, squeeze, undo
+        self._anneal, self._forced, self._squeezed = anneal, forced, squeezed
         self.fixed, self.manner = fixed, manner
         self.state = state_at(fixed, start, at, seed)
         if not manner.hard:
@@ -219,14 +219,9 @@ class Search:
         self._forced(placement, *self.fixed.arrays(), *self.state.arrays())
 
     def squeeze(self, vm: int, host: int) -> bool:
-        """Take a VM to a host and away what is in its way, whatever that costs; returns whether it could be done."""
+        """Take a VM to a host and away what is in its way, whatever that costs; returns whether that could be done."""
         _, _, trail, tried = self.given
-        fixed, state = self.fixed.arrays(), self.state.arrays()[:-2]
-        large, small = (*fixed[:8], fixed[9], *state), (*fixed[:6], fixed[9], *state)
-        made = self._squeeze(vm, host, self.state.random, trail, tried, *large)
-        if made < 0:
-            self._undo(-made, trail, *small)
-        return bool(made > 0)
+        return bool(self._squeezed(vm, host, trail, tried, *self.fixed.arrays(), *self.state.arrays()))
 
     def descend(self, schedule: Schedule) -> None:
         """Take what gains, for a while."""
@@ -305,4 +300,4 @@ def ready(fixed: Fixed, start: State, schedule: Schedule) -> bool:
     thread.start()
     while thread.is_alive() and not schedule.over:
         thread.join(0.05)
-    return not thread.is_alive()
+    return not thread.is_alive() and not schedule.over

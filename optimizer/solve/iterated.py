@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Iterated", "iterate_together", "waste"]
 
 ROUNDS = 4
-"""How often the searches go on from the best of them."""
+"""Parts of the time, between which the searches go on from the best of them."""
 
 DESCENT = 100
 """Proposals a VM after each perturbation."""
@@ -51,7 +51,7 @@ def waste(fixed: Fixed, state: State) -> tuple[Floats, NDArray[np.bool_]]:
     Returns
     -------
     wasted
-        [H, K] of K hinges: cost. Their sum is 0 where no placement has smaller levels to pay for; moves are not in it.
+        [H, K] of K hinges: cost. Their sum is what the hinges cost over the aggregate bound; moves are not in it.
     scarce
         [K]: True where the sum of levels is above 0, so that hosts below 0 are what is wasted, else hosts above 0.
     """
@@ -80,7 +80,10 @@ class Iterated:
         self._keep()
 
     def run(self, schedule: Schedule, seconds: float, steps: int) -> None:
-        """Perturb and descend for so many seconds, or steps if not 0; ends early where nothing is wasted."""
+        """Perturb and descend for so many seconds, or steps if not 0; ends early where nothing is wasted.
+
+        Moves may then still be dearer than they need to be: to save some is for others.
+        """
         descent = DESCENT * len(self.search.fixed.vm)
         since, made = perf_counter(), 0
         while self._sums[-1] > 0.0 and not schedule.over:
@@ -89,8 +92,9 @@ class Iterated:
             made += FAILED
             if not self._perturb():
                 continue
-            self.search.run(descent, 0.0, 0.0)
-            made += descent
+            proposals = min(descent, max(0, steps - made)) if steps else descent
+            self.search.run(proposals, 0.0, 0.0)
+            made += proposals
             if int(self.search.state.total[0]) <= self._value:
                 self._keep()
             else:
@@ -107,7 +111,10 @@ class Iterated:
         return min(len(sums) - 1, int(np.searchsorted(sums, self.rng.random() * sums[-1], side="right")))
 
     def _perturb(self) -> bool:
-        """Force a VM on a host that is too low, or off one that is too high; returns whether it went."""
+        """Force a VM on a host that is too low, or off one that is too high; returns whether it went.
+
+        The more it adds to the level the likelier it is drawn; one that takes from it (balance has such) never is.
+        """
         fixed = self.search.fixed
         host, hinge = divmod(self._drawn(self._sums), len(self._scarce))
         if self._scarce[hinge]:
@@ -131,7 +138,7 @@ def iterate_together(
     threads: int,
     tell: Callable[[Ints, int], bool],
 ) -> None:
-    """Make a placement better; `tell` hears of what is found, and says whether to go on."""
+    """Make a placement better; `tell` hears of the best after each part of the time, and says whether to go on."""
     if not ready(fixed, start, schedule):
         return
     seeds = np.random.default_rng(seed).integers(2**31, size=2).tolist()
@@ -143,7 +150,7 @@ def iterate_together(
             steps = 0 if schedule.steps is None else max(1, schedule.steps // ROUNDS)
             list(pool.map(partial(Iterated.run, schedule=schedule, seconds=seconds, steps=steps), searches))
             best = min(searches, key=lambda s: s.value)
-            if not tell(best.placement, best.value):
+            if not tell(best.placement, best.value) or left == 1:
                 return
             for search in searches:
                 if search is not best:

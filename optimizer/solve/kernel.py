@@ -9,7 +9,7 @@ from optimizer.solve.kernel_big import emigrate, squeeze, undo
 from optimizer.solve.kernel_parts import BIG, better, draw, paid, put, shift, swap
 from optimizer.solve.kernel_ruin import ruin
 
-__all__ = ["anneal", "forced"]
+__all__ = ["anneal", "forced", "squeezed"]
 
 EVERY = 256
 """Steps between two temperatures."""
@@ -65,6 +65,18 @@ def forced(targets, vm, amount, union, route, fixed_host, service, start, relate
             put(v, targets[v], vm, amount, union, route, fixed_host, service, scalars,
                 weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
     better(place, total, log, best)
+
+
+@compiled
+def squeezed(v, b, trail, tried, vm, amount, union, route, fixed_host, service, start, related, order, scalars,
+             weight, place, head, level, cost, there, count, having, total, log, best, random):  # fmt: skip
+    """Take v to host b and away what is in its way, whatever that costs; returns whether that could be done."""
+    made = squeeze(v, b, random, trail, tried, vm, amount, union, route, fixed_host, service, start, related, scalars,
+                   weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
+    if made < 0:
+        undo(-made, trail, vm, amount, union, route, fixed_host, service, scalars,
+             weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
+    return made > 0
 
 
 @compiled

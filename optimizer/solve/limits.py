@@ -30,8 +30,8 @@ class Limits:
     memory_mib
         Peak of the whole process at which the search stops.
     workers
-        Threads of one CP-SAT search; interleaved, so that their number never changes the answer between two runs. A
-        compiled search of cost uses two at most.
+        Threads of one CP-SAT search; interleaved, so that their number never changes the answer between two runs.
+        Compiled searches of cost use as many as there are searches.
     deterministic
         Stop by work done instead of by the clock: `seconds` then are units of work.
     gap

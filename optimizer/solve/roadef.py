@@ -1,7 +1,8 @@
 """Problems of cost alone, as ROADEF 2012 puts them: everything may move, nothing may break, the cost is to be small.
 
-Small ones go to CP-SAT whole, and end with a proof. For the others: compiled annealing; the last of the time is for an
-iterated local search, then for CP-SAT over a few hosts at a time. Every answer is judged by the reference evaluator.
+Small ones go to CP-SAT whole, and end with a proof. For the others: compiled annealing, and, where they are not large,
+for the last of the time an iterated local search, then CP-SAT over a few hosts at a time. Every answer is judged by the
+reference evaluator.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from optimizer.clock import Clock
     from optimizer.problem.problem import Problem
+    from optimizer.solve.annealing import Schedule
     from optimizer.solve.cp_sat import StageEnd
     from optimizer.solve.limits import Limits
 
@@ -40,8 +42,8 @@ TINY_LITERALS = 2_000
 SMALL_LITERALS = 20_000
 """The same, after annealing has found a good start for it."""
 
-LARGEST_FOR_NEIGHBOURHOODS = 1_000
-"""With more VMs, building a neighbourhood takes longer than proposals that gain as much."""
+LARGEST_TO_FINISH = 1_000
+"""VMs up to which something comes after the annealing; with more, building a neighbourhood takes too long."""
 
 BOUND_SHARE = 0.02
 """Of the time, for the bound, before the search."""
@@ -50,7 +52,7 @@ ANNEALING_SHARE = 0.95
 """Of the time, where something comes after it."""
 
 ITERATED_SHARE = 0.5
-"""Of what is left after the annealing; the rest is CP-SAT's."""
+"""Of what is left after the annealing; the rest is CP-SAT's. By the clock, what one does not need is the next one's."""
 
 FOREVER = 1e9
 """More work than any time limit allows."""
@@ -138,7 +140,7 @@ class _Search:
             self._anneal()
         if literals <= SMALL_LITERALS:
             self._whole()
-        elif self.problem.vms <= LARGEST_FOR_NEIGHBOURHOODS:
+        elif self.problem.vms <= LARGEST_TO_FINISH:
             self._iterate()
             self._neighbourhoods()
 
@@ -157,21 +159,15 @@ class _Search:
 
     def _anneal(self) -> None:
         """Let the compiled search have its share; numba is imported here, so that small jobs never wait for it."""
-        from optimizer.solve.annealing import STEPS_PER_SECOND, Schedule, anneal_together
+        from optimizer.solve.annealing import anneal_together
 
         if self.over:
             return
-        share = 1.0 if self.problem.vms > LARGEST_FOR_NEIGHBOURHOODS else ANNEALING_SHARE
-        seconds = self.deadline.left()
+        share = 1.0 if self.problem.vms > LARGEST_TO_FINISH else ANNEALING_SHARE
         anneal_together(
             self.fixed,
             self.start,
-            Schedule(
-                deadline=self.deadline,
-                seconds=seconds * share,
-                spare=seconds * (1 - share),
-                steps=int(self.limits.seconds * share * STEPS_PER_SECOND) if self.limits.deterministic else None,
-            ),
+            self._schedule(share, share),
             bound=aggregate_bound(self.problem),  # it sets the temperature, which is not to hang on the time for bounds
             seed=self.limits.seed,
             threads=self.limits.workers,
@@ -179,26 +175,30 @@ class _Search:
         )
 
     def _iterate(self) -> None:
-        from optimizer.solve.annealing import STEPS_PER_SECOND, Schedule
         from optimizer.solve.iterated import iterate_together
 
         if self.over:
             return
-        work = self.limits.seconds * (1 - ANNEALING_SHARE) * ITERATED_SHARE
-        seconds = self.deadline.left()
         iterate_together(
             self.fixed,
             self.start,
             self.best.astype(np.int64),
-            Schedule(
-                deadline=self.deadline,
-                seconds=seconds * ITERATED_SHARE,
-                spare=seconds * (1 - ITERATED_SHARE),
-                steps=int(work * STEPS_PER_SECOND) if self.limits.deterministic else None,
-            ),
+            self._schedule(ITERATED_SHARE, (1 - ANNEALING_SHARE) * ITERATED_SHARE),
             seed=self.limits.seed,
             threads=self.limits.workers,
             tell=partial(self._found, by="iterated"),
+        )
+
+    def _schedule(self, of_left: float, of_all: float) -> Schedule:
+        """Return a share of the time that is left or, where work is what counts, of all of it."""
+        from optimizer.solve.annealing import STEPS_PER_SECOND, Schedule
+
+        seconds = self.deadline.left()
+        return Schedule(
+            deadline=self.deadline,
+            seconds=seconds * of_left,
+            spare=seconds * (1 - of_left),
+            steps=int(self.limits.seconds * of_all * STEPS_PER_SECOND) if self.limits.deterministic else None,
         )
 
     def _found(self, placement: NDArray[np.int64], value: int, by: str) -> bool:
