@@ -4,8 +4,8 @@ The scheme is Lourenço, Martin and Stützle's (Iterated local search, 2003): pe
 What is perturbed is chosen by the argument that bounds the cost: the sum of a hinge's levels over all hosts hangs on no
 placement, so a host below 0 makes another one pay as much more, while the sum is above 0; and while it is not, a host
 above 0 pays for nothing. That is *waste*. A VM is squeezed onto a host that is too low, or off one that is too high:
-most of the time what pays is one large VM that left its home early, and the hole that its return makes elsewhere is
-beyond what a cool search takes. The descent then fills it.
+what pays may be one large VM that left its home early, while the hole that its return makes elsewhere is beyond what a
+cool search takes. The descent then fills it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-__all__ = ["Iterated", "iterate_together", "waste"]
+__all__ = ["iterate_together", "waste"]
 
 ROUNDS = 4
 """Parts of the time, between which the searches go on from the best of them."""
@@ -62,17 +62,12 @@ def waste(fixed: Fixed, state: State) -> tuple[Floats, NDArray[np.bool_]]:
 
 
 class Iterated:
-    """One iterated local search: where it is, and what that wastes."""
+    """One iterated local search: the `placement` that it is at, its cost (`value`), and what that wastes."""
 
     def __init__(self, fixed: Fixed, start: State, at: Ints, seed: int) -> None:
         self.search = Search(fixed, start, at, seed, HARD)
         self.rng = np.random.default_rng(seed)
         self.go_on_from(at)
-
-    @property
-    def value(self) -> int:
-        """Cost of the placement that it is at."""
-        return self._value
 
     def go_on_from(self, placement: Ints) -> None:
         """Take a placement for the one to make better."""
@@ -95,14 +90,14 @@ class Iterated:
             proposals = min(descent, max(0, steps - made)) if steps else descent
             self.search.run(proposals, 0.0, 0.0)
             made += proposals
-            if int(self.search.state.total[0]) <= self._value:
+            if int(self.search.state.total[0]) <= self.value:
                 self._keep()
             else:
                 self.search.adopt(self.placement)
 
     def _keep(self) -> None:
         state = self.search.state
-        self.placement, self._value = state.place[:, 0].copy(), int(state.total[0])
+        self.placement, self.value = state.place[:, 0].copy(), int(state.total[0])
         wasted, self._scarce = waste(self.search.fixed, state)
         self._sums = np.cumsum(wasted)
 

@@ -140,14 +140,17 @@ def test_where_nothing_is_wasted_it_ends(stuck: tuple[Problem, list[int]]) -> No
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_by_the_clock_it_leaves_what_is_to_be_spared(stuck: tuple[Problem, list[int]], threads: int) -> None:
-    problem, at = stuck
+def test_by_the_clock_it_leaves_what_is_to_be_spared(data_dir: Path, threads: int) -> None:
+    problem = instance(data_dir, "a2_2")  # something is wasted to the end, so that only the clock ends it
+    at = descended(problem, 0)
     schedule = Schedule(Deadline(SystemClock(), 30.0), 1.0, 29.0, None)
     told = iterated(problem, at, schedule, threads=threads)
     assert schedule.deadline.left() > 20
     assert len(told) == 4
     assert placement_cost(problem, told[-1]) < placement_cost(problem, at)
     assert evaluate(problem, told[-1]).worse == ()
+    fixed, start = lowered(problem)
+    assert waste(fixed, state_at(fixed, start, np.array(told[-1]), 0))[0].sum() > 0
 
 
 def test_it_ends_when_told_so(stuck: tuple[Problem, list[int]]) -> None:
