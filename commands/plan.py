@@ -150,9 +150,9 @@ def _engine(name: str, workers: int, scheduler: str | None) -> Engine:
         from optimizer.engine.processes import Processes
 
         return Processes(workers)
-    from optimizer.engine import Here
+    from optimizer.engine import LocalEngine
 
-    return Here()
+    return LocalEngine()
 
 
 def _with_reading(plan: Plan, seconds: float) -> Plan:

@@ -52,9 +52,9 @@ def solve(
 ) -> Exit:
     """Find a cheap assignment, write it in the challenge's format, and print its cost, bound and gap."""
     from optimizer.clock import SystemClock
+    from optimizer.limits import Limits
+    from optimizer.reassignment.search import solve_cost
     from optimizer.report.cost_page import cost_page, describe_cost
-    from optimizer.solve.limits import Limits
-    from optimizer.solve.roadef import solve_cost
     from optimizer.sources.roadef import read_roadef, write_solution
 
     not_an_input("-o", output, model, assignment)
@@ -81,10 +81,10 @@ def solve(
 def bound(model: Path, assignment: Path, time_limit: float, seed: int, deterministic: bool, as_json: bool) -> Exit:
     """Print what no assignment can cost less than, and by which argument; the more time, the higher."""
     from optimizer.clock import SystemClock
+    from optimizer.limits import Deadline, Limits
+    from optimizer.reassignment.cost_arrays import lowered
+    from optimizer.reassignment.cost_bound import aggregate_bound, cost_bound
     from optimizer.report.cost_page import BoundFacts, bound_page
-    from optimizer.solve.cost_arrays import lowered
-    from optimizer.solve.cost_bound import aggregate_bound, cost_bound
-    from optimizer.solve.limits import Deadline, Limits
     from optimizer.sources.roadef import read_roadef
 
     problem = read_roadef(model, assignment)

@@ -37,8 +37,8 @@ def command(fleet: Path, plan: Path, policy: str, overlay: Path | None, as_json:
     is not safe or not what it claims.
     """
     from optimizer.report.verify_page import describe_verdict, verify_page
-    from optimizer.sequence.verify import verify
     from optimizer.sources.plan_json import read_claims
+    from optimizer.verify.verify import verify
 
     wish = load_policy(policy)
     snapshot = load_fleet(fleet, overlay)

@@ -8,15 +8,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from optimizer.clock import SystemClock
-from optimizer.engine import Here
+from optimizer.engine import LocalEngine
 from optimizer.fleet import State
+from optimizer.limits import Deadline, Limits, peak_rss_mib
 from optimizer.plan import Plan, StageResult, Status, Unevaluated
+from optimizer.planning.describe import describe, identify
+from optimizer.planning.in_parts import InParts
+from optimizer.planning.solve_and_order import Answer, solve_and_order
 from optimizer.problem.problem import Stage, build
-from optimizer.sequence.agree import Answer, agree
-from optimizer.sequence.describe import describe, identify
-from optimizer.sequence.parts import InParts
-from optimizer.solve.limits import Deadline, Limits, peak_rss_mib
-from optimizer.solve.portfolio import Path, Solver
+from optimizer.repair.solver import Method, Solver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,23 +96,23 @@ def make_plan(
         Solves the parts of a fleet that is split; in process by default.
     """
     clock = clock or SystemClock()
-    tell = progress or (lambda _: None)
-    watch = _Watch(clock)
+    report = progress or (lambda _: None)
+    watch = _StageTimer(clock)
     interrupt = interrupt or threading.Event()
     deadline = Deadline.of(request.limits, clock, interrupt)
-    tell("build")
+    report("build")
     problem = build(fleet, policy.rules, policy.least)
     watch.lap("build")
-    tell("solve")
-    in_parts = InParts(engine or Here(), request.parts, interrupt)
+    report("solve")
+    in_parts = InParts(engine or LocalEngine(), request.parts, interrupt)
     solver = Solver(problem, in_parts.limits(problem, request.limits), deadline)
-    answer = agree(solver, Path(request.path), in_parts)
+    answer = solve_and_order(solver, Method(request.path), in_parts)
     watch.lap("solve")
     status, reason = judge(answer, request)
     if status in (Status.IMPOSSIBLE, Status.NO_PLAN_IN_TIME):
         answer = answer.stay(problem)
     stopped_by = "gap" if answer.is_within(request.gap) else solver.deadline.stopped_by
-    tell("describe")
+    report("describe")
     described = describe(fleet, policy, problem, answer.ordered)
     watch.lap("sequence")
     stats = {
@@ -181,7 +181,7 @@ def _not_evaluated(fleet: Fleet, policy: Policy) -> tuple[Unevaluated, ...]:
     return tuple(Unevaluated(n.rule, n.what, n.vms, n.hosts) for n in found)
 
 
-class _Watch:
+class _StageTimer:
     """Seconds that each stage took."""
 
     def __init__(self, clock: Clock) -> None:

@@ -13,8 +13,8 @@ import pytest
 from optimizer.clock import SimulatedClock
 from optimizer.pipeline import Request, check, make_plan
 from optimizer.plan import Plan, Status
-from optimizer.sequence.verify import verify
 from optimizer.sources.plan_json import plan_document
+from optimizer.verify.verify import verify
 from tests.build import fleet, host, policy, vm
 
 if TYPE_CHECKING:

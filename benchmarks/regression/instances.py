@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.solve.cost_arrays import lowered
+from optimizer.reassignment.cost_arrays import lowered
 from optimizer.sources.files import json_bytes
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.roadef import read_roadef

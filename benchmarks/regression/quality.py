@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from benchmarks.policy import default_policy
 from benchmarks.regression.instances import challenge_problem, digest, fleet, tight_fleet
 from benchmarks.regression.noise import Figure, of_instances
+from optimizer.limits import Limits
 from optimizer.pipeline import Request, make_plan
-from optimizer.sequence.verify import verify
-from optimizer.solve.limits import Limits
-from optimizer.solve.roadef import solve_cost
+from optimizer.reassignment.search import solve_cost
+from optimizer.verify.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from optimizer.fleet import Fleet
-    from optimizer.solve.roadef import CostOutcome
+    from optimizer.reassignment.search import CostOutcome
 
 __all__ = ["LARGER_IS_BETTER", "measure_qualities"]
 

@@ -12,8 +12,8 @@ from benchmarks.regression.instances import challenge_problem, digest, fleet, fl
 from benchmarks.regression.noise import of_ratios, settled
 from benchmarks.regression.reference import compiled_reference, python_reference
 from optimizer.pipeline import Request, make_plan
-from optimizer.solve.annealing import HARD, SOFT, Search
-from optimizer.solve.cost_arrays import lowered
+from optimizer.reassignment.annealing import HARD, SOFT, Search
+from optimizer.reassignment.cost_arrays import lowered
 from optimizer.sources.files import parse_json
 from optimizer.sources.fleet_json import fleet_from_document
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from benchmarks.regression.noise import Estimate
     from optimizer.fleet import Fleet
-    from optimizer.solve.annealing import Manner
+    from optimizer.reassignment.annealing import Manner
 
 __all__ = ["SPEEDS", "Speed", "Workload", "measure_speeds", "prepared"]
 

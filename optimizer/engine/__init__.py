@@ -8,6 +8,6 @@ A worker that dies costs the part that it had in hand, which is done again, `TRI
 """
 
 from optimizer.engine.engine import TRIES, Done, Engine, Stop
-from optimizer.engine.here import Here
+from optimizer.engine.local import LocalEngine
 
-__all__ = ["TRIES", "Done", "Engine", "Here", "Stop"]
+__all__ = ["TRIES", "Done", "Engine", "LocalEngine", "Stop"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.errors import ForeignPlan, SafetyStop, StalePlan, shorten
 from optimizer.fleet import ABSENT, HostState, copied_mib, move_seconds
-from optimizer.sequence.verify import verify
+from optimizer.verify.verify import verify
 
 if TYPE_CHECKING:
     from datetime import datetime

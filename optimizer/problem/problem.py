@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from optimizer.problem.atoms import Atom
     from optimizer.problem.rule import Rule
 
-__all__ = ["Least", "Problem", "Stage", "build"]
+__all__ = ["Least", "Problem", "Stage", "build", "stage_of"]
 
 
 class Least(Enum):
@@ -176,6 +176,15 @@ def _stages(atoms: Iterable[Atom]) -> tuple[Stage, ...]:
     if any(a.price is not None for a in shoulds):
         stages.append(Stage.PRICED)
     return (*stages, Stage.MOVING, Stage.PLACEMENT)
+
+
+def stage_of(asked: Asked) -> tuple[Stage, int]:
+    """Return the stage in which an instance's harm counts, and its weight there."""
+    if asked.hardness is Hardness.MUST:
+        return Stage.HARM, asked.weight
+    if asked.price is None:
+        return Stage.SHOULD_HARM, asked.weight
+    return Stage.PRICED, asked.price
 
 
 def moving_weights(fleet: Fleet, least: Least) -> NDArray[np.int64]:

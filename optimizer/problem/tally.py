@@ -41,7 +41,7 @@ class LinearTally:
     ceiling: NDArray[np.int64]
 
 
-class _Exile(NamedTuple):
+class _ForbiddenHosts(NamedTuple):
     """A binding `Leave`: VMs (bool [V]) that may not arrive at `hosts` (bool [H]), since none of them was there."""
 
     vms: NDArray[np.bool_]
@@ -74,7 +74,9 @@ class Tally:
             s.start = s.excess()
             if s.start:
                 self._broken[i] = s.start
-        self._exiles = [self._exile(a) for a in problem.atoms if isinstance(a, Leave) and _binds(a.asked.hardness)]
+        self._forbidden = [
+            self._forbidden_hosts(a) for a in problem.atoms if isinstance(a, Leave) and _binds(a.asked.hardness)
+        ]
 
     # -- building ------------------------------------------------------------------------------------------------
 
@@ -107,12 +109,12 @@ class Tally:
                         tally.place(side, vm, tuple([domain[h] for h in ends]), +1)
             self.sets.append(tally)
 
-    def _exile(self, atom: Leave) -> _Exile:
+    def _forbidden_hosts(self, atom: Leave) -> _ForbiddenHosts:
         vms = np.zeros(self.problem.vms, np.bool_)
         start, also = self.problem.start[atom.vms], self.problem.also_at[atom.vms]
         there = ((start != ABSENT) & atom.hosts[start]) | ((also != ABSENT) & atom.hosts[also])
         vms[atom.vms[~there]] = True
-        return _Exile(vms, atom.hosts)
+        return _ForbiddenHosts(vms, atom.hosts)
 
     # -- changing ------------------------------------------------------------------------------------------------
 
@@ -194,9 +196,9 @@ class Tally:
                 blocked = self._blocked(tally, side, vm)
                 if blocked is not None:
                     mask &= ~blocked[self.problem.domain[tally.atom.level][among]]
-        for exile in self._exiles:
-            if exile.vms[vm]:
-                mask &= ~exile.hosts[among]
+        for forbidden in self._forbidden:
+            if forbidden.vms[vm]:
+                mask &= ~forbidden.hosts[among]
         self._narrow_flows(mask, vm, among)
         return mask
 
@@ -205,7 +207,7 @@ class Tally:
         return (
             host not in self.ends[vm]
             and bool(self.problem.may_enter(vm)[host])
-            and not any(e.vms[vm] and e.hosts[host] for e in self._exiles)
+            and not any(e.vms[vm] and e.hosts[host] for e in self._forbidden)
             and all(self._fits_linear(linear, vm, host) for linear in self.linears)
             and all(self._fits_set(tally, side, vm, host) for tally, side in self.sets_of.get(vm, ()))
             and self._fits_flows(vm, host)

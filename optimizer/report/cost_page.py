@@ -12,7 +12,7 @@ from optimizer.report.page import Page, Tone
 
 if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
-    from optimizer.solve.roadef import CostOutcome
+    from optimizer.reassignment.search import CostOutcome
 
 __all__ = ["BoundFacts", "CostFacts", "bound_page", "cost_page", "describe_cost"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from optimizer.engine import Here
+from optimizer.engine import LocalEngine
 from optimizer.plan import Status
 from optimizer.problem.problem import Least, Stage
 from optimizer.report.page import Page, Table, Tone
@@ -170,7 +170,7 @@ def _partition(page: Page, plan: Plan) -> None:
     split = plan.stats.get("partition")
     if not isinstance(split, dict):
         return
-    if split.get("parts") == 1 and split.get("engine") != Here.name:
+    if split.get("parts") == 1 and split.get("engine") != LocalEngine.name:
         page.heading("Solved whole")
         page.line(f"the engine {split['engine']} had nothing to do: --parts N splits a fleet of this size")
     if not isinstance(split.get("done"), list):

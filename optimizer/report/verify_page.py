@@ -6,17 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optimizer.planning.describe import identify
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.words import count
-from optimizer.sequence.describe import identify
-from optimizer.sequence.verdict import Finding
+from optimizer.verify.verdict import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from optimizer.plan import Plan
-    from optimizer.sequence.verdict import Verdict
     from optimizer.sources.plan_structure import Misfit
+    from optimizer.verify.verdict import Verdict
 
 __all__ = ["VerdictFacts", "describe_verdict", "verify_page"]
 

@@ -1,4 +1,4 @@
-"""HOW TO GET THERE: an order in which the moves are safe at every instant, hops, batches, and the judge of plans.
+"""HOW TO GET THERE: an order in which the moves are safe at every instant, staging hops, batches.
 
-`agree` asks `optimizer.solve` and orders what it says until both agree; `verify` and all it uses know no planner.
+May not enter: solvers, the judge of plans, rules, files.
 """

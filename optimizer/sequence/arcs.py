@@ -12,14 +12,14 @@ from __future__ import annotations
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
-from optimizer.sequence.poset import closed_sets, closures, reduced
-from optimizer.sequence.watch import Occupancy, Pair, Sum, bits, total
+from optimizer.reachability.instance_monitor import Occupancy, Pair, Sum, bits, total
+from optimizer.reachability.poset import closed_sets, closures, reduced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from optimizer.sequence.board import Board
-    from optimizer.sequence.watch import Watch
+    from optimizer.reachability.instance_monitor import InstanceMonitor
+    from optimizer.sequence.move_graph import MoveGraph
 
 __all__ = ["arcs"]
 
@@ -30,64 +30,64 @@ ENUMERATED = 12
 """Moves of one set whose closed sets are all looked at; more are chained."""
 
 
-def arcs(board: Board, order: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return, for each move of the board, the moves that it waits for (transitively reduced).
+def arcs(graph: MoveGraph, order: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return, for each move of the graph, the moves that it waits for (transitively reduced).
 
     Parameters
     ----------
     order
-        Every move of the board, in an order in which each may start once all before it are done.
+        Every move of the graph, in an order in which each may start once all before it are done.
     """
-    waits = _Waits(board, order)
+    waits = _Waits(graph, order)
     for m in order:
         waits.settle(m)
-    for watch in board.watches:
-        if isinstance(watch, Occupancy):
-            waits.settle_set(watch)
+    for monitor in graph.monitors:
+        if isinstance(monitor, Occupancy):
+            waits.settle_set(monitor)
     return reduced(waits.after)
 
 
 class _Waits:
     """Arcs in the making."""
 
-    def __init__(self, board: Board, order: Sequence[int]) -> None:
-        self.board = board
+    def __init__(self, graph: MoveGraph, order: Sequence[int]) -> None:
+        self.graph = graph
         self.rank = {m: i for i, m in enumerate(order)}
-        self.after: list[set[int]] = [set() for _ in board.moves]
-        self.closure = [0] * len(board.moves)
+        self.after: list[set[int]] = [set() for _ in graph.moves]
+        self.closure = [0] * len(graph.moves)
 
     def settle(self, m: int) -> None:
         """Let one arrival wait for what it needs, everything before it in the order being settled."""
-        previous = list(bits(self.board.earlier[m]))
+        previous = list(bits(self.graph.earlier[m]))
         if previous:
             self._wait(m, max(previous, key=lambda p: self.rank[p]))
-        for watch in self.board.of[m]:
-            for sums in self._sides(watch, m):
-                for p in self._needed(sums, self._ceiling(watch, sums), m):
+        for monitor in self.graph.of[m]:
+            for sums in self._sides(monitor, m):
+                for p in self._needed(sums, self._ceiling(monitor, sums), m):
                     self._wait(m, p)
 
     def _wait(self, m: int, p: int) -> None:
         self.after[m].add(p)
         self.closure[m] |= self.closure[p] | 1 << p
 
-    def _ceiling(self, watch: Watch, sums: Sum) -> int:
-        if isinstance(watch, Pair):
-            return self.board.allowed[watch]
+    def _ceiling(self, monitor: InstanceMonitor, sums: Sum) -> int:
+        if isinstance(monitor, Pair):
+            return self.graph.allowed[monitor]
         return max(sums.limit, sums.start)
 
-    def _sides(self, watch: Watch, m: int) -> list[Sum]:
+    def _sides(self, monitor: InstanceMonitor, m: int) -> list[Sum]:
         """Return the sums of which a departure has to be waited for: of two counts, the one that needs fewer."""
-        if isinstance(watch, Sum):
-            return [watch] if m in watch.enter else []
-        if not isinstance(watch, Pair) or not (m in watch.left.enter or m in watch.right.enter):
+        if isinstance(monitor, Sum):
+            return [monitor] if m in monitor.enter else []
+        if not isinstance(monitor, Pair) or not (m in monitor.left.enter or m in monitor.right.enter):
             return []
-        ceiling = self.board.allowed[watch]
+        ceiling = self.graph.allowed[monitor]
         able = [
             (len(self._needed(sums, ceiling, m)), side)
-            for side, sums in enumerate((watch.left, watch.right))
+            for side, sums in enumerate((monitor.left, monitor.right))
             if self._possible(sums, ceiling, m)
         ]
-        return [(watch.left, watch.right)[min(able)[1]]]
+        return [(monitor.left, monitor.right)[min(able)[1]]]
 
     def _before(self, sums: Sum, m: int) -> tuple[int, int]:
         """Return the level with all arrivals up to `m` and only forced departures; and who else could have left."""
@@ -119,28 +119,28 @@ class _Waits:
                 over += sums.leave[p]
         return chosen
 
-    def settle_set(self, watch: Occupancy) -> None:
+    def settle_set(self, monitor: Occupancy) -> None:
         """Let the moves of one set wait for one another as far as it takes."""
-        moves = sorted(watch.moves, key=lambda m: self.rank[m])
-        if self._safe(watch, moves, []):
+        moves = sorted(monitor.moves, key=lambda m: self.rank[m])
+        if self._safe(monitor, moves, []):
             return
         extra = list(pairwise(moves))
         if len(moves) <= SMALL:
             extra = list(combinations(moves, 2))
             for arc in sorted(extra, key=lambda a: self.rank[a[1]] - self.rank[a[0]], reverse=True):
                 fewer = [a for a in extra if a != arc]
-                if self._safe(watch, moves, fewer):
+                if self._safe(monitor, moves, fewer):
                     extra = fewer
         for p, m in extra:
             self.after[m].add(p)
         self.closure = closures(self.after)
 
-    def _safe(self, watch: Occupancy, moves: list[int], extra: list[tuple[int, int]]) -> bool:
+    def _safe(self, monitor: Occupancy, moves: list[int], extra: list[tuple[int, int]]) -> bool:
         if len(moves) > ENUMERATED:
             return False
         after = [set(a) for a in self.after]
         for p, m in extra:
             after[m].add(p)
         closure = closures(after) if extra else self.closure
-        allowed = self.board.allowed[watch]
-        return all(watch.excess(done, done) <= allowed for done in closed_sets(moves, closure))
+        allowed = self.graph.allowed[monitor]
+        return all(monitor.excess(done, done) <= allowed for done in closed_sets(moves, closure))

@@ -17,7 +17,7 @@ import numpy as np
 from optimizer.fleet import Move
 from optimizer.problem.evaluate import in_flow
 from optimizer.problem.tally import Tally
-from optimizer.sequence.board import Board
+from optimizer.sequence.move_graph import MoveGraph
 from optimizer.sequence.search import find_order
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.problem.problem import Problem
-    from optimizer.sequence.touch import Touch
+    from optimizer.reachability.contention import Contention
 
 __all__ = ["Hops"]
 
@@ -50,9 +50,9 @@ class Hops:
     """Detours for the components of one plan."""
 
     def __init__(
-        self, problem: Problem, touch: Touch, direct: Sequence[Move], deadline: Callable[[], bool] | None
+        self, problem: Problem, contention: Contention, direct: Sequence[Move], deadline: Callable[[], bool] | None
     ) -> None:
-        self.problem, self.touch, self.direct, self.deadline = problem, touch, direct, deadline
+        self.problem, self.contention, self.direct, self.deadline = problem, contention, direct, deadline
         self._third: dict[int, list[int]] = {}
 
     def untangle(self, moves: Sequence[Move], others: Sequence[Move], *, few: bool = False) -> list[Move] | None:
@@ -115,12 +115,12 @@ class Hops:
         everything = [*others, *made]
         if not self._within_flows(everything):
             return None
-        board = Board(everything, self.touch.contended(everything))
+        graph = MoveGraph(everything, self.contention.contended(everything))
         mine = sum(1 << m for m in range(len(others), len(everything)))
         order: list[int] = []
-        for component in board.components:
+        for component in graph.components:
             if component & mine:
-                found = find_order(board, component, states=STATES, deadline=self.deadline)
+                found = find_order(graph, component, states=STATES, deadline=self.deadline)
                 if not found.all_done:
                     return None
                 order.extend(found.order)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
-from optimizer.sequence.board import Board
+from optimizer.reachability.instance_monitor import bits
+from optimizer.sequence.move_graph import MoveGraph
 from optimizer.sequence.search import find_order
-from optimizer.sequence.watch import bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from optimizer.fleet import Move
-    from optimizer.sequence.touch import Touch
-    from optimizer.sequence.watch import Watch
+    from optimizer.reachability.contention import Contention
+    from optimizer.reachability.instance_monitor import InstanceMonitor
 
 __all__ = ["Worth", "least_left_out"]
 
@@ -26,34 +26,36 @@ STATES = 5_000
 class Worth:
     """What sets of moves leave, of what they touch: groups torn, harm of musts, of shoulds, of priced shoulds."""
 
-    def __init__(self, touch: Touch, moves: Sequence[Move]) -> None:
-        self.broken = touch.broken(moves)
-        self.together = touch.together(moves)
+    def __init__(self, contention: Contention, moves: Sequence[Move]) -> None:
+        self.broken = contention.broken(moves)
+        self.together = contention.together(moves)
 
     def __call__(self, done: int) -> tuple[int, int, int, int]:
         """Judge the state in which exactly `done` has been made."""
         sums = [0, 0, 0]
-        for watch in self.broken:
-            sums[_stage(watch)] += _harm(watch, done)
+        for monitor in self.broken:
+            sums[_stage(monitor)] += _harm(monitor, done)
         torn = sum(w.excess(done, done) > w.excess(0, 0) for w in self.together)
         return torn, sums[0], sums[1], sums[2]
 
 
-def least_left_out(touch: Touch, moves: Sequence[Move], deadline: Callable[[], bool] | None) -> list[Move]:
+def least_left_out(contention: Contention, moves: Sequence[Move], deadline: Callable[[], bool] | None) -> list[Move]:
     """Return those of the moves, in a safe order, that leave the least harm, without any that mends nothing."""
-    board = Board(moves, touch.contended(moves))
-    worth = Worth(touch, moves)
+    graph = MoveGraph(moves, contention.contended(moves))
+    worth = Worth(contention, moves)
     everything = (1 << len(moves)) - 1
 
     def judge(done: int) -> tuple[int, ...]:
         return (*worth(done), (everything & ~done).bit_count())
 
-    found = find_order(board, everything, states=STATES, deadline=deadline, worth=judge)
-    order = _without_useless(board, worth, list(found.order), deadline)
+    found = find_order(graph, everything, states=STATES, deadline=deadline, worth=judge)
+    order = _without_useless(graph, worth, list(found.order), deadline)
     return [moves[m] for m in order]
 
 
-def _without_useless(board: Board, worth: Worth, order: list[int], deadline: Callable[[], bool] | None) -> list[int]:
+def _without_useless(
+    graph: MoveGraph, worth: Worth, order: list[int], deadline: Callable[[], bool] | None
+) -> list[int]:
     """Drop moves, the last first, without which nothing is left worse and the others still have an order."""
     dropped = True
     while dropped:
@@ -62,22 +64,22 @@ def _without_useless(board: Board, worth: Worth, order: list[int], deadline: Cal
             if deadline is not None and deadline():
                 return order
             made = sum(1 << p for p in order)
-            fewer = made & ~sum(1 << p for p in bits(made) if p == m or board.earlier[p] >> m & 1)
+            fewer = made & ~sum(1 << p for p in bits(made) if p == m or graph.earlier[p] >> m & 1)
             if worth(fewer) > worth(made):
                 continue
-            found = find_order(board, fewer, states=STATES // 10)
+            found = find_order(graph, fewer, states=STATES // 10)
             if found.all_done:
                 order, dropped = list(found.order), True
                 break
     return order
 
 
-def _stage(watch: Watch) -> int:
-    if watch.asked.hardness is Hardness.MUST:
+def _stage(monitor: InstanceMonitor) -> int:
+    if monitor.asked.hardness is Hardness.MUST:
         return 0
-    return 1 if watch.asked.price is None else 2
+    return 1 if monitor.asked.price is None else 2
 
 
-def _harm(watch: Watch, done: int) -> int:
-    weight = watch.asked.weight if watch.asked.price is None else watch.asked.price
-    return harm(watch.excess(done, done), watch.unit, weight)
+def _harm(monitor: InstanceMonitor, done: int) -> int:
+    weight = monitor.asked.weight if monitor.asked.price is None else monitor.asked.price
+    return harm(monitor.excess(done, done), monitor.unit, weight)

@@ -14,13 +14,13 @@ import numpy as np
 
 from optimizer.fleet import ABSENT, Move
 from optimizer.problem.evaluate import in_flow
+from optimizer.reachability.contention import Contention, chains
+from optimizer.reachability.instance_monitor import bits
 from optimizer.sequence.arcs import arcs
-from optimizer.sequence.board import Board, may_worsen_nothing
 from optimizer.sequence.hops import Hops
 from optimizer.sequence.leave_out import Worth, least_left_out
+from optimizer.sequence.move_graph import MoveGraph, may_worsen_nothing
 from optimizer.sequence.search import find_order
-from optimizer.sequence.touch import Touch, chains
-from optimizer.sequence.watch import bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,16 +93,16 @@ def order(
 
 def in_sequence(problem: Problem, moves: Sequence[Move]) -> tuple[OrderedMove, ...]:
     """Return moves that are safe one after the other, each with only those before it that it has to wait for."""
-    board = Board(moves, _touch(problem).contended(moves))
-    after = arcs(board, range(len(moves)))
+    graph = MoveGraph(moves, _touch(problem).contended(moves))
+    after = arcs(graph, range(len(moves)))
     last = {chain[-1] for chain in chains(moves).values()}
     return tuple(OrderedMove(m, a, i not in last) for i, (m, a) in enumerate(zip(moves, after, strict=True)))
 
 
 @lru_cache(maxsize=1)
-def _touch(problem: Problem) -> Touch:
+def _touch(problem: Problem) -> Contention:
     """Remember the last problem: searches ask about many placements of one."""
-    return Touch(problem)
+    return Contention(problem)
 
 
 class _Ordering:
@@ -112,23 +112,23 @@ class _Ordering:
         self, problem: Problem, direct: Sequence[Move], deadline: Callable[[], bool] | None, hops: bool
     ) -> None:
         self.problem, self.direct, self.deadline, self.hops = problem, list(direct), deadline, hops
-        self.touch = _touch(problem)
+        self.contention = _touch(problem)
 
     def run(self) -> Ordered:
         """Order, hop, leave out."""
         able = self._able()
-        board = Board(able, self.touch.contended(able))
+        graph = MoveGraph(able, self.contention.contended(able))
         kept: list[Move] = []
         stuck: list[list[Move]] = []
         sure = True
-        for component in board.components:
-            found = find_order(board, component, states=self._states(component), deadline=self.deadline)
+        for component in graph.components:
+            found = find_order(graph, component, states=self._states(component), deadline=self.deadline)
             if found.all_done:
                 kept.extend(able[m] for m in found.order)
             else:
                 stuck.append([able[m] for m in bits(component)])
                 sure = sure and found.exhausted
-        search = Hops(self.problem, self.touch, able, self.deadline)
+        search = Hops(self.problem, self.contention, able, self.deadline)
         extra = 0
         for moves in stuck:
             chosen = self._untangle(search, kept, moves)
@@ -168,8 +168,8 @@ class _Ordering:
         """Return the moves (hops among them, some left out) that can be made of a component without an order."""
         if self.hops and (found := search.untangle(moves, kept)) is not None:
             return found
-        some = least_left_out(self.touch, moves, self.deadline)
-        worth = Worth(self.touch, moves)
+        some = least_left_out(self.contention, moves, self.deadline)
+        worth = Worth(self.contention, moves)
         if not self.hops:
             return some
         for move in (m for m in moves if m not in some):
@@ -183,12 +183,12 @@ class _Ordering:
 
     def _in_order(self, moves: list[Move]) -> list[Move]:
         """Return moves that have an order in such an order: as they stand, where that is one."""
-        board = Board(moves, self.touch.contended(moves))
+        graph = MoveGraph(moves, self.contention.contended(moves))
         out: list[Move] = []
-        for component in board.components:
+        for component in graph.components:
             listed = list(bits(component))
-            if not may_worsen_nothing(board, listed):
-                listed = list(find_order(board, component, states=STATES).order)
+            if not may_worsen_nothing(graph, listed):
+                listed = list(find_order(graph, component, states=STATES).order)
             out.extend(moves[m] for m in listed)
         return out
 
@@ -205,7 +205,7 @@ class _Ordering:
         """Leave out the moves of groups that would end more split than they were, until none does."""
         while True:
             everything = (1 << len(kept)) - 1
-            torn = [w for w in self.touch.together(kept) if w.excess(everything, everything) > w.excess(0, 0)]
+            torn = [w for w in self.contention.together(kept) if w.excess(everything, everything) > w.excess(0, 0)]
             if not torn:
                 return kept
             vms = {kept[m].vm for w in torn for m in w.moves}

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optimizer.sequence.watch import bits
+from optimizer.reachability.instance_monitor import bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from optimizer.sequence.board import Board
+    from optimizer.sequence.move_graph import MoveGraph
 
 __all__ = ["Found", "find_order"]
 
@@ -30,7 +30,7 @@ class Found:
 
 
 def find_order(
-    board: Board,
+    graph: MoveGraph,
     wanted: int,
     *,
     states: int,
@@ -41,7 +41,7 @@ def find_order(
 
     Parameters
     ----------
-    board
+    graph
         The puzzle; moves outside `wanted` are not made.
     states
         How many states may be looked at.
@@ -50,26 +50,26 @@ def find_order(
     worth
         Judges a state in which no further move may start; the least is best. By default the number of moves left.
     """
-    first = _greedy(board, wanted)
+    first = _greedy(graph, wanted)
     if len(first) == wanted.bit_count():
         return Found(tuple(first), all_done=True, exhausted=True)
-    return _Exhaust(board, wanted, states, deadline, worth).run(first)
+    return _Exhaust(graph, wanted, states, deadline, worth).run(first)
 
 
-def _greedy(board: Board, wanted: int) -> list[int]:
+def _greedy(graph: MoveGraph, wanted: int) -> list[int]:
     """Make every move that may start, those first that need nobody to have left; wake those that a departure helps."""
     done, order = 0, []
     waiting = set(bits(wanted))
     for free in (True, False):
-        due = sorted(waiting, key=lambda m: (-board.frees(m), m))
+        due = sorted(waiting, key=lambda m: (-graph.frees(m), m))
         while due:
             moved = 0
             for m in due:
-                if (not free or board.needs_none(m, done)) and board.may_start(m, done):
+                if (not free or graph.needs_none(m, done)) and graph.may_start(m, done):
                     order.append(m)
                     waiting.discard(m)
                     done |= 1 << m
-                    moved |= board.neighbours[m]
+                    moved |= graph.neighbours[m]
             due = sorted(waiting & set(bits(moved))) if not free else []
     return order
 
@@ -79,13 +79,13 @@ class _Exhaust:
 
     def __init__(
         self,
-        board: Board,
+        graph: MoveGraph,
         wanted: int,
         states: int,
         deadline: Callable[[], bool] | None,
         worth: Callable[[int], tuple[int, ...]] | None,
     ) -> None:
-        self.board, self.wanted, self.states, self.deadline = board, wanted, states, deadline
+        self.graph, self.wanted, self.states, self.deadline = graph, wanted, states, deadline
         self.worth = worth or (lambda done: ((self.wanted & ~done).bit_count(),))
         self.seen: set[int] = set()
         self.stopped = False
@@ -130,11 +130,11 @@ class _Exhaust:
         while again:
             again = False
             for m in bits(self.wanted & ~done):
-                if self.board.may_start(m, done) and self.board.never_hurts(m, done, self.wanted):
+                if self.graph.may_start(m, done) and self.graph.never_hurts(m, done, self.wanted):
                     order, done, again = (*order, m), done | 1 << m, True
         return order, done
 
     def _choices(self, done: int) -> list[int]:
         """Return the moves that may start, the ones first that need no departure, then those that free the most."""
-        ready = [m for m in bits(self.wanted & ~done) if self.board.may_start(m, done)]
-        return sorted(ready, key=lambda m: (not self.board.needs_none(m, done), -self.board.frees(m), m))
+        ready = [m for m in bits(self.wanted & ~done) if self.graph.may_start(m, done)]
+        return sorted(ready, key=lambda m: (not self.graph.needs_none(m, done), -self.graph.frees(m), m))

@@ -1,7 +1,7 @@
 """`remora-plan/1` written and read, field for field.
 
 Reading judges the structure: types, unique ids, `after` that refers to moves of earlier batches and never in a circle,
-a gap and a status that follow from value and bound. What the plan means is for `optimizer.sequence.verify` to judge.
+a gap and a status that follow from value and bound. What the plan means is for `optimizer.verify.verify` to judge.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optimizer.sequence.parts import Found, solve_piece
+from optimizer.planning.in_parts import Found, solve_piece
 
 if TYPE_CHECKING:
     from optimizer.engine import Stop

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from optimizer.engine import Here
+from optimizer.engine import LocalEngine
 from optimizer.engine.on_dask import OnDask
 from optimizer.errors import EngineError, InputError
 from optimizer.pipeline import Request, make_plan
 from tests.build import policy
 from tests.engine.tasks import Always, Never, die_once, fail, shout
-from tests.sequence.test_parts import generated
+from tests.planning.test_in_parts import generated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def engine(scheduler: str) -> Iterator[OnDask]:
 
 def test_a_fleet_in_parts_is_planned_as_in_process_and_each_worker_did_a_part(engine: OnDask) -> None:
     request = Request(deterministic=True, parts=4)
-    here = make_plan(generated(), policy(), request, engine=Here())
+    here = make_plan(generated(), policy(), request, engine=LocalEngine())
     there = make_plan(generated(), policy(), request, engine=engine)
     assert there.id == here.id
     assert there.moves == here.moves != ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from optimizer.engine import TRIES, Here
+from optimizer.engine import TRIES, LocalEngine
 from optimizer.engine.processes import Processes
 from optimizer.errors import EngineError
 from tests.engine.tasks import Always, Never, There, die, fail, shout, wait_for_stop
@@ -19,7 +19,7 @@ WORDS = [b"one", b"two", b"three", b"four"]
 
 
 def test_answers_come_in_the_order_of_the_tasks_and_say_who_gave_them() -> None:
-    here, there = Here().map(shout, WORDS, Never()), Processes(2).map(shout, WORDS, Never())
+    here, there = LocalEngine().map(shout, WORDS, Never()), Processes(2).map(shout, WORDS, Never())
     assert [d.result for d in here if d] == [d.result for d in there if d] == [w.upper() for w in WORDS]
     assert len({d.worker for d in here if d}) == 1
     assert {d.worker for d in there if d}.isdisjoint(d.worker for d in here if d)
@@ -40,7 +40,7 @@ def test_those_that_are_told_to_stop_hand_in_what_they_have_and_nothing_more_is_
     begun = tmp_path / "begun"
     done = Processes(1).map(partial(wait_for_stop, str(begun)), WORDS, There(begun))
     assert [d and d.result for d in done] == [b"one", None, None, None]
-    assert Here().map(shout, WORDS, Always()) == [None] * 4
+    assert LocalEngine().map(shout, WORDS, Always()) == [None] * 4
 
 
 def test_no_process_outlives_the_call() -> None:

@@ -16,7 +16,7 @@ from optimizer.execute.drivers.simulated import SimulatedDriver
 from optimizer.execute.ledger import Ledger, MoveState, RebalanceState
 from optimizer.fleet import HostState, MoveOutcome
 from optimizer.policy import Concurrency, Policy
-from optimizer.sequence.verdict import Finding, Verdict
+from optimizer.verify.verdict import Finding, Verdict
 from tests import build
 from tests.execute.plans import line_fleet, move, plan_of
 

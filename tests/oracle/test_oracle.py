@@ -12,7 +12,7 @@ import pytest
 from optimizer.pipeline import Request, make_plan
 from optimizer.plan import Status
 from optimizer.problem.problem import Stage
-from optimizer.sequence.verify import verify
+from optimizer.verify.verify import verify
 from tests.oracle.judge import Case, Made, case_of
 
 CHUNK, CHUNKS = 100, 20

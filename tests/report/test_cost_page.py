@@ -1,10 +1,10 @@
 import numpy as np
 
 from optimizer.problem.problem import Problem, Stage
+from optimizer.reassignment.cost_bound import Argument
+from optimizer.reassignment.search import CostOutcome
 from optimizer.report.cost_page import cost_page, describe_cost
 from optimizer.report.render import plain_lines
-from optimizer.solve.cost_bound import Argument
-from optimizer.solve.roadef import CostOutcome
 
 
 def problem():

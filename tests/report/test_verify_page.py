@@ -1,6 +1,6 @@
 from optimizer.report.render import plain_lines
 from optimizer.report.verify_page import describe_verdict, verify_page
-from optimizer.sequence.verdict import Finding, Verdict
+from optimizer.verify.verdict import Finding, Verdict
 from tests.report import plans
 
 

@@ -11,8 +11,8 @@ from optimizer.fleet import Move, State
 from optimizer.pipeline import Request, make_plan
 from optimizer.plan import Status
 from optimizer.problem.enumerate import reachable
-from optimizer.sequence.verify import verify
 from optimizer.sources.fleet_json import fleet_from_document
+from optimizer.verify.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

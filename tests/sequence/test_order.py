@@ -15,7 +15,7 @@ from optimizer.problem.atoms import Asked, AtMost, Enter, Linear, Sets
 from optimizer.problem.evaluate import evaluate
 from optimizer.sequence.order import Ordered, order
 from tests.problem.random_problems import make_problem, random_problem
-from tests.sequence.judge import brute_worst, end_of, has_order, unsafe_end
+from tests.verify.judge import brute_worst, end_of, has_order, unsafe_end
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,323 @@
+"""How each atom is said in CP-SAT: one function an atom, called by `cp_sat.Model` with itself.
+
+Only instances that a free VM can touch are covered; a must's excess is a variable where it was broken at the start, and
+none where it held.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ortools.sat.python import cp_model
+
+from optimizer.fleet import ABSENT
+from optimizer.problem.atoms import (
+    UNLIMITED,
+    Apart,
+    AtLeast,
+    AtMost,
+    Flow,
+    Hinge,
+    Leave,
+    Linear,
+    MoveCost,
+    Needs,
+    Same,
+)
+from optimizer.problem.evaluate import in_flow
+from optimizer.problem.problem import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from optimizer.cp.model import Model
+    from optimizer.problem.atoms import Sets
+    from optimizer.problem.problem import Problem
+
+__all__ = ["LOWER"]
+
+
+def _linear(model: Model, atom: Linear) -> None:
+    problem = model.problem
+    settled = atom.base.astype(np.int64).copy()
+    domain = problem.domain[atom.level]
+    free = np.zeros(problem.vms, np.bool_)
+    free[list(model.literal)] = True
+    _add_loads(settled, atom, domain, problem, model.placement, ~free)
+    first = atom.base.astype(np.int64).copy()
+    _add_loads(first, atom, domain, problem, problem.start, np.ones_like(free))
+    if atom.union:
+        settled = _union_base(atom, domain, problem, model.placement, free)
+    for d, pairs in model.by_domain(atom.level, model.literal).items():
+        if atom.union:
+            pairs = [(v, lit) for v, lit in pairs if domain[problem.start[v]] != d]
+        pairs = [(v, lit) for v, lit in pairs if atom.amount[v]]
+        limit, base = int(atom.limit[d]), int(settled[d])
+        most = base + sum({v: int(atom.amount[v]) for v, _ in pairs}.values()) - limit
+        if limit >= UNLIMITED or not pairs or most <= 0:
+            continue
+        e = model.excess((atom, 0, d), int(first[d]) - limit, most)
+        total = cp_model.LinearExpr.weighted_sum([lit for _, lit in pairs], [int(atom.amount[v]) for v, _ in pairs])
+        model.cp.add(total <= limit - base + e)
+        model.count_harm(atom.asked, e, most, int(atom.unit[d]))
+
+
+def _add_loads(
+    load: NDArray[np.int64],
+    atom: Linear,
+    domain: NDArray[np.int32],
+    problem: Problem,
+    placement: NDArray[np.int32],
+    which: NDArray[np.bool_],
+) -> None:
+    vms = np.flatnonzero(which & (placement != ABSENT))
+    np.add.at(load, domain[placement[vms]], atom.amount[vms])
+    twice = np.flatnonzero(which & (problem.also_at != ABSENT))
+    twice = twice[domain[problem.also_at[twice]] != domain[placement[twice]]]
+    np.add.at(load, domain[problem.also_at[twice]], atom.amount[twice])
+
+
+def _union_base(
+    atom: Linear,
+    domain: NDArray[np.int32],
+    problem: Problem,
+    placement: NDArray[np.int32],
+    free: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Load of x0 everywhere, plus that of settled VMs that are elsewhere now."""
+    load = atom.base.astype(np.int64).copy()
+    _add_loads(load, atom, domain, problem, problem.start, np.ones(problem.vms, np.bool_))
+    placed = np.flatnonzero(~free & (placement != ABSENT))
+    away = placed[domain[placement[placed]] != domain[problem.start[placed]]]
+    np.add.at(load, domain[placement[away]], atom.amount[away])
+    return load
+
+
+def _touched(model: Model, sets: Sets) -> list[int]:
+    """Numbers of the sets with a free member."""
+    free = np.zeros(model.problem.vms, np.bool_)
+    free[list(model.literal)] = True
+    hits = np.flatnonzero(free[sets.members])
+    return [int(i) for i in np.unique(np.searchsorted(sets.indptr, hits, side="right") - 1)]
+
+
+def _at_most(model: Model, atom: AtMost) -> None:
+    for i in _touched(model, atom.sets):
+        vms, k = atom.sets[i].tolist(), int(atom.k[i])
+        settled, first = model.settled(atom.level, vms), model.at_start(atom.level, vms)
+        for d, pairs in model.by_domain(atom.level, vms).items():
+            most = settled[d] + len({v for v, _ in pairs}) - k
+            if most <= 0:
+                continue
+            e = model.excess((atom, i, d), first[d] - k, most)
+            model.cp.add(cp_model.LinearExpr.sum([lit for _, lit in pairs]) <= k - settled[d] + e)
+            model.count_harm(atom.asked, e, most)
+
+
+def _apart(model: Model, atom: Apart) -> None:
+    for i in sorted(set(_touched(model, atom.left)) | set(_touched(model, atom.right))):
+        sides = [_Side(model, atom.level, sets[i].tolist()) for sets in (atom.left, atom.right)]
+        for d in sorted(sides[0].domains & sides[1].domains):
+            most = [s.most(d) for s in sides]
+            e = model.excess((atom, i, d), min(s.first[d] for s in sides), min(most))
+            left_gives = model.cp.new_bool_var("")
+            model.cp.add(sides[0].count(d) <= e).only_enforce_if(left_gives)
+            model.cp.add(sides[1].count(d) <= e).only_enforce_if(left_gives.negated())
+            model.count_harm(atom.asked, e, min(most))
+
+
+class _Side:
+    """One set of VMs, counted by domain.
+
+    `at` says in which domain each VM that others are moving is taken to be; those it does not name count at both ends.
+    """
+
+    def __init__(self, model: Model, level: int, vms: list[int], at: Mapping[int, int] | None = None) -> None:
+        at = at or {}
+        self.pairs = model.by_domain(level, vms)
+        self.settled = model.settled(level, (v for v in vms if v not in at))
+        self.first = model.at_start(level, (v for v in vms if v not in at))
+        for vm in vms:
+            if vm in at:
+                self.settled[at[vm]] += 1
+                self.first[at[vm]] += 1
+
+    @property
+    def domains(self) -> set[int]:
+        return set(self.pairs) | {d for d, n in self.settled.items() if n}
+
+    @property
+    def occupied_at_start(self) -> set[int]:
+        return {d for d, n in self.first.items() if n}
+
+    def literals(self, d: int) -> list[cp_model.IntVar]:
+        return [lit for _, lit in self.pairs.get(d, ())]
+
+    def count(self, d: int) -> cp_model.LinearExpr:
+        return cp_model.LinearExpr.sum(self.literals(d)) + self.settled[d]
+
+    def most(self, d: int) -> int:
+        return self.settled[d] + len({v for v, _ in self.pairs.get(d, ())})
+
+
+def _choices(model: Model, level: int, vms: Iterable[int]) -> list[dict[int, int]]:
+    """Every way in which VMs that others are moving stand at one of their ends: AtLeast and Needs take the worst."""
+    ends = {v: sorted(model.domains_of(level, v, model.problem.start)) for v in vms}
+    loose = {v: domains for v, domains in ends.items() if len(domains) > 1}
+    return [dict(zip(loose, domains, strict=True)) for domains in product(*loose.values())]
+
+
+def _at_least(model: Model, atom: AtLeast) -> None:
+    for i in _touched(model, atom.sets):
+        vms, k = atom.sets[i].tolist(), int(atom.k[i])
+        sides = [_Side(model, atom.level, vms, at) for at in _choices(model, atom.level, vms)]
+        e = model.excess((atom, i, 0), k - min(len(s.occupied_at_start) for s in sides), k)
+        for side in sides:
+            occupied: list[cp_model.IntVar] = []
+            held = sum(n > 0 for n in side.settled.values())
+            for d in sorted(side.pairs):
+                if not side.settled[d]:
+                    there = model.cp.new_bool_var("")
+                    model.cp.add(there <= cp_model.LinearExpr.sum(side.literals(d)))
+                    occupied.append(there)
+            model.cp.add(cp_model.LinearExpr.sum(occupied) + held + e >= k)
+        model.count_harm(atom.asked, e, k)
+
+
+def _same(model: Model, atom: Same) -> None:
+    domain, start = model.problem.domain[atom.level], model.problem.start
+    for i in _touched(model, atom.sets):
+        vms = atom.sets[i].tolist()
+        moved_by_others = [v for v in vms if model.problem.also_at[v] != ABSENT and start[v] != ABSENT]
+        side = _Side(model, atom.level, vms, {v: int(domain[start[v]]) for v in moved_by_others})
+        size = side.first.total()
+        e = model.excess((atom, i, 0), size - max(side.first.values(), default=0), size)
+        homes = []
+        for d in sorted(side.domains):
+            home = model.cp.new_bool_var("")
+            model.cp.add(side.count(d) + e >= size).only_enforce_if(home)
+            homes.append(home)
+        model.cp.add_bool_or(homes)
+        model.count_harm(atom.asked, e, size)
+
+
+def _needs(model: Model, atom: Needs) -> None:
+    for i in sorted(set(_touched(model, atom.left)) | set(_touched(model, atom.right))):
+        both = (atom.left[i].tolist(), atom.right[i].tolist())
+        pairs = [
+            tuple(_Side(model, atom.level, vms, at) for vms in both)
+            for at in _choices(model, atom.level, sorted({*both[0], *both[1]}))
+        ]
+        size = len(both[0])
+        before = max(sum(n for d, n in left.first.items() if not right.first[d]) for left, right in pairs)
+        e = model.excess((atom, i, 0), before, size)
+        for left, right in pairs:
+            model.cp.add(cp_model.LinearExpr.sum(_lone(model, left, right)) <= e)
+        model.count_harm(atom.asked, e, size)
+
+
+def _lone(model: Model, left: _Side, right: _Side) -> list[cp_model.IntVar]:
+    """For each domain without a settled VM of the right: how many of the left are alone there, at least."""
+    lone: list[cp_model.IntVar] = []
+    for d in sorted(left.domains):
+        if right.settled[d]:
+            continue
+        alone = model.cp.new_int_var(0, left.most(d), "")
+        served = model.cp.new_bool_var("")
+        model.cp.add(served <= cp_model.LinearExpr.sum(right.literals(d)))
+        model.cp.add(alone >= left.count(d)).only_enforce_if(served.negated())
+        lone.append(alone)
+    return lone
+
+
+def _leave(model: Model, atom: Leave) -> None:
+    for vm in atom.vms.tolist():
+        if vm not in model.literal:
+            continue
+        bad = [lit for h, lit in model.literal[vm].items() if atom.hosts[h]]
+        if not bad:
+            continue
+        e = model.excess((atom, vm, 0), int(atom.hosts[model.problem.start[vm]]), 1)
+        model.cp.add(cp_model.LinearExpr.sum(bad) <= e)
+        model.count_harm(atom.asked, e, 1)
+
+
+def _flow(model: Model, atom: Flow) -> None:
+    start, left = model.problem.start, atom.limit
+    literals, costs = [], []
+    for vm in np.flatnonzero(model.placement != start).tolist():
+        if vm not in model.literal and in_flow(atom, vm, int(start[vm]), int(model.placement[vm])):
+            left -= int(atom.cost[vm])
+    for vm, row in model.literal.items():
+        home = int(start[vm])
+        for host, lit in row.items():
+            if host != home and atom.cost[vm] and in_flow(atom, vm, home, host):
+                literals.append(lit)
+                costs.append(int(atom.cost[vm]))
+    if literals:
+        model.cp.add(cp_model.LinearExpr.weighted_sum(literals, costs) <= left)
+
+
+def _hinge(model: Model, atom: Hinge) -> None:
+    level = atom.offset.astype(np.int64).copy()
+    for vm, host in enumerate(model.placement.tolist()):
+        if host != ABSENT and vm not in model.literal:
+            level[host] += atom.amount[vm]
+    for h, pairs in model.by_domain(0, model.literal).items():
+        amounts = [int(atom.amount[v]) for v, _ in pairs]
+        most = int(level[h]) + sum(a for a in amounts if a > 0)
+        if most <= 0:
+            continue
+        over = model.cp.new_int_var(0, most, "")
+        model.cp.add(over >= cp_model.LinearExpr.weighted_sum([lit for _, lit in pairs], amounts) + int(level[h]))
+        model.objective[Stage.COST].append((over, atom.weight))
+
+
+def _move_cost(model: Model, atom: MoveCost) -> None:
+    start = model.problem.start
+    for vm, row in model.literal.items():
+        home = int(start[vm])
+        for host, lit in row.items():
+            if host == home:
+                continue
+            cost = atom.vm_weight * int(atom.vm_cost[vm])
+            if atom.route is not None:
+                cost += atom.route_weight * int(atom.route[home, host])
+            if cost:
+                model.objective[Stage.COST].append((lit, cost))
+    if atom.sets is not None and atom.set_weight:
+        _most_moved(model, atom.sets, atom.set_weight)
+
+
+def _most_moved(model: Model, sets: Sets, weight: int) -> None:
+    start = model.problem.start
+    touched = set(_touched(model, sets))
+    gone = (model.placement != start).astype(np.int64)
+    gone[list(model.literal)] = 0
+    settled = np.add.reduceat(np.append(gone[sets.members], 0), sets.indptr[:-1]) if len(sets) else np.zeros(0)
+    settled[np.diff(sets.indptr) == 0] = 0
+    largest = int(max(np.diff(sets.indptr), default=0))
+    most = model.cp.new_int_var(int(settled.max(initial=0)), max(largest, 1), "")
+    for i in sorted(touched):
+        free = [v for v in sets[i].tolist() if v in model.literal]
+        stays = cp_model.LinearExpr.sum([model.literal[v][int(start[v])] for v in free])
+        model.cp.add(most >= int(settled[i]) + len(free) - stays)
+    model.objective[Stage.COST].append((most, weight))
+
+
+LOWER: dict[type, Callable[[Model, Any], None]] = {
+    Linear: _linear,
+    AtMost: _at_most,
+    Apart: _apart,
+    AtLeast: _at_least,
+    Same: _same,
+    Needs: _needs,
+    Leave: _leave,
+    Flow: _flow,
+    Hinge: _hinge,
+    MoveCost: _move_cost,
+}

@@ -1,0 +1,152 @@
+"""A placement that a search changes: its tally, and the tally of everything that could be present on the way to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from optimizer.fleet import ABSENT
+from optimizer.problem.atoms import UNLIMITED, Leave, Linear
+from optimizer.problem.problem import Problem, Stage, stage_of
+from optimizer.problem.rounding import MILLI, harm
+from optimizer.problem.rule import Hardness
+from optimizer.problem.tally import LinearTally, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    from numpy.typing import NDArray
+
+    from optimizer.problem.atoms import Harming
+
+__all__ = ["Violated", "WorkingPlacement", "sizes", "staying"]
+
+
+def sizes(problem: Problem) -> NDArray[np.float64]:
+    """Return float64 [V]: how hard each VM is to place.
+
+    Its share of a mean host, resource by resource, the scarce resources counting far more than the plentiful.
+    """
+    out = np.zeros(problem.vms)
+    for atom in problem.atoms:
+        if not isinstance(atom, Linear) or atom.asked.hardness is Hardness.SHOULD or atom.level:
+            continue
+        limited = atom.limit < UNLIMITED
+        room = float(atom.limit[limited].sum())
+        if room > 0:
+            tightness = min(1.0, float(atom.amount.sum() + atom.base[limited].sum()) / room)
+            out += atom.amount / (room / limited.sum()) * tightness**4
+    return out
+
+
+def staying(problem: Problem, atom: Leave, placement: NDArray[np.int32]) -> list[int]:
+    """Return the VMs that stand, at either end, on a host that they must leave."""
+    here, also = placement[atom.vms], problem.also_at[atom.vms]
+    bad = ((here != ABSENT) & atom.hosts[here]) | ((also != ABSENT) & atom.hosts[also])
+    return [int(v) for v in atom.vms[bad]]
+
+
+COUNTED = (Hardness.MUST, Hardness.SHOULD)
+
+
+class Violated(NamedTuple):
+    """An instance above its limit: member and domain as in `evaluate.Instance`."""
+
+    atom: Harming
+    member: int
+    domain: int
+    excess: int
+    unit: int
+
+
+class WorkingPlacement:
+    """The present placement, changed VM by VM.
+
+    `tally` counts each VM where it is now; `union` counts it at home as well, so what fits there fits before anything
+    has left: such a move depends on no other.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.placement = problem.start.copy()
+        self.tally = Tally(problem)
+        self._union: Tally | None = None
+
+    @property
+    def union(self) -> Tally:
+        """The tally of everywhere that a VM is or was; made when it is first asked for, since many never ask."""
+        if self._union is None:
+            self._union = Tally(self.problem)
+            for vm in np.flatnonzero(self.placement != self.problem.start).tolist():
+                self._union.add(vm, int(self.placement[vm]))
+        return self._union
+
+    def put(self, vm: int, host: int) -> None:
+        """Place a VM on a host, wherever it is now."""
+        home, now = int(self.problem.start[vm]), int(self.placement[vm])
+        if host == now:
+            return
+        if now != home and self._union is not None:
+            self._union.remove(vm, now)
+        if now != home:
+            self.tally.spend(vm, home, now, -1)
+        self.tally.remove(vm, now)
+        self.tally.add(vm, host)
+        if host != home and self._union is not None:
+            self._union.add(vm, host)
+        if host != home:
+            self.tally.spend(vm, home, host)
+        self.placement[vm] = host
+
+    def become(self, placement: NDArray[np.int32]) -> None:
+        """Take over a placement."""
+        for vm in np.flatnonzero(placement != self.placement).tolist():
+            self.put(vm, int(placement[vm]))
+
+    def violated(self) -> Iterator[Violated]:
+        """Yield every violated must and should of the present placement."""
+        for tally, domain, excess in self.tally.excesses():
+            if tally.atom.asked.hardness in COUNTED:
+                if isinstance(tally, LinearTally):
+                    yield Violated(tally.atom, 0, domain, excess, int(tally.atom.unit[domain]))
+                else:
+                    yield Violated(tally.atom, tally.member, domain, excess, 1)
+        for atom in self.problem.atoms:
+            if isinstance(atom, Leave) and atom.asked.hardness in COUNTED:
+                for vm in staying(self.problem, atom, self.placement):
+                    yield Violated(atom, vm, 0, 1, 1)
+
+    def values(self, but_not: Container[tuple[int, int, int]] = ()) -> dict[Stage, int]:
+        """Return what the placement is worth, stage by stage, moves beyond one a VM not counted.
+
+        Parameters
+        ----------
+        but_not
+            Instances, as (id of the atom, member, domain), to leave out.
+        """
+        out: dict[Stage, int] = dict.fromkeys((s for s in self.problem.stages if s is not Stage.PLACEMENT), 0)
+        for v in self.violated():
+            if (id(v.atom), v.member, v.domain) not in but_not:
+                stage, weight = stage_of(v.atom.asked)
+                out[stage] += harm(v.excess, v.unit, weight)
+        out[Stage.MOVING] = int(self.problem.moving[self.placement != self.problem.start].sum())
+        if Stage.PRICED in out:
+            out[Stage.PRICED] += MILLI * out[Stage.MOVING]
+        return out
+
+    def is_no_worse(self) -> bool:
+        """Whether no instance of a must or a guard exceeds what it was at the start."""
+        for tally, domain, excess in self.tally.excesses():
+            if tally.atom.asked.hardness is Hardness.SHOULD:
+                continue
+            if isinstance(tally, LinearTally):
+                if tally.load[domain] > tally.ceiling[domain]:
+                    return False
+            elif excess > tally.allowed(domain):
+                return False
+        return True
+
+    def measure(self) -> tuple[int, ...]:
+        """Return `values` in the order of the stages, to be compared."""
+        return tuple(self.values().values())

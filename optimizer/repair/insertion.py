@@ -1,0 +1,214 @@
+"""Repair at any size: put out as little as has to go, and receive it where there is room.
+
+Evictions come from the bound, so if every evicted VM finds room without pushing another out, value and bound meet and
+the repair is proven minimal. Best-fit decreasing is Johnson's (1973); what it cannot place, `mend` does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.problem.atoms import UNLIMITED, Apart, AtLeast, AtMost, Needs, Same
+from optimizer.problem.rounding import MILLI
+from optimizer.problem.rule import Hardness
+from optimizer.problem.tally import WHOLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from optimizer.bounds.bounds import Bounds
+    from optimizer.bounds.eviction_relaxation import Component
+    from optimizer.problem.working_placement import WorkingPlacement
+
+__all__ = ["Insertion", "evicted", "receive"]
+
+NEAR = 4_096
+"""Hosts around a VM's own that are asked first, in fleets of more than twice as many."""
+
+
+def evicted(bounds: Bounds, jitter: NDArray[np.float64] | None = None) -> list[int]:
+    """Return the VMs that leave in the least eviction, the hardest to place first.
+
+    Where a budget does not suffice for all, those that it pays for; if that could not be told, components come in order
+    of the harm that they repair for what they spend of it.
+
+    Parameters
+    ----------
+    jitter
+        float64 [V]: factors on how hard VMs are to place, to try other orders.
+    """
+    size = bounds.size if jitter is None else bounds.size * jitter
+    chosen: list[tuple[float, float, int]] = []
+    if paid := bounds.affordable:
+        healed = (
+            v
+            for component in bounds.departures.components
+            if _departures_heal(component)
+            for v in component.vms.tolist()
+        )
+        return sorted((v for v in healed if v in paid), key=lambda v: (-float(size[v]), v))
+    for component, eviction in zip(bounds.departures.components, bounds.thrifty, strict=True):
+        if eviction is None or not eviction.vms or not _departures_heal(component):
+            continue
+        spent = 0 if bounds.purse is None else int(bounds.purse[list(eviction.vms)].sum())
+        urgency = -_mended(component) / spent if spent else 0.0
+        chosen.extend((urgency, -float(size[v]), v) for v in eviction.vms)
+    return [vm for _, _, vm in sorted(chosen)]
+
+
+def _departures_heal(component: Component) -> bool:
+    """Whether leaving is all it takes: not so for groups that have to come to a certain place."""
+    return any(row.heals for row in component.rows)
+
+
+def _mended(component: Component) -> float:
+    return float(sum(row.harm(row.excess) for row in component.rows if row.asked.hardness is Hardness.MUST))
+
+
+class Insertion:
+    """Chooses a host for an evicted VM: no new harm first, then by how full the host would be.
+
+    Parameters
+    ----------
+    tight
+        True: the fullest host that still fits (best fit), which keeps large holes for large VMs. False: the host
+        whose fullest resource is least full, which keeps the fleet even.
+    ignored
+        Numbers of set tallies that are not asked whether they want company.
+    """
+
+    def __init__(self, work: WorkingPlacement, *, tight: bool, ignored: Collection[int] = ()) -> None:
+        self.work, self.tight, self.ignored = work, tight, ignored
+        linears = work.tally.linears
+        self.linears = [t for t in linears if t.atom.level == 0 and t.atom.asked.hardness is not Hardness.SHOULD]
+        self.limits = [np.where(t.ceiling < UNLIMITED, np.maximum(t.ceiling, 1), UNLIMITED) for t in self.linears]
+
+    def host_for(self, vm: int, barred: Iterable[int] = ()) -> int | None:
+        """Return the host to put the VM on, where it can go now without waiting if possible; None if nowhere.
+
+        Where groups want company (AtLeast, Same, Needs), a host that mends most of it comes before one without a wait.
+        """
+        barred = list(barred)
+        near = self._near(vm)
+        if near is not WHOLE:
+            _, free = self._open(vm, barred, near)
+            if free.size and not self.is_harmed(vm, host := self._best(vm, free)):
+                return host
+        hosts, free = self._open(vm, barred, WHOLE)
+        return self._best(vm, free if free.size else hosts) if hosts.size else None
+
+    def _near(self, vm: int) -> slice:
+        """Return the hosts to ask first: all, where there are few or the VM's group wants company, wherever it is."""
+        tally, hosts = self.work.tally, self.work.problem.hosts
+        if hosts <= 2 * NEAR or any(isinstance(t.atom, AtLeast | Same | Needs) for t, _ in tally.sets_of.get(vm, ())):
+            return WHOLE
+        first = min(max(0, int(self.work.placement[vm]) - NEAR // 2), hosts - NEAR)
+        return slice(first, first + NEAR)
+
+    def _open(self, vm: int, barred: list[int], among: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the hosts among some that would take the VM without harm, and those of them that need no wait."""
+        first = among.start or 0
+        hosts = np.flatnonzero(self.work.tally.room(vm, among)) + first
+        if barred:
+            hosts = hosts[~np.isin(hosts, barred)]
+        hosts = self._harmless(vm, hosts)
+        return hosts, hosts[self.work.union.room(vm, among)[hosts - first]] if hosts.size else hosts
+
+    def welcomes(self, vm: int, host: int) -> bool:
+        """Whether the VM can go to this host now, and does no harm there."""
+        return self.work.tally.fits(vm, host) and self._harmless(vm, np.array([host])).size > 0
+
+    def _harmless(self, vm: int, hosts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the hosts without new harm of musts; where company can be mended, those where most of it is."""
+        hosts = hosts[self._new_harm(vm, hosts, Hardness.MUST) == 0]
+        company = self._company(vm, hosts, Hardness.MUST)
+        least = float(company.min(initial=0.0))
+        return np.asarray(hosts[company == least])
+
+    def is_harmed(self, vm: int, host: int) -> bool:
+        """Whether the VM's arrival there would add harm of shoulds."""
+        return bool(self._new_harm(vm, np.array([host]), Hardness.SHOULD)[0])
+
+    def _best(self, vm: int, hosts: NDArray[np.int64]) -> int:
+        harm = self._new_harm(vm, hosts, Hardness.SHOULD) + self._company(vm, hosts, Hardness.SHOULD)
+        hosts = hosts[harm == harm.min()]
+        fullness = np.zeros(hosts.size)
+        for tally, limit in zip(self.linears, self.limits, strict=True):
+            if tally.atom.amount[vm]:
+                share = (tally.load[hosts] + tally.atom.amount[vm]) / limit[hosts]
+                fullness = fullness + share if self.tight else np.maximum(fullness, share)
+        return int(hosts[np.argmax(fullness) if self.tight else np.argmin(fullness)])
+
+    def _company(self, vm: int, hosts: NDArray[np.int64], hardness: Hardness) -> NDArray[np.float64]:
+        """Harm that groups would have more (or less) if the VM went there: those whose harm is not of one domain.
+
+        Infinite where a group that belongs together would be more split than at the start, which `room` lets pass.
+        """
+        harm = np.zeros(hosts.size)
+        tally = self.work.tally
+        for tally_set in {t.number: t for t, _ in tally.sets_of.get(vm, ())}.values():
+            atom = tally_set.atom
+            binds = isinstance(atom, Same) and atom.asked.hardness is not Hardness.SHOULD and hardness is Hardness.MUST
+            counts = isinstance(atom, AtLeast | Same | Needs) and atom.asked.hardness is hardness
+            if (not binds and not counts) or tally_set.number in self.ignored:
+                continue
+            excess = tally.excess_in(tally_set, vm)[self.work.problem.domain[atom.level][hosts]]
+            if counts:
+                harm += MILLI * atom.asked.weight * (excess - tally_set.excess().get(0, 0))
+            if binds:
+                harm[excess > tally_set.allowed(0)] = np.inf
+        return harm
+
+    def _new_harm(self, vm: int, hosts: NDArray[np.int64], hardness: Hardness) -> NDArray[np.float64]:
+        """Harm that an arrival would add, roughly: exact where it is none, which is what is looked for.
+
+        A broken host that gave VMs away is no worse than at the start when others come; it is harmed all the same.
+        """
+        problem = self.work.problem
+        harm = np.zeros(hosts.size)
+        for tally in self.work.tally.linears:
+            amount = int(tally.atom.amount[vm])
+            if amount and tally.atom.asked.hardness is hardness:
+                d = problem.domain[tally.atom.level][hosts]
+                over = np.clip(tally.load[d] + amount - tally.atom.limit[d], 0, amount)
+                harm += tally.atom.asked.weight * np.ceil(MILLI * over / tally.atom.unit[d])
+        for tally_set, side in self.work.tally.sets_of.get(vm, ()):
+            atom = tally_set.atom
+            if atom.asked.hardness is hardness and isinstance(atom, AtMost | Apart):
+                d = problem.domain[atom.level][hosts]
+                crowded = self._crowded(atom, tally_set.member, tally_set.count, side)
+                harm += MILLI * atom.asked.weight * np.isin(d, crowded)
+        return harm
+
+    @staticmethod
+    def _crowded(
+        atom: AtMost | Apart, member: int, count: tuple[Mapping[int, int], Mapping[int, int]], side: int
+    ) -> list[int]:
+        if isinstance(atom, AtMost):
+            return [d for d, n in count[0].items() if n >= int(atom.k[member])]
+        return list(count[1 - side])
+
+
+def receive(work: WorkingPlacement, vms: Iterable[int], *, tight: bool, stop: Callable[[], bool]) -> list[int]:
+    """Place VMs one by one, in order; return those that found no room.
+
+    A VM that would only carry the harm of a should from one host to another stays at home.
+    """
+    reception = Insertion(work, tight=tight)
+    waiting = []
+    for vm in vms:
+        host = None if stop() else reception.host_for(vm)
+        if host is None:
+            waiting.append(vm)
+        elif reception.is_harmed(vm, host):
+            home, before = int(work.placement[vm]), work.measure()
+            work.put(vm, host)
+            if work.measure() >= before:
+                work.put(vm, home)
+        else:
+            work.put(vm, host)
+    return waiting

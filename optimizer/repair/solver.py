@@ -1,0 +1,252 @@
+"""The door to the solvers: repair at any size, CP-SAT on the whole where it is small enough, bounds for both."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.bounds.bounds import Bounds
+from optimizer.bounds.eviction_relaxation import EvictionRelaxation
+from optimizer.bounds.refutation import refuted_bound
+from optimizer.cp.model import Ended, Model, StageEnd, complete_candidates
+from optimizer.plan import Part, Proof
+from optimizer.problem.problem import Problem, Stage
+from optimizer.problem.rounding import MILLI
+from optimizer.problem.working_placement import WorkingPlacement, sizes
+from optimizer.repair.insertion import evicted, receive
+from optimizer.repair.neighbourhood_search import NeighbourhoodSearch
+from optimizer.repair.ruin_and_recreate import recreate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from optimizer.limits import Deadline, Limits
+
+__all__ = ["Exact", "Method", "Solver", "Values"]
+
+WHOLE = 20_000
+"""Literals up to which the complete model is tried: trials close it in seconds at this size."""
+
+STARTS = 12
+"""Orders in which the evicted are received, at most."""
+
+PAID_STARTS = 4
+"""Orders at most where budgets say who leaves: what is left is what they do not pay for, in any order."""
+
+SPREAD = 0.5
+"""Standard deviation of the logarithm of the factors by which later starts misjudge how hard VMs are to place."""
+
+STARTS_SHARE = 0.3
+"""Share of the time left that those after the first may take."""
+
+SEARCH_SHARE = 0.95
+"""Share of the time that may be searched; the rest is for the proof of what was found."""
+
+RECREATE_SHARE = 0.5
+"""Share of the time left that taking back and mending anew may take."""
+
+TRIM_SHARE = 0.25
+"""Share of the time left that may go into taking back moves beyond the bound."""
+
+REFUTE_SHARE = 0.9
+"""Share of the time left that raising the bound on moves by refutation may take."""
+
+MEND_SHARE = 0.75
+"""Share of the time left that mending may take while a refutation runs beside it: the rest is for that to end."""
+
+Values = dict[Stage, int]
+
+
+class Method(Enum):
+    """Which solver answers: as the size says, the complete model alone, or repair alone."""
+
+    AUTO = "auto"
+    EXACT = "exact"
+    REPAIR = "repair"
+
+
+@dataclass(frozen=True)
+class Exact:
+    """An answer of the complete model: `placement` is None where nothing (more) was found.
+
+    `bounds` hold for every placement that was not excluded, stage by stage, given the values of the stages before;
+    `closed` where each met its value; `exhausted` where there is none left at all.
+    """
+
+    placement: NDArray[np.int32] | None
+    bounds: Values
+    values: Values
+    closed: bool
+    exhausted: bool
+
+
+class Solver:
+    """One problem, its bounds, and the ways to search it.
+
+    All of them only ever return placements that are no worse than the start in any instance of a must or a guard.
+    """
+
+    def __init__(self, problem: Problem, limits: Limits, deadline: Deadline) -> None:
+        self.problem, self.limits = problem, limits
+        self.deadline = deadline.part(SEARCH_SHARE)
+        self.bounds = Bounds(
+            EvictionRelaxation(problem), sizes(problem), deadline.over, limits.seed, self.deadline.wall, limits.gap
+        )
+        self._known_refuted: int | None = None
+        self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
+
+    @cached_property
+    def literals(self) -> int:
+        """Size of the complete model."""
+        which, rows = self.problem.enter_class
+        return int(rows.sum(axis=1)[which[self.problem.movable]].sum())
+
+    @property
+    def small(self) -> bool:
+        """Whether the complete model is worth trying."""
+        return self.literals <= WHOLE
+
+    # -- repair --------------------------------------------------------------------------------------------------
+
+    def repair(self, acceptable: Callable[[NDArray[np.int32]], bool] = lambda _: True) -> NDArray[np.int32]:
+        """Evict the least, receive it, mend what is left, and take back what was not needed.
+
+        Parameters
+        ----------
+        acceptable
+            Whether a placement can be carried out; what reception does always can, one VM after the other.
+        """
+        return self._improved(self._best_of_starts(acceptable), acceptable)
+
+    def mend_seams(self, work: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
+        """Go on from a placement whose parts were found one by one: mend what none of them could, over all hosts."""
+        mender = NeighbourhoodSearch(work, self.bounds, self.limits, self.deadline, acceptable)
+        mender.by_company()
+        mender.by_chains()
+        return self._improved(work, acceptable)
+
+    def _improved(self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
+        with self._refuting(best.values()) as beside:
+            return self._mended(best, acceptable, self.deadline.part(MEND_SHARE if beside else 1.0))
+
+    def _mended(
+        self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool], deadline: Deadline
+    ) -> NDArray[np.int32]:
+        mender = NeighbourhoodSearch(best, self.bounds, self.limits, deadline, acceptable)
+        mender.by_search()
+        if self.bounds.affordable:  # who leaves was chosen for what it mends: fewer moves would mend less
+            return best.placement
+        mender.deadline = deadline.part(TRIM_SHARE)
+        mender.trim(rounds=12)
+        recreate(best, self.bounds, self.limits, deadline.part(RECREATE_SHARE), acceptable, rounds=150)
+        mender.deadline = deadline
+        mender.trim(rounds=6)
+        return best.placement
+
+    @contextmanager
+    def _refuting(self, values: Values) -> Iterator[bool]:
+        """Raise the bound on moves beside mending, where a second worker is to be had and work is not what counts."""
+        lone = self.limits.workers < 2 or self.limits.deterministic
+        if lone or self.small or Stage.PRICED in values or self.bounds.met(values) or self.bounds.affordable:
+            yield False
+            return
+        with ThreadPoolExecutor(1) as beside:
+            found = beside.submit(self.refuted, values)
+            yield True
+            found.result()
+
+    def refuted(self, values: Values) -> int:
+        """Return how many VMs have to be displaced at least until nothing is broken; 0: not known.
+
+        Parameters
+        ----------
+        values
+            What a plan reached: what is no less than that need not be refuted.
+        """
+        if self._known_refuted is None:
+            clean = not any(v for s, v in values.items() if s is not Stage.MOVING)
+            most = values[Stage.MOVING] if clean else self.problem.vms
+            self._known_refuted = refuted_bound(self.bounds, most, self.deadline.part(REFUTE_SHARE))
+        return self._known_refuted
+
+    def _best_of_starts(self, acceptable: Callable[[NDArray[np.int32]], bool]) -> WorkingPlacement:
+        """Receive and mend by chains, in a few orders where the first leaves something to be wished for."""
+        work = WorkingPlacement(self.problem)
+        best: tuple[tuple[int, ...], NDArray[np.int32]] | None = None
+        deadline = self.deadline.part(STARTS_SHARE)
+        random = np.random.default_rng(self.limits.seed)
+        for start in range(STARTS):
+            work.become(self.problem.start)
+            jitter = np.exp(random.normal(0.0, SPREAD, self.problem.vms)) if start > 1 else None
+            receive(work, evicted(self.bounds, jitter), tight=start > 0, stop=self.deadline.over)
+            limits = replace(self.limits, seed=self.limits.seed + start)
+            mender = NeighbourhoodSearch(
+                work, self.bounds, limits, deadline if best else self.deadline, acceptable, jitter
+            )
+            mender.by_company()
+            mender.by_chains()
+            measure = work.measure()
+            if best is None or measure < best[0]:
+                best = measure, work.placement.copy()
+            last = start + 1 >= PAID_STARTS and self.bounds.affordable
+            if last or self.bounds.met(work.values()) or deadline.over():
+                break
+        assert best is not None
+        work.become(best[1])
+        return work
+
+    # -- the whole -----------------------------------------------------------------------------------------------
+
+    def exact(
+        self,
+        start_from: NDArray[np.int32],
+        excluded: Sequence[NDArray[np.int32]] = (),
+        caps: Mapping[Stage, int] | None = None,
+    ) -> Exact:
+        """Solve the complete model, with `excluded` placements left out and stages held within `caps`."""
+        candidates = complete_candidates(self.problem)
+        if not candidates and excluded:
+            return Exact(None, {}, {}, closed=False, exhausted=True)
+        model = Model(self.problem, start_from, candidates)
+        for placement in excluded:
+            model.forbid(placement)
+        work = WorkingPlacement(self.problem)
+        work.become(start_from)
+        offset = work.values(but_not=model.covered) | {Stage.MOVING: 0}
+        if Stage.PRICED in offset:
+            offset[Stage.PRICED] -= MILLI * work.values()[Stage.MOVING]
+        for stage, most in (caps or {}).items():
+            model.cap(stage, most - offset[stage])
+        found, ends = model.run(
+            self.stages,
+            work=self.limits.seconds,
+            deadline=self.deadline,
+            seed=self.limits.seed,
+            workers=self.limits.workers,
+        )
+        return _exact(found, ends, offset)
+
+
+def _exact(placement: NDArray[np.int32] | None, ends: Sequence[StageEnd], offset: Values) -> Exact:
+    found = [e for e in ends if e.ended in (Ended.OPTIMAL, Ended.FEASIBLE)]
+    return Exact(
+        placement=placement,
+        bounds={e.stage: e.bound + offset[e.stage] for e in found},
+        values={e.stage: e.value + offset[e.stage] for e in found},
+        closed=bool(ends) and all(e.ended is Ended.OPTIMAL for e in ends),
+        exhausted=bool(ends) and ends[0].ended is Ended.INFEASIBLE,
+    )
+
+
+def whole_proof(problem: Problem, stage: Stage, bound: int, by: str = "whole model") -> Proof:
+    """Return the proof that rests on the complete model: one part that is everything."""
+    vms = tuple(problem.vm_ids[v] for v in np.flatnonzero(problem.movable).tolist())
+    return Proof(stage.value, bound, (Part(problem.host_ids, vms, bound, by),))

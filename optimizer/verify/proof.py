@@ -1,0 +1,316 @@
+"""The proof of a plan, computed again part by part, by arithmetic of its own.
+
+What cannot be computed again (a complete model that is too large, say) is told in a note; it is never passed over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from math import ceil
+from typing import TYPE_CHECKING, TypeGuard
+
+from optimizer.problem.atoms import UNLIMITED, AtMost, Linear
+from optimizer.problem.problem import Stage
+from optimizer.problem.rounding import MILLI
+from optimizer.problem.rule import Hardness
+from optimizer.verify.proof_component import Component, least_harm_within
+from optimizer.verify.proof_rows import Relaxed
+from optimizer.verify.proof_whole import judge_whole
+from optimizer.verify.verdict import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from optimizer.plan import Part, Plan, Proof
+    from optimizer.problem.atoms import Atom
+    from optimizer.problem.problem import Problem
+
+__all__ = ["Proofs", "judge_proofs"]
+
+HARDNESS = {Stage.HARM.value: Hardness.MUST, Stage.SHOULD_HARM.value: Hardness.SHOULD}
+
+ABOUT_ALL = ("whole model", "no order", "refuted", "room")
+"""Arguments about every host."""
+
+KINDS = (*ABOUT_ALL, "own minimum", "irreducible", "budget", "pigeonhole")
+"""Arguments that can be followed."""
+
+
+@dataclass
+class Proofs:
+    """What the proofs came to."""
+
+    findings: list[Finding] = field(default_factory=list)
+    recomputed: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def judge_proofs(problem: Problem, plan: Plan, values: Mapping[str, int]) -> Proofs:
+    """Compute every part of every proof again.
+
+    Parameters
+    ----------
+    values
+        The value of each stage at the plan's end, as computed again.
+    """
+    out = Proofs()
+    proofs = {proof.stage: proof for proof in plan.proof}
+    for stage in plan.objective:
+        proof = proofs.get(stage.stage)
+        if proof is None and stage.bound > 0:
+            where = f"objective[{stage.stage}].bound"
+            out.findings.append(Finding("proof_missing", where, f"nothing in the plan proves {stage.bound}"))
+        if proof is not None and proof.bound != stage.bound:
+            where = f"proof[{stage.stage}].bound"
+            out.findings.append(
+                Finding("proof_bound", where, f"proves {proof.bound}, the objective says {stage.bound}")
+            )
+    judge = _Judge(problem, values)
+    for proof in plan.proof:
+        found = [*_malformed(problem, proof)] or [*judge.judge(proof)]
+        out.findings.extend(found)
+        if not found and proof.stage not in judge.open:
+            out.recomputed[f"bound:{proof.stage}"] = proof.bound
+    out.notes.extend(judge.open.values())
+    return out
+
+
+def _malformed(problem: Problem, proof: Proof) -> Iterator[Finding]:
+    where = f"proof[{proof.stage}]"
+    vms, hosts = {name: v for v, name in enumerate(problem.vm_ids)}, set(problem.host_ids)
+    named = Counter(v for part in proof.parts for v in part.vms)
+    unknown = {*(named.keys() - vms.keys()), *({h for part in proof.parts for h in part.hosts} - hosts)}
+    for name in sorted(unknown):
+        yield Finding("proof_unknown", where, f"the fleet has no {name}")
+    for name, times in sorted(named.items()):
+        if times > 1:
+            yield Finding("proof_overlap", where, f"{name} is in {times} parts: their minima do not add up")
+    kinds = {part.by.partition(":")[0] for part in proof.parts}
+    if len(kinds) > 1:
+        yield Finding("proof_kind", where, f"different arguments do not add up: {', '.join(sorted(kinds))}")
+    for i, part in enumerate(proof.parts):
+        if part.by.partition(":")[0] in KINDS and not unknown and set(part.hosts) != _hosts_of(problem, part, vms):
+            yield _part(
+                proof, i, f"{', '.join(part.hosts) or 'no host'}: these are not the hosts that its VMs stand on"
+            )
+    if proof.bound > 0 and not proof.parts:
+        yield Finding("proof_sum", where, "no part proves anything")
+
+
+def _hosts_of(problem: Problem, part: Part, number: Mapping[str, int]) -> set[str]:
+    """Return the hosts that a part has to name: those of its VMs, or all where the argument is about all.
+
+    Parameters
+    ----------
+    number
+        The VMs by name.
+    """
+    kind = part.by.partition(":")[0]
+    if kind in ABOUT_ALL:
+        return set(problem.host_ids)
+    return {problem.host_ids[problem.start[number[name]]] for name in part.vms}
+
+
+class _Judge:
+    """One problem, and the values that a plan for it reached."""
+
+    def __init__(self, problem: Problem, values: Mapping[str, int]) -> None:
+        self.problem, self.values = problem, values
+        self.open: dict[str, str] = {}
+        self.number = {name: v for v, name in enumerate(problem.vm_ids)}
+
+    @cached_property
+    def relaxed(self) -> Relaxed:
+        """The departures relaxation of the problem."""
+        return Relaxed(self.problem)
+
+    def judge(self, proof: Proof) -> Iterator[Finding]:
+        """Yield the parts that do not hold."""
+        ways: dict[str, Callable[[Proof], Iterator[Finding]]] = {
+            "own minimum": self._own_minimum,
+            "irreducible": self._irreducible,
+            "room": self._room,
+            "pigeonhole": self._pigeonhole,
+            "budget": self._budget,
+            "whole model": self._whole,
+            "no order": self._whole,
+            "refuted": self._whole,
+        }
+        for kind in {part.by.partition(":")[0] for part in proof.parts}:
+            if kind not in ways:
+                yield Finding("proof_kind", f"proof[{proof.stage}]", f"{kind} is no argument that can be followed")
+            else:
+                yield from ways[kind](proof)
+
+    def _component(self, part: Part, cost: NDArray[np.int64]) -> Component:
+        return Component(self.relaxed.within(self.number[name] for name in part.vms), cost)
+
+    # -- components ------------------------------------------------------------------------------------------------
+
+    def _own_minimum(self, proof: Proof) -> Iterator[Finding]:
+        kept = next((s for s in HARDNESS if self.values.get(s, 0) > 0), None)
+        cost = self.problem.moving
+        if proof.stage == Stage.MOVING.value and kept is not None:
+            yield from self._curves(proof, cost, HARDNESS[kept])
+            curves = [p.curve or ((0, 0),) for p in proof.parts]
+            if proof.bound > 0 and least_harm_within(curves, proof.bound - 1) <= self.values[kept]:
+                yield _sum(proof, f"less than {proof.bound} may be enough for a {kept} of {self.values[kept]}")
+            return
+        if proof.stage not in (Stage.MOVING.value, Stage.PRICED.value):
+            yield Finding("proof_kind", f"proof[{proof.stage}]", "own minima of moves bound no harm")
+            return
+        loose = self._loose(Hardness.SHOULD, priced=True) if proof.stage == Stage.PRICED.value else 0
+        for i, part in enumerate(proof.parts):
+            component = self._component(part, cost)
+            if not part.vms:
+                loose -= part.at_least
+                holds = loose >= 0
+            elif proof.stage == Stage.MOVING.value:
+                holds = component.costs_at_least(part.at_least)
+            else:
+                holds = component.priced_at_least(part.at_least, clean=kept is None)
+            if not holds:
+                yield _part(proof, i, f"{', '.join(part.hosts)}: {part.at_least} is more than its rows ask for")
+        yield from _adds_up(proof)
+
+    def _curves(self, proof: Proof, cost: NDArray[np.int64], hardness: Hardness) -> Iterator[Finding]:
+        """Each entry holds up to the cost of the next: with one less to spend, no less harm."""
+        loose = self._loose(hardness)
+        for i, part in enumerate(proof.parts):
+            component = self._component(part, cost)
+            points = part.curve or ((0, 0),)
+            if not part.vms:
+                loose -= points[0][1]
+                if loose < 0 or len(points) > 1:
+                    yield _part(proof, i, "more harm than the instances keep of which no VM can leave")
+                continue
+            musts = Component(component.of(Hardness.MUST) if hardness is Hardness.SHOULD else (), cost)
+            holds = musts.costs_at_least(points[0][0])
+            for (at, kept), following in zip(points, [*points[1:], None], strict=True):
+                budget = following[0] - 1 if following is not None else None
+                rising = following is None or (following[0] > at and following[1] < kept)
+                holds = holds and rising and component.keeps_at_least(kept, hardness, budget)
+            if not holds:
+                yield _part(proof, i, f"{', '.join(part.hosts)}: the curve promises more harm than has to remain")
+
+    def _loose(self, hardness: Hardness, *, priced: bool = False) -> int:
+        """Return the harm of instances of which no VM can leave: parts that name no VM share it."""
+        rows = Component([r for r in self.relaxed.rows if not r.vms], self.problem.moving).of(hardness, priced=priced)
+        return sum(r.harm(r.stuck) for r in rows)
+
+    def _irreducible(self, proof: Proof) -> Iterator[Finding]:
+        hardness = HARDNESS.get(proof.stage)
+        if hardness is None:
+            yield Finding("proof_kind", f"proof[{proof.stage}]", "what is irreducible is harm")
+            return
+        loose = self._loose(hardness)
+        for i, part in enumerate(proof.parts):
+            rows = self._component(part, self.problem.moving).of(hardness)
+            least = sum(r.harm(r.stuck) for r in rows) if part.vms else loose
+            if not part.vms:
+                loose -= part.at_least
+            if part.at_least > least:
+                yield _part(proof, i, f"{part.at_least} remains at least, it says; {least} does")
+        yield from _adds_up(proof)
+
+    def _budget(self, proof: Proof) -> Iterator[Finding]:
+        """Any budget that every move counts in will do."""
+        flows = [f for f in self.problem.flows if f.vms is None and f.sources is None and f.targets is None]
+        curves = [p.curve or ((0, 0),) for p in proof.parts]
+        doubts: list[Finding] = [_sum(proof, "no budget counts every move")]
+        for flow in flows:
+            doubts = [*self._curves(proof, flow.cost, Hardness.MUST)]
+            if least_harm_within(curves, flow.limit) < proof.bound:
+                doubts.append(_sum(proof, f"{flow.subject}: the budget leaves less than {proof.bound}"))
+            if not doubts:
+                break
+        yield from doubts
+
+    # -- room ------------------------------------------------------------------------------------------------------
+
+    def _room(self, proof: Proof) -> Iterator[Finding]:
+        """Load beyond the limits of all hosts together stays on some of them; cheapest where the unit is largest."""
+        least: dict[str, list[int]] = defaultdict(list)
+        for number, atom in enumerate(self.problem.atoms):
+            if isinstance(atom, Linear) and atom.asked.hardness is Hardness.MUST and (atom.limit < UNLIMITED).all():
+                least[atom.resource].append(self._overflow(number, atom))
+        for found in least.values():
+            found.sort()
+        for i, part in sorted(enumerate(proof.parts), key=lambda p: -p[1].at_least):
+            known = least[part.by.partition(":")[2].strip()]
+            true = known.pop() if known else 0
+            if part.at_least > true or proof.stage != Stage.HARM.value:
+                yield _part(proof, i, f"{part.at_least} cannot be housed, it says; {true} cannot")
+        yield from _adds_up(proof)
+
+    def _overflow(self, number: int, atom: Linear) -> int:
+        load = self.relaxed.loads[number]
+        over = int(load.sum()) - int(atom.limit.sum())
+        kept = Fraction(0)
+        for d in sorted(range(load.size), key=lambda d: -int(atom.unit[d])):
+            here = max(0, min(over, int(load[d]) - int(atom.limit[d])))
+            kept += Fraction(MILLI * atom.asked.weight * here, int(atom.unit[d]))
+            over -= here
+        return ceil(kept)
+
+    # -- sets --------------------------------------------------------------------------------------------------------
+
+    def _pigeonhole(self, proof: Proof) -> Iterator[Finding]:
+        """Of n placed VMs, at most k in each of D domains, n - k x D are too many wherever they are."""
+        named = Counter(part.by for part in proof.parts)
+        for i, part in enumerate(proof.parts):
+            rule = part.by.partition(":")[2].strip()
+            least = sum(self._crowd(a, proof.stage) for a in self.problem.atoms if _is_crowd(a, rule))
+            if part.at_least > least or named[part.by] > 1:
+                yield _part(proof, i, f"{part.at_least} remains at least, it says; {least} does")
+        yield from _adds_up(proof)
+
+    def _crowd(self, atom: AtMost, stage: str) -> int:
+        hardness = atom.asked.hardness
+        if atom.asked.price is not None or HARDNESS.get(stage) is not hardness:
+            return 0
+        domains = len(self.problem.domain_ids[atom.level])
+        placed = [sum(1 for v in atom.sets[i].tolist() if self.problem.start[v] >= 0) for i in range(len(atom.sets))]
+        return sum(
+            MILLI * atom.asked.weight * max(0, n - int(k) * domains) for n, k in zip(placed, atom.k, strict=True)
+        )
+
+    # -- the complete model ----------------------------------------------------------------------------------------
+
+    def _whole(self, proof: Proof) -> Iterator[Finding]:
+        orders = any(part.by == "no order" for part in proof.parts)
+        if [part.at_least for part in proof.parts] != [proof.bound]:
+            yield _sum(proof, "one part about all VMs proves the bound, no more and no less")
+            return
+        if set(proof.parts[0].vms) != {name for v, name in enumerate(self.problem.vm_ids) if self.problem.movable[v]}:
+            yield _part(proof, 0, "it is about all VMs that may move, and names others")
+            return
+        refuted = judge_whole(self.problem, self.relaxed, Stage(proof.stage), proof.bound, self.values, orders=orders)
+        if isinstance(refuted, str):
+            self.open[proof.stage] = f"proof[{proof.stage}]: not recomputed: {refuted}"
+        elif not refuted:
+            yield _part(proof, 0, f"there is a plan that comes to less than {proof.bound}")
+
+
+def _is_crowd(atom: Atom, rule: str) -> TypeGuard[AtMost]:
+    return isinstance(atom, AtMost) and atom.asked.rule == rule
+
+
+def _part(proof: Proof, number: int, message: str) -> Finding:
+    return Finding("proof_part", f"proof[{proof.stage}].parts[{number}]", message)
+
+
+def _sum(proof: Proof, message: str) -> Finding:
+    return Finding("proof_sum", f"proof[{proof.stage}].bound", message)
+
+
+def _adds_up(proof: Proof) -> Iterator[Finding]:
+    total = sum(part.at_least for part in proof.parts)
+    if total != proof.bound:
+        yield _sum(proof, f"says {proof.bound}, its parts add up to {total}")

@@ -1,0 +1,55 @@
+"""Judge a plan again, knowing nothing of how it was made.
+
+Every state that carrying it out can reach, every word that it says of itself, every part of its proof. Of this house
+it uses the fleet, the rules (their `check`, and the atoms that `build` makes of them) and arithmetic of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optimizer.problem.problem import build
+from optimizer.verify.claims import judge_claims
+from optimizer.verify.effect import Effect
+from optimizer.verify.form import judge_batches, judge_identity, judge_moves, read_moves
+from optimizer.verify.proof import judge_proofs
+from optimizer.verify.states import judge_states
+from optimizer.verify.verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Plan
+    from optimizer.policy import Policy
+
+__all__ = ["Finding", "Verdict", "verify"]
+
+
+def verify(fleet: Fleet, policy: Policy, plan: Plan, *, now: datetime | None = None) -> Verdict:
+    """Return everything that is wrong with a plan for this fleet under this policy.
+
+    Parameters
+    ----------
+    now
+        When the plan is to be used; without it, its expiry is checked for consistency only.
+    """
+    findings = list(judge_identity(fleet, policy, plan, now))
+    script = read_moves(fleet, plan)
+    findings += script.findings
+    if not script.readable:
+        return Verdict(tuple(findings), {}, ("the moves cannot be followed, so nothing else was judged",))
+    findings += judge_moves(fleet, plan, script)
+    findings += judge_batches(fleet, policy, plan, script)
+    if not script.connected:
+        return Verdict(tuple(findings), {}, ("the moves do not follow from one another: states were not judged",))
+    problem = build(fleet, policy.rules, policy.least)
+    effect = Effect.of(fleet, policy, script.in_order)
+    states = judge_states(fleet, policy, problem, script, effect)
+    claims = judge_claims(fleet, policy, problem, plan, script, effect)
+    proofs = judge_proofs(problem, plan, claims.recomputed)
+    return Verdict(
+        tuple([*findings, *states.findings, *claims.findings, *proofs.findings]),
+        {**claims.recomputed, **proofs.recomputed},
+        (*states.notes, *claims.notes, *proofs.notes),
+    )

@@ -1,0 +1,51 @@
+"""Curves without a model against those that a model makes, over the components of random problems."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+
+from optimizer.bounds.component_model import ComponentModel, curve
+from optimizer.bounds.eviction_relaxation import Component, EvictionRelaxation
+from optimizer.bounds.subsets import MOST_VMS, best_departures, best_subsets
+from optimizer.problem.rule import Hardness
+from tests.problem.random_problems import random_problem
+
+KINDS = ("linear", "at_most", "apart", "at_least", "same", "needs", "leave")
+
+
+def test_it_is_the_curve_of_the_model() -> None:
+    said = {True: 0, False: 0}
+    for seed in range(600):
+        rng = Random(seed)
+        problem = random_problem(rng, kinds=rng.sample(KINDS, 3))
+        for component in EvictionRelaxation(problem).components:
+            for hardness in (Hardness.MUST, Hardness.SHOULD):
+                points = best_subsets(component, problem.moving, hardness) if component.of(hardness) else None
+                said[points is not None] += 1
+                assert points is None or points == curve(component, problem.moving, hardness), seed
+    assert said[True] >= 400, "it has something to say of small ones"
+
+
+def test_the_best_departures_are_those_of_the_model() -> None:
+    """Value for value; which of several equal sets it is may differ."""
+    said = 0
+    for seed in range(300):
+        rng = Random(seed)
+        problem = random_problem(rng, kinds=rng.sample(KINDS, 3))
+        size = np.array([rng.random() for _ in range(problem.vms)])
+        for component in EvictionRelaxation(problem).components:
+            found = best_departures(component, problem.moving, size)
+            expected = ComponentModel(component, problem.moving).lexicographic(size, 0)
+            if found is not None and expected is not None:
+                said += 1
+                assert (found.harms, found.cost, found.exact) == (expected.harms, expected.cost, expected.exact), seed
+                assert sum(size[list(found.vms)]) <= sum(size[list(expected.vms)]) + 0.01, seed
+    assert said >= 100
+
+
+def test_many_vms_are_left_to_a_model() -> None:
+    problem = random_problem(Random(0), kinds=["linear"])
+    many = Component(EvictionRelaxation(problem).rows, np.arange(MOST_VMS + 1))
+    assert best_subsets(many, np.ones(MOST_VMS + 1, np.int64), Hardness.MUST) is None
