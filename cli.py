@@ -1,58 +1,14 @@
-"""The command line: parse, call the engine, print. No logic; each command has its file under `commands/`."""
+"""The command line: where the program starts. What is interrupted while it loads ends as what is interrupted later."""
 
-import click
+import sys
 
-from commands import (
-    apply,
-    bench,
-    check,
-    explain,
-    generate,
-    importing,
-    plan,
-    roadef,
-    rules,
-    schema,
-    show,
-    verify,
-)
-from commands.boundary import Remora, print_version
+try:
+    from commands.group import remora
+except KeyboardInterrupt:
+    print("remora: interrupted", file=sys.stderr)
+    sys.exit(130)
 
 __all__ = ["main", "remora"]
-
-
-@click.group(
-    cls=Remora,
-    invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-)
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Print it.")
-@click.pass_context
-def remora(context: click.Context) -> None:
-    """Keep a fleet of virtual machines well placed, with the fewest live migrations there can be, proven.
-
-    Exit codes: 0 nothing wrong, 1 something needs attention, 2 the input or the command line is wrong (nothing was
-    written), 3 no plan in time, 4 stopped by a safety, 130 interrupted.
-    """
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
-
-
-for _command in (
-    plan.command,
-    check.command,
-    verify.command,
-    apply.command,
-    explain.command,
-    show.command,
-    importing.command,
-    generate.command,
-    rules.command,
-    schema.command,
-    roadef.command,
-    bench.command,
-):
-    remora.add_command(_command)
 
 
 def main() -> None:

@@ -2,10 +2,11 @@
 
 =====  ======================================================
 0      done, nothing wrong
-1      done, and something needs attention; or a fault in Remora itself, which says so
+1      done, and something needs attention
 2      the input or the command line is wrong; nothing was written
 3      no plan in time
 4      stopped by a safety
+70     an internal error: a fault in Remora itself, which says so; or out of memory
 130    interrupted
 =====  ======================================================
 
@@ -15,7 +16,9 @@ With ``--json`` an end without an answer is one JSON document too: ``{"error": {
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from enum import IntEnum
 from itertools import takewhile
 from pathlib import Path
@@ -39,6 +42,7 @@ class Exit(IntEnum):
     INPUT = 2
     NO_PLAN_IN_TIME = 3
     STOPPED = 4
+    INTERNAL = 70
     INTERRUPTED = 130
 
 
@@ -56,7 +60,7 @@ class Remora(click.Group):
         words = args[0] if args else extra.get("args")
         as_json = asks_for_json(sys.argv[1:] if words is None else words)
         try:
-            code = _run(lambda: super(Remora, self).main(*args, **extra), as_json)
+            code = _run(lambda: super(Remora, self).main(*args, **extra), as_json, _note_interrupts())
             code = _flush(code)
         except KeyboardInterrupt:
             code = Exit.INTERRUPTED
@@ -69,7 +73,24 @@ def asks_for_json(words: Sequence[str]) -> bool:
     return "--json" in options
 
 
-def _run(run: Any, as_json: bool) -> int:
+def _note_interrupts() -> threading.Event:
+    """Return an event that is set by a Ctrl-C, beside the usual `KeyboardInterrupt`.
+
+    A library that is being loaded may turn that into an error of its own ("failed to import"), so it is noted too.
+    """
+    interrupted = threading.Event()
+    here = threading.current_thread() is threading.main_thread()
+    if here and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+
+        def handler(_signal: int, _frame: object) -> None:
+            interrupted.set()
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGINT, handler)
+    return interrupted
+
+
+def _run(run: Any, as_json: bool, interrupted: threading.Event) -> int:
     """Turn every error into its line and its code."""
     try:
         return int(run() or Exit.DONE)
@@ -77,6 +98,8 @@ def _run(run: Any, as_json: bool) -> int:
         return Exit.ATTENTION
     except (Exception, KeyboardInterrupt) as error:
         text, code, facts = _meaning(error)
+        if code == Exit.INTERNAL and interrupted.is_set():
+            text, code, facts = _meaning(KeyboardInterrupt())
         complain(text)
         if as_json:
             _complain_in_json(text, code, facts)
@@ -97,12 +120,12 @@ def _meaning(error: BaseException) -> tuple[str, int, dict[str, object]]:
             return _usage(error), Exit.INPUT, {}
         case MemoryError():
             text = "out of memory: a smaller fleet, or a machine with more of it, would help"
-            return text, Exit.ATTENTION, {}
+            return text, Exit.INTERNAL, {}
         case OSError():
             place = f"{error.filename}: " if error.filename else ""
             return f"{place}{error.strerror or error}", Exit.INPUT, {}
         case _:
-            return _internal(error), Exit.ATTENTION, {}
+            return _internal(error), Exit.INTERNAL, {}
 
 
 def _complain_in_json(text: str, code: int, facts: dict[str, object]) -> None:
@@ -146,8 +169,8 @@ def _internal(error: BaseException) -> str:
         at = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
     what = " ".join(str(error).split())[:200]
     return (
-        f"internal error: {type(error).__name__}: {what}{at}; this is a fault in Remora: please report it with the "
-        "command line and, if they may be shared, the input files"
+        f"internal error: {type(error).__name__}: {what}{at}; this is a fault in Remora: please report it as an issue, "
+        "with this line, the command line and, if they may be shared, the input files"
     )
 
 

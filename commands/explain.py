@@ -52,6 +52,7 @@ def command(
     Where several things have one name, vm:NAME, host:NAME, move:NAME or plan:NAME settles it.
     """
     from optimizer.pipeline import check
+    from optimizer.problem.exactness import check_exact
     from optimizer.problem.problem import build
     from optimizer.report.explain import Case
     from optimizer.report.subject import find_subject
@@ -61,6 +62,7 @@ def command(
     plan = None if plan_path is None else load_plan(plan_path, snapshot)
     what = find_subject(snapshot, plan, subject)
     problem = build(snapshot, wish.rules, wish.least)
+    check_exact(problem, f"fleet {snapshot.id} with policy {wish.name}")
     case = Case(snapshot, wish.rules, problem, check(snapshot, wish), plan)
     if to is not None:
         _say_filters(case, what, to, as_json)

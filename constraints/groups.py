@@ -158,7 +158,7 @@ class ByClass(Parameters):
     def _owners(fleet: Fleet) -> dict[str, NDArray[np.int32]]:
         order = np.argsort(fleet.vms.owner, kind="stable").astype(np.int32)
         owners, first = np.unique(fleet.vms.owner[order], return_index=True)
-        parts = np.split(order, first[1:])
+        parts = np.split(order, first[1:]) if len(owners) else []
         return {fleet.vms.owner_ids[o]: vms for o, vms in zip(owners.tolist(), parts, strict=True) if o != ABSENT}
 
     def _labels(self, fleet: Fleet) -> dict[str, NDArray[np.int32]]:

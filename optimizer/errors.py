@@ -29,7 +29,7 @@ __all__ = [
 class RemoraError(Exception):
     """The root of the tree; the command line prints its text and leaves with `exit_code`."""
 
-    exit_code = 1
+    exit_code = 70
 
 
 class InputError(RemoraError):

@@ -15,6 +15,7 @@ from optimizer.plan import Plan, StageResult, Status, Unevaluated
 from optimizer.planning.describe import describe, identify
 from optimizer.planning.in_parts import InParts
 from optimizer.planning.solve_and_order import Answer, solve_and_order
+from optimizer.problem.exactness import check_exact
 from optimizer.problem.problem import Stage, build
 from optimizer.repair.solver import Method, Solver
 
@@ -102,6 +103,7 @@ def make_plan(
     deadline = Deadline.of(request.limits, clock, interrupt)
     report("build")
     problem = build(fleet, policy.rules, policy.least)
+    check_exact(problem, f"fleet {fleet.id} with policy {policy.name}")
     watch.lap("build")
     report("solve")
     in_parts = InParts(engine or LocalEngine(), request.parts, interrupt)

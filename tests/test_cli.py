@@ -210,7 +210,7 @@ def test_a_fault_of_ours_is_one_line_that_asks_for_a_report():
     from click.testing import CliRunner
 
     result = CliRunner().invoke(group, ["break"])
-    assert result.exit_code == 1
+    assert result.exit_code == 70
     assert result.stderr.startswith("remora: internal error: ZeroDivisionError: a")
     assert "test_cli.py:" in result.stderr
     assert "please report" in result.stderr
@@ -219,7 +219,7 @@ def test_a_fault_of_ours_is_one_line_that_asks_for_a_report():
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(KeyboardInterrupt(), 130), (click.Abort(), 130), (MemoryError(), 1), (OSError(28, "full"), 2)]
+    ("error", "code"), [(KeyboardInterrupt(), 130), (click.Abort(), 130), (MemoryError(), 70), (OSError(28, "full"), 2)]
 )
 def test_every_way_to_end_has_its_code(error, code):
     @click.group(cls=Remora)
@@ -312,3 +312,26 @@ def test_colours_on_a_terminal_only(fleet):
     os.close(leader)
     assert b"\x1b[" in seen
     assert "\x1b" not in remora_process("check", fleet).stdout
+
+
+SOON = """
+import os, signal, sys, threading
+timer = threading.Timer({wait}, os.kill, (os.getpid(), signal.SIGINT))
+timer.daemon = True
+sys.argv = ["remora", *{words}]
+timer.start()
+import cli
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "verify"])
+def test_ctrl_c_while_libraries_load_is_no_traceback(command, fleet):
+    """At ten moments between the start and the end of loading."""
+    words = [command, str(fleet), *([str(fleet)] if command == "verify" else [])]
+    for number in range(10):
+        code = SOON.format(wait=0.02 + 0.06 * number, words=words)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+        assert "Traceback" not in done.stderr
+        assert "internal error" not in done.stderr
+        assert done.returncode in (0, 1, 2, 130)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ortools.sat.python import cp_model
 
+from optimizer.cp.exact import proven_bound
+from optimizer.problem.exactness import LARGEST_SUM
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 
@@ -103,6 +105,7 @@ class ComponentModel:
         self.cp = cp_model.CpModel()
         self.leaves = {v: self.cp.new_bool_var("") for v in component.vms.tolist()}
         self.cost = self._sum([(x, int(cost[v])) for v, x in self.leaves.items()])
+        self.dearest = sum(int(cost[v]) for v in self.leaves)
         self.must = self._harm(component.of(Hardness.MUST))
         self.should = self._harm(component.of(Hardness.SHOULD))
         self.priced = self._harm(component.of(Hardness.SHOULD, priced=True))
@@ -159,8 +162,11 @@ class ComponentModel:
     def cost_then_ease(self, size: NDArray[np.float64]) -> cp_model.LinearExpr:
         """Return what ranks departures by cost, and among equals by how easy those who leave are to place."""
         largest = float(size[self.component.vms].max(initial=0.0)) or 1.0
+        step = (TIE + 1) * max(1, len(self.leaves))
+        if step * self.dearest > LARGEST_SUM:  # costs that leave no room for ties beside them
+            return self.cost
         ease = self._sum([(x, 1 + round(TIE * float(size[v]) / largest)) for v, x in self.leaves.items()])
-        return (TIE + 1) * max(1, len(self.leaves)) * self.cost + ease
+        return step * self.cost + ease
 
     def minimum(self, expression: cp_model.LinearExpr, seed: int = 0) -> tuple[int | None, int]:
         """Return (value, bound) of one expression, which is never negative; no value where `WORK` did not suffice."""
@@ -174,8 +180,8 @@ class ComponentModel:
             return None, 0
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             raise RuntimeError(f"a component of {len(self.leaves)} VMs ended {status.name}")
-        value = round(self._solver.objective_value)
-        return value, min(value, int(np.ceil(self._solver.best_objective_bound - 1e-6)))
+        value = int(self._solver.value(expression))
+        return value, max(0, min(value, proven_bound(self._solver)))
 
 
 def curve(

@@ -42,5 +42,7 @@ def greedy_tradeoff(
         sum(row.harm(max(0, row.sides[0].need - left[k])) for row, left in zip(rows, gone, strict=True))
         for k in range(component.vms.size + 1)
     ]
+    if not unit:  # all may leave for nothing
+        return ((0, harms[-1]),)
     points = [(k * unit, least) for k, least in enumerate(harms) if not k or least < harms[k - 1]]
     return (*points[: steps - 1], (points[steps - 1][0], harms[-1])) if len(points) > steps else tuple(points)

@@ -16,6 +16,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from optimizer.cp.atoms import LOWER
+from optimizer.cp.exact import proven_bound
 from optimizer.fleet import ABSENT
 from optimizer.problem.problem import Problem, Stage, stage_of
 from optimizer.problem.rounding import MILLI
@@ -182,10 +183,12 @@ class Model:
         self.cp.add(self._expression(stage) <= most)
 
     def _expression(self, stage: Stage) -> cp_model.LinearExpr | int:
+        terms = self._terms(stage)
+        return self.constant[stage] if terms is None else terms + self.constant[stage]
+
+    def _terms(self, stage: Stage) -> cp_model.LinearExpr | None:
         terms = self.objective[stage]
-        if not terms:
-            return self.constant[stage]
-        return cp_model.LinearExpr.weighted_sum([v for v, _ in terms], [c for _, c in terms]) + self.constant[stage]
+        return cp_model.LinearExpr.weighted_sum([v for v, _ in terms], [c for _, c in terms]) if terms else None
 
     def hint(self, placement: NDArray[np.int32]) -> None:
         """Start the search from a placement."""
@@ -216,20 +219,21 @@ class Model:
         self.hint(self.placement)
         deadline.spend(BUILDING * sum(len(row) for row in self.literal.values()))
         for stage in stages:
-            expression = self._expression(stage)
-            if isinstance(expression, int):
-                ends.append(StageEnd(stage, Ended.OPTIMAL, expression, expression))
+            terms, constant = self._terms(stage), self.constant[stage]
+            if terms is None:
+                ends.append(StageEnd(stage, Ended.OPTIMAL, constant, constant))
                 continue
             solver = _solver(work / len(stages), deadline, seed, workers)
-            self.cp.minimize(expression)
+            self.cp.minimize(terms)
             ended = _ENDS.get(_solve(solver, self.cp, deadline), Ended.UNKNOWN)
             if ended in (Ended.INFEASIBLE, Ended.UNKNOWN):
                 ends.append(StageEnd(stage, ended, 0, 0))
                 break
             best = self._read(solver)
-            value, bound = round(solver.objective_value), _ceil(solver.best_objective_bound)
-            ends.append(StageEnd(stage, ended, value, min(value, bound)))
-            self.cp.add(expression <= value)
+            value = int(solver.value(terms))
+            bound = min(value, proven_bound(solver))
+            ends.append(StageEnd(stage, ended, value + constant, bound + constant))
+            self.cp.add(terms <= value)
             self.hint(best)
         return best, ends
 
@@ -256,10 +260,6 @@ def _solve(solver: cp_model.CpSolver, model: cp_model.CpModel, deadline: Deadlin
             solver.stop_search()
     deadline.spend(solver.response_proto.deterministic_time + LEAST if status else LEAST)
     return status[0] if status else cp_model.UNKNOWN
-
-
-def _ceil(bound: float) -> int:
-    return int(np.ceil(bound - 1e-6))
 
 
 def _solver(work: float, deadline: Deadline, seed: int, workers: int) -> cp_model.CpSolver:

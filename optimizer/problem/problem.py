@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import ABSENT, Fleet, copied_mib, move_seconds
-from optimizer.problem.atoms import Asked, Enter, Fixed, Flow, Hinge, Leave, MoveCost
+from optimizer.problem.atoms import UNLIMITED, Asked, Enter, Fixed, Flow, Hinge, Leave, MoveCost
 from optimizer.problem.flow_index import FlowIndex
 from optimizer.problem.rule import Hardness
 
@@ -202,7 +202,7 @@ def moving_weights(fleet: Fleet, least: Least) -> NDArray[np.int64]:
     if least is Least.GIB:
         return np.maximum(copied, 1)
     seconds = [
-        round(10 * move_seconds(fleet, v, int(h), int(h), int(copied[v]))) if h != ABSENT else 1
+        min(round(10 * move_seconds(fleet, v, int(h), int(h), int(copied[v]))), UNLIMITED) if h != ABSENT else 1
         for v, h in enumerate(fleet.vms.host)
     ]
     return np.maximum(np.array(seconds, np.int64), 1)

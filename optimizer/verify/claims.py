@@ -97,7 +97,8 @@ class _Judge:
         highest = 0
         for atom in self.problem.atoms:
             if isinstance(atom, Linear) and atom.level == 0 and atom.asked.hardness is Hardness.MUST:
-                load = np.bincount(self.end.placement[placed], atom.amount[placed], len(touched)).astype(np.int64)
+                load = np.zeros(len(touched), np.int64)
+                np.add.at(load, self.end.placement[placed], atom.amount[placed])
                 for h in np.flatnonzero(touched & (atom.limit > 0) & (atom.limit < UNLIMITED)).tolist():
                     there = int(load[h]) + int(atom.base[h])
                     highest = max(highest, TEN_THOUSANDTHS * there // int(atom.limit[h]))

@@ -12,6 +12,7 @@ from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, TypeGuard
 
+from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED, AtMost, Linear
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI
@@ -33,10 +34,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Proofs", "judge_proofs"]
 
+STAGES = (Stage.HARM, Stage.SHOULD_HARM, Stage.PRICED, Stage.MOVING)
+"""Stages whose bounds can be proven."""
+
 HARDNESS = {Stage.HARM.value: Hardness.MUST, Stage.SHOULD_HARM.value: Hardness.SHOULD}
 
 ABOUT_ALL = ("whole model", "no order", "refuted", "room")
 """Arguments about every host."""
+
+NAMED = ("room", "pigeonhole")
+"""Arguments that name what they are about: ``room: RESOURCE``, ``pigeonhole: RULE``."""
 
 KINDS = (*ABOUT_ALL, "own minimum", "irreducible", "budget", "pigeonhole")
 """Arguments that can be followed."""
@@ -72,8 +79,11 @@ def judge_proofs(problem: Problem, plan: Plan, values: Mapping[str, int]) -> Pro
                 Finding("proof_bound", where, f"proves {proof.bound}, the objective says {stage.bound}")
             )
     judge = _Judge(problem, values)
+    for stage_name, times in sorted(Counter(proof.stage for proof in plan.proof).items()):
+        if times > 1:
+            out.findings.append(Finding("proof_twice", f"proof[{stage_name}]", f"{times} proofs of one stage"))
     for proof in plan.proof:
-        found = [*_malformed(problem, proof)] or [*judge.judge(proof)]
+        found = [*_beside_the_point(problem, proof)] or [*_malformed(problem, proof)] or [*judge.judge(proof)]
         out.findings.extend(found)
         if not found and proof.stage not in judge.open:
             out.recomputed[f"bound:{proof.stage}"] = proof.bound
@@ -81,13 +91,28 @@ def judge_proofs(problem: Problem, plan: Plan, values: Mapping[str, int]) -> Pro
     return out
 
 
+def _beside_the_point(problem: Problem, proof: Proof) -> Iterator[Finding]:
+    """Yield arguments that cannot be followed: of no known kind, or about a stage that the policy does not ask for."""
+    where = f"proof[{proof.stage}]"
+    arguments = sorted({part.by for part in proof.parts}) or ["no argument"]
+    provable = [s.value for s in problem.stages if s in STAGES]
+    if proof.stage not in provable:
+        told = f"{', '.join(arguments)}: cannot be followed for stage {proof.stage}, only for {', '.join(provable)}"
+        yield Finding("proof_stage", where, told)
+    for argument in arguments if proof.parts else ():
+        kind, _, name = argument.partition(": ")
+        if kind not in KINDS or bool(name) != (kind in NAMED):
+            yield Finding("proof_kind", where, f"{argument}: no argument that can be followed ({', '.join(KINDS)})")
+
+
 def _malformed(problem: Problem, proof: Proof) -> Iterator[Finding]:
     where = f"proof[{proof.stage}]"
-    vms, hosts = {name: v for v, name in enumerate(problem.vm_ids)}, set(problem.host_ids)
+    vms = {name: v for v, name in enumerate(problem.vm_ids) if problem.start[v] != ABSENT}
+    hosts = set(problem.host_ids)
     named = Counter(v for part in proof.parts for v in part.vms)
     unknown = {*(named.keys() - vms.keys()), *({h for part in proof.parts for h in part.hosts} - hosts)}
     for name in sorted(unknown):
-        yield Finding("proof_unknown", where, f"the fleet has no {name}")
+        yield Finding("proof_unknown", where, f"the fleet has no {name} (or it is placed nowhere)")
     for name, times in sorted(named.items()):
         if times > 1:
             yield Finding("proof_overlap", where, f"{name} is in {times} parts: their minima do not add up")
@@ -95,7 +120,7 @@ def _malformed(problem: Problem, proof: Proof) -> Iterator[Finding]:
     if len(kinds) > 1:
         yield Finding("proof_kind", where, f"different arguments do not add up: {', '.join(sorted(kinds))}")
     for i, part in enumerate(proof.parts):
-        if part.by.partition(":")[0] in KINDS and not unknown and set(part.hosts) != _hosts_of(problem, part, vms):
+        if not unknown and set(part.hosts) != _hosts_of(problem, part, vms):
             yield _part(
                 proof, i, f"{', '.join(part.hosts) or 'no host'}: these are not the hosts that its VMs stand on"
             )
@@ -143,10 +168,7 @@ class _Judge:
             "refuted": self._whole,
         }
         for kind in {part.by.partition(":")[0] for part in proof.parts}:
-            if kind not in ways:
-                yield Finding("proof_kind", f"proof[{proof.stage}]", f"{kind} is no argument that can be followed")
-            else:
-                yield from ways[kind](proof)
+            yield from ways[kind](proof)
 
     def _component(self, part: Part, cost: NDArray[np.int64]) -> Component:
         return Component(self.relaxed.within(self.number[name] for name in part.vms), cost)
@@ -157,7 +179,7 @@ class _Judge:
         kept = next((s for s in HARDNESS if self.values.get(s, 0) > 0), None)
         cost = self.problem.moving
         if proof.stage == Stage.MOVING.value and kept is not None:
-            yield from self._curves(proof, cost, HARDNESS[kept])
+            yield from self._curves(proof, cost, HARDNESS[kept], first=True)
             curves = [p.curve or ((0, 0),) for p in proof.parts]
             if proof.bound > 0 and least_harm_within(curves, proof.bound - 1) <= self.values[kept]:
                 yield _sum(proof, f"less than {proof.bound} may be enough for a {kept} of {self.values[kept]}")
@@ -179,12 +201,20 @@ class _Judge:
                 yield _part(proof, i, f"{', '.join(part.hosts)}: {part.at_least} is more than its rows ask for")
         yield from _adds_up(proof)
 
-    def _curves(self, proof: Proof, cost: NDArray[np.int64], hardness: Hardness) -> Iterator[Finding]:
-        """Each entry holds up to the cost of the next: with one less to spend, no less harm."""
+    def _curves(self, proof: Proof, cost: NDArray[np.int64], hardness: Hardness, *, first: bool) -> Iterator[Finding]:
+        """Each entry holds up to the cost of the next: with one less to spend, no less harm.
+
+        Parameters
+        ----------
+        first
+            Whether a part counts what its curve begins with as `at_least`; nothing otherwise.
+        """
         loose = self._loose(hardness)
         for i, part in enumerate(proof.parts):
             component = self._component(part, cost)
             points = part.curve or ((0, 0),)
+            if part.at_least != (points[0][0] if first else 0):
+                yield _part(proof, i, f"says at_least {part.at_least}, and its curve begins at {points[0][0]}")
             if not part.vms:
                 loose -= points[0][1]
                 if loose < 0 or len(points) > 1:
@@ -225,7 +255,7 @@ class _Judge:
         curves = [p.curve or ((0, 0),) for p in proof.parts]
         doubts: list[Finding] = [_sum(proof, "no budget counts every move")]
         for flow in flows:
-            doubts = [*self._curves(proof, flow.cost, Hardness.MUST)]
+            doubts = [*self._curves(proof, flow.cost, Hardness.MUST, first=False)]
             if least_harm_within(curves, flow.limit) < proof.bound:
                 doubts.append(_sum(proof, f"{flow.subject}: the budget leaves less than {proof.bound}"))
             if not doubts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -85,19 +86,29 @@ def _row_cost(row: Row, cost: NDArray[np.int64]) -> int:
 
 
 def _side_cost(amounts: dict[int, int], need: int, cost: NDArray[np.int64]) -> int:
-    spent, last = 0.0, 0
-    each = {int(cost[v]) for v in amounts}
-    for v in sorted(amounts, key=lambda v: (-amounts[v] / max(1, int(cost[v])), v)):
+    """Those who leave for nothing first, then the best amount for their cost; in fractions, so exactly."""
+    need -= sum(a for v, a in amounts.items() if not cost[v])
+    paid = {v: (a, int(cost[v])) for v, a in amounts.items() if cost[v]}
+    if len({c for _, c in paid.values()}) == 1:
+        return _equal_cost(sorted((a for a, _ in paid.values()), reverse=True), need, next(iter(paid.values()))[1])
+    spent = Fraction(0)
+    for amount, price in sorted(paid.values(), key=lambda p: Fraction(p[1], p[0])):
         if need <= 0:
             break
-        last = int(cost[v])
-        spent += last * min(1.0, need / amounts[v])
-        need -= amounts[v]
-    if need > 0:
-        return NEVER
-    if len(each) == 1 and last:
-        return ceil(spent / last - 1e-9) * last
-    return ceil(spent - 1e-6)
+        spent += price * min(Fraction(1), Fraction(need, amount))
+        need -= amount
+    return NEVER if need > 0 else ceil(spent)
+
+
+def _equal_cost(amounts: Sequence[int], need: int, price: int) -> int:
+    """Whole VMs, the largest first."""
+    spent = 0
+    for amount in amounts:
+        if need <= 0:
+            break
+        spent += price
+        need -= amount
+    return NEVER if need > 0 else spent
 
 
 def weighted(terms: Iterable[tuple[int, cp_model.IntVar]]) -> cp_model.LinearExpr:
@@ -146,7 +157,10 @@ class _Model:
         solver.parameters.num_workers = 1
         solver.parameters.max_time_in_seconds = SECONDS
         status = solver.solve(self.cp)
-        return NEVER if status == cp_model.INFEASIBLE else ceil(solver.best_objective_bound - 1e-6)
+        if status == cp_model.INFEASIBLE:
+            return NEVER
+        # in whole numbers: `best_objective_bound` is a float, and expressions here have no constant beside their terms
+        return max(0, int(solver.response_proto.inner_objective_lower_bound))
 
 
 def least_harm_within(curves: Sequence[Sequence[tuple[int, int]]], budget: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from optimizer.problem.exactness import check_exact
 from optimizer.problem.problem import build
 from optimizer.verify.claims import judge_claims
 from optimizer.verify.effect import Effect
@@ -44,6 +45,7 @@ def verify(fleet: Fleet, policy: Policy, plan: Plan, *, now: datetime | None = N
     if not script.connected:
         return Verdict(tuple(findings), {}, ("the moves do not follow from one another: states were not judged",))
     problem = build(fleet, policy.rules, policy.least)
+    check_exact(problem, f"fleet {fleet.id} with policy {policy.name}")
     effect = Effect.of(fleet, policy, script.in_order)
     states = judge_states(fleet, policy, problem, script, effect)
     claims = judge_claims(fleet, policy, problem, plan, script, effect)

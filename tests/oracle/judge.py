@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from optimizer.plan import Plan
 
-__all__ = ["Case", "Made", "case_of"]
+__all__ = ["Case", "Made", "case_for", "case_of"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,11 @@ class Case:
 
 
 def case_of(number: int) -> Case:
-    tiny = tiny_problem(number)
+    return case_for(tiny_problem(number))
+
+
+def case_for(tiny: TinyProblem) -> Case:
+    """Enumerate a problem."""
     problem = build(tiny.fleet, tiny.policy.rules, tiny.policy.least)
     return Case(tiny, problem, tuple(plans(problem)))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from optimizer.policy import Policy
     from tests.build import Document
 
-__all__ = ["KINDS", "TinyProblem", "tiny_problem"]
+__all__ = ["KINDS", "TinyProblem", "tiny_documents", "tiny_problem"]
 
 EARLIER, LATER = "2026-11-21T11:50:00Z", "2026-11-21T13:00:00Z"
 YESTERDAY = "2026-11-20T11:50:00Z"
@@ -40,20 +40,29 @@ class TinyProblem:
     fleet: Fleet
     policy: Policy
 
+    @classmethod
+    def of(cls, number: int, snapshot: Document, policy: Document) -> TinyProblem:
+        """Read a problem from its documents."""
+        where = f"problem {number}"
+        return cls(
+            number, fleet_from_document(snapshot, where), policy_from_document(policy, f"{where}, policy", CATALOGUE)
+        )
+
 
 def tiny_problem(number: int) -> TinyProblem:
     """Return problem `number`: 2 to 4 hosts, 2 to 6 VMs."""
+    return TinyProblem.of(number, *tiny_documents(number))
+
+
+def tiny_documents(number: int) -> tuple[Document, Document]:
+    """Return the fleet and the policy of problem `number`."""
     rng = Random(number)
     snapshot = _Draft(rng)
     for facts in FACTS:
         facts(rng, snapshot)
     rules = [KINDS[kind](rng) | {"rule": kind} for kind in rng.sample(sorted(KINDS), len(KINDS))]
     least = rng.choice(("moves", "moves", "moves", "weighted", "gib", "seconds"))
-    policy = {"format": "remora-policy/1", "rules": rules, "least": least}
-    where = f"problem {number}"
-    return TinyProblem(
-        number, fleet_from_document(snapshot.document(), where), policy_from_document(policy, where, CATALOGUE)
-    )
+    return snapshot.document(), {"format": "remora-policy/1", "rules": rules, "least": least}
 
 
 class _Draft:
