@@ -8,12 +8,12 @@ import click
 
 from commands.common import (
     FILE,
+    KeptFile,
     NewFile,
     fleet_argument,
     json_option,
     load_fleet_and_document,
     load_policy,
-    not_an_input,
     overlay_option,
     policy_option,
     say,
@@ -44,7 +44,7 @@ LEDGER = "remora-ledger.sqlite"
 @click.option("-o", "--output", type=NewFile(), metavar="AFTER", help="Write the fleet that results.")
 @click.option(
     "--ledger",
-    type=NewFile(),
+    type=KeptFile(),
     default=LEDGER,
     show_default=True,
     envvar="REMORA_LEDGER",
@@ -77,8 +77,6 @@ def command(
 
     if not act and (fail or output):
         raise click.UsageError("--fail and -o need --act: without it nothing is done", click.get_current_context())
-    not_an_input("-o", output, fleet, plan, overlay, ledger)
-    not_an_input("--ledger", ledger, fleet, plan, overlay)
     wish = load_policy(policy)
     snapshot, document = load_fleet_and_document(fleet, overlay)
     answer = read_plan(plan)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.outputs import guarded
 from optimizer.errors import InputError, RemoraError, shorten
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class Exit(IntEnum):
 
 class Remora(click.Group):
     """The group of all commands; they list in the order in which they were added and return their exit code."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command, whose outputs are checked before it runs."""
+        super().add_command(guarded(cmd), name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in their own order."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.outputs import FILE, InputName, KeptFile, NewFile
 from optimizer.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FILE",
     "SHARE",
+    "KeptFile",
     "NewFile",
     "fleet_argument",
     "json_option",
@@ -30,7 +32,6 @@ __all__ = [
     "load_fleet_and_document",
     "load_plan",
     "load_policy",
-    "not_an_input",
     "overlay_option",
     "policy_option",
     "say",
@@ -49,32 +50,18 @@ DEFAULT_POLICY = "default"
 DAY = 86400
 
 
-class NewFile(click.ParamType[Path]):
-    """A file to be written: its directory has to be there before any work is done."""
-
-    name = "file"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Check that a file could be written there."""
-        path = Path(value)
-        try:
-            if path.is_dir() or not str(value):
-                self.fail(f"{str(value)!r} is not the name of a file", param, ctx)
-            if not path.parent.is_dir():
-                self.fail(f"there is no directory {str(path.parent)!r}", param, ctx)
-            writable = os.access(path if path.exists() else path.parent, os.W_OK)
-        except (OSError, ValueError) as error:
-            self.fail(f"{str(value)!r}: {error}", param, ctx)
-        if not writable:
-            self.fail(f"{str(value)!r} may not be written", param, ctx)
-        return path
-
-
-FILE = click.Path(path_type=Path)
-
 fleet_argument = click.argument("fleet", type=FILE)
+
+
+def _policy_path(name_or_path: str) -> Path:
+    from constraints import SHIPPED
+
+    return SHIPPED.get(name_or_path, Path(name_or_path))
+
+
 policy_option = click.option(
     "--policy",
+    type=InputName(_policy_path),
     default=DEFAULT_POLICY,
     metavar="NAME|PATH",
     show_default=True,
@@ -139,25 +126,6 @@ def load_policy(name_or_path: str) -> Policy:
     from optimizer.sources.policy_yaml import read_policy
 
     return read_policy(name_or_path, CATALOGUE, SHIPPED)
-
-
-def not_an_input(option: str, output: Path | None, *inputs: Path | None) -> None:
-    """Refuse to write over a file that is being read, or that this command is about to write itself.
-
-    Raises
-    ------
-    InputError
-        If `output` is one of `inputs`, whether or not it is there yet.
-    """
-    for path in inputs:
-        if output is not None and path is not None and _same_file(output, path):
-            raise InputError(option, "", str(output), "another file than those that are read")
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
-        return one.samefile(other)
-    return one.resolve() == other.resolve()
 
 
 def load_plan(path: Path, fleet: Fleet) -> Plan:

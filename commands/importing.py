@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.boundary import Exit
-from commands.common import FILE, NewFile, json_option, not_an_input, tell_fleet_written, write_json
+from commands.common import FILE, NewFile, json_option, tell_fleet_written, write_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,7 +39,6 @@ def command(
     from optimizer.sources.fleet_csv import import_csv
     from optimizer.sources.fleet_json import fleet_from_document
 
-    not_an_input("-o", output, hosts, vms, groups, mapping)
     document = import_csv(
         hosts,
         vms,

@@ -16,7 +16,6 @@ from commands.common import (
     json_option,
     load_fleet,
     load_policy,
-    not_an_input,
     overlay_option,
     policy_option,
     say,
@@ -106,7 +105,6 @@ def command(
 
     if as_json and output is None and form not in (None, JSON):
         raise click.UsageError(f"--json prints the plan as JSON: --format {form} needs -o", click.get_current_context())
-    not_an_input("-o", output, fleet, overlay)
     _agree(limits["engine"], limits["scheduler"])
     wish = load_policy(policy)
     started = SystemClock().monotonic()

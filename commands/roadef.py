@@ -11,7 +11,6 @@ from commands.common import (
     FILE,
     NewFile,
     json_option,
-    not_an_input,
     say,
     seed_option,
     time_limit_option,
@@ -57,7 +56,6 @@ def solve(
     from optimizer.report.cost_page import cost_page, describe_cost
     from optimizer.sources.roadef import read_roadef, write_solution
 
-    not_an_input("-o", output, model, assignment)
     clock = SystemClock()
     began = clock.monotonic()
     problem = read_roadef(model, assignment)

@@ -239,7 +239,7 @@ def test_the_fleet_that_results_never_replaces_the_ledger(fleet, planned, tmp_pa
     """Neither of the two is there yet, so only their names tell that they are one."""
     before = listing(tmp_path)
     said = refused("apply", fleet, planned, "--act", "--ledger", tmp_path / "x", "-o", tmp_path / "." / "x")
-    assert "another file" in said
+    assert "must not be an input" in said
     assert listing(tmp_path) == before
 
 
