@@ -1,8 +1,15 @@
-"""What all tests share: how hypothesis searches, and where the data outside the project is."""
+"""What all tests share: how hypothesis searches, where the data outside the project is, and which tier is run.
+
+Tiers: ``quick`` leaves out what is marked ``slow`` and runs no share of what is marked ``rotating``; ``ci`` (the
+default) runs one share of `SHARES` of the rotating ones, another one each day; ``all`` runs everything. A test marked
+``rotating`` is one of many like it (a chunk of the oracle, a seed of a fuzzer), which its parameter tells apart.
+"""
 
 from __future__ import annotations
 
 import os
+import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -35,3 +42,48 @@ def data_dir() -> Path:
     if os.environ.get("CI") == "true" and (ROOT.parent / "shared").exists():
         pytest.fail(f"CI has ../shared, and yet {path} is not there: set REMORA_DATA to where the data is")
     pytest.skip(f"no data at {path}: set REMORA_DATA to read it from elsewhere")
+
+
+SHARES = 4
+"""Of how many shares a run in CI takes one."""
+
+SECONDS_PER_DAY = 86_400
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the tiers."""
+    parser.addoption("--tier", choices=("quick", "ci", "all"), default="ci", help="which tests to run")
+    parser.addoption("--share", type=int, default=None, help=f"which of the {SHARES} rotating shares to run")
+
+
+def share_of(config: pytest.Config) -> int:
+    """Return the share that this run takes: as asked for, or the day's."""
+    asked = config.getoption("--share")
+    return (int(time.time()) // SECONDS_PER_DAY if asked is None else int(asked)) % SHARES
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which tier this is, so that a failure can be run again."""
+    return f"tier: --tier {config.getoption('--tier')} --share {share_of(config)}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the tier does not run."""
+    tier = config.getoption("--tier")
+    if tier == "all":
+        return
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        (kept if _is_in(item, tier, share_of(config)) else left).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left)
+
+
+def _is_in(item: pytest.Item, tier: str, share: int) -> bool:
+    """Whether a tier runs a test; a share is told by the name, so that a new parameter moves no other."""
+    if tier == "quick":
+        return not (item.get_closest_marker("slow") or item.get_closest_marker("rotating"))
+    if item.get_closest_marker("rotating") is None:
+        return True
+    return zlib.crc32(item.nodeid.encode()) % SHARES == share

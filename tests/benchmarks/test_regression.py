@@ -93,9 +93,10 @@ def test_the_baseline_of_the_sources_is_of_what_is_measured_and_sharp_enough() -
 
 
 def test_figures_are_compared_by_name_and_only_on_the_same_inputs() -> None:
-    bounds = {"x: bound": Figure(Estimate(99.0, 0.0), "d")}, {"x: bound": Figure(Estimate(100.0, 0.0), "d")}
-    (lower,) = check.compared(*bounds, check.WORSE)
-    (higher,) = check.compared(*reversed(bounds), check.WORSE)
+    low = {"x: bound": Figure(Estimate(99.0, 0.0), "d")}
+    high = {"x: bound": Figure(Estimate(100.0, 0.0), "d")}
+    (lower,) = check.compared(low, high, check.WORSE)
+    (higher,) = check.compared(high, low, check.WORSE)
     assert lower.finding is not None and lower.finding.failed
     assert higher.finding is not None and higher.finding.improved
     dearer = {"searches: cost over bound": Figure(Estimate(1.01, 0.0), "d")}

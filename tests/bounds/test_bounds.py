@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pytest
 
     from optimizer.plan import Proof
-    from optimizer.problem.atoms import Asked, Atom
+    from optimizer.problem.atoms import Asked
 
 CLEAN = {Stage.HARM: 0, Stage.MOVING: 9}
 ALL = (Stage.HARM, Stage.SHOULD_HARM, Stage.PRICED, Stage.MOVING, Stage.PLACEMENT)
@@ -35,7 +35,7 @@ def bounds(asked: Problem, *, over: bool = False) -> Bounds:
     return Bounds(EvictionRelaxation(asked), sizes(asked), lambda: over)
 
 
-def prove(start: Sequence[int], atoms: Sequence[Atom], values: dict[Stage, int], hosts: int = 3) -> dict[Stage, Proof]:
+def prove(start: Sequence[int], atoms: Sequence[Any], values: dict[Stage, int], hosts: int = 3) -> dict[Stage, Proof]:
     return bounds(problem(start, atoms, hosts=hosts)).prove(values)
 
 

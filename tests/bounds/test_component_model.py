@@ -217,7 +217,7 @@ def test_curves_agree_with_every_subset(hardness: Hardness) -> None:
             continue
         seen += 1
         reached = [(int(sum(cost[v] for v in gone)), harm(of.of(hardness), gone)) for gone in allowed]
-        expected = []
+        expected: list[tuple[int, int]] = []
         for spent in sorted({c for c, _ in reached}):
             least = min(h for c, h in reached if c <= spent)
             if not expected or least < expected[-1][1]:

@@ -46,7 +46,7 @@ OWNERS = ("u0", "u1")
 GROUPS = ("g0", "g1", "g2")
 LABELS = {"tier": ("gold", "lead"), "cpu": ("epyc", "xeon")}
 NOISE = ("cpu_steal", "cpu", "io", "memory")
-BUSY = ("create", "restore", "pdu_reboot", "ipmi_reboot", "node_unresponsive")
+BUSY: Any = ("create", "restore", "pdu_reboot", "ipmi_reboot", "node_unresponsive")
 
 
 def random_fleet(rng: Random) -> Fleet:
@@ -58,8 +58,8 @@ def random_document(rng: Random) -> Document:
     """Return a random tiny snapshot."""
     resources = list(RESOURCES[: rng.choice((1, 1, 2, 3))])
     levels = list(LEVELS[: rng.choice((1, 2, 3, 3))])
-    hosts = [{"id": f"h{i}"} for i in range(rng.randint(2, 4))]
-    vms = [_vm(rng, i, hosts, [r["name"] for r in resources]) for i in range(rng.randint(2, 6))]
+    hosts: list[Document] = [{"id": f"h{i}"} for i in range(rng.randint(2, 4))]
+    vms = [_vm(rng, i, hosts, [str(r["name"]) for r in resources]) for i in range(rng.randint(2, 6))]
     for host in hosts:
         _fill_host(rng, host, vms, resources, levels)
     document: Document = {
@@ -125,7 +125,7 @@ def _vm(rng: Random, number: int, hosts: list[Document], resources: list[str]) -
 
 
 def _fill_host(rng: Random, host: Document, vms: list[Document], resources: list[Document], levels: list[str]) -> None:
-    names = [r["name"] for r in resources]
+    names = [str(r["name"]) for r in resources]
     load = {r: sum(vm["demand"].get(r, 0) for vm in vms if vm["host"] == host["id"]) for r in names}
     host["domains"] = {level: f"{level[0]}{rng.randint(0, 2)}" for level in levels[1:]}
     host["capacity"] = {r: max(1, load[r] + rng.randint(-2, 4)) for r in names if rng.random() < 0.95}
@@ -251,7 +251,7 @@ def _anti_affinity(rng: Random) -> Rule:
 
 
 def _apart(rng: Random) -> Rule:
-    pairs = tuple(tuple(rng.sample(GROUPS, 2)) for _ in range(rng.randint(0, 2)))
+    pairs: Any = tuple(tuple(rng.sample(GROUPS, 2)) for _ in range(rng.randint(0, 2)))
     return Apart(**_common(rng), pairs=pairs, level=rng.choice(LEVELS))
 
 
@@ -312,12 +312,21 @@ def _allowed(rng: Random) -> Rule:
     )
 
 
+DOMAINS: tuple[dict[str, tuple[str, ...]], ...] = (
+    {},
+    {},
+    {"rack": ("r0",)},
+    {"zone": ("z1", "z2")},
+    {"row": ("r0",)},
+)
+
+
 def _maintenance(rng: Random) -> Rule:
     return Maintenance(
         **_common(rng),
         ahead_s=rng.choice((0, 600, 3600)),
         hosts=tuple(rng.sample(("h0", "h1", "gone"), rng.choice((0, 0, 1, 2)))),
-        domains=rng.choice(({}, {}, {"rack": ("r0",)}, {"zone": ("z1", "z2")}, {"row": ("r0",)})),
+        domains=rng.choice(DOMAINS),
     )
 
 
@@ -335,10 +344,10 @@ def _budget(rng: Random) -> Rule:
 
 
 def _limit(rng: Random) -> Limit:
-    per = rng.choice(("run", "source", "target", "domain", "pool", "owner", "label"))
+    per: Any = rng.choice(("run", "source", "target", "domain", "pool", "owner", "label"))
     amounts: Document = {"moves": rng.randint(0, 3)} if rng.random() < 0.8 else {"gib": 0}
-    label = {"label": rng.choice(("tier", "cpu"))} if per in ("pool", "label") else {}
-    window = {"window_s": rng.choice((1200, 86400))} if rng.random() < 0.5 else {}
+    label: Document = {"label": rng.choice(("tier", "cpu"))} if per in ("pool", "label") else {}
+    window: Document = {"window_s": rng.choice((1200, 86400))} if rng.random() < 0.5 else {}
     return Limit(per=per, level=rng.choice(LEVELS), **amounts, **label, **window)
 
 

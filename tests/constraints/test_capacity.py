@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from constraints.capacity import Capacity, Overcommit
-from optimizer.problem.atoms import UNLIMITED
+from optimizer.problem.atoms import UNLIMITED, Linear
 from optimizer.problem.rule import Hardness
 from tests.build import fleet, host, vm
 from tests.constraints.given import given
@@ -98,6 +98,7 @@ def test_a_resource_that_a_host_does_not_name_has_no_limit_there() -> None:
     given(Capacity(), silent).is_content()
     given(Capacity(resources=("memory_mib",)), silent).lacks(capacity__memory_mib=1)
     (atom,) = Capacity(resources=("memory_mib",)).lower(silent)
+    assert isinstance(atom, Linear)
     assert atom.limit.tolist() == [10, UNLIMITED]
 
 

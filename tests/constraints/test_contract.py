@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
@@ -60,7 +60,7 @@ def test_a_generator_makes_rules_of_its_kind(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(POLICIES))
 def test_a_misspelt_requirement_is_refused(kind: str) -> None:
-    rule = POLICIES[kind](Random(0))
+    rule: Any = POLICIES[kind](Random(0))
     with pytest.raises(ValidationError, match="require"):
         replace(rule, require=("misspelt",))
 

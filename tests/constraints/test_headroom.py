@@ -112,7 +112,7 @@ def test_it_says_how_full_and_what_it_refuses() -> None:
 @pytest.mark.parametrize(
     "levels", [{"alert": 0.8, "safe": 0.9}, {"alert": 1.1}, {"safe": 0.0}, {"alert": float("nan")}, {"safe": -1}]
 )
-def test_levels_that_make_no_sense_are_refused(levels: dict[str, float]) -> None:
+def test_levels_that_make_no_sense_are_refused(levels: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Headroom(resource="disk_mib", **levels)
     with pytest.raises(ValidationError):

@@ -6,11 +6,11 @@ import threading
 
 import numpy as np
 
-from optimizer.cp.model import Ended, Model, StageEnd, complete_candidates, stage_of
+from optimizer.cp.model import Ended, Model, StageEnd, complete_candidates
 from optimizer.fleet import ABSENT
 from optimizer.limits import Deadline, WorkClock
 from optimizer.problem.atoms import AtMost, Enter, Fixed, Flow
-from optimizer.problem.problem import Problem, Stage
+from optimizer.problem.problem import Problem, Stage, stage_of
 from optimizer.problem.working_placement import WorkingPlacement
 from tests.problem.tiny import MUST, PRICED, SHOULD, problem, room, sets
 from tests.repair.solving import deadline

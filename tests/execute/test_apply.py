@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -149,7 +149,7 @@ def test_a_plan_expires_by_the_clock_of_the_driver(ledger: Ledger, seconds: int)
         assert isinstance(refused(chain(), ledger, driver=driver), StalePlan)
 
 
-def later(**changes: object) -> Fleet:
+def later(**changes: Any) -> Fleet:
     """Return a later snapshot of the same fleet, in which something has changed."""
     hosts = [build.host(f"h{i}", cpu=4000, memory=65536, disk=10**6, rack=f"r{i // 4}") for i in range(12)]
     vms = [build.vm(f"v{i}", f"h{i}", cpu=1000, memory=1000 * (i + 1), disk=10_000) for i in range(6)]
@@ -205,7 +205,7 @@ def test_a_later_snapshot_is_no_fault_by_itself(ledger: Ledger, monkeypatch: pyt
 class Meddled(SimulatedDriver):
     """A fleet in which something else happens just before m0003 is looked at."""
 
-    def __init__(self, fleet: Fleet, **changes: object) -> None:
+    def __init__(self, fleet: Fleet, **changes: Any) -> None:
         super().__init__(fleet)
         self.changes = changes
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -163,7 +163,7 @@ def test_an_empty_file_becomes_a_ledger_only_when_acting(path: str, tmp_path: Pa
     "content", [b"not a database, but long enough to be one" * 40, b"SQLite format 3\0" + b"\7" * 4096]
 )
 @pytest.mark.parametrize("opener", [Ledger.create_or_open, Ledger.peek])
-def test_what_is_no_database_is_refused_and_kept(path: str, tmp_path: Path, content: bytes, opener: object) -> None:
+def test_what_is_no_database_is_refused_and_kept(path: str, tmp_path: Path, content: bytes, opener: Any) -> None:
     file = tmp_path / "ledger.sqlite"
     file.write_bytes(content)
     with pytest.raises(InputError, match="expected a Remora ledger"):

@@ -131,7 +131,7 @@ def test_the_order_of_enters_does_not_matter() -> None:
 
 def test_vms_with_the_same_enters_share_one_class() -> None:
     a, b = masks((1, 0, 1), (1, 1, 0))
-    atoms = [Enter("a", np.arange(50), a), Enter("b", np.arange(25, 75), b)]
+    atoms = [Enter("a", np.arange(50, dtype=np.int32), a), Enter("b", np.arange(25, 75, dtype=np.int32), b)]
     which, rows = problem([0] * 100, atoms).enter_class
     assert len(rows) == len(set(which.tolist())) == 4
 
@@ -214,7 +214,7 @@ def test_it_speaks_of_the_fleets_hosts_vms_and_domains() -> None:
 
 def test_kinds_of_atoms_are_told_apart() -> None:
     hosts = np.array([True])
-    hard = [Enter("r", None, hosts), Fixed("r", K, ""), Flow("r", "s", None, None, None, K, 0)]
+    hard: list[Atom] = [Enter("r", None, hosts), Fixed("r", K, ""), Flow("r", "s", None, None, None, K, 0)]
     knee, leave = Hinge("n", K, K, 1), Leave(MUST, K, hosts)
     every: list[Atom] = [*hard, knee, leave, room([1], [1])]
     assert [is_hard(a) for a in every] == [True, True, True, False, False, False]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -55,7 +55,8 @@ def may_start(problem: Problem, placement: list[int], move: Move, made: list[Mov
 def test_a_walk_keeps_the_sums_of_the_evaluator(seed: int) -> None:
     rng = Random(seed)
     problem = random_problem(rng, kinds=rng.sample(KINDS, 4))
-    tally, placement, flying = Tally(problem), problem.start.tolist(), []
+    tally, placement = Tally(problem), problem.start.tolist()
+    flying: list[Any] = []
     free = [v for v in range(problem.vms) if placement[v] != ABSENT and problem.also_at[v] == ABSENT]
     assert excesses(problem, tally) == judged(problem, placement, flying)
     for _ in range(8 if free else 0):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from optimizer.problem.rule import Hardness
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from optimizer.problem.atoms import Atom
 
 MUST = Asked("r")
 SHOULD = Asked("r", Hardness.SHOULD, weight=3)
@@ -24,7 +23,7 @@ GUARD = Asked("r", Hardness.GUARD)
 
 def problem(
     start: Sequence[int],
-    atoms: Sequence[Atom] = (),
+    atoms: Sequence[Any] = (),
     *,
     hosts: int = 3,
     racks: Sequence[int] | None = None,

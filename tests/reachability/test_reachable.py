@@ -23,7 +23,8 @@ KINDS = ("linear", "at_most", "apart", "at_least", "needs", "leave", "same")
 
 def random_plan(rng: Random, problem: Problem, most: int = 5) -> tuple[list[Move], list[set[int]]]:
     """Any moves at all, safe or not, with any arcs that hold each VM's own moves in order."""
-    at, last, moves, after = problem.start.tolist(), {}, [], []
+    at, moves, after = problem.start.tolist(), [], []
+    last: dict[int, int] = {}
     free = [v for v in range(problem.vms) if at[v] != ABSENT and problem.also_at[v] == ABSENT]
     for m in range(rng.randint(1, most) if free else 0):
         vm = rng.choice(free)

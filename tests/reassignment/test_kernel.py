@@ -114,9 +114,9 @@ def plain() -> Iterator[Any]:
     """The kernel as plain Python, which is its oracle."""
     names = [f"optimizer.reassignment.{k}" for k in KERNELS]
     kept = {name: sys.modules.pop(name, None) for name in names}
-    numba.config.DISABLE_JIT = 1
+    numba.config.DISABLE_JIT = 1  # type: ignore[attr-defined]
     yield importlib.import_module("optimizer.reassignment.kernel").anneal
-    numba.config.DISABLE_JIT = 0
+    numba.config.DISABLE_JIT = 0  # type: ignore[attr-defined]
     for name, module in kept.items():
         sys.modules.pop(name)
         if module is not None:
@@ -143,7 +143,7 @@ def test_compiled_and_plain_make_the_same_moves(tmp_path: Path, plain: Any, hard
 
 def compiled_kernel() -> Any:
     """Import the kernel once more, compiled."""
-    numba.config.DISABLE_JIT = 0
+    numba.config.DISABLE_JIT = 0  # type: ignore[attr-defined]
     for k in KERNELS:
         sys.modules.pop(f"optimizer.reassignment.{k}", None)
     anneal = importlib.import_module("optimizer.reassignment.kernel").anneal

@@ -59,9 +59,10 @@ def test_what_is_written_costs_what_was_said_by_a_judge_of_its_own(data_dir: Pat
     found = solve_cost(problem, Limits(seconds=0.5, deterministic=True))
     write_solution(tmp_path / "solution", problem, found.placement)
     folder = data_dir / "roadef2012" / "A"
-    files = [str(folder / "model_a1_3.txt.xz"), str(folder / "assignment_a1_3.txt.xz"), str(tmp_path / "solution")]
-    assert challenge.main(*files, str(found.value)) == 0
-    assert challenge.main(*files, str(found.value - 1)) == 1
+    model, assignment = str(folder / "model_a1_3.txt.xz"), str(folder / "assignment_a1_3.txt.xz")
+    solution = str(tmp_path / "solution")
+    assert challenge.main(model, assignment, solution, str(found.value)) == 0
+    assert challenge.main(model, assignment, solution, str(found.value - 1)) == 1
 
 
 def test_same_seed_same_answer(data_dir: Path) -> None:

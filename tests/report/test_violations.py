@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import Any
 
 from optimizer.fleet import State
 from optimizer.problem.rule import Hardness, Violation
@@ -21,6 +22,9 @@ class Stub:
         return ()
 
 
+STUB: list[Any] = [Stub()]
+
+
 def violation(hardness, **more):
     return Violation("stub", "h0", hardness, 5, 3, 2, **more)
 
@@ -40,14 +44,14 @@ def test_violations_are_named_measured_and_explained():
 
 
 def test_a_guard_is_nothing_wrong():
-    facts = describe_check(plans.fleet(), "mine", [Stub()], [violation(Hardness.GUARD)])
+    facts = describe_check(plans.fleet(), "mine", STUB, [violation(Hardness.GUARD)])
     assert facts.clean
     assert len(facts.guards) == 1
     assert "nothing is wrong" in next(plain_lines(check_page(facts)))
 
 
 def test_a_should_is():
-    facts = describe_check(plans.fleet(), "mine", [Stub()], [violation(Hardness.SHOULD, vms=(1,))])
+    facts = describe_check(plans.fleet(), "mine", STUB, [violation(Hardness.SHOULD, vms=(1,))])
     assert not facts.clean
     assert (facts.harm, facts.should_harm) == (0, 2000)
     assert facts.violations[0].vms == ("v1",)

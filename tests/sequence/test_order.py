@@ -60,8 +60,8 @@ def judge(problem: Problem, ordered: Ordered) -> None:
     assert all(p < i for i, before in enumerate(after) for p in before)
     assert not brute_worst(problem, moves, after)
     assert not unsafe_end(problem, moves)
-    for i, m in enumerate(ordered.moves):
-        assert m.staging == any(later.move.vm == m.move.vm for later in ordered.moves[i + 1 :])
+    for i, made in enumerate(ordered.moves):
+        assert made.staging == any(later.move.vm == made.move.vm for later in ordered.moves[i + 1 :])
     assert ordered.complete == (not ordered.left_out)
     assert all(at[m.vm] != m.target for m in ordered.left_out)
     if not ordered.complete:

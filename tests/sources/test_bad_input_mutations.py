@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def test_damaged_documents(name: str) -> None:
     random, text, good = Random(name), json.dumps(sample), 0
     for number in range(MUTATIONS * 4 // 5):
         damaged = mutate(json.loads(text), random)
-        good += outcome(lambda damaged=damaged: read(damaged), number)
+        good += outcome(partial(read, damaged), number)
     assert 0.05 < good / MUTATIONS < 0.6
 
 
@@ -87,7 +88,7 @@ def test_damaged_bytes(name: str) -> None:
     random, data, good = Random(name), orjson.dumps(orjson.loads(text)), 0
     for number in range(MUTATIONS // 5):
         damaged = mutate_bytes(data, random)
-        good += outcome(lambda damaged=damaged: read(parse_json(damaged, "x")), number)
+        good += outcome(partial(lambda raw: read(parse_json(raw, "x")), damaged), number)
     assert 0 < good < MUTATIONS // 10
 
 
@@ -96,11 +97,11 @@ def test_damaged_policies() -> None:
     text = json.dumps(load_yaml(DOLPHIN, "x"))
     for number in range(MUTATIONS * 4 // 5):
         damaged = mutate(json.loads(text), random)
-        good += outcome(lambda damaged=damaged: read_policy_document(damaged), number)
+        good += outcome(partial(read_policy_document, damaged), number)
     assert 0.02 < good / MUTATIONS < 0.6
     for number in range(MUTATIONS // 5):
         raw = mutate_bytes(DOLPHIN, random)
-        outcome(lambda raw=raw: read_policy_document(load_yaml(raw, "x")), number)
+        outcome(partial(lambda data: read_policy_document(load_yaml(data, "x")), raw), number)
 
 
 def read_policy_document(document: object) -> None:

@@ -96,7 +96,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch) -> None:
     def fail(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr("optimizer.sources.files.os.fsync", fail)
     with pytest.raises(InputError, match="No space left"):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -78,7 +78,8 @@ def test_the_subject_s_example(tmp_path: Path, placement: list[int], cost: int) 
 )
 def test_what_breaks_is_named(tmp_path: Path, placement: list[int], broken: set[str]) -> None:
     problem = read(tmp_path)
-    assert {problem.atoms[i.atom].asked.rule for i in evaluate(problem, placement).worse} == broken
+    atoms: Any = problem.atoms
+    assert {atoms[i.atom].asked.rule for i in evaluate(problem, placement).worse} == broken
 
 
 def test_a_transient_resource_counts_on_both_machines(tmp_path: Path) -> None:

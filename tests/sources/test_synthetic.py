@@ -23,7 +23,7 @@ from tests.build import policy
 if TYPE_CHECKING:
     from optimizer.policy import Policy
 
-CLEAN = {name: 0.0 for name in TROUBLES}
+CLEAN: dict[str, Any] = {name: 0.0 for name in TROUBLES}
 REFUSALS = ("errors", "busy", "disabled", "full_of_vms")
 HEADROOM = {"rule": "headroom", "resource": "disk_mib", "alert": 0.9, "safe": 0.8}
 NOISE = {
@@ -120,7 +120,7 @@ def test_planted_is_found_and_mended_by_the_least_moves(kind: str) -> None:
 
 
 def test_hosts_have_one_trouble() -> None:
-    document = generate(Spec(hosts=200, vms=2000, memory_fill=0.75, **dict.fromkeys(TROUBLES, 0.01)))
+    document = generate(Spec(hosts=200, vms=2000, memory_fill=0.75, **(CLEAN | dict.fromkeys(TROUBLES, 0.01))))
     hosts = Counter(h for t in document["x_planted"] if t["kind"] != "misplaced" for h in t["hosts"])
     misplaced = {h for t in document["x_planted"] if t["kind"] == "misplaced" for h in t["hosts"]}
     assert set(hosts.values()) == {1}
@@ -204,7 +204,7 @@ def test_zone_is_the_limit_where_asked() -> None:
         ("fleet", ""),
     ],
 )
-def test_nonsense_is_refused(field: str, value: object) -> None:
+def test_nonsense_is_refused(field: str, value: Any) -> None:
     with pytest.raises(InputError) as caught:
         generate(Spec(**{field: value}))
     assert caught.value.path == field

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -85,25 +85,25 @@ def codes(snapshot: Fleet, plan: Plan) -> set[str]:
     return {f.code for f in verify(snapshot, policy(), plan).findings}
 
 
-def change(plan: Plan, number: int, **fields: object) -> Plan:
+def change(plan: Plan, number: int, **fields: Any) -> Plan:
     moves = list(plan.moves)
     moves[number] = replace(moves[number], **fields)
     return replace(plan, moves=tuple(moves))
 
 
-def proof_with(plan: Plan, **fields: object) -> Plan:
+def proof_with(plan: Plan, **fields: Any) -> Plan:
     return replace(plan, proof=(replace(plan.proof[-1], **fields),))
 
 
-def stage_with(plan: Plan, stage: str, **fields: int) -> Plan:
+def stage_with(plan: Plan, stage: str, **fields: Any) -> Plan:
     return replace(plan, objective=tuple(replace(s, **fields) if s.stage == stage else s for s in plan.objective))
 
 
-def part_with(plan: Plan, **fields: object) -> Plan:
+def part_with(plan: Plan, **fields: Any) -> Plan:
     return proof_with(plan, parts=(replace(plan.proof[-1].parts[0], **fields),))
 
 
-def first_batch_with(plan: Plan, **fields: object) -> Plan:
+def first_batch_with(plan: Plan, **fields: Any) -> Plan:
     return replace(plan, batches=(replace(plan.batches[0], **fields), *plan.batches[1:]))
 
 
