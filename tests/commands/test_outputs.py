@@ -158,7 +158,7 @@ def test_every_command_with_an_output_is_tried_here():
     tried = {tuple(name.split()) for name in COMMANDS if "--" not in name}
     reads_nothing = {("generate",), ("bench",)}
     for path in leaves(remora):
-        command = remora
+        command: Any = remora
         for name in path:
             command = command.commands[name]
         context = click.Context(command)

@@ -87,7 +87,7 @@ def test_harm_beyond_the_limit_is_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("least", ["weighted", "gib", "seconds"])
 def test_costs_of_moving_beyond_the_limit_are_refused(least: str) -> None:
-    costly = {"move_cost": 1e9, "memory": FULL, "disk": FULL}
+    costly: dict[str, Any] = {"move_cost": 1e9, "memory": FULL, "disk": FULL}
     hosts = [host(f"h{i}", memory=FULL, disk=FULL, migration_mib_per_s=0.001) for i in range(300)]
     snapshot = fleet(hosts, [vm(f"v{i}", f"h{i}", **costly) for i in range(300)])
     wanted = policy("capacity", least=least)
@@ -114,7 +114,7 @@ def test_moves_that_cost_nothing_give_a_proof_that_the_judge_accepts() -> None:
 
 NO_VMS = [{"vms": []}, {"vms": [vm("nowhere", None, memory=1)]}, {"vms": [vm("owned", None, memory=1, owner="u")]}]
 
-WAYS = {
+WAYS: dict[str, list[dict[str, Any]]] = {
     "anti_affinity": [{}, {"by": "owner"}, {"by": "label", "label": "app"}],
     "spread": [{}, {"by": "owner"}, {"by": "label", "label": "app"}],
     "budget": [{"limits": [{"per": per, "moves": 1}]} for per in ("run", "owner", "source", "target")],
