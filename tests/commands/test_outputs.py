@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
