@@ -20,7 +20,7 @@ from optimizer.bounds.greedy_tradeoff import greedy_tradeoff
 from optimizer.bounds.subsets import best_departures, best_subsets
 from optimizer.fleet import ABSENT
 from optimizer.plan import Part, Proof
-from optimizer.problem.atoms import UNLIMITED, AtMost, Flow, Linear
+from optimizer.problem.atoms import UNLIMITED, Flow, Linear
 from optimizer.problem.problem import Problem, Stage, stage_of
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
@@ -186,8 +186,8 @@ class Bounds:
     def _pigeonhole(self, stage: Stage) -> Proof:
         """Count, in sets with more VMs than all domains together may hold, what has to be over somewhere."""
         least: dict[str, int] = {}
-        for atom in self.problem.atoms:
-            if not isinstance(atom, AtMost) or atom.asked.hardness is Hardness.GUARD:
+        for atom in self.problem.demands.counts.values():
+            if atom.asked.hardness is Hardness.GUARD:
                 continue
             of, weight = stage_of(atom.asked)
             if of is stage:

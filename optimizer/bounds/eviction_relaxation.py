@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import Apart, AtLeast, AtMost, Leave, Needs, Same
+from optimizer.problem.instance import unit_of
 from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
-from optimizer.problem.tally import LEFT, RIGHT, LinearTally, SetTally, Tally
+from optimizer.problem.shapes import COMPANY, COUNT, GROUPS, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
+from optimizer.problem.tally import LEFT, RIGHT, Tally
 from optimizer.problem.working_placement import staying
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from optimizer.problem.atoms import Asked
     from optimizer.problem.problem import Problem
+    from optimizer.problem.tally import LinearTally, SetTally
 
 __all__ = ["Component", "EvictionRelaxation", "Row", "Side"]
 
@@ -120,49 +122,49 @@ class EvictionRelaxation:
     # -- rows ----------------------------------------------------------------------------------------------------
 
     def _leaves(self) -> Iterator[Row]:
-        for atom in self.problem.atoms:
-            if not isinstance(atom, Leave) or atom.asked.hardness is Hardness.GUARD:
+        for atom in self.problem.demands.leaves.values():
+            if atom.asked.hardness is Hardness.GUARD:
                 continue
             for vm in staying(self.problem, atom, self.problem.start):
                 yield Row(atom.asked, (self._side([vm], None, 1),), 1)
 
     def _row(self, tally: LinearTally | SetTally, domain: int, excess: int) -> Row:
-        asked = tally.atom.asked
-        if isinstance(tally, LinearTally):
-            amount = tally.atom.amount
-            vms = self._in_domain(tally.atom.level, domain)
-            return Row(asked, (self._side(vms[amount[vms] > 0], amount, excess),), excess, int(tally.atom.unit[domain]))
-        heals = isinstance(tally.atom, AtMost | Apart)
-        return Row(asked, tuple(self._set_sides(tally, domain, excess)), excess, heals=heals)
+        atom = tally.atom
+        sides = _SIDES[atom](self, tally, domain, excess)
+        return Row(atom.asked, tuple(sides), excess, unit_of(atom, domain), heals=atom.shape.leaving_repairs)
 
-    def _set_sides(self, tally: SetTally, domain: int, excess: int) -> Iterator[Side]:
-        atom, i = tally.atom, tally.member
-        level = self.problem.domain[atom.level]
-        start = self.problem.start
-        if isinstance(atom, AtMost):
-            vms = atom.sets[i]
-            yield self._side(vms[(start[vms] != ABSENT) & (level[start[vms]] == domain)], None, excess)
-        elif isinstance(atom, Apart):
-            for side, sets in ((LEFT, atom.left), (RIGHT, atom.right)):
-                vms = sets[i]
-                here = vms[(start[vms] != ABSENT) & (level[start[vms]] == domain)]
-                yield self._side(here, None, tally.count[side][domain])
-        elif isinstance(atom, AtLeast | Same):
-            yield self._side(atom.sets[i], None, excess)
-        else:
-            yield self._needs_side(atom, tally, excess)
+    def _sum(self, tally: LinearTally, domain: int, excess: int) -> Iterator[Side]:
+        amount, vms = tally.atom.amount, self._in_domain(tally.atom.level, domain)
+        yield self._side(vms[amount[vms] > 0], amount, excess)
 
-    def _needs_side(self, atom: Needs, tally: SetTally, excess: int) -> Side:
-        level, start = self.problem.domain[atom.level], self.problem.start
+    def _count(self, tally: SetTally, domain: int, excess: int) -> Iterator[Side]:
+        yield self._side(self._here(tally, LEFT, domain), None, excess)
+
+    def _pair(self, tally: SetTally, domain: int, excess: int) -> Iterator[Side]:
+        for side in (LEFT, RIGHT):
+            yield self._side(self._here(tally, side, domain), None, tally.count[side][domain])
+
+    def _whole(self, tally: SetTally, domain: int, excess: int) -> Iterator[Side]:
+        yield self._side(tally.atom.sides[LEFT][tally.member], None, excess)
+
+    def _company(self, tally: SetTally, domain: int, excess: int) -> Iterator[Side]:
+        level, start = self.problem.domain[tally.atom.level], self.problem.start
+        left, right = (side[tally.member].tolist() for side in tally.atom.sides)
         served = set(tally.count[RIGHT])
-        amount: dict[int, int] = {v: excess for v in atom.right[tally.member].tolist()}
-        for v in atom.left[tally.member].tolist():
+        amount: dict[int, int] = dict.fromkeys(right, excess)
+        for v in left:
             if start[v] != ABSENT and int(level[start[v]]) not in served:
                 amount.setdefault(v, 1)
         vms = np.array(sorted(amount), np.int64)
         dense = np.zeros(self.problem.vms, np.int64)
         dense[vms] = [amount[v] for v in vms.tolist()]
-        return self._side(vms, dense, excess)
+        yield self._side(vms, dense, excess)
+
+    def _here(self, tally: SetTally, side: int, domain: int) -> NDArray[np.int32]:
+        """Return the VMs of one side that stand in a domain."""
+        vms, start = tally.atom.sides[side][tally.member], self.problem.start
+        there = self.problem.domain[tally.atom.level][start[vms]] == domain
+        return np.asarray(vms[(start[vms] != ABSENT) & there])
 
     def _side(self, vms: Iterable[int], amount: NDArray[np.int64] | None, need: int) -> Side:
         free = np.array([int(v) for v in vms if self.can_leave(int(v))], np.int64)
@@ -212,3 +214,17 @@ class EvictionRelaxation:
             room = (linear.ceiling - linear.atom.base)[self.problem.domain[linear.atom.level]]
             best.extend(np.argsort(-room, kind="stable")[:4].tolist())
         return np.array(sorted(set(best)) or [0], np.int64)
+
+
+_SIDES: ByShape[Callable[..., Iterator[Side]]] = ByShape(
+    "the eviction relaxation",
+    {
+        SUM: EvictionRelaxation._sum,
+        COUNT: EvictionRelaxation._count,
+        PAIR: EvictionRelaxation._pair,
+        OCCUPANCY: EvictionRelaxation._whole,
+        COMPANY: EvictionRelaxation._company,
+        TOGETHER: EvictionRelaxation._whole,
+    },
+    (SUM, *GROUPS),
+)

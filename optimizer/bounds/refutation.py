@@ -17,7 +17,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from optimizer.cp.model import Model
-from optimizer.problem.atoms import UNLIMITED, Linear
+from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import Stage
 from optimizer.problem.rule import Hardness
 
@@ -150,15 +150,11 @@ class _Arcs:
     def _rooms(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Yield, for each must about hosts, the VMs' amounts and the most room that each host can come to have."""
         problem = self.problem
-        for atom in problem.atoms:
-            if not isinstance(atom, Linear) or atom.level or atom.union or atom.asked.hardness is not Hardness.MUST:
+        for number, atom in problem.demands.sums.items():
+            if atom.level or atom.union or atom.asked.hardness is not Hardness.MUST:
                 continue
             limit = np.minimum(atom.limit, UNLIMITED // 2)
-            load = atom.base.astype(np.int64).copy()
-            for ends in (problem.start, np.where(problem.also_at == problem.start, -1, problem.also_at)):
-                there = np.flatnonzero(ends >= 0)
-                np.add.at(load, ends[there], atom.amount[there])
-            room = limit - load + self._gone(atom.amount)
+            room = limit - problem.start_loads[number] + self._gone(atom.amount)
             yield atom.amount, np.where(atom.limit >= UNLIMITED, UNLIMITED, room)
 
     def _gone(self, amount: NDArray[np.int64]) -> NDArray[np.int64]:

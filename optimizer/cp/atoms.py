@@ -7,27 +7,33 @@ none where it held.
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ortools.sat.python import cp_model
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import (
-    UNLIMITED,
-    Apart,
-    AtLeast,
-    AtMost,
-    Flow,
-    Hinge,
-    Leave,
-    Linear,
-    MoveCost,
-    Needs,
-    Same,
-)
+from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.evaluate import in_flow
+from optimizer.problem.instance import Instance
+from optimizer.problem.presence import load_of
 from optimizer.problem.problem import Stage
+from optimizer.problem.shapes import (
+    COMPANY,
+    COUNT,
+    ENTER,
+    FIXED,
+    FLOW,
+    HINGE,
+    LEAVE,
+    MOVE_COST,
+    OCCUPANCY,
+    PAIR,
+    SHAPES,
+    SUM,
+    TOGETHER,
+    ByShape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -35,23 +41,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.cp.model import Model
-    from optimizer.problem.atoms import Sets
-    from optimizer.problem.problem import Problem
+    from optimizer.problem.atoms import (
+        Apart,
+        AtLeast,
+        AtMost,
+        Atom,
+        Flow,
+        Group,
+        Hinge,
+        Leave,
+        Linear,
+        MoveCost,
+        Needs,
+        Same,
+        Sets,
+    )
 
 __all__ = ["LOWER"]
 
 
-def _linear(model: Model, atom: Linear) -> None:
-    problem = model.problem
-    settled = atom.base.astype(np.int64).copy()
-    domain = problem.domain[atom.level]
-    free = np.zeros(problem.vms, np.bool_)
-    free[list(model.literal)] = True
-    _add_loads(settled, atom, domain, problem, model.placement, ~free)
-    first = atom.base.astype(np.int64).copy()
-    _add_loads(first, atom, domain, problem, problem.start, np.ones_like(free))
-    if atom.union:
-        settled = _union_base(atom, domain, problem, model.placement, free)
+def _linear(model: Model, number: int, atom: Linear) -> None:
+    problem, domain = model.problem, model.problem.domain[atom.level]
+    first, settled = problem.start_loads[number], _settled_load(model, number, atom)
     for d, pairs in model.by_domain(atom.level, model.literal).items():
         if atom.union:
             pairs = [(v, lit) for v, lit in pairs if domain[problem.start[v]] != d]
@@ -60,70 +71,58 @@ def _linear(model: Model, atom: Linear) -> None:
         most = base + sum({v: int(atom.amount[v]) for v, _ in pairs}.values()) - limit
         if limit >= UNLIMITED or not pairs or most <= 0:
             continue
-        e = model.excess((atom, 0, d), int(first[d]) - limit, most)
+        e = model.excess(atom.asked, Instance(number, 0, d), int(first[d]) - limit, most)
         total = cp_model.LinearExpr.weighted_sum([lit for _, lit in pairs], [int(atom.amount[v]) for v, _ in pairs])
         model.cp.add(total <= limit - base + e)
         model.count_harm(atom.asked, e, most, int(atom.unit[d]))
 
 
-def _add_loads(
-    load: NDArray[np.int64],
-    atom: Linear,
-    domain: NDArray[np.int32],
-    problem: Problem,
-    placement: NDArray[np.int32],
-    which: NDArray[np.bool_],
-) -> None:
-    vms = np.flatnonzero(which & (placement != ABSENT))
-    np.add.at(load, domain[placement[vms]], atom.amount[vms])
-    twice = np.flatnonzero(which & (problem.also_at != ABSENT))
-    twice = twice[domain[problem.also_at[twice]] != domain[placement[twice]]]
-    np.add.at(load, domain[problem.also_at[twice]], atom.amount[twice])
-
-
-def _union_base(
-    atom: Linear,
-    domain: NDArray[np.int32],
-    problem: Problem,
-    placement: NDArray[np.int32],
-    free: NDArray[np.bool_],
-) -> NDArray[np.int64]:
-    """Load of x0 everywhere, plus that of settled VMs that are elsewhere now."""
-    load = atom.base.astype(np.int64).copy()
-    _add_loads(load, atom, domain, problem, problem.start, np.ones(problem.vms, np.bool_))
-    placed = np.flatnonzero(~free & (placement != ABSENT))
-    away = placed[domain[placement[placed]] != domain[problem.start[placed]]]
-    np.add.at(load, domain[placement[away]], atom.amount[away])
+def _settled_load(model: Model, number: int, atom: Linear) -> NDArray[np.int64]:
+    """Load of VMs that are not free; a union has x0 everywhere, and settled VMs that are elsewhere now."""
+    problem, domain = model.problem, model.problem.domain[atom.level]
+    settled = np.ones(problem.vms, np.bool_)
+    settled[list(model.literal)] = False
+    if not atom.union:
+        return load_of(atom, domain, model.placement, problem.also_at, settled)
+    load = problem.start_loads[number].copy()
+    placed = np.flatnonzero(settled & (model.placement != ABSENT))
+    away = placed[domain[model.placement[placed]] != domain[problem.start[placed]]]
+    np.add.at(load, domain[model.placement[away]], atom.amount[away])
     return load
 
 
+def _members(model: Model, atom: Group) -> list[int]:
+    """Numbers of the sets (or pairs) with a free VM."""
+    return sorted({i for side in atom.sides for i in _touched(model, side)})
+
+
 def _touched(model: Model, sets: Sets) -> list[int]:
-    """Numbers of the sets with a free member."""
+    """Numbers of the sets with a free VM."""
     free = np.zeros(model.problem.vms, np.bool_)
     free[list(model.literal)] = True
     hits = np.flatnonzero(free[sets.members])
     return [int(i) for i in np.unique(np.searchsorted(sets.indptr, hits, side="right") - 1)]
 
 
-def _at_most(model: Model, atom: AtMost) -> None:
-    for i in _touched(model, atom.sets):
+def _at_most(model: Model, number: int, atom: AtMost) -> None:
+    for i in _members(model, atom):
         vms, k = atom.sets[i].tolist(), int(atom.k[i])
         settled, first = model.settled(atom.level, vms), model.at_start(atom.level, vms)
         for d, pairs in model.by_domain(atom.level, vms).items():
             most = settled[d] + len({v for v, _ in pairs}) - k
             if most <= 0:
                 continue
-            e = model.excess((atom, i, d), first[d] - k, most)
+            e = model.excess(atom.asked, Instance(number, i, d), first[d] - k, most)
             model.cp.add(cp_model.LinearExpr.sum([lit for _, lit in pairs]) <= k - settled[d] + e)
             model.count_harm(atom.asked, e, most)
 
 
-def _apart(model: Model, atom: Apart) -> None:
-    for i in sorted(set(_touched(model, atom.left)) | set(_touched(model, atom.right))):
+def _apart(model: Model, number: int, atom: Apart) -> None:
+    for i in _members(model, atom):
         sides = [_Side(model, atom.level, sets[i].tolist()) for sets in (atom.left, atom.right)]
         for d in sorted(sides[0].domains & sides[1].domains):
             most = [s.most(d) for s in sides]
-            e = model.excess((atom, i, d), min(s.first[d] for s in sides), min(most))
+            e = model.excess(atom.asked, Instance(number, i, d), min(s.first[d] for s in sides), min(most))
             left_gives = model.cp.new_bool_var("")
             model.cp.add(sides[0].count(d) <= e).only_enforce_if(left_gives)
             model.cp.add(sides[1].count(d) <= e).only_enforce_if(left_gives.negated())
@@ -171,11 +170,11 @@ def _choices(model: Model, level: int, vms: Iterable[int]) -> list[dict[int, int
     return [dict(zip(loose, domains, strict=True)) for domains in product(*loose.values())]
 
 
-def _at_least(model: Model, atom: AtLeast) -> None:
-    for i in _touched(model, atom.sets):
+def _at_least(model: Model, number: int, atom: AtLeast) -> None:
+    for i in _members(model, atom):
         vms, k = atom.sets[i].tolist(), int(atom.k[i])
         sides = [_Side(model, atom.level, vms, at) for at in _choices(model, atom.level, vms)]
-        e = model.excess((atom, i, 0), k - min(len(s.occupied_at_start) for s in sides), k)
+        e = model.excess(atom.asked, Instance(number, i, 0), k - min(len(s.occupied_at_start) for s in sides), k)
         for side in sides:
             occupied: list[cp_model.IntVar] = []
             held = sum(n > 0 for n in side.settled.values())
@@ -188,14 +187,14 @@ def _at_least(model: Model, atom: AtLeast) -> None:
         model.count_harm(atom.asked, e, k)
 
 
-def _same(model: Model, atom: Same) -> None:
+def _same(model: Model, number: int, atom: Same) -> None:
     domain, start = model.problem.domain[atom.level], model.problem.start
-    for i in _touched(model, atom.sets):
+    for i in _members(model, atom):
         vms = atom.sets[i].tolist()
         moved_by_others = [v for v in vms if model.problem.also_at[v] != ABSENT and start[v] != ABSENT]
         side = _Side(model, atom.level, vms, {v: int(domain[start[v]]) for v in moved_by_others})
         size = side.first.total()
-        e = model.excess((atom, i, 0), size - max(side.first.values(), default=0), size)
+        e = model.excess(atom.asked, Instance(number, i, 0), size - max(side.first.values(), default=0), size)
         homes = []
         for d in sorted(side.domains):
             home = model.cp.new_bool_var("")
@@ -205,8 +204,8 @@ def _same(model: Model, atom: Same) -> None:
         model.count_harm(atom.asked, e, size)
 
 
-def _needs(model: Model, atom: Needs) -> None:
-    for i in sorted(set(_touched(model, atom.left)) | set(_touched(model, atom.right))):
+def _needs(model: Model, number: int, atom: Needs) -> None:
+    for i in _members(model, atom):
         both = (atom.left[i].tolist(), atom.right[i].tolist())
         pairs = [
             tuple(_Side(model, atom.level, vms, at) for vms in both)
@@ -214,7 +213,7 @@ def _needs(model: Model, atom: Needs) -> None:
         ]
         size = len(both[0])
         before = max(sum(n for d, n in left.first.items() if not right.first[d]) for left, right in pairs)
-        e = model.excess((atom, i, 0), before, size)
+        e = model.excess(atom.asked, Instance(number, i, 0), before, size)
         for left, right in pairs:
             model.cp.add(cp_model.LinearExpr.sum(_lone(model, left, right)) <= e)
         model.count_harm(atom.asked, e, size)
@@ -234,19 +233,19 @@ def _lone(model: Model, left: _Side, right: _Side) -> list[cp_model.IntVar]:
     return lone
 
 
-def _leave(model: Model, atom: Leave) -> None:
+def _leave(model: Model, number: int, atom: Leave) -> None:
     for vm in atom.vms.tolist():
         if vm not in model.literal:
             continue
         bad = [lit for h, lit in model.literal[vm].items() if atom.hosts[h]]
         if not bad:
             continue
-        e = model.excess((atom, vm, 0), int(atom.hosts[model.problem.start[vm]]), 1)
+        e = model.excess(atom.asked, Instance(number, vm, 0), int(atom.hosts[model.problem.start[vm]]), 1)
         model.cp.add(cp_model.LinearExpr.sum(bad) <= e)
         model.count_harm(atom.asked, e, 1)
 
 
-def _flow(model: Model, atom: Flow) -> None:
+def _flow(model: Model, number: int, atom: Flow) -> None:
     start, left = model.problem.start, atom.limit
     literals, costs = [], []
     for vm in np.flatnonzero(model.placement != start).tolist():
@@ -262,7 +261,7 @@ def _flow(model: Model, atom: Flow) -> None:
         model.cp.add(cp_model.LinearExpr.weighted_sum(literals, costs) <= left)
 
 
-def _hinge(model: Model, atom: Hinge) -> None:
+def _hinge(model: Model, number: int, atom: Hinge) -> None:
     level = atom.offset.astype(np.int64).copy()
     for vm, host in enumerate(model.placement.tolist()):
         if host != ABSENT and vm not in model.literal:
@@ -277,7 +276,7 @@ def _hinge(model: Model, atom: Hinge) -> None:
         model.objective[Stage.COST].append((over, atom.weight))
 
 
-def _move_cost(model: Model, atom: MoveCost) -> None:
+def _move_cost(model: Model, number: int, atom: MoveCost) -> None:
     start = model.problem.start
     for vm, row in model.literal.items():
         home = int(start[vm])
@@ -309,15 +308,25 @@ def _most_moved(model: Model, sets: Sets, weight: int) -> None:
     model.objective[Stage.COST].append((most, weight))
 
 
-LOWER: dict[type, Callable[[Model, Any], None]] = {
-    Linear: _linear,
-    AtMost: _at_most,
-    Apart: _apart,
-    AtLeast: _at_least,
-    Same: _same,
-    Needs: _needs,
-    Leave: _leave,
-    Flow: _flow,
-    Hinge: _hinge,
-    MoveCost: _move_cost,
-}
+def _candidates_say(model: Model, number: int, atom: Atom) -> None:
+    """Enter and Fixed say which hosts a VM is a candidate for: who makes the model has asked them."""
+
+
+LOWER: ByShape[Callable[..., None]] = ByShape(
+    "the CP-SAT model",
+    {
+        SUM: _linear,
+        COUNT: _at_most,
+        PAIR: _apart,
+        OCCUPANCY: _at_least,
+        COMPANY: _needs,
+        TOGETHER: _same,
+        LEAVE: _leave,
+        ENTER: _candidates_say,
+        FIXED: _candidates_say,
+        FLOW: _flow,
+        MOVE_COST: _move_cost,
+        HINGE: _hinge,
+    },
+    SHAPES,
+)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.limits import Deadline
-    from optimizer.problem.atoms import Asked, Harming
+    from optimizer.problem.atoms import Asked
+    from optimizer.problem.instance import Instance
 
 __all__ = ["Ended", "Model", "StageEnd", "complete_candidates"]
 
@@ -39,7 +40,6 @@ LEAST = 1e-3
 """Least time or work that a solver is given, and that a call counts as."""
 
 Terms = list[tuple[cp_model.IntVar, int]]
-Key = tuple["Harming", int, int]
 
 
 class Ended(Enum):
@@ -83,7 +83,7 @@ class Model:
     """A CP-SAT model over `candidates` (VM -> hosts, its present and its first one among them).
 
     `placement` must be no worse than the start in any instance: it is where the others stand, and the first hint.
-    `covered` names the instances (id of the atom, member, domain) that the free VMs can exceed; the others' harm is
+    `covered` names the instances that the free VMs can exceed; the others' harm is
     constant.
     """
 
@@ -95,15 +95,13 @@ class Model:
         self.literal: dict[int, dict[int, cp_model.IntVar]] = {}
         self.objective: dict[Stage, Terms] = defaultdict(list)
         self.constant: Counter[Stage] = Counter()
-        self.covered: set[tuple[int, int, int]] = set()
+        self.covered: set[Instance] = set()
         for vm, hosts in candidates.items():
             row = {int(h): self.cp.new_bool_var("") for h in hosts}
             self.literal[vm] = row
             self.cp.add_exactly_one(row.values())
-        for atom in problem.atoms:
-            lower = LOWER.get(type(atom))
-            if lower:
-                lower(self, atom)
+        for number, atom in enumerate(problem.atoms):
+            LOWER[atom](self, number, atom)
         self._moving()
 
     # -- what the atoms are made of ------------------------------------------------------------------------------
@@ -151,11 +149,10 @@ class Model:
             out.update(self.domains_of(level, vm, placement))
         return out
 
-    def excess(self, instance: Key, at_start: int, most: int) -> cp_model.IntVar | int:
+    def excess(self, asked: Asked, instance: Instance, at_start: int, most: int) -> cp_model.IntVar | int:
         """Return the variable that an instance's excess is measured by, or 0 where it may have none."""
-        atom, member, domain = instance
-        self.covered.add((id(atom), member, domain))
-        asked, allowed = atom.asked, max(0, at_start)
+        self.covered.add(instance)
+        allowed = max(0, at_start)
         if asked.hardness in (Hardness.MUST, Hardness.GUARD):
             most = min(most, allowed)
         return self.cp.new_int_var(0, most, "") if most > 0 else 0

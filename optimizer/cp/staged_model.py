@@ -13,7 +13,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from optimizer.cp.model import Model
-from optimizer.problem.atoms import UNLIMITED, AtMost
+from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from optimizer.problem.atoms import AtMost
     from optimizer.problem.working_placement import WorkingPlacement
 
 __all__ = ["StagedModel"]
@@ -47,8 +48,8 @@ class StagedModel(Model):
                 limited = np.flatnonzero(linear.ceiling < UNLIMITED).tolist()
                 room = {d: int(linear.ceiling[d] - linear.load[d]) for d in limited}
                 self._each_phase(linear.atom.level, {v: int(linear.atom.amount[v]) for v in self.literal}, room)
-        for atom in work.problem.atoms:
-            if isinstance(atom, AtMost) and atom.asked.hardness is not Hardness.SHOULD:
+        for atom in work.problem.demands.counts.values():
+            if atom.asked.hardness is not Hardness.SHOULD:
                 self._sets(atom)
 
     def _sets(self, atom: AtMost) -> None:

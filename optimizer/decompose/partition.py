@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import Apart, AtLeast, AtMost, Enter, Linear, Needs, Same
-from optimizer.problem.problem import Problem, is_cost
+from optimizer.problem.shapes import LEFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from optimizer.problem.atoms import Atom
+    from optimizer.problem.atoms import Group
+    from optimizer.problem.problem import Problem
 
-__all__ = ["HOSTS_PER_PART", "WHOLE_UP_TO", "SetFamily", "partition", "parts_for", "sides_of"]
+__all__ = ["HOSTS_PER_PART", "WHOLE_UP_TO", "partition", "parts_for", "sides_of"]
 
 WHOLE_UP_TO = 50_000
 """Hosts up to which a fleet is not split unless that is asked for."""
@@ -33,13 +33,9 @@ HOSTS_PER_PART = 10_000
 """Hosts of a part, where nobody says how many parts there are to be."""
 
 
-SetFamily = AtMost | Apart | AtLeast | Same | Needs
-"""Atoms that speak of groups."""
-
-
 def parts_for(problem: Problem, wanted: int | None) -> int:
     """Return how many parts a problem is to be split into; 1 for those with costs, whose terms couple everything."""
-    if any(is_cost(atom) for atom in problem.atoms):
+    if problem.demands.has_cost:
         return 1
     if wanted is None:
         wanted = -(-problem.hosts // HOSTS_PER_PART) if problem.hosts > WHOLE_UP_TO else 1
@@ -61,8 +57,8 @@ def partition(problem: Problem, parts: int, trouble: NDArray[np.int64]) -> NDArr
     for level in _counting_levels(problem):
         for hosts in _by_number(problem.domain[level]):
             blocks.join(hosts.tolist())
-    for atom in problem.atoms:
-        if isinstance(atom, Enter) and atom.vms is not None and int(atom.hosts.sum()) <= blocks.most:
+    for atom in problem.demands.enters.values():
+        if atom.vms is not None and int(atom.hosts.sum()) <= blocks.most:
             homes = problem.start[atom.vms]
             blocks.join({*np.flatnonzero(atom.hosts).tolist(), *np.unique(homes[homes != ABSENT]).tolist()})
     return _deal(problem, parts, [np.array(b) for b in blocks.all()], trouble)
@@ -94,7 +90,9 @@ class _Blocks:
 
 def _counting_levels(problem: Problem) -> list[int]:
     """Return the levels, finest first, in whose domains something is counted that parts could exceed together."""
-    used = {a.level for a in problem.atoms if isinstance(a, Linear | AtMost | Apart) and a.level}
+    totals = (atom.level for atom in problem.demands.sums.values())
+    groups = (atom.level for atom in problem.demands.groups.values() if atom.shape.by_domain)
+    used = {level for level in (*totals, *groups) if level}
     return sorted(used, key=lambda level: (-len(problem.domain_ids[level]), level))
 
 
@@ -104,17 +102,16 @@ def _by_number(numbers: NDArray[np.int32]) -> list[NDArray[np.int64]]:
     return np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
 
 
-def sides_of(atom: SetFamily) -> tuple[tuple[NDArray[np.int64], NDArray[np.int32]], ...]:
+def sides_of(atom: Group) -> tuple[tuple[NDArray[np.int64], NDArray[np.int32]], ...]:
     """Return, for each side of a family of groups, (number of the group int64 [n], member int32 [n])."""
-    sides = (atom.left, atom.right) if isinstance(atom, Apart | Needs) else (atom.sets,)
-    return tuple((np.repeat(np.arange(len(s)), np.diff(s.indptr)), s.members) for s in sides)
+    return tuple((np.repeat(np.arange(len(s)), np.diff(s.indptr)), s.members) for s in atom.sides)
 
 
-def _may_reach(problem: Problem, atom: Atom, most: int) -> bool:
+def _may_reach(problem: Problem, atom: Group, most: int) -> bool:
     """Whether a family of groups may reach over parts of so many hosts."""
-    if isinstance(atom, AtMost | Apart):
+    if atom.shape.by_domain:
         return atom.level > 0 and int(np.bincount(problem.domain[atom.level]).max(initial=0)) > most
-    return isinstance(atom, AtLeast | Same | Needs)
+    return True
 
 
 def _groups_of_hosts(problem: Problem, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
@@ -123,14 +120,14 @@ def _groups_of_hosts(problem: Problem, most: int) -> tuple[NDArray[np.int64], ND
     Ascending by host.
     """
     hosts, groups, count = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
-    for atom in problem.atoms:
-        if not isinstance(atom, SetFamily) or not _may_reach(problem, atom, most):
+    for atom in problem.demands.groups.values():
+        if not _may_reach(problem, atom, most):
             continue
         for number, members in sides_of(atom):
             placed = problem.start[members] != ABSENT
             hosts.append(problem.start[members[placed]].astype(np.int64))
             groups.append(number[placed] + count)
-        count += len(atom.left if isinstance(atom, Apart | Needs) else atom.sets)
+        count += len(atom.sides[LEFT])
     all_hosts, all_groups = np.concatenate(hosts), np.concatenate(groups)
     order = np.argsort(all_hosts, kind="stable")
     return all_hosts[order], all_groups[order], count

@@ -22,29 +22,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.decompose.partition import SetFamily, sides_of
+from optimizer.decompose.partition import sides_of
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import (
-    UNLIMITED,
-    Apart,
-    AtLeast,
-    AtMost,
-    Enter,
-    Fixed,
-    Flow,
-    Leave,
-    Linear,
-    Needs,
-    Same,
-    Sets,
-)
+from optimizer.problem.atoms import UNLIMITED, Enter, Fixed, Sets
+from optimizer.problem.presence import presence
+from optimizer.problem.shapes import ENTER, FIXED, FLOW, GROUPS, LEAVE, LEFT, SUM, ByShape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from optimizer.problem.atoms import Atom
+    from optimizer.problem.atoms import Atom, Flow, Group, Leave, Linear
     from optimizer.problem.problem import Problem
 
 __all__ = ["Cut", "Subproblem"]
@@ -115,17 +104,14 @@ class Cut:
         Only atoms whose groups can reach over parts; the groups of all others are judged where they stand.
         """
         out = {}
-        for number, atom in enumerate(self.problem.atoms):
-            reaches = isinstance(atom, AtLeast | Same | Needs) or (
-                isinstance(atom, AtMost | Apart) and bool(self.torn[atom.level].any())
-            )
-            if isinstance(atom, SetFamily) and reaches:
+        for number, atom in self.problem.demands.groups.items():
+            if not atom.shape.by_domain or bool(self.torn[atom.level].any()):
                 out[number] = self._owners(atom)
         return out
 
-    def _owners(self, atom: SetFamily) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def _owners(self, atom: Group) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         sides = sides_of(atom)
-        count = np.zeros((len(_first_sets(atom)), self.parts), np.int64)
+        count = np.zeros((len(atom.sides[LEFT]), self.parts), np.int64)
         for groups, members in sides:
             placed = self.home[members] != ABSENT
             np.add.at(count, (groups[placed], self.home[members[placed]]), 1)
@@ -134,19 +120,15 @@ class Cut:
     def loads(self, atom: Linear) -> NDArray[np.int64]:
         """Return int64 [parts, domains]: what each part's VMs come to."""
         domain = self.problem.domain[atom.level]
-        start, also = self.problem.start, self.problem.also_at
         out = np.zeros((self.parts, len(self.problem.domain_ids[atom.level])), np.int64)
-        placed = np.flatnonzero(start != ABSENT)
-        np.add.at(out, (self.home[placed], domain[start[placed]]), atom.amount[placed])
-        twice = np.flatnonzero(also != ABSENT)
-        twice = twice[(start[twice] == ABSENT) | (domain[also[twice]] != domain[start[twice]])]
-        np.add.at(out, (self.home[twice], domain[also[twice]]), atom.amount[twice])
+        vms, domains = presence(domain, self.problem.start, self.problem.also_at)
+        np.add.at(out, (self.home[vms], domains), atom.amount[vms])
         return out
 
     @cached_property
     def flow_limits(self) -> dict[int, NDArray[np.int64]]:
         """By number of an atom: the limit of a flow in each part, int64 [parts]."""
-        return {i: self._dealt(a) for i, a in enumerate(self.problem.atoms) if isinstance(a, Flow)}
+        return {number: self._dealt(flow) for number, flow in self.problem.demands.flows.items()}
 
     def _dealt(self, flow: Flow) -> NDArray[np.int64]:
         counted = self.home != ABSENT if flow.vms is None else flow.vms & (self.home != ABSENT)
@@ -178,10 +160,6 @@ def _shares(amount: int, weights: NDArray[np.int64]) -> NDArray[np.int64]:
     order = sorted(range(weights.size), key=lambda i: (-(exact[i] % total), i))
     out[order[: amount - int(out.sum())]] += 1
     return out
-
-
-def _first_sets(atom: SetFamily) -> Sets:
-    return atom.left if isinstance(atom, Apart | Needs) else atom.sets
 
 
 class _SubproblemBuilder:
@@ -224,8 +202,7 @@ class _SubproblemBuilder:
         """VMs of other parts that are in a group which this part owns."""
         found = [np.zeros(0, np.int64)]
         for number, (owner, shared) in self.cut.owners.items():
-            atom = self.problem.atoms[number]
-            assert isinstance(atom, SetFamily)
+            atom = self.problem.demands.groups[number]
             mine = shared & (owner == self.p)
             for groups, members in sides_of(atom):
                 found.append(members[mine[groups]].astype(np.int64))
@@ -253,7 +230,7 @@ class _SubproblemBuilder:
         self.new_host[outside] = self.my_hosts.size + np.searchsorted(others, stand_in)
 
     def _counts_hosts(self) -> bool:
-        return any(getattr(self.problem.atoms[number], "level", 0) == 0 for number in self.cut.owners)
+        return any(self.problem.demands.groups[number].level == 0 for number in self.cut.owners)
 
     def _ends(self, hosts: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return where VMs are, in the subproblem's numbers."""
@@ -264,20 +241,7 @@ class _SubproblemBuilder:
 
     def _atoms(self) -> Iterator[Atom]:
         for number, atom in enumerate(self.problem.atoms):
-            if isinstance(atom, Linear):
-                yield self._linear(atom)
-            elif isinstance(atom, SetFamily):
-                yield from self._family(number, atom)
-            elif isinstance(atom, Leave):
-                yield replace(atom, vms=self._own(atom.vms), hosts=self._host_mask(atom.hosts))
-            elif isinstance(atom, Enter):
-                yield from self._enter(atom)
-            elif isinstance(atom, Fixed):
-                yield replace(atom, vms=self._own(atom.vms))
-            elif isinstance(atom, Flow):
-                yield from self._flow(number, atom)
-            else:
-                raise TypeError(f"a problem with a {type(atom).__name__} is not cut into parts")
+            yield from _RESTRICTED[atom](self, number, atom)
         if self.guests.size:
             count = self.mine.size
             yield Fixed("partition", np.arange(count, self.vms.size, dtype=np.int32), "it stands in another part")
@@ -297,14 +261,20 @@ class _SubproblemBuilder:
         out[: self.mine.size] = column[self.mine]
         return out
 
-    def _linear(self, atom: Linear) -> Linear:
+    def _leave(self, number: int, atom: Leave) -> Iterator[Leave]:
+        yield replace(atom, vms=self._own(atom.vms), hosts=self._host_mask(atom.hosts))
+
+    def _fixed(self, number: int, atom: Fixed) -> Iterator[Fixed]:
+        yield replace(atom, vms=self._own(atom.vms))
+
+    def _linear(self, number: int, atom: Linear) -> Iterator[Linear]:
         domains = self.levels[atom.level]
         limit, base = atom.limit[domains], atom.base[domains]
         if atom.level == 0:
             limit[self.my_hosts.size :] = base[self.my_hosts.size :] = 0  # a witness's host receives nobody
         elif self.cut.torn[atom.level].any():
             limit, base = self._dealt_room(atom, domains)
-        return replace(atom, amount=self._vm_column(atom.amount), limit=limit, base=base, unit=atom.unit[domains])
+        yield replace(atom, amount=self._vm_column(atom.amount), limit=limit, base=base, unit=atom.unit[domains])
 
     def _dealt_room(self, atom: Linear, domains: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return limits and bases of domains of which parts share some."""
@@ -328,31 +298,24 @@ class _SubproblemBuilder:
                 limit[i], base[i] = own + int(share[self.p]), 0
         return limit, base
 
-    def _family(self, number: int, atom: SetFamily) -> Iterator[Atom]:
+    def _family(self, number: int, atom: Group) -> Iterator[Atom]:
         """Yield the groups that are judged here; VMs of groups that others own stay in their domain."""
         if number not in self.cut.owners:
-            yield from self._some(atom, np.ones(len(_first_sets(atom)), np.bool_), self.cut.home == self.p)
+            yield from self._some(atom, np.ones(len(atom.sides[LEFT]), np.bool_), self.cut.home == self.p)
             return
         owner, shared = self.cut.owners[number]
         yield from self._some(atom, owner == self.p, self.new_vm != ABSENT)
         bound = [members[(shared & (owner != self.p))[groups]] for groups, members in sides_of(atom)]
         yield from self._bound(atom.level, np.unique(np.concatenate(bound)))
 
-    def _some(self, atom: SetFamily, wanted: NDArray[np.bool_], present: NDArray[np.bool_]) -> Iterator[Atom]:
+    def _some(self, atom: Group, wanted: NDArray[np.bool_], present: NDArray[np.bool_]) -> Iterator[Atom]:
         """Yield the atom with the wanted groups that have VMs here, and of their VMs those that are here."""
-        sides = sides_of(atom)
-        for groups, members in sides[:1] if isinstance(atom, Needs) else sides:
+        for groups, members in sides_of(atom)[: atom.shape.needed_sides]:
             wanted = wanted & (np.bincount(groups[present[members]], minlength=wanted.size) > 0)
         which = np.flatnonzero(wanted)
         if not which.size:
             return
-        if isinstance(atom, Apart | Needs):
-            left, right = (self._subset(s, which, present) for s in (atom.left, atom.right))
-            yield replace(atom, left=left, right=right)
-        elif isinstance(atom, Same):
-            yield replace(atom, sets=self._subset(atom.sets, which, present))
-        else:
-            yield replace(atom, sets=self._subset(atom.sets, which, present), k=atom.k[which])
+        yield atom.some(which, lambda sets: self._subset(sets, which, present))
 
     def _subset(self, sets: Sets, which: NDArray[np.int64], present: NDArray[np.bool_]) -> Sets:
         position = np.full(len(sets), ABSENT, np.int64)
@@ -371,7 +334,7 @@ class _SubproblemBuilder:
         for d in np.unique(at).tolist():
             yield Enter("partition", self.new_vm[vms[at == d]], self._host_mask(domain == d))
 
-    def _enter(self, atom: Enter) -> Iterator[Enter]:
+    def _enter(self, number: int, atom: Enter) -> Iterator[Enter]:
         vms = None if atom.vms is None else self._own(atom.vms)
         if vms is None or vms.size:
             yield replace(atom, vms=vms, hosts=self._host_mask(atom.hosts))
@@ -385,3 +348,17 @@ class _SubproblemBuilder:
         if all(mask is None or mask.any() for mask in (vms, sources, targets)):
             limit = int(self.cut.flow_limits[number][self.p])
             yield replace(atom, vms=vms, sources=sources, targets=targets, cost=self._vm_column(atom.cost), limit=limit)
+
+
+_RESTRICTED: ByShape[Callable[..., Iterator[Atom]]] = ByShape(
+    "the cut into parts",
+    {
+        SUM: _SubproblemBuilder._linear,
+        **dict.fromkeys(GROUPS, _SubproblemBuilder._family),
+        LEAVE: _SubproblemBuilder._leave,
+        ENTER: _SubproblemBuilder._enter,
+        FIXED: _SubproblemBuilder._fixed,
+        FLOW: _SubproblemBuilder._flow,
+    },
+)
+"""Problems with costs are not cut: their terms couple everything."""

@@ -21,19 +21,37 @@ Hinge      cost, not harm                                       -
 =========  ===================================================  ==============================
 
 Harm of an instance is weight x ceil(1000 x excess / unit); unit is given for `Linear`, 1 otherwise.
+
+How an atom behaves is said by its `shape` (optimizer/problem/shapes.py), which is what all readers but the reference
+evaluator ask.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from optimizer.problem.rule import Hardness
+from optimizer.problem.shapes import (
+    COMPANY,
+    COUNT,
+    ENTER,
+    FIXED,
+    FLOW,
+    HINGE,
+    LEAVE,
+    MOVE_COST,
+    OCCUPANCY,
+    PAIR,
+    SUM,
+    TOGETHER,
+    Shape,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -47,6 +65,7 @@ __all__ = [
     "Enter",
     "Fixed",
     "Flow",
+    "Group",
     "Harming",
     "Hinge",
     "Leave",
@@ -103,6 +122,8 @@ class Linear:
     (ROADEF's transient). `resource` names what is summed.
     """
 
+    shape: ClassVar[Shape] = SUM
+
     asked: Asked
     resource: str
     level: int
@@ -117,54 +138,131 @@ class Linear:
 class AtMost:
     """Distinct VMs of set i in any domain of the level <= k[i] (int64 [n])."""
 
+    shape: ClassVar[Shape] = COUNT
+
     asked: Asked
     level: int
     sets: Sets
     k: NDArray[np.int64]
+
+    @property
+    def sides(self) -> tuple[Sets, ...]:
+        """The sets, in one side."""
+        return (self.sets,)
+
+    def limit_of(self, member: int) -> int:
+        """Return how many of a set a domain may have."""
+        return int(self.k[member])
+
+    def some(self, which: NDArray[np.int64], kept: Callable[[Sets], Sets]) -> AtMost:
+        """Return it for the sets `which`, as `kept` makes them."""
+        return replace(self, sets=kept(self.sets), k=self.k[which])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Apart:
     """VMs of `left[i]` and of `right[i]` share no domain of the level; the ids of both are the pair's name."""
 
+    shape: ClassVar[Shape] = PAIR
+
     asked: Asked
     level: int
     left: Sets
     right: Sets
+
+    @property
+    def sides(self) -> tuple[Sets, ...]:
+        """The sets of both sides."""
+        return (self.left, self.right)
+
+    def limit_of(self, member: int) -> int:
+        """Return 0: none is allowed."""
+        return 0
+
+    def some(self, which: NDArray[np.int64], kept: Callable[[Sets], Sets]) -> Apart:
+        """Return it for the pairs `which`, as `kept` makes them."""
+        return replace(self, left=kept(self.left), right=kept(self.right))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AtLeast:
     """Set i occupies at least k[i] domains of the level; a k beyond what the set can reach stays an excess."""
 
+    shape: ClassVar[Shape] = OCCUPANCY
+
     asked: Asked
     level: int
     sets: Sets
     k: NDArray[np.int64]
+
+    @property
+    def sides(self) -> tuple[Sets, ...]:
+        """The sets, in one side."""
+        return (self.sets,)
+
+    def limit_of(self, member: int) -> int:
+        """Return how many domains a set has to occupy."""
+        return int(self.k[member])
+
+    def some(self, which: NDArray[np.int64], kept: Callable[[Sets], Sets]) -> AtLeast:
+        """Return it for the sets `which`, as `kept` makes them."""
+        return replace(self, sets=kept(self.sets), k=self.k[which])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Same:
     """Each set is in one domain of the level. Judged at the end: VMs travel one by one."""
 
+    shape: ClassVar[Shape] = TOGETHER
+
     asked: Asked
     level: int
     sets: Sets
+
+    @property
+    def sides(self) -> tuple[Sets, ...]:
+        """The sets, in one side."""
+        return (self.sets,)
+
+    def limit_of(self, member: int) -> int:
+        """Return 0: none may be elsewhere."""
+        return 0
+
+    def some(self, which: NDArray[np.int64], kept: Callable[[Sets], Sets]) -> Same:
+        """Return it for the sets `which`, as `kept` makes them."""
+        return replace(self, sets=kept(self.sets))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Needs:
     """Where there is a VM of `left[i]` there is one of `right[i]`, in each domain of the level."""
 
+    shape: ClassVar[Shape] = COMPANY
+
     asked: Asked
     level: int
     left: Sets
     right: Sets
 
+    @property
+    def sides(self) -> tuple[Sets, ...]:
+        """The sets of both sides."""
+        return (self.left, self.right)
+
+    def limit_of(self, member: int) -> int:
+        """Return 0: none is allowed."""
+        return 0
+
+    def some(self, which: NDArray[np.int64], kept: Callable[[Sets], Sets]) -> Needs:
+        """Return it for the pairs `which`, as `kept` makes them."""
+        return replace(self, left=kept(self.left), right=kept(self.right))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leave:
     """The VMs (int32 [n]) must not stay on the hosts (bool [H])."""
+
+    shape: ClassVar[Shape] = LEAVE
 
     asked: Asked
     vms: NDArray[np.int32]
@@ -178,6 +276,8 @@ class Enter:
     It judges arrivals, so staging hops and journeys home too, never who stays.
     """
 
+    shape: ClassVar[Shape] = ENTER
+
     rule: str
     vms: NDArray[np.int32] | None
     hosts: NDArray[np.bool_]
@@ -186,6 +286,8 @@ class Enter:
 @dataclass(frozen=True, slots=True, eq=False)
 class Fixed:
     """The VMs (int32 [n]) stay where they are, for `reason`."""
+
+    shape: ClassVar[Shape] = FIXED
 
     rule: str
     vms: NDArray[np.int32]
@@ -198,6 +300,8 @@ class Flow:
 
     bool masks [V], [H], [H]; None means all. cost int64 [V] >= 0. `subject` names what the budget is of.
     """
+
+    shape: ClassVar[Shape] = FLOW
 
     rule: str
     subject: str
@@ -216,6 +320,8 @@ class MoveCost:
     ``set_weight x the largest number of moved VMs in any one set``.
     """
 
+    shape: ClassVar[Shape] = MOVE_COST
+
     vm_cost: NDArray[np.int64]
     vm_weight: int = 1
     route: NDArray[np.int64] | None = None
@@ -231,13 +337,18 @@ class Hinge:
     amount int64 [V] of either sign (a combination alpha . demand), offset int64 [H]: load over a knee, balance.
     """
 
+    shape: ClassVar[Shape] = HINGE
+
     name: str
     amount: NDArray[np.int64]
     offset: NDArray[np.int64]
     weight: int
 
 
-Harming = Linear | AtMost | Apart | AtLeast | Same | Needs | Leave
+Group = AtMost | Apart | AtLeast | Same | Needs
+"""Atoms that speak of sets of VMs: `sides` (one or two), a limit for each member, and the part of some members."""
+
+Harming = Linear | Group | Leave
 """Atoms with an excess."""
 
-Atom = Linear | AtMost | Apart | AtLeast | Same | Needs | Leave | Enter | Fixed | Flow | MoveCost | Hinge
+Atom = Harming | Enter | Fixed | Flow | MoveCost | Hinge

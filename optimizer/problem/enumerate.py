@@ -12,30 +12,22 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, combinations, count, product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizer.fleet import ABSENT, Move
-from optimizer.problem.atoms import (
-    UNLIMITED,
-    Apart,
-    AtLeast,
-    AtMost,
-    Leave,
-    Linear,
-    Needs,
-    Same,
-    Sets,
-)
+from optimizer.problem.atoms import UNLIMITED, Sets
 from optimizer.problem.evaluate import evaluate, in_flow, placement_cost
 from optimizer.problem.problem import Stage
+from optimizer.problem.shapes import GROUPS, LEAVE, SUM, ByShape
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from optimizer.problem.atoms import Atom, Flow
+    from optimizer.problem.atoms import Flow, Group, Harming, Leave, Linear
     from optimizer.problem.problem import Problem
 
 __all__ = ["Outcome", "best", "best_placement", "best_plan", "placements", "plans", "reachable"]
@@ -218,7 +210,7 @@ class _Piece:
     """
 
     problem: Problem
-    atom: Atom
+    atom: Harming
     vms: tuple[int, ...]
     there: frozenset[int] | None = None
     said: dict[object, _Verdict] = field(default_factory=dict)
@@ -229,7 +221,7 @@ class _Piece:
             key = frozenset(v for v in self.vms if not self.there.isdisjoint(ends[v]))
         if key not in self.said:
             found = evaluate(self.problem, placement, in_flight)
-            worse, same = bool(found.worse), isinstance(self.atom, Same)
+            worse, same = bool(found.worse), self.atom.shape.at_end
             self.said[key] = _Verdict(found.harm, found.should_harm, found.priced, worse and not same, worse and same)
         return self.said[key]
 
@@ -240,9 +232,8 @@ class _Judge:
     def __init__(self, problem: Problem) -> None:
         self.pieces = [
             _Piece(replace(problem, atoms=(atom,)), atom, vms, there)
-            for whole in problem.atoms
-            if hasattr(whole, "asked")
-            for atom, vms, there in _split(problem, whole)
+            for whole in problem.demands.harming.values()
+            for atom, vms, there in _SPLIT[whole](problem, whole)
         ]
         self.also_at = tuple(() if h == ABSENT else (h,) for h in problem.also_at.tolist())
         self.said: dict[tuple[tuple[int, ...], Move | None], _Verdict] = {}
@@ -268,28 +259,22 @@ class _Judge:
         )
 
 
-def _split(problem: Problem, atom: Atom) -> Iterator[tuple[Atom, tuple[int, ...], frozenset[int] | None]]:
-    """Yield the members of an atom: (atom of that member alone, its VMs, the hosts of its domain if it has one)."""
-    if isinstance(atom, Linear):
-        yield from _split_linear(problem, atom)
-    elif isinstance(atom, Leave):
-        for vm in atom.vms.tolist():
-            yield replace(atom, vms=np.array([vm], np.int32)), (vm,), None
-    elif isinstance(atom, AtMost | AtLeast):
-        for i in range(len(atom.sets)):
-            one = _only(atom.sets, i)
-            yield replace(atom, sets=one, k=atom.k[i : i + 1]), tuple(one.members.tolist()), None
-    elif isinstance(atom, Same):
-        for i in range(len(atom.sets)):
-            one = _only(atom.sets, i)
-            yield replace(atom, sets=one), tuple(one.members.tolist()), None
-    elif isinstance(atom, Apart | Needs):
-        for i in range(len(atom.left)):
-            left, right = _only(atom.left, i), _only(atom.right, i)
-            yield replace(atom, left=left, right=right), tuple({*left.members.tolist(), *right.members.tolist()}), None
+_Member = tuple["Harming", tuple[int, ...], frozenset[int] | None]
+"""An atom of one member alone, its VMs, the hosts of its domain if it has one."""
 
 
-def _split_linear(problem: Problem, atom: Linear) -> Iterator[tuple[Atom, tuple[int, ...], frozenset[int] | None]]:
+def _split_leave(problem: Problem, atom: Leave) -> Iterator[_Member]:
+    for vm in atom.vms.tolist():
+        yield replace(atom, vms=np.array([vm], np.int32)), (vm,), None
+
+
+def _split_group(problem: Problem, atom: Group) -> Iterator[_Member]:
+    for i in range(len(atom.sides[0])):
+        one = atom.some(np.array([i]), partial(_only, i=i))
+        yield one, tuple({v for side in one.sides for v in side.members.tolist()}), None
+
+
+def _split_linear(problem: Problem, atom: Linear) -> Iterator[_Member]:
     """Yield one domain at a time; where start and end count together, all at once, since the start is in no end."""
     vms = tuple(np.flatnonzero(atom.amount).tolist())
     if atom.union:
@@ -299,6 +284,11 @@ def _split_linear(problem: Problem, atom: Linear) -> Iterator[tuple[Atom, tuple[
         limit = np.full_like(atom.limit, UNLIMITED)
         limit[d] = atom.limit[d]
         yield replace(atom, limit=limit), vms, frozenset(np.flatnonzero(problem.domain[atom.level] == d).tolist())
+
+
+_SPLIT: ByShape[Callable[..., Iterator[_Member]]] = ByShape(
+    "enumeration", {SUM: _split_linear, LEAVE: _split_leave, **dict.fromkeys(GROUPS, _split_group)}
+)
 
 
 def _only(sets: Sets, i: int) -> Sets:

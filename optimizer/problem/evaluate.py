@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import (
@@ -25,6 +25,7 @@ from optimizer.problem.atoms import (
     Needs,
     Same,
 )
+from optimizer.problem.instance import Instance
 from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
 
@@ -35,15 +36,7 @@ if TYPE_CHECKING:
     from optimizer.problem.atoms import Asked, Atom
     from optimizer.problem.problem import Problem
 
-__all__ = ["Evaluation", "Instance", "evaluate", "hard_breaches", "instances", "placement_cost"]
-
-
-class Instance(NamedTuple):
-    """One instance of an atom: its number in `Problem.atoms`, which member of the family, which domain."""
-
-    atom: int
-    member: int
-    domain: int
+__all__ = ["Evaluation", "evaluate", "hard_breaches", "instances", "placement_cost"]
 
 
 @dataclass(frozen=True)
@@ -75,15 +68,14 @@ def evaluate(problem: Problem, placement: Sequence[int], in_flight: Iterable[Mov
     harms = {"must": 0, "should": 0, "priced": 0}
     for number, atom in enumerate(problem.atoms):
         asked: Asked | None = getattr(atom, "asked", None)
-        if asked is None:
-            continue
         at_start = dict(_excesses(problem, atom, before, before))
         for (member, domain), amount in _excesses(problem, atom, where, before):
             key = Instance(number, member, domain)
             excess[key] = amount
+            assert asked is not None
             if asked.hardness in (Hardness.MUST, Hardness.GUARD) and amount > at_start.get((member, domain), 0):
                 worse.append(key)
-            _count(harms, asked, amount, unit_of(atom, domain))
+            _count(harms, asked, amount, int(atom.unit[domain]) if type(atom) is Linear else 1)
     return Evaluation(
         excess=excess,
         harm=harms["must"],
@@ -107,11 +99,6 @@ def _count(harms: dict[str, int], asked: Asked, excess: int, unit: int) -> None:
         harms["should"] += harm(excess, unit, asked.weight)
     elif asked.hardness is Hardness.SHOULD and asked.price is not None:
         harms["priced"] += asked.price * harm(excess, unit, 1)
-
-
-def unit_of(atom: Atom, domain: int) -> int:
-    """Return what an instance's excess is divided by."""
-    return int(atom.unit[domain]) if isinstance(atom, Linear) else 1
 
 
 class _Ends(NamedTuple):
@@ -144,7 +131,7 @@ Found = tuple[tuple[int, int], int]
 
 def _excesses(problem: Problem, atom: Atom, where: _Ends, before: _Ends) -> Iterator[Found]:
     """Yield ((member, domain), excess) for each instance above 0."""
-    for key, amount in _FAMILIES[type(atom)](problem, atom, where, before):
+    for key, amount in _known(_FAMILIES, atom)(problem, atom, where, before):
         if amount > 0:
             yield key, amount
 
@@ -225,6 +212,11 @@ def _leave(problem: Problem, atom: Leave, where: _Ends, before: _Ends) -> Iterat
         yield (vm, 0), int(any(atom.hosts[h] for h in where.hosts[vm]))
 
 
+def _nothing(problem: Problem, atom: Atom, where: _Ends, before: _Ends) -> Iterator[Found]:
+    """Return nothing: Enter, Fixed and Flow judge moves, MoveCost and Hinge are paid for."""
+    return iter(())
+
+
 _FAMILIES: dict[type, Callable[[Problem, Any, _Ends, _Ends], Iterator[Found]]] = {
     Linear: _linear,
     AtMost: _at_most,
@@ -233,29 +225,56 @@ _FAMILIES: dict[type, Callable[[Problem, Any, _Ends, _Ends], Iterator[Found]]] =
     Same: _same,
     Needs: _needs,
     Leave: _leave,
+    **dict.fromkeys((Enter, Fixed, Flow, MoveCost, Hinge), _nothing),
 }
+
+Judge = TypeVar("Judge")
+
+
+def _known(judges: Mapping[type, Judge], atom: Atom) -> Judge:
+    """Return how an atom is judged; `TypeError` for one that this file does not know."""
+    if type(atom) not in judges:
+        raise TypeError(f"the reference evaluator knows no {type(atom).__name__}")
+    return judges[type(atom)]
 
 
 def hard_breaches(problem: Problem, moves: Iterable[Move]) -> list[str]:
     """Return what the moves (all that a plan makes, hops included) break that has no degrees, in words."""
     moves = list(moves)
-    out = []
-    for atom in problem.atoms:
-        if isinstance(atom, Fixed):
-            stay = set(atom.vms.tolist())
-            out += [f"{atom.rule}: {problem.vm_ids[m.vm]} stays: {atom.reason}" for m in moves if m.vm in stay]
-        elif isinstance(atom, Enter):
-            of = None if atom.vms is None else set(atom.vms.tolist())
-            out += [
-                f"{atom.rule}: {problem.vm_ids[m.vm]} may not arrive at {problem.host_ids[m.target]}"
-                for m in moves
-                if (of is None or m.vm in of) and not atom.hosts[m.target]
-            ]
-        elif isinstance(atom, Flow):
-            used = sum(int(atom.cost[m.vm]) for m in moves if in_flow(atom, m.vm, m.source, m.target))
-            if used > atom.limit:
-                out.append(f"{atom.rule}: {atom.subject}: {used} of {atom.limit}")
-    return out
+    return [breach for atom in problem.atoms for breach in _known(_BREACHES, atom)(problem, atom, moves)]
+
+
+def _moved(problem: Problem, atom: Fixed, moves: Sequence[Move]) -> Iterator[str]:
+    stay = set(atom.vms.tolist())
+    return (f"{atom.rule}: {problem.vm_ids[m.vm]} stays: {atom.reason}" for m in moves if m.vm in stay)
+
+
+def _arrived(problem: Problem, atom: Enter, moves: Sequence[Move]) -> Iterator[str]:
+    of = None if atom.vms is None else set(atom.vms.tolist())
+    return (
+        f"{atom.rule}: {problem.vm_ids[m.vm]} may not arrive at {problem.host_ids[m.target]}"
+        for m in moves
+        if (of is None or m.vm in of) and not atom.hosts[m.target]
+    )
+
+
+def _overspent(problem: Problem, atom: Flow, moves: Sequence[Move]) -> Iterator[str]:
+    used = sum(int(atom.cost[m.vm]) for m in moves if in_flow(atom, m.vm, m.source, m.target))
+    if used > atom.limit:
+        yield f"{atom.rule}: {atom.subject}: {used} of {atom.limit}"
+
+
+def _unbroken(problem: Problem, atom: Atom, moves: Sequence[Move]) -> Iterator[str]:
+    """Return nothing: what has degrees is judged by its excess."""
+    return iter(())
+
+
+_BREACHES: dict[type, Callable[[Problem, Any, Sequence[Move]], Iterator[str]]] = {
+    **dict.fromkeys((Linear, AtMost, Apart, AtLeast, Same, Needs, Leave, MoveCost, Hinge), _unbroken),
+    Fixed: _moved,
+    Enter: _arrived,
+    Flow: _overspent,
+}
 
 
 def in_flow(atom: Flow, vm: int, source: int, target: int) -> bool:
@@ -269,13 +288,11 @@ def in_flow(atom: Flow, vm: int, source: int, target: int) -> bool:
 
 def placement_cost(problem: Problem, placement: Sequence[int]) -> int:
     """Return the sum of the cost atoms (0 where there are none)."""
-    total = 0
-    for atom in problem.atoms:
-        if isinstance(atom, Hinge):
-            total += _hinge(problem, atom, placement)
-        elif isinstance(atom, MoveCost):
-            total += _move_cost(problem, atom, placement)
-    return total
+    return sum(_known(_COSTS, atom)(problem, atom, placement) for atom in problem.atoms)
+
+
+def _free(problem: Problem, atom: Atom, placement: Sequence[int]) -> int:
+    return 0
 
 
 def _hinge(problem: Problem, atom: Hinge, placement: Sequence[int]) -> int:
@@ -296,3 +313,10 @@ def _move_cost(problem: Problem, atom: MoveCost, placement: Sequence[int]) -> in
         most = max((sum(int(v) in gone for v in atom.sets[i]) for i in range(len(atom.sets))), default=0)
         total += atom.set_weight * most
     return total
+
+
+_COSTS: dict[type, Callable[[Problem, Any, Sequence[int]], int]] = {
+    **dict.fromkeys((Linear, AtMost, Apart, AtLeast, Same, Needs, Leave, Enter, Fixed, Flow), _free),
+    Hinge: _hinge,
+    MoveCost: _move_cost,
+}

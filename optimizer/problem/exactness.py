@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from optimizer.errors import InputError
-from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import UNLIMITED, Apart, AtLeast, AtMost, Leave, Linear, Needs, Same
+from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import Problem, Stage, stage_of
 from optimizer.problem.rounding import MILLI, harm
 from optimizer.problem.rule import Hardness
+from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from optimizer.problem.atoms import Asked
+    from optimizer.problem.atoms import Apart, Asked, AtLeast, AtMost, Leave, Linear, Needs, Same
 
 __all__ = ["LARGEST_SUM", "check_exact"]
 
@@ -58,12 +58,11 @@ def check_exact(problem: Problem, where: str) -> None:
         Naming what makes the sum too large, its value, and the limit.
     """
     found: dict[Stage, list[_Most]] = {}
-    for atom in problem.atoms:
-        if isinstance(atom, Linear):
-            _check_loads(problem, atom, where)
-        asked: Asked | None = getattr(atom, "asked", None)
-        if asked is not None and asked.hardness in (Hardness.MUST, Hardness.SHOULD):
-            found.setdefault(stage_of(asked)[0], []).extend(_harms(problem, atom))
+    for number, total in problem.demands.sums.items():
+        _check_loads(problem, total, problem.start_loads[number], where)
+    for number, atom in problem.demands.harming.items():
+        if atom.asked.hardness in (Hardness.MUST, Hardness.SHOULD):
+            found.setdefault(stage_of(atom.asked)[0], []).append(_HARMS[atom](problem, number, atom))
     moving = _moving(problem)
     _check_sum([moving], "cost of moving", where)
     if Stage.PRICED in problem.stages:
@@ -83,7 +82,7 @@ def _check_sum(most: list[_Most], what: str, where: str) -> None:
 # -- loads ---------------------------------------------------------------------------------------------------------
 
 
-def _check_loads(problem: Problem, atom: Linear, where: str) -> None:
+def _check_loads(problem: Problem, atom: Linear, load: NDArray[np.int64], where: str) -> None:
     """No load may leave int64, nor the highest one as a share of its limit."""
     total = sum(atom.amount.tolist()) + sum(atom.base.tolist())
     field = f"{atom.asked.rule}: {atom.resource}"
@@ -93,46 +92,20 @@ def _check_loads(problem: Problem, atom: Linear, where: str) -> None:
         _check_sum([_Most(total, f"{field}: the largest of {problem.vms} VMs", worst, larger)], "a load", where)
     if atom.level or atom.asked.hardness is not Hardness.MUST:
         return
-    load, limit = start_load(problem, atom), atom.limit
+    limit = atom.limit
     for h in np.flatnonzero((limit > 0) & (limit < UNLIMITED) & (load > limit)).tolist():
         share = TEN_THOUSANDTHS * int(load[h]) // int(limit[h])
         name = f"{field} on {problem.host_ids[h]}, of which {int(limit[h])} may be used"
         _check_sum([_Most(share, name, int(load[h]), larger)], "a load in 10^-4 of its limit", where)
 
 
-def start_load(problem: Problem, atom: Linear) -> NDArray[np.int64]:
-    """Return int64 [domains]: the load of each domain at the start, a VM that others move at both ends."""
-    domain, start, also = problem.domain[atom.level], problem.start, problem.also_at
-    load = atom.base.astype(np.int64).copy()
-    placed, twice = np.flatnonzero(start != ABSENT), np.flatnonzero(also != ABSENT)
-    np.add.at(load, domain[start[placed]], atom.amount[placed])
-    more = twice[(start[twice] == ABSENT) | (domain[also[twice]] != domain[start[twice]])]
-    np.add.at(load, domain[also[more]], atom.amount[more])
-    return load
-
-
 # -- harm ----------------------------------------------------------------------------------------------------------
 
 
-def _harms(problem: Problem, atom: object) -> Iterator[_Most]:
-    """Yield the most harm of each kind of demand: that of a must is what it is at the start, since none gets worse."""
-    if isinstance(atom, Linear):
-        yield _linear(problem, atom)
-    elif isinstance(atom, AtLeast):
-        yield _counts(atom.asked, [int(k) for k in atom.k], "at_least")
-    elif isinstance(atom, AtMost | Same):
-        yield _counts(atom.asked, [2 * int(n) for n in np.diff(atom.sets.indptr)], "VMs of a group")
-    elif isinstance(atom, Apart | Needs):
-        sizes = np.diff(atom.left.indptr) + np.diff(atom.right.indptr)
-        yield _counts(atom.asked, [2 * int(n) for n in sizes], "VMs of two groups")
-    elif isinstance(atom, Leave):
-        yield _counts(atom.asked, [len(atom.vms)], "VMs that have to leave")
-
-
-def _linear(problem: Problem, atom: Linear) -> _Most:
+def _linear(problem: Problem, number: int, atom: Linear) -> _Most:
     """Judge a `Linear` by what is over at the start; a should by all that could stand in each domain."""
     must = atom.asked.hardness is Hardness.MUST
-    load = start_load(problem, atom) if must else atom.base + int(atom.amount.sum())
+    load = problem.start_loads[number] if must else atom.base + int(atom.amount.sum())
     _, weight = stage_of(atom.asked)
     over = np.flatnonzero(load > atom.limit).tolist()
     each = {d: harm(int(load[d]) - int(atom.limit[d]), int(atom.unit[d]), weight) for d in over}
@@ -153,6 +126,38 @@ def _counts(asked: Asked, sizes: list[int], what: str) -> _Most:
     total = MILLI * weight * sum(sizes)
     worst = max(sizes, default=0)
     return _Most(total, f"{asked.rule}: {what}", worst, f"give it a smaller weight than {weight}, or a smaller number")
+
+
+def _at_least(problem: Problem, number: int, atom: AtLeast) -> _Most:
+    return _counts(atom.asked, [int(k) for k in atom.k], "at_least")
+
+
+def _group(problem: Problem, number: int, atom: AtMost | Same) -> _Most:
+    return _counts(atom.asked, [2 * int(n) for n in np.diff(atom.sets.indptr)], "VMs of a group")
+
+
+def _groups(problem: Problem, number: int, atom: Apart | Needs) -> _Most:
+    sizes = np.diff(atom.left.indptr) + np.diff(atom.right.indptr)
+    return _counts(atom.asked, [2 * int(n) for n in sizes], "VMs of two groups")
+
+
+def _leave(problem: Problem, number: int, atom: Leave) -> _Most:
+    return _counts(atom.asked, [len(atom.vms)], "VMs that have to leave")
+
+
+_HARMS: ByShape[Callable[..., _Most]] = ByShape(
+    "the check of exact sums",
+    {
+        SUM: _linear,
+        COUNT: _group,
+        PAIR: _groups,
+        OCCUPANCY: _at_least,
+        COMPANY: _groups,
+        TOGETHER: _group,
+        LEAVE: _leave,
+    },
+)
+"""The most harm of each kind of demand: that of a must is what it is at the start, since none gets worse."""
 
 
 # -- moving --------------------------------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import ABSENT, Fleet, copied_mib, move_seconds
-from optimizer.problem.atoms import UNLIMITED, Asked, Enter, Fixed, Flow, Hinge, Leave, MoveCost
+from optimizer.problem.atoms import UNLIMITED, Fixed
+from optimizer.problem.demands import Demands
 from optimizer.problem.flow_index import FlowIndex
+from optimizer.problem.presence import load_of
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from optimizer.problem.atoms import Atom
+    from optimizer.problem.atoms import Asked, Atom, Flow
     from optimizer.problem.rule import Rule
 
 __all__ = ["Least", "Problem", "Stage", "build", "stage_of"]
@@ -87,12 +89,25 @@ class Problem:
         return len(self.vm_ids)
 
     @cached_property
+    def demands(self) -> Demands:
+        """The atoms by what they are."""
+        return Demands.of(self.atoms)
+
+    @cached_property
+    def start_loads(self) -> dict[int, NDArray[np.int64]]:
+        """Load of each sum (by its number) in each domain at the start; int64 [domains], not to be written to."""
+        out = {}
+        for number, atom in self.demands.sums.items():
+            out[number] = load_of(atom, self.domain[atom.level], self.start, self.also_at)
+            out[number].setflags(write=False)
+        return out
+
+    @cached_property
     def movable(self) -> NDArray[np.bool_]:
         """Bool [V]: the VM is placed and no atom fixes it."""
         out: NDArray[np.bool_] = self.start != ABSENT
-        for atom in self.atoms:
-            if isinstance(atom, Fixed):
-                out[atom.vms] = False
+        for atom in self.demands.fixed.values():
+            out[atom.vms] = False
         return out
 
     @cached_property
@@ -104,9 +119,7 @@ class Problem:
         everywhere = np.ones(self.hosts, np.bool_)
         which = np.zeros(self.vms, np.int64)
         rows = [everywhere]
-        for atom in self.atoms:
-            if not isinstance(atom, Enter):
-                continue
+        for atom in self.demands.enters.values():
             if atom.vms is None:
                 rows = [row & atom.hosts for row in rows]
                 continue
@@ -125,7 +138,7 @@ class Problem:
     @cached_property
     def flows(self) -> tuple[Flow, ...]:
         """The atoms that limit moves."""
-        return tuple(a for a in self.atoms if isinstance(a, Flow))
+        return tuple(self.demands.flows.values())
 
     @cached_property
     def flow_index(self) -> FlowIndex:
@@ -168,8 +181,7 @@ def build(fleet: Fleet, rules: Sequence[Rule], least: Least = Least.MOVES) -> Pr
 
 
 def _stages(atoms: Iterable[Atom]) -> tuple[Stage, ...]:
-    asked = [a.asked for a in atoms if hasattr(a, "asked") and isinstance(a.asked, Asked)]
-    shoulds = [a for a in asked if a.hardness is Hardness.SHOULD]
+    shoulds = [a for a in Demands.of(atoms).asked if a.hardness is Hardness.SHOULD]
     stages = [Stage.HARM]
     if any(a.price is None for a in shoulds):
         stages.append(Stage.SHOULD_HARM)
@@ -243,18 +255,3 @@ def _unknown_labels(fleet: Fleet) -> NDArray[np.int32]:
     if fleet.vms.requires:
         known = {key for labels in fleet.hosts.labels for key in labels}
     return np.array([v for v, need in sorted(fleet.vms.requires.items()) if not need.keys() <= known], np.int32)
-
-
-def is_cost(atom: Atom) -> bool:
-    """Whether the atom is cost rather than harm."""
-    return isinstance(atom, MoveCost | Hinge)
-
-
-def is_hard(atom: Atom) -> bool:
-    """Whether the atom has no excess: no move may break it."""
-    return isinstance(atom, Enter | Fixed | Flow)
-
-
-def is_leave(atom: Atom) -> bool:
-    """Whether the atom asks VMs to leave hosts."""
-    return isinstance(atom, Leave)

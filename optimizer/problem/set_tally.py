@@ -6,37 +6,42 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from optimizer.problem.atoms import Apart, AtLeast, AtMost, Needs, Same
-from optimizer.problem.ends import fewest_domains, most_lone
+from optimizer.problem.instance import Instance
+from optimizer.problem.shapes import LEFT, RIGHT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from optimizer.problem.atoms import Group
+    from optimizer.problem.shapes import Shape
 
-__all__ = ["LEFT", "RIGHT", "SetAtom", "SetTally"]
-
-SetAtom = AtMost | Apart | AtLeast | Same | Needs
-LEFT, RIGHT = 0, 1
+__all__ = ["LEFT", "RIGHT", "SetTally"]
 
 
 @dataclass(slots=True, eq=False)
 class SetTally:
     """Counts of one set (or pair of sets) of an atom: how many distinct VMs of each side are in each domain.
 
-    AtLeast and Needs judge a VM in flight at its worse end, so while its ends lie in different domains it is in
-    `floating` (domains by VM, a mapping for each side) and in no count. Same judges where a VM stands: its first end.
-    `number` is the tally's place in `Tally.sets`.
+    A shape that judges a VM in flight at its worse end has it, while its ends lie in different domains, in `floating`
+    (domains by VM, a mapping for each side) and in no count. What is judged at the end counts where a VM stands: its
+    first end. `atom_number` is the atom's place in `Problem.atoms`, `number` the tally's in `Tally.sets`.
     """
 
-    atom: SetAtom
+    atom: Group
+    atom_number: int
     member: int
+    number: int
+    shape: Shape
+    limit: int
     count: tuple[Counter[int], Counter[int]] = field(default_factory=lambda: (Counter(), Counter()))
     floating: tuple[dict[int, frozenset[int]], dict[int, frozenset[int]]] = field(default_factory=lambda: ({}, {}))
     start: dict[int, int] = field(default_factory=dict)
-    number: int = 0
+
+    def instance(self, domain: int) -> Instance:
+        """Name the instance of a key of `excess`."""
+        return Instance(self.atom_number, self.member, domain)
 
     def excess(self) -> dict[int, int]:
         """Excess by domain (key 0 where the instance is the whole set) at the present counts; 0 is left out."""
-        return {d: e for d, e in _EXCESS[type(self.atom)](self).items() if e > 0}
+        return {d: e for d, e in self.shape.excess(self.limit, self).items() if e > 0}
 
     def allowed(self, key: int) -> int:
         """Excess that may not be passed: what it was at the start."""
@@ -44,8 +49,9 @@ class SetTally:
 
     def place(self, side: int, vm: int, domains: tuple[int, ...], by: int) -> None:
         """Count (`by` = +1) or no longer count (-1) a VM of one side whose ends lie in `domains`."""
-        there = frozenset(domains[:1] if isinstance(self.atom, Same) else domains)
-        if len(there) > 1 and isinstance(self.atom, AtLeast | Needs):
+        shape = self.shape
+        there = frozenset(domains[:1] if shape.at_end else domains)
+        if len(there) > 1 and not shape.both_ends:
             if by > 0:
                 self.floating[side][vm] = there
             else:
@@ -54,41 +60,14 @@ class SetTally:
         for d in there:
             _step(self.count[side], d, by)
 
+    def other(self, side: int) -> int:
+        """Return the side against which a VM of this side is counted: its own where there is but one."""
+        return 1 - side if self.shape.needed_sides > 1 else side
 
-def _at_most(s: SetTally) -> dict[int, int]:
-    assert isinstance(s.atom, AtMost)
-    k = int(s.atom.k[s.member])
-    return {d: n - k for d, n in s.count[LEFT].items()}
-
-
-def _apart(s: SetTally) -> dict[int, int]:
-    return {d: min(n, s.count[RIGHT][d]) for d, n in s.count[LEFT].items() if d in s.count[RIGHT]}
-
-
-def _at_least(s: SetTally) -> dict[int, int]:
-    assert isinstance(s.atom, AtLeast)
-    settled, loose = s.count[LEFT], s.floating[LEFT]
-    occupied = fewest_domains(settled.keys(), loose.values()) if loose else len(settled)
-    return {0: int(s.atom.k[s.member]) - occupied} if occupied else {}
-
-
-def _same(s: SetTally) -> dict[int, int]:
-    return {0: s.count[LEFT].total() - max(s.count[LEFT].values(), default=0)}
-
-
-def _needs(s: SetTally) -> dict[int, int]:
-    both, right = s.floating
-    left = [f for vm, f in both.items() if vm not in right]
-    return {0: most_lone(s.count[LEFT], s.count[RIGHT].keys(), left, right.values())}
-
-
-_EXCESS: dict[type, Callable[[SetTally], dict[int, int]]] = {
-    AtMost: _at_most,
-    Apart: _apart,
-    AtLeast: _at_least,
-    Same: _same,
-    Needs: _needs,
-}
+    def with_one_more(self, side: int, domain: int, *, of_both: bool) -> int:
+        """Return the excess in a domain if one more VM of this side (and `of_both`, of the other too) were there."""
+        mine, theirs = self.count[side][domain] + 1, self.count[1 - side][domain] + of_both
+        return self.shape.level_of(mine, theirs, self.limit)
 
 
 def _step(count: Counter[int], domain: int, by: int) -> None:

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import UNLIMITED, Apart, AtMost, Leave, Linear, Needs, Same
+from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.evaluate import in_flow
+from optimizer.problem.instance import Instance
 from optimizer.problem.rule import Hardness
-from optimizer.problem.set_tally import LEFT, RIGHT, SetAtom, SetTally
+from optimizer.problem.set_tally import LEFT, RIGHT, SetTally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
+    from optimizer.problem.atoms import Group, Leave, Linear
     from optimizer.problem.problem import Problem
 
 __all__ = ["LEFT", "RIGHT", "WHOLE", "LinearTally", "SetTally", "Tally"]
@@ -37,8 +39,17 @@ class LinearTally:
     """Load of one `Linear` in each domain, and the ceiling that arrivals may not pass (never worse than the start)."""
 
     atom: Linear
+    atom_number: int
     load: NDArray[np.int64]
     ceiling: NDArray[np.int64]
+
+    def instance(self, domain: int) -> Instance:
+        """Name the instance of a domain."""
+        return Instance(self.atom_number, 0, domain)
+
+    def allowed(self, domain: int) -> int:
+        """Excess that may not be passed: what it was at the start, and for a should any."""
+        return int(self.ceiling[domain]) - int(self.atom.limit[domain])
 
 
 class _ForbiddenHosts(NamedTuple):
@@ -61,43 +72,35 @@ class Tally:
         self.ends: list[tuple[int, ...]] = [() if h == ABSENT else (h,) for h in problem.start.tolist()]
         for vm in np.flatnonzero(problem.also_at != ABSENT).tolist():
             self.ends[vm] += (int(problem.also_at[vm]),)
-        self.linears = [self._linear(a) for a in problem.atoms if isinstance(a, Linear)]
+        self.linears = [self._linear(number, atom) for number, atom in problem.demands.sums.items()]
         self.flow_used = np.zeros(len(problem.flows), np.int64)
         self.sets: list[SetTally] = []
         self._broken: dict[int, dict[int, int]] = {}
         self._changed: set[int] = set()
         self.sets_of: dict[int, list[tuple[SetTally, int]]] = defaultdict(list)
-        for atom in problem.atoms:
-            if isinstance(atom, SetAtom):
-                self._index(atom)
+        for number, atom in problem.demands.groups.items():
+            self._index(number, atom)
         for i, s in enumerate(self.sets):
             s.start = s.excess()
             if s.start:
                 self._broken[i] = s.start
         self._forbidden = [
-            self._forbidden_hosts(a) for a in problem.atoms if isinstance(a, Leave) and _binds(a.asked.hardness)
+            self._forbidden_hosts(a) for a in problem.demands.leaves.values() if _binds(a.asked.hardness)
         ]
 
     # -- building ------------------------------------------------------------------------------------------------
 
-    def _linear(self, atom: Linear) -> LinearTally:
-        load = atom.base.astype(np.int64).copy()
-        domain = self.problem.domain[atom.level]
-        start, also = self.problem.start, self.problem.also_at
-        placed = np.flatnonzero(start != ABSENT)
-        np.add.at(load, domain[start[placed]], atom.amount[placed])
-        twice = np.flatnonzero(also != ABSENT)
-        twice = twice[(start[twice] == ABSENT) | (domain[also[twice]] != domain[start[twice]])]
-        np.add.at(load, domain[also[twice]], atom.amount[twice])
+    def _linear(self, number: int, atom: Linear) -> LinearTally:
+        load = self.problem.start_loads[number].copy()
         free = atom.asked.hardness is Hardness.SHOULD
         ceiling = np.full_like(load, UNLIMITED) if free else np.maximum(atom.limit, load)
-        return LinearTally(atom, load, ceiling)
+        return LinearTally(atom, number, load, ceiling)
 
-    def _index(self, atom: SetAtom) -> None:
-        sides = (atom.left, atom.right) if isinstance(atom, Apart | Needs) else (atom.sets,)
+    def _index(self, number: int, atom: Group) -> None:
+        sides, shape = atom.sides, atom.shape
         domain = self._domain[atom.level]
         for i in range(len(sides[0])):
-            tally = SetTally(atom, i, number=len(self.sets))
+            tally = SetTally(atom, number, i, len(self.sets), shape, atom.limit_of(i))
             for side, sets in enumerate(sides):
                 count = tally.count[side]
                 for vm in sets[i].tolist():
@@ -222,12 +225,12 @@ class Tally:
         return atom.asked.hardness is Hardness.SHOULD or d in self._held(atom, vm, self.ends[vm])
 
     def _fits_set(self, tally: SetTally, side: int, vm: int, host: int) -> bool:
-        atom = tally.atom
-        if isinstance(atom, Same) or not _binds(atom.asked.hardness):
+        atom, shape = tally.atom, tally.shape
+        if shape.at_end or not _binds(atom.asked.hardness):
             return True
         domain = self._domain[atom.level]
         d, here = domain[host], {domain[h] for h in self.ends[vm]}
-        if isinstance(atom, AtMost | Apart):
+        if shape.by_domain:
             return d in here or not self._is_crowded(tally, side, vm, d)
         return len(here) > 1 or self._excess_at(tally, vm, here, d) <= tally.allowed(0)
 
@@ -268,14 +271,14 @@ class Tally:
     def _blocked(self, tally: SetTally, side: int, vm: int) -> NDArray[np.bool_] | None:
         """Return bool [domains]: where this VM's arrival makes the set worse than at the start (None: nowhere)."""
         atom = tally.atom
-        if isinstance(atom, Same):
+        if tally.shape.at_end:
             return None
         domain = self._domain[atom.level]
         here = {domain[h] for h in self.ends[vm]}
-        if isinstance(atom, AtMost | Apart):
+        if tally.shape.by_domain:
             blocked = np.zeros(len(self.problem.domain_ids[atom.level]), np.bool_)
-            others = LEFT if isinstance(atom, AtMost) else 1 - side
-            alone = isinstance(atom, Apart) and (tally, others) in self.sets_of[vm]
+            others = tally.other(side)
+            alone = others != side and (tally, others) in self.sets_of[vm]
             for d in range(len(blocked)) if alone else tally.count[others]:
                 blocked[d] = d not in here and self._is_crowded(tally, side, vm, d)
             return blocked
@@ -314,12 +317,10 @@ class Tally:
         return excess
 
     def _is_crowded(self, tally: SetTally, side: int, vm: int, d: int) -> bool:
-        """AtMost and Apart: whether the VM as one more of this side in the domain is worse than at the start."""
-        mine, theirs = tally.count[side], tally.count[1 - side]
-        if isinstance(tally.atom, AtMost):
-            return mine[d] + 1 - int(tally.atom.k[tally.member]) > tally.allowed(d)
-        both = (tally, 1 - side) in self.sets_of[vm]
-        return min(mine[d] + 1, theirs[d] + both) > tally.allowed(d)
+        """By domain: whether the VM as one more of this side in the domain is worse than at the start."""
+        others = tally.other(side)
+        both = others != side and (tally, others) in self.sets_of[vm]
+        return tally.with_one_more(side, d, of_both=both) > tally.allowed(d)
 
     def excesses(self) -> Iterator[tuple[LinearTally | SetTally, int, int]]:
         """Yield (tally, domain, excess) for every instance above its limit now."""

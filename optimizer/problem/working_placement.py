@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import UNLIMITED, Leave, Linear
+from optimizer.problem.atoms import UNLIMITED
+from optimizer.problem.instance import Instance, unit_of
 from optimizer.problem.problem import Problem, Stage, stage_of
 from optimizer.problem.rounding import MILLI, harm
 from optimizer.problem.rule import Hardness
-from optimizer.problem.tally import LinearTally, Tally
+from optimizer.problem.shapes import GROUPS, LEAVE, SUM, ByShape
+from optimizer.problem.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from numpy.typing import NDArray
 
-    from optimizer.problem.atoms import Harming
+    from optimizer.problem.atoms import Group, Harming, Leave, Linear
 
 __all__ = ["Violated", "WorkingPlacement", "sizes", "staying"]
 
@@ -29,8 +31,8 @@ def sizes(problem: Problem) -> NDArray[np.float64]:
     Its share of a mean host, resource by resource, the scarce resources counting far more than the plentiful.
     """
     out = np.zeros(problem.vms)
-    for atom in problem.atoms:
-        if not isinstance(atom, Linear) or atom.asked.hardness is Hardness.SHOULD or atom.level:
+    for atom in problem.demands.sums.values():
+        if atom.asked.hardness is Hardness.SHOULD or atom.level:
             continue
         limited = atom.limit < UNLIMITED
         room = float(atom.limit[limited].sum())
@@ -51,11 +53,10 @@ COUNTED = (Hardness.MUST, Hardness.SHOULD)
 
 
 class Violated(NamedTuple):
-    """An instance above its limit: member and domain as in `evaluate.Instance`."""
+    """An instance above its limit, and the atom that it is one of."""
 
+    instance: Instance
     atom: Harming
-    member: int
-    domain: int
     excess: int
     unit: int
 
@@ -108,26 +109,31 @@ class WorkingPlacement:
         """Yield every violated must and should of the present placement."""
         for tally, domain, excess in self.tally.excesses():
             if tally.atom.asked.hardness in COUNTED:
-                if isinstance(tally, LinearTally):
-                    yield Violated(tally.atom, 0, domain, excess, int(tally.atom.unit[domain]))
-                else:
-                    yield Violated(tally.atom, tally.member, domain, excess, 1)
-        for atom in self.problem.atoms:
-            if isinstance(atom, Leave) and atom.asked.hardness in COUNTED:
+                yield Violated(tally.instance(domain), tally.atom, excess, unit_of(tally.atom, domain))
+        for number, atom in self.problem.demands.leaves.items():
+            if atom.asked.hardness in COUNTED:
                 for vm in staying(self.problem, atom, self.placement):
-                    yield Violated(atom, vm, 0, 1, 1)
+                    yield Violated(Instance(number, vm, 0), atom, 1, 1)
 
-    def values(self, but_not: Container[tuple[int, int, int]] = ()) -> dict[Stage, int]:
+    def movers(self, violated: Violated) -> NDArray[np.int64]:
+        """Return int64 [n]: the VMs whose moves could repair an instance."""
+        return _MOVERS[violated.atom](self, violated.atom, violated.instance)
+
+    def _there(self, level: int, domain: int) -> NDArray[np.bool_]:
+        now = self.placement
+        return np.asarray((now >= 0) & (self.problem.domain[level][np.maximum(now, 0)] == domain))
+
+    def values(self, but_not: Container[Instance] = ()) -> dict[Stage, int]:
         """Return what the placement is worth, stage by stage, moves beyond one a VM not counted.
 
         Parameters
         ----------
         but_not
-            Instances, as (id of the atom, member, domain), to leave out.
+            Instances to leave out.
         """
         out: dict[Stage, int] = dict.fromkeys((s for s in self.problem.stages if s is not Stage.PLACEMENT), 0)
         for v in self.violated():
-            if (id(v.atom), v.member, v.domain) not in but_not:
+            if v.instance not in but_not:
                 stage, weight = stage_of(v.atom.asked)
                 out[stage] += harm(v.excess, v.unit, weight)
         out[Stage.MOVING] = int(self.problem.moving[self.placement != self.problem.start].sum())
@@ -140,13 +146,28 @@ class WorkingPlacement:
         for tally, domain, excess in self.tally.excesses():
             if tally.atom.asked.hardness is Hardness.SHOULD:
                 continue
-            if isinstance(tally, LinearTally):
-                if tally.load[domain] > tally.ceiling[domain]:
-                    return False
-            elif excess > tally.allowed(domain):
+            if excess > tally.allowed(domain):
                 return False
         return True
 
     def measure(self) -> tuple[int, ...]:
         """Return `values` in the order of the stages, to be compared."""
         return tuple(self.values().values())
+
+
+def _adding(work: WorkingPlacement, atom: Linear, instance: Instance) -> NDArray[np.int64]:
+    return np.flatnonzero(work._there(atom.level, instance.domain) & (atom.amount > 0))
+
+
+def _in_it(work: WorkingPlacement, atom: Group, instance: Instance) -> NDArray[np.int64]:
+    vms = np.concatenate([side[instance.member] for side in atom.sides]).astype(np.int64)
+    return vms[work._there(atom.level, instance.domain)[vms]] if atom.shape.by_domain else vms
+
+
+def _itself(work: WorkingPlacement, atom: Leave, instance: Instance) -> NDArray[np.int64]:
+    return np.array([instance.member])
+
+
+_MOVERS: ByShape[Callable[..., NDArray[np.int64]]] = ByShape(
+    "the search for VMs to move", {SUM: _adding, LEAVE: _itself, **dict.fromkeys(GROUPS, _in_it)}
+)

@@ -6,24 +6,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import Apart, AtLeast, AtMost, Leave, Linear, Needs, Same
-from optimizer.problem.evaluate import Instance
+from optimizer.problem.instance import Instance
 from optimizer.problem.rule import Hardness
+from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
 from optimizer.reachability.instance_monitor import ForbiddenHosts, Occupancy, Pair, Sum, Together, VmPath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from optimizer.fleet import Move
-    from optimizer.problem.atoms import Asked, Atom, Sets
+    from optimizer.problem.atoms import Apart, AtLeast, AtMost, Group, Harming, Leave, Linear, Needs, Same, Sets
     from optimizer.problem.problem import Problem
     from optimizer.reachability.instance_monitor import InstanceMonitor
 
@@ -66,9 +63,7 @@ class Contention:
         judged at the end.
         """
         everything = (1 << len(moves)) - 1
-        return [
-            w for w in self._watches(moves, broken=False) if not isinstance(w, Together) and _may_worsen(w, everything)
-        ]
+        return [w for w in self._watches(moves, broken=False) if w.anywhere(everything) > w.excess(0, 0)]
 
     def broken(self, moves: Sequence[Move]) -> list[InstanceMonitor]:
         """Return the musts and shoulds that are violated at the start and that the moves change: what they may mend."""
@@ -79,43 +74,21 @@ class Contention:
         way = _Way(moves, chains(moves))
         return [
             w
-            for number, atom in enumerate(self.problem.atoms)
-            if isinstance(atom, Same) and _binds(atom)
-            for w in self._set_watches(number, atom, way)
+            for number, atom in self.problem.demands.harming.items()
+            if atom.shape.at_end and _binds(atom)
+            for w in _MONITORS[atom](self, number, atom, way, False)
         ]
 
     def _watches(self, moves: Sequence[Move], *, broken: bool) -> Iterator[InstanceMonitor]:
         way = _Way(moves, chains(moves))
-        for number, atom in enumerate(self.problem.atoms):
-            if not hasattr(atom, "asked") or not (_counts(atom) if broken else _binds(atom)):
-                continue
-            if isinstance(atom, Linear):
-                yield from self._linear(number, atom, way, broken)
-            elif isinstance(atom, Leave):
-                yield from self._leave(number, atom, way)
-            else:
-                yield from self._set_watches(number, atom, way)
+        for number, atom in self.problem.demands.harming.items():
+            if _counts(atom) if broken else _binds(atom) and not atom.shape.at_end:
+                yield from _MONITORS[atom](self, number, atom, way, broken)
 
-    # -- Linear ----------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def _loads(self) -> dict[int, NDArray[np.int64]]:
-        """Load of each `Linear` in each of its domains at the start."""
-        loads = {}
-        start, also = self.problem.start, self.problem.also_at
-        placed, twice = np.flatnonzero(start != ABSENT), np.flatnonzero(also != ABSENT)
-        for number, atom in enumerate(self.problem.atoms):
-            if isinstance(atom, Linear):
-                domain = self.problem.domain[atom.level]
-                load = atom.base.astype(np.int64).copy()
-                np.add.at(load, domain[start[placed]], atom.amount[placed])
-                more = twice[(start[twice] == ABSENT) | (domain[also[twice]] != domain[start[twice]])]
-                np.add.at(load, domain[also[more]], atom.amount[more])
-                loads[number] = load
-        return loads
+    # -- sums ------------------------------------------------------------------------------------------------------
 
     def _linear(self, number: int, atom: Linear, way: _Way, broken: bool) -> Iterator[Sum]:
-        domain, load = self._domain[atom.level], self._loads[number]
+        domain, load = self._domain[atom.level], self.problem.start_loads[number]
         enter: dict[int, dict[int, int]] = defaultdict(dict)
         leave: dict[int, dict[int, int]] = defaultdict(dict)
         for m, move in enumerate(way.moves):
@@ -134,25 +107,16 @@ class Contention:
 
     # -- sets ------------------------------------------------------------------------------------------------------
 
-    def _set_watches(self, number: int, atom: Atom, way: _Way) -> Iterator[InstanceMonitor]:
-        assert isinstance(atom, AtMost | Apart | AtLeast | Same | Needs)
-        first = atom.left if isinstance(atom, Apart | Needs) else atom.sets
-        second = atom.right if isinstance(atom, Apart | Needs) else None
-        touched = _touched(first, way.of.keys(), self.problem.vms)
-        if second is not None:
-            touched |= _touched(second, way.of.keys(), self.problem.vms)
+    def _touched(self, number: int, atom: Group, way: _Way) -> Iterator[tuple[Instance, tuple[list[int], list[int]]]]:
+        """Yield the instances of sets that hold a VM of the moves, and the VMs of both sides."""
+        touched = set().union(*(_touched(side, way.of.keys(), self.problem.vms) for side in atom.sides))
         for i in sorted(touched):
-            left = first[i].tolist()
-            right = second[i].tolist() if second is not None else []
-            key = Instance(number, i, 0)
-            if isinstance(atom, AtMost):
-                yield from self._sums(key, atom, int(atom.k[i]), left, way, left).values()
-            elif isinstance(atom, Apart):
-                yield from self._apart(key, atom, (left, right), way)
-            elif isinstance(atom, Same):
-                yield self._together(key, atom, left, way)
-            else:
-                yield self._occupancy(key, atom, (left, right), way)
+            left, *right = (side[i].tolist() for side in atom.sides)
+            yield Instance(number, i, 0), (left, right[0] if right else [])
+
+    def _at_most(self, number: int, atom: AtMost, way: _Way, broken: bool) -> Iterator[Sum]:
+        for key, (vms, _) in self._touched(number, atom, way):
+            yield from self._sums(key, atom, atom.limit_of(key.member), vms, way, vms).values()
 
     def _ends(self, level: int, vm: int) -> frozenset[int]:
         """Domains of a level in which the VM is at the start."""
@@ -185,10 +149,19 @@ class Contention:
         touched = sorted({domain[h] for move in passed for h in (move.source, move.target)})
         return {d: Sum(key._replace(domain=d), atom.asked, 1, k, start[d], enter[d], leave[d]) for d in touched}
 
-    def _apart(self, key: Instance, atom: Apart, sides: tuple[list[int], list[int]], way: _Way) -> Iterator[Pair]:
-        left, right = (self._sums(key, atom, 0, vms, way, [*sides[0], *sides[1]]) for vms in sides)
-        for d in left:
-            yield Pair(left[d].instance, atom.asked, left[d], right[d])
+    def _apart(self, number: int, atom: Apart, way: _Way, broken: bool) -> Iterator[Pair]:
+        for key, sides in self._touched(number, atom, way):
+            left, right = (self._sums(key, atom, 0, vms, way, [*sides[0], *sides[1]]) for vms in sides)
+            for d in left:
+                yield Pair(left[d].instance, atom.asked, left[d], right[d])
+
+    def _at_least(self, number: int, atom: AtLeast, way: _Way, broken: bool) -> Iterator[Occupancy]:
+        for key, sides in self._touched(number, atom, way):
+            yield self._occupancy(key, atom, sides, way, atom.limit_of(key.member))
+
+    def _needs(self, number: int, atom: Needs, way: _Way, broken: bool) -> Iterator[Occupancy]:
+        for key, sides in self._touched(number, atom, way):
+            yield self._occupancy(key, atom, sides, way, None)
 
     def _occupancy(
         self,
@@ -196,6 +169,7 @@ class Contention:
         atom: AtLeast | Needs,
         sides: tuple[list[int], list[int]],
         way: _Way,
+        least: int | None,
     ) -> Occupancy:
         level, both = atom.level, set(sides[0]) & set(sides[1])
         settled: list[list[frozenset[int]]] = [[], []]
@@ -212,7 +186,7 @@ class Contention:
         return Occupancy(
             instance=key,
             asked=atom.asked,
-            least=int(atom.k[key.member]) if isinstance(atom, AtLeast) else None,
+            least=least,
             left=at[0],
             right=frozenset(at[1]),
             floating=(
@@ -222,31 +196,44 @@ class Contention:
             paths=(tuple(paths[0]), tuple(paths[1])),
         )
 
-    def _together(self, key: Instance, atom: Same, vms: list[int], way: _Way) -> Together:
+    def _together(self, number: int, atom: Same, way: _Way, broken: bool) -> Iterator[Together]:
         domain = self._domain[atom.level]
-        settled = Counter(domain[self._start[vm]] for vm in vms if vm not in way.of and self._start[vm] != ABSENT)
-        paths = tuple(self._path(atom.level, vm, way) for vm in vms if vm in way.of)
-        return Together(key, atom.asked, settled, paths)
+        for key, (vms, _) in self._touched(number, atom, way):
+            settled = Counter(domain[self._start[vm]] for vm in vms if vm not in way.of and self._start[vm] != ABSENT)
+            paths = tuple(self._path(atom.level, vm, way) for vm in vms if vm in way.of)
+            yield Together(key, atom.asked, settled, paths)
 
     # -- Leave -----------------------------------------------------------------------------------------------------
 
-    def _leave(self, number: int, atom: Leave, way: _Way) -> Iterator[ForbiddenHosts]:
+    def _leave(self, number: int, atom: Leave, way: _Way, broken: bool) -> Iterator[ForbiddenHosts]:
         for vm in sorted(set(atom.vms.tolist()) & way.of.keys()) if way.of else ():
             hosts = (self._start[vm], *(way.moves[m].target for m in way.of[vm]))
             path = VmPath(tuple(way.of[vm]), tuple(int(atom.hosts[h]) for h in hosts))
             yield ForbiddenHosts(Instance(number, vm, 0), atom.asked, path)
 
 
-def _binds(atom: Atom) -> bool:
+_MONITORS: ByShape[Callable[..., Iterator[InstanceMonitor]]] = ByShape(
+    "contention",
+    {
+        SUM: Contention._linear,
+        COUNT: Contention._at_most,
+        PAIR: Contention._apart,
+        OCCUPANCY: Contention._at_least,
+        COMPANY: Contention._needs,
+        TOGETHER: Contention._together,
+        LEAVE: Contention._leave,
+    },
+)
+
+
+def _binds(atom: Harming) -> bool:
     """Whether the atom is never made worse."""
-    asked: Asked | None = getattr(atom, "asked", None)
-    return asked is not None and asked.hardness in (Hardness.MUST, Hardness.GUARD)
+    return atom.asked.hardness in (Hardness.MUST, Hardness.GUARD)
 
 
-def _counts(atom: Atom) -> bool:
+def _counts(atom: Harming) -> bool:
     """Whether the atom is a reason to move."""
-    asked: Asked | None = getattr(atom, "asked", None)
-    return asked is not None and asked.hardness in (Hardness.MUST, Hardness.SHOULD)
+    return atom.asked.hardness in (Hardness.MUST, Hardness.SHOULD)
 
 
 def _touched(sets: Sets, vms: Iterable[int], total: int) -> set[int]:
@@ -255,13 +242,3 @@ def _touched(sets: Sets, vms: Iterable[int], total: int) -> set[int]:
     moved[list(vms)] = True
     where = np.flatnonzero(moved[sets.members])
     return set((np.searchsorted(sets.indptr, where, side="right") - 1).tolist())
-
-
-def _may_worsen(monitor: InstanceMonitor, everything: int) -> bool:
-    """Whether some state, in whatever order, is worse than the start."""
-    allowed = monitor.excess(0, 0)
-    if isinstance(monitor, Occupancy):
-        return monitor.anywhere() > allowed
-    if isinstance(monitor, ForbiddenHosts):
-        return max(monitor.path.domains) > allowed
-    return monitor.excess(0, everything) > allowed

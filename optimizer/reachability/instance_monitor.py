@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from optimizer.problem.atoms import Asked
-    from optimizer.problem.evaluate import Instance
+    from optimizer.problem.instance import Instance
 
 __all__ = ["ForbiddenHosts", "InstanceMonitor", "Occupancy", "Pair", "Sum", "Together", "VmPath", "bits"]
 
@@ -43,6 +43,9 @@ class InstanceMonitor(Protocol):
 
     def excess(self, done: int, started: int) -> int:
         """Return the excess (0 or more) in a state, at the worse end of each VM in flight."""
+
+    def anywhere(self, everything: int) -> int:
+        """Return an excess that no state passes; `everything` is the set of all moves."""
 
 
 def bits(mask: int) -> Iterable[int]:
@@ -86,6 +89,10 @@ class Sum:
         """Return how far the level is over the limit."""
         return max(0, self.level(done, started) - self.limit)
 
+    def anywhere(self, everything: int) -> int:
+        """Return the excess with all that arrives and nothing gone."""
+        return self.excess(0, everything)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
@@ -105,6 +112,10 @@ class Pair:
     def excess(self, done: int, started: int) -> int:
         """Return the smaller of the two counts."""
         return min(self.left.level(done, started), self.right.level(done, started))
+
+    def anywhere(self, everything: int) -> int:
+        """Return the excess with all that arrives and nothing gone."""
+        return self.excess(0, everything)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +161,7 @@ class Occupancy:
         """Return the excess at the worst choice of ends."""
         return self.worst([[p.ends(done, started) for p in side] for side in self.paths])
 
-    def anywhere(self) -> int:
+    def anywhere(self, everything: int) -> int:
         """Return the excess if each VM may be anywhere on its way: no order of moves is worse."""
         return self.worst([[set(p.domains) for p in side] for side in self.paths])
 
@@ -185,6 +196,10 @@ class Together:
         at.update(next(iter(path.ends(done, done))) for path in self.paths)
         return at.total() - max(at.values(), default=0)
 
+    def anywhere(self, everything: int) -> int:
+        """Return how many there are: all but one could be elsewhere."""
+        return sum(self.settled.values()) + len(self.paths)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForbiddenHosts:
@@ -203,3 +218,7 @@ class ForbiddenHosts:
     def excess(self, done: int, started: int) -> int:
         """Return 1 while an end is on such a host."""
         return max(self.path.ends(done, started))
+
+    def anywhere(self, everything: int) -> int:
+        """Return 1 if the VM comes to such a host at all."""
+        return max(self.path.domains)

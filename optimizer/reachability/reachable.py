@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from optimizer.fleet import Move
-    from optimizer.problem.evaluate import Instance
+    from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
     from optimizer.reachability.instance_monitor import InstanceMonitor
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import Move
-from optimizer.problem.atoms import Same
 from optimizer.problem.evaluate import in_flow
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rounding import MILLI
@@ -139,7 +138,7 @@ class _Search:
 
     def values(self, visit: _Visit) -> dict[Stage, int] | None:
         """Return what the present placement is worth; None where it may not be the last (a group is more split)."""
-        if any(self._split(t) for t in self.work.tally.sets if isinstance(t.atom, Same)):
+        if any(self._split(t) for t in self.work.tally.sets if t.shape.at_end):
             return None
         values = self.work.values()
         if Stage.PRICED in values:

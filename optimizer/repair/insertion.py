@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.problem.atoms import UNLIMITED, Apart, AtLeast, AtMost, Needs, Same
+from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 from optimizer.problem.tally import WHOLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
 
     from numpy.typing import NDArray
 
     from optimizer.bounds.bounds import Bounds
     from optimizer.bounds.eviction_relaxation import Component
+    from optimizer.problem.set_tally import SetTally
     from optimizer.problem.working_placement import WorkingPlacement
 
 __all__ = ["Insertion", "evicted", "receive"]
@@ -104,7 +105,7 @@ class Insertion:
     def _near(self, vm: int) -> slice:
         """Return the hosts to ask first: all, where there are few or the VM's group wants company, wherever it is."""
         tally, hosts = self.work.tally, self.work.problem.hosts
-        if hosts <= 2 * NEAR or any(isinstance(t.atom, AtLeast | Same | Needs) for t, _ in tally.sets_of.get(vm, ())):
+        if hosts <= 2 * NEAR or any(not t.shape.leaving_repairs for t, _ in tally.sets_of.get(vm, ())):
             return WHOLE
         first = min(max(0, int(self.work.placement[vm]) - NEAR // 2), hosts - NEAR)
         return slice(first, first + NEAR)
@@ -152,8 +153,8 @@ class Insertion:
         tally = self.work.tally
         for tally_set in {t.number: t for t, _ in tally.sets_of.get(vm, ())}.values():
             atom = tally_set.atom
-            binds = isinstance(atom, Same) and atom.asked.hardness is not Hardness.SHOULD and hardness is Hardness.MUST
-            counts = isinstance(atom, AtLeast | Same | Needs) and atom.asked.hardness is hardness
+            binds = tally_set.shape.at_end and atom.asked.hardness is not Hardness.SHOULD and hardness is Hardness.MUST
+            counts = not tally_set.shape.leaving_repairs and atom.asked.hardness is hardness
             if (not binds and not counts) or tally_set.number in self.ignored:
                 continue
             excess = tally.excess_in(tally_set, vm)[self.work.problem.domain[atom.level][hosts]]
@@ -178,19 +179,17 @@ class Insertion:
                 harm += tally.atom.asked.weight * np.ceil(MILLI * over / tally.atom.unit[d])
         for tally_set, side in self.work.tally.sets_of.get(vm, ()):
             atom = tally_set.atom
-            if atom.asked.hardness is hardness and isinstance(atom, AtMost | Apart):
+            if atom.asked.hardness is hardness and tally_set.shape.by_domain:
                 d = problem.domain[atom.level][hosts]
-                crowded = self._crowded(atom, tally_set.member, tally_set.count, side)
+                crowded = self._crowded(tally_set, side)
                 harm += MILLI * atom.asked.weight * np.isin(d, crowded)
         return harm
 
     @staticmethod
-    def _crowded(
-        atom: AtMost | Apart, member: int, count: tuple[Mapping[int, int], Mapping[int, int]], side: int
-    ) -> list[int]:
-        if isinstance(atom, AtMost):
-            return [d for d, n in count[0].items() if n >= int(atom.k[member])]
-        return list(count[1 - side])
+    def _crowded(tally: SetTally, side: int) -> list[int]:
+        """Return the domains where one more VM of the side would be too many."""
+        against = tally.count[tally.other(side)]
+        return [d for d in against if tally.with_one_more(side, d, of_both=False) > 0]
 
 
 def receive(work: WorkingPlacement, vms: Iterable[int], *, tight: bool, stop: Callable[[], bool]) -> list[int]:

@@ -13,10 +13,10 @@ import numpy as np
 
 from optimizer.cp.model import Model
 from optimizer.cp.staged_model import StagedModel
-from optimizer.problem.atoms import Apart, AtLeast, AtMost, Leave, Linear, Needs, Same
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
+from optimizer.problem.shapes import LEFT
 from optimizer.repair.ejection_chains import EjectionChains
 from optimizer.repair.insertion import Insertion
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from optimizer.bounds.bounds import Bounds
     from optimizer.limits import Deadline, Limits
+    from optimizer.problem.instance import Instance
     from optimizer.problem.tally import SetTally
     from optimizer.problem.working_placement import Violated, WorkingPlacement
 
@@ -64,7 +65,7 @@ LITERALS = 6_000
 class Trouble:
     """A violated instance, with a name that lasts from one placement to the next."""
 
-    name: tuple[int, int, int]
+    name: Instance
     violated: Violated
     must: bool
 
@@ -101,25 +102,12 @@ class NeighbourhoodSearch:
 
     def troubles(self) -> list[Trouble]:
         """Return the violated musts and shoulds of the present placement, musts first."""
-        number = {id(a): i for i, a in enumerate(self.problem.atoms)}
-        found = [
-            Trouble((number[id(v.atom)], v.member, v.domain), v, v.atom.asked.hardness is Hardness.MUST)
-            for v in self.work.violated()
-        ]
+        found = [Trouble(v.instance, v, v.atom.asked.hardness is Hardness.MUST) for v in self.work.violated()]
         return sorted(found, key=lambda t: (not t.must, t.name))
 
     def _members(self, violated: Violated) -> list[int]:
         """Return the VMs whose moves could mend an instance."""
-        atom, now = violated.atom, self.work.placement
-        if isinstance(atom, Leave):
-            return [violated.member]
-        level = self.problem.domain[atom.level]
-        here = (now >= 0) & (level[np.maximum(now, 0)] == violated.domain)
-        if isinstance(atom, Linear):
-            return [int(v) for v in np.flatnonzero(here & (atom.amount > 0))]
-        sets = (atom.left, atom.right) if isinstance(atom, Apart | Needs) else (atom.sets,)
-        vms = np.concatenate([s[violated.member] for s in sets])
-        return [int(v) for v in (vms[here[vms]] if isinstance(atom, AtMost | Apart) else vms)]
+        return [int(v) for v in self.work.movers(violated)]
 
     # -- mending -------------------------------------------------------------------------------------------------
 
@@ -143,12 +131,12 @@ class NeighbourhoodSearch:
         """
         reception = Insertion(self.work, tight=True)
         for trouble in self.troubles():
-            if isinstance(trouble.violated.atom, AtLeast | Same | Needs):
+            if not trouble.violated.atom.shape.leaving_repairs:
                 while not self.deadline.over() and self._joined(trouble, reception):
                     pass
         for trouble in self.troubles():
-            if isinstance(trouble.violated.atom, Leave) and not self.deadline.over():
-                self._take_along(trouble.violated.member)
+            if trouble.name.atom in self.problem.demands.leaves and not self.deadline.over():
+                self._take_along(trouble.name.member)
 
     def _take_along(self, vm: int) -> bool:
         """Move a VM that still has to leave together with all that belong with it; return whether that worked."""
@@ -157,15 +145,14 @@ class NeighbourhoodSearch:
         return any(
             self._moved_as_one(tally)
             for tally, _ in self.work.tally.sets_of.get(vm, ())
-            if isinstance(tally.atom, Same) and tally.atom.asked.hardness is not Hardness.SHOULD
+            if tally.shape.at_end and tally.atom.asked.hardness is not Hardness.SHOULD
         )
 
     def _moved_as_one(self, tally: SetTally) -> bool:
         """Move a whole group into the first other domain that has room for it and is better for all."""
         atom, before, measure = tally.atom, self.work.placement.copy(), self.work.measure()
-        assert isinstance(atom, Same)
         level = self.problem.domain[atom.level]
-        vms = sorted(atom.sets[tally.member].tolist(), key=lambda v: (-float(self._size[v]), v))
+        vms = sorted(atom.sides[LEFT][tally.member].tolist(), key=lambda v: (-float(self._size[v]), v))
         if not self.problem.movable[vms].all():
             return False
         reception = Insertion(self.work, tight=True, ignored={tally.number})
@@ -226,8 +213,8 @@ class NeighbourhoodSearch:
         vms = np.array([v for v in self._members(trouble.violated) if self.problem.movable[v]], np.int64)
         if (self.work.placement[vms] != self.problem.start[vms]).any():
             return True
-        atom, need = trouble.violated.atom, trouble.violated.excess
-        amount = atom.amount[vms] if isinstance(atom, Linear) else np.full(vms.size, need)
+        need, total = trouble.violated.excess, self.problem.demands.sums.get(trouble.name.atom)
+        amount = total.amount[vms] if total else np.full(vms.size, need)
         for flow, used in zip(self.problem.flows, self.work.tally.flow_used.tolist(), strict=True):
             everywhere = flow.vms is None and flow.sources is None and flow.targets is None
             if everywhere and _cheapest_share(amount, flow.cost[vms], need) > flow.limit - used:
@@ -272,11 +259,11 @@ class NeighbourhoodSearch:
 
     def _healers(self, violated: Violated) -> list[int]:
         """Return the VMs any one of which ends the violation by leaving, the easiest to place first."""
-        atom = violated.atom
+        total = self.problem.demands.sums.get(violated.instance.atom)
         vms = [v for v in self._members(violated) if self.bounds.departures.can_leave(v)]
-        if isinstance(atom, Linear):
-            vms = [v for v in vms if atom.amount[v] >= violated.excess]
-        elif violated.excess > 1 or isinstance(atom, AtLeast | Same | Needs):
+        if total:
+            vms = [v for v in vms if total.amount[v] >= violated.excess]
+        elif violated.excess > 1 or not violated.atom.shape.leaving_repairs:
             return []
         return sorted(vms, key=lambda v: (float(self._size[v]), v))[:HEALERS]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from optimizer.problem.atoms import Apart, AtLeast, AtMost, Leave, Linear, Needs, Same
 
 if TYPE_CHECKING:
-    from optimizer.problem.evaluate import Instance
+    from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
 
 __all__ = ["instance_name"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from optimizer.fleet import Fleet
     from optimizer.problem.atoms import Asked
-    from optimizer.problem.evaluate import Instance
+    from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
     from optimizer.problem.rule import Rule
 

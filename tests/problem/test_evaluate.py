@@ -22,7 +22,8 @@ from optimizer.problem.atoms import (
     Needs,
     Same,
 )
-from optimizer.problem.evaluate import Instance, evaluate, hard_breaches, instances, placement_cost
+from optimizer.problem.evaluate import evaluate, hard_breaches, instances, placement_cost
+from optimizer.problem.instance import Instance
 from tests.problem.tiny import GUARD, MUST, PRICED, SHOULD, problem, room, sets
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import AtMost, Enter, Fixed, Flow, Hinge, Leave
-from optimizer.problem.problem import Least, Stage, build, is_cost, is_hard, is_leave
+from optimizer.problem.problem import Least, Stage, build
 from tests.build import document, fleet, host, policy, vm
 from tests.problem.tiny import GUARD, MUST, PRICED, SHOULD, problem, room, sets
 
@@ -217,10 +217,14 @@ def test_kinds_of_atoms_are_told_apart() -> None:
     hard: list[Atom] = [Enter("r", None, hosts), Fixed("r", K, ""), Flow("r", "s", None, None, None, K, 0)]
     knee, leave = Hinge("n", K, K, 1), Leave(MUST, K, hosts)
     every: list[Atom] = [*hard, knee, leave, room([1], [1])]
-    assert [is_hard(a) for a in every] == [True, True, True, False, False, False]
-    assert [is_cost(a) for a in every] == [False, False, False, True, False, False]
-    assert [is_leave(a) for a in every] == [False, False, False, False, True, False]
-    assert problem([0], hard[2:]).flows == (hard[2],)
+    assert [a.shape.is_hard for a in every] == [True, True, True, False, False, False]
+    assert [a.shape.is_cost for a in every] == [False, False, False, True, False, False]
+    assert [a.shape.has_excess for a in every] == [False, False, False, False, True, True]
+    made = problem([0], every)
+    assert made.flows == (hard[2],)
+    assert (list(made.demands.leaves), list(made.demands.sums), list(made.demands.harming)) == ([4], [5], [4, 5])
+    assert made.demands.has_cost
+    assert not problem([0], hard).demands.has_cost
 
 
 def test_the_same_document_makes_the_same_problem() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from optimizer.fleet import ABSENT, Move
 from optimizer.problem.atoms import AtLeast, Leave, Needs, Same
-from optimizer.problem.evaluate import Instance, evaluate, hard_breaches
+from optimizer.problem.evaluate import evaluate, hard_breaches
+from optimizer.problem.instance import Instance
 from optimizer.problem.tally import LinearTally, Tally
 from tests.problem.random_problems import random_problem
 

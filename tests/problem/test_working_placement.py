@@ -90,7 +90,7 @@ def test_instances_can_be_left_out_of_the_values() -> None:
     crowd = AtMost(MUST, 0, sets([0, 1], [2, 3]), np.array([1, 1], np.int64))
     work = WorkingPlacement(problem([0, 0, 1, 1], [crowd]))
     assert work.values()[Stage.HARM] == 2000
-    assert work.values(but_not={(id(crowd), 0, 0)})[Stage.HARM] == 1000
+    assert work.values(but_not={Instance(0, 0, 0)})[Stage.HARM] == 1000
 
 
 def test_guards_are_not_among_the_violated() -> None:

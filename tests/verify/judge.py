@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from optimizer.problem.atoms import Same
 from optimizer.problem.enumerate import reachable
-from optimizer.problem.evaluate import Instance, evaluate, hard_breaches
+from optimizer.problem.evaluate import evaluate, hard_breaches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from optimizer.fleet import Move
+    from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
 
 __all__ = ["brute_worst", "end_of", "has_order", "unsafe_end"]
