@@ -11,6 +11,7 @@ import numpy as np
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import AtMost, Flow, Leave
 from optimizer.problem.evaluate import evaluate
+from optimizer.problem.instance import Instance
 from optimizer.problem.problem import Stage
 from optimizer.problem.working_placement import WorkingPlacement, sizes, staying
 from tests.problem.random_problems import random_problem
@@ -97,7 +98,7 @@ def test_guards_are_not_among_the_violated() -> None:
     crowd = [AtMost(asked, 0, sets([0, 1]), np.array([1], np.int64)) for asked in (GUARD, SHOULD)]
     leave = Leave(GUARD, np.array([0], np.int32), np.array([True, False, False]))
     (found,) = WorkingPlacement(problem([0, 0], [*crowd, leave])).violated()
-    assert (found.atom, found.member, found.domain, found.excess, found.unit) == (crowd[1], 0, 0, 1, 1)
+    assert found == (Instance(1, 0, 0), crowd[1], 1, 1)
 
 
 def test_who_must_leave_stays_while_either_end_is_there() -> None:
