@@ -15,20 +15,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.policy import default_policy
-from optimizer.problem.atoms import UNLIMITED, Apart, AtLeast, AtMost, Enter, Leave, Linear, Needs, Same
+from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import build
 from optimizer.problem.rule import Hardness
+from optimizer.problem.shapes import COUNT, SUM
 from optimizer.sources.fleet_json import read_fleet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from optimizer.problem.atoms import Linear
     from optimizer.problem.problem import Problem
 
 __all__ = ["statement"]
 
-UNSAID = (Apart, AtLeast, Same, Needs, Leave)
-"""Atoms for which a statement has no words."""
+SAID = (SUM, COUNT)
+"""Shapes for which a statement has words."""
 
 
 def statement(problem: Problem) -> dict[str, Any]:
@@ -39,16 +41,22 @@ def statement(problem: Problem) -> dict[str, Any]:
     ValueError
         If a must or a guard asks for what cannot be said.
     """
-    sums: list[dict[str, Any]] = []
-    groups: list[dict[str, Any]] = []
-    for atom in problem.atoms:
-        if isinstance(atom, UNSAID) and atom.asked.hardness is not Hardness.SHOULD:
+    for atom in problem.demands.harming.values():
+        if atom.shape not in SAID and atom.asked.hardness is not Hardness.SHOULD:
             raise ValueError(f"the rule {atom.asked.rule} asks for {type(atom).__name__}, which rivals are not told")
-        if isinstance(atom, Linear) and atom.level == 0 and atom.asked.hardness is not Hardness.SHOULD:
-            sums.append(_sum(problem, atom, len(sums)))
-        if isinstance(atom, AtMost) and atom.asked.hardness is Hardness.MUST:
-            members = [atom.sets[i].tolist() for i in range(len(atom.sets))]
-            groups.append({"level": problem.levels[atom.level], "members": members, "most": atom.k.tolist()})
+    sums: list[dict[str, Any]] = []
+    for total in problem.demands.sums.values():
+        if total.level == 0 and total.asked.hardness is not Hardness.SHOULD:
+            sums.append(_sum(problem, total, len(sums)))
+    groups: list[dict[str, Any]] = [
+        {
+            "level": problem.levels[crowd.level],
+            "members": [crowd.sets[i].tolist() for i in range(len(crowd.sets))],
+            "most": crowd.k.tolist(),
+        }
+        for crowd in problem.demands.counts.values()
+        if crowd.asked.hardness is Hardness.MUST
+    ]
     return {
         "hosts": list(problem.host_ids),
         "vms": list(problem.vm_ids),
@@ -59,8 +67,7 @@ def statement(problem: Problem) -> dict[str, Any]:
         "fixed": np.flatnonzero(~problem.movable).tolist(),
         "closed": [
             {"vms": None if a.vms is None else a.vms.tolist(), "hosts": np.flatnonzero(~a.hosts).tolist()}
-            for a in problem.atoms
-            if isinstance(a, Enter)
+            for a in problem.demands.enters.values()
         ],
     }
 

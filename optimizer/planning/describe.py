@@ -13,7 +13,7 @@ import orjson
 from optimizer.fleet import ABSENT, Move, State, copied_mib, move_seconds
 from optimizer.plan import Batch, Plan, PlannedMove, Reason, Remaining
 from optimizer.planning.advice import Outlook
-from optimizer.problem.atoms import UNLIMITED, Linear
+from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.rule import Hardness
 from optimizer.sequence.batches import batches
 
@@ -180,8 +180,8 @@ def highest_load(problem: Problem, placement: NDArray[np.int32], moves: Sequence
     hosts = sorted({h for m in moves for h in (m.source, m.target)})
     highest = 0
     placed = np.flatnonzero(placement != ABSENT)
-    for atom in problem.atoms:
-        if not isinstance(atom, Linear) or atom.level or atom.asked.hardness is not Hardness.MUST or not hosts:
+    for atom in problem.demands.sums.values():
+        if atom.level or atom.asked.hardness is not Hardness.MUST or not hosts:
             continue
         load = atom.base.astype(np.int64).copy()
         np.add.at(load, placement[placed], atom.amount[placed])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from optimizer.problem.instance import InstanceName
 from optimizer.problem.rounding import harm
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ class Violation:
     reason: str = ""
 
     @property
-    def instance(self) -> tuple[str, str, str, str, str]:
+    def instance(self) -> InstanceName:
         """What this violation is a violation of: equal in two states for the same instance of a demand."""
-        return (self.rule, self.subject, self.resource or "", self.domain or "", self.reason)
+        return InstanceName(self.rule, self.subject, self.resource or "", self.domain or "", self.reason)
 
     @property
     def harm(self) -> int:

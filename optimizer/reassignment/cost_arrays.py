@@ -12,19 +12,20 @@ sums are exact in any order as long as they stay below 2**53, which `lowered` ma
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import AtLeast, AtMost, Hinge, Linear, MoveCost, Needs
+from optimizer.problem.atoms import MoveCost
+from optimizer.problem.shapes import COMPANY, COUNT, HINGE, MOVE_COST, OCCUPANCY, SUM, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from optimizer.problem.atoms import Sets
+    from optimizer.problem.atoms import Linear, Sets
     from optimizer.problem.problem import Problem
 
     Ints = NDArray[np.int64]
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CostArrays", "SearchState", "lowered", "state_at"]
 
-T = TypeVar("T")
-
-KNOWN = (Linear, AtMost, AtLeast, Needs, Hinge, MoveCost)
+KNOWN = (SUM, COUNT, OCCUPANCY, COMPANY, HINGE, MOVE_COST)
 
 EXACT = 2**52
 """No sum may come near 2**53, up to where float64 counts whole numbers."""
@@ -148,11 +147,11 @@ def lowered(problem: Problem) -> tuple[CostArrays, SearchState]:
     ValueError
         If the problem is not in the form of ROADEF.
     """
-    if any(not isinstance(a, KNOWN) for a in problem.atoms) or (problem.start == ABSENT).any():
+    if any(shape_of(a) not in KNOWN for a in problem.atoms) or (problem.start == ABSENT).any():
         raise _refused("all VMs placed, no other atoms")
     services = _Services(problem)
-    capacities = _of(problem, Linear)
-    hinges = [a for a in _of(problem, Hinge) if a.weight]
+    capacities = list(problem.demands.sums.values())
+    hinges = [a for a in problem.demands.hinges.values() if a.weight]
     if any(a.level for a in capacities):
         raise _refused("capacity belongs to hosts")
     rows = [*(a.amount for a in capacities), *(a.amount for a in hinges)]
@@ -201,10 +200,6 @@ def state_at(fixed: CostArrays, old: SearchState, placement: Ints, seed: int) ->
 
 def _refused(why: str) -> ValueError:
     return ValueError(f"this search is for problems in the form of ROADEF: {why}")
-
-
-def _of(problem: Problem, kind: type[T]) -> list[T]:
-    return [a for a in problem.atoms if isinstance(a, kind)]
 
 
 def _sizes(problem: Problem, capacities: list[Linear]) -> NDArray[np.float64]:
@@ -307,7 +302,7 @@ class _Services:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        moves = _of(problem, MoveCost)
+        moves = list(problem.demands.move_costs.values())
         if len(moves) > 1:
             raise _refused("one cost of moves")
         self.moving = moves[0] if moves else MoveCost(np.zeros(problem.vms, np.int64), 0)
@@ -324,12 +319,8 @@ class _Services:
         self._demands()
 
     def _sets(self) -> Iterator[Sets]:
-        for atom in self.problem.atoms:
-            if isinstance(atom, AtMost | AtLeast):
-                yield atom.sets
-            elif isinstance(atom, Needs):
-                yield atom.left
-                yield atom.right
+        for atom in self.problem.demands.groups.values():
+            yield from atom.sides
 
     def _name(self, sets: Sets) -> None:
         for i, name in enumerate(sets.ids):
@@ -347,20 +338,19 @@ class _Services:
         self.asked[: self.bound, 3] = 1
         wants: list[list[int]] = [[] for _ in range(self.services)]
         wanted: list[list[int]] = [[] for _ in range(self.services)]
-        for atom in problem.atoms:
-            if isinstance(atom, AtMost):
-                if atom.level:
-                    raise _refused("conflicts are on hosts")
-                self.asked[[self.names[n] for n in atom.sets.ids], 0] = atom.k
-            elif isinstance(atom, AtLeast):
-                location = domain[atom.level]
-                self.asked[[self.names[n] for n in atom.sets.ids], 1] = atom.k
-            elif isinstance(atom, Needs):
-                neighborhood = domain[atom.level]
-                for left, right in zip(atom.left.ids, atom.right.ids, strict=True):
-                    wants[self.names[left]].append(self.names[right])
-                    wanted[self.names[right]].append(self.names[left])
-                    self.asked[[self.names[left], self.names[right]], 2] = 1
+        for conflict in problem.demands.counts.values():
+            if conflict.level:
+                raise _refused("conflicts are on hosts")
+            self.asked[[self.names[n] for n in conflict.sets.ids], 0] = conflict.k
+        for spread in problem.demands.occupancies.values():
+            location = domain[spread.level]
+            self.asked[[self.names[n] for n in spread.sets.ids], 1] = spread.k
+        for needs in problem.demands.companies.values():
+            neighborhood = domain[needs.level]
+            for left, right in zip(needs.left.ids, needs.right.ids, strict=True):
+                wants[self.names[left]].append(self.names[right])
+                wanted[self.names[right]].append(self.names[left])
+                self.asked[[self.names[left], self.names[right]], 2] = 1
         self.first_neighborhood = problem.hosts + int(location.max(initial=-1)) + 1
         self.columns = np.stack([problem.hosts + location, self.first_neighborhood + neighborhood], axis=1)
         members = np.split(

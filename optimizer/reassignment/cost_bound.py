@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from optimizer.problem.atoms import Hinge
 from optimizer.reassignment.lagrangian_bound import Priced, Rows, ascend, least_work
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def aggregate_bound(problem: Problem) -> int:
     For any placement, sum over hosts of max(0, y_h) >= max(0, sum of y_h), and the sum of y_h is the same for all
     placements: all amounts and all offsets.
     """
-    hinges = (a for a in problem.atoms if isinstance(a, Hinge))
+    hinges = problem.demands.hinges.values()
     return sum(a.weight * max(0, int(a.amount.sum()) + int(a.offset.sum())) for a in hinges)
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from optimizer.fleet import ABSENT, Move, State
-from optimizer.problem.atoms import Fixed
+from optimizer.problem.demands import Demands
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def arrival(
 def pinned(rules: Iterable[Rule], atoms: Iterable[Atom], vm: int) -> Iterator[Filter]:
     """Yield the reasons no rule gave for which a VM stays: under way already, or a need that no rule understands."""
     names = {rule.name for rule in rules}
-    for atom in atoms:
-        if isinstance(atom, Fixed) and atom.rule not in names and vm in atom.vms:
+    for atom in Demands.of(atoms).fixed.values():
+        if atom.rule not in names and vm in atom.vms:
             yield Filter(atom.rule, Says.SKIP, "fixed", atom.reason)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import ABSENT, HostState, Mobility, Move, State, VmState
-from optimizer.problem.atoms import Enter, Fixed
 from optimizer.report.arrivals import Says, arrival
 from optimizer.report.loads import Load, loads_of, meters
 from optimizer.report.violations import ViolationFacts, describe_violations
@@ -138,7 +137,7 @@ def _host_name(fleet: Fleet, host: int) -> str | None:
 def _why_it_stays(problem: Problem, vm: int) -> tuple[Stays, ...]:
     if problem.start[vm] == ABSENT:
         return (Stays("placement", "it is not placed yet: a plan leaves it alone"),)
-    return tuple(Stays(a.rule, a.reason) for a in problem.atoms if isinstance(a, Fixed) and vm in a.vms)
+    return tuple(Stays(a.rule, a.reason) for a in problem.demands.fixed.values() if vm in a.vms)
 
 
 def _around(case: Case, vm: int, groups: tuple[str, ...]) -> Iterable[Violation]:
@@ -241,7 +240,7 @@ def _refused_classes(case: Case, host: int) -> Iterable[Refusal]:
     others = _elsewhere(problem, host)
     sizes = np.bincount(which[others], minlength=len(rows))
     refused = [c for c in np.argsort(-sizes, kind="stable").tolist() if sizes[c] and not rows[c, host]]
-    entering = {a.rule for a in problem.atoms if isinstance(a, Enter)}
+    entering = {a.rule for a in problem.demands.enters.values()}
     state = State.start(case.fleet)
     for c in refused[:CLASSES]:
         vm = int(np.flatnonzero(others & (which == c))[0])

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import UNLIMITED, Linear
+from optimizer.problem.atoms import UNLIMITED
+from optimizer.problem.demands import Demands
+from optimizer.problem.presence import load_of
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet, Move
-    from optimizer.problem.atoms import Atom
+    from optimizer.problem.atoms import Atom, Linear
     from optimizer.problem.rule import Rule
 
 __all__ = ["HostChange", "Load", "Meter", "host_changes", "linear_atoms", "loads_of", "meters"]
@@ -62,20 +64,15 @@ class Meter:
 
 def linear_atoms(fleet: Fleet, rules: Sequence[Rule]) -> Iterable[Atom]:
     """Lower the rules and keep what is linear."""
-    return (atom for rule in rules for atom in rule.lower(fleet) if isinstance(atom, Linear))
+    return Demands.of(atom for rule in rules for atom in rule.lower(fleet)).sums.values()
 
 
 def meters(fleet: Fleet, atoms: Iterable[Atom]) -> tuple[Meter, ...]:
     """Add up what stands on each host, for every linear demand at the level of hosts."""
     out = []
-    for atom in atoms:
-        if not isinstance(atom, Linear) or atom.level != 0:
-            continue
-        load = atom.base.copy()
-        for where in (fleet.vms.host, fleet.also_at):
-            placed = np.flatnonzero(where != ABSENT)
-            np.add.at(load, where[placed], atom.amount[placed])
-        out.append(Meter(atom, load))
+    for atom in Demands.of(atoms).sums.values():
+        if atom.level == 0:
+            out.append(Meter(atom, load_of(atom, fleet.hosts.domain[0], fleet.vms.host, fleet.also_at)))
     return tuple(out)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from optimizer.fleet import ABSENT
 from optimizer.plan import Status
-from optimizer.problem.atoms import UNLIMITED, Linear
+from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI, harm
 from optimizer.problem.rule import Hardness
@@ -95,8 +95,8 @@ class _Judge:
             touched[[move.source, move.target]] = True
         placed = self.end.placement != ABSENT
         highest = 0
-        for atom in self.problem.atoms:
-            if isinstance(atom, Linear) and atom.level == 0 and atom.asked.hardness is Hardness.MUST:
+        for atom in self.problem.demands.sums.values():
+            if atom.level == 0 and atom.asked.hardness is Hardness.MUST:
                 load = np.zeros(len(touched), np.int64)
                 np.add.at(load, self.end.placement[placed], atom.amount[placed])
                 for h in np.flatnonzero(touched & (atom.limit > 0) & (atom.limit < UNLIMITED)).tolist():

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED, AtMost, Linear
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.plan import Part, Plan, Proof
-    from optimizer.problem.atoms import Atom
     from optimizer.problem.problem import Problem
 
 __all__ = ["Proofs", "judge_proofs"]
@@ -267,8 +266,8 @@ class _Judge:
     def _room(self, proof: Proof) -> Iterator[Finding]:
         """Load beyond the limits of all hosts together stays on some of them; cheapest where the unit is largest."""
         least: dict[str, list[int]] = defaultdict(list)
-        for number, atom in enumerate(self.problem.atoms):
-            if isinstance(atom, Linear) and atom.asked.hardness is Hardness.MUST and (atom.limit < UNLIMITED).all():
+        for number, atom in self.problem.demands.sums.items():
+            if atom.asked.hardness is Hardness.MUST and (atom.limit < UNLIMITED).all():
                 least[atom.resource].append(self._overflow(number, atom))
         for found in least.values():
             found.sort()
@@ -296,7 +295,9 @@ class _Judge:
         named = Counter(part.by for part in proof.parts)
         for i, part in enumerate(proof.parts):
             rule = part.by.partition(":")[2].strip()
-            least = sum(self._crowd(a, proof.stage) for a in self.problem.atoms if _is_crowd(a, rule))
+            least = sum(
+                self._crowd(a, proof.stage) for a in self.problem.demands.counts.values() if a.asked.rule == rule
+            )
             if part.at_least > least or named[part.by] > 1:
                 yield _part(proof, i, f"{part.at_least} remains at least, it says; {least} does")
         yield from _adds_up(proof)
@@ -326,10 +327,6 @@ class _Judge:
             self.open[proof.stage] = f"proof[{proof.stage}]: not recomputed: {refuted}"
         elif not refuted:
             yield _part(proof, 0, f"there is a plan that comes to less than {proof.bound}")
-
-
-def _is_crowd(atom: Atom, rule: str) -> TypeGuard[AtMost]:
-    return isinstance(atom, AtMost) and atom.asked.rule == rule
 
 
 def _part(proof: Proof, number: int, message: str) -> Finding:

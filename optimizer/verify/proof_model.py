@@ -14,16 +14,46 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import Apart, AtLeast, AtMost, Flow, Leave, Linear, Needs, Same
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
+from optimizer.problem.shapes import (
+    COMPANY,
+    COUNT,
+    ENTER,
+    FIXED,
+    FLOW,
+    HINGE,
+    LEAVE,
+    MOVE_COST,
+    OCCUPANCY,
+    PAIR,
+    SHAPES,
+    SUM,
+    TOGETHER,
+    ByShape,
+)
 from optimizer.verify.proof_component import weighted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from optimizer.problem.atoms import Asked, Sets
+    from optimizer.problem.atoms import (
+        Apart,
+        Asked,
+        AtLeast,
+        AtMost,
+        Enter,
+        Fixed,
+        Flow,
+        Hinge,
+        Leave,
+        Linear,
+        MoveCost,
+        Needs,
+        Same,
+        Sets,
+    )
     from optimizer.problem.problem import Problem
     from optimizer.verify.proof_rows import Relaxed
 
@@ -132,20 +162,13 @@ class WholeModel:
 
     def _demand_all(self) -> None:
         for number, atom in enumerate(self.problem.atoms):
-            if isinstance(atom, Linear):
-                self._linear(number, atom)
-            elif isinstance(atom, Leave):
-                self._leave(atom)
-            elif isinstance(atom, Flow):
-                self._flow(atom)
-            elif isinstance(atom, AtMost | AtLeast | Same):
-                for i in range(len(atom.sets)):
-                    self._set(atom, i)
-            elif isinstance(atom, Apart | Needs):
-                for i in range(len(atom.left)):
-                    (self._apart if isinstance(atom, Apart) else self._needs)(
-                        atom.asked, atom.level, atom.left, atom.right, i
-                    )
+            _DEMANDS[atom](self, number, atom)
+
+    def _candidates_say(self, number: int, atom: Enter | Fixed) -> None:
+        """Who may move, and where to, is what the variables are made by."""
+
+    def _cost(self, number: int, atom: Hinge | MoveCost) -> None:
+        """Leave out what no stage of such a proof counts."""
 
     def _excess(self, asked: Asked, most: int, start: int, unit: int = 1) -> cp_model.IntVar:
         """Return a variable for an instance's excess: bounded by the start where it binds, and counted."""
@@ -186,7 +209,7 @@ class WholeModel:
         start = self.problem.start[vm]
         return int(self.problem.domain[atom.level, start]) if atom.union and start != ABSENT else ABSENT
 
-    def _leave(self, atom: Leave) -> None:
+    def _leave(self, number: int, atom: Leave) -> None:
         for vm in atom.vms.tolist():
             there = Sum(0 if vm in self.hosts else int(any(atom.hosts[h] for h in self._ends(vm))))
             there.terms += [(1, self.x[vm, h]) for h in self.hosts.get(vm, ()) if atom.hosts[h]]
@@ -194,7 +217,7 @@ class WholeModel:
                 start = int(any(atom.hosts[h] for h in self._ends(vm)))
                 self.cp.add(self._excess(atom.asked, 1, start) >= there.expression)
 
-    def _flow(self, atom: Flow) -> None:
+    def _flow(self, number: int, atom: Flow) -> None:
         """Budgets that a staging hop cannot go round: of what leaves, or of what arrives."""
         if atom.sources is not None and atom.targets is not None:
             return
@@ -207,25 +230,27 @@ class WholeModel:
         if used:
             self.cp.add(weighted(used) <= atom.limit)
 
-    def _set(self, atom: AtMost | AtLeast | Same, i: int) -> None:
-        vms = [v for v in atom.sets[i].tolist() if self._ends(v)]
-        count = self._count(atom.level, vms)
-        start = self._at_start(atom.level, vms)
-        if isinstance(atom, AtMost):
-            for d, total in count.items():
-                over = total.most - int(atom.k[i])
-                if over > 0:
-                    excess = self._excess(atom.asked, over, start.get(d, 0) - int(atom.k[i]))
-                    self.cp.add(total.expression <= int(atom.k[i]) + excess)
-        elif vms and isinstance(atom, AtLeast):
-            # What others are moving may count at either end: least demanding is both, so the start is not bounded.
-            occupied = [self._held(total) for total in count.values()]
-            excess = self._excess(
-                atom.asked, int(atom.k[i]), self._slack(vms, int(atom.k[i]) - len(start), int(atom.k[i]))
-            )
-            self.cp.add(weighted([(1, x) for x in occupied]) + excess >= int(atom.k[i]))
-        elif vms and isinstance(atom, Same):
-            self._same(atom, vms)
+    def _placed(self, sets: Sets) -> Iterator[tuple[int, list[int]]]:
+        """Yield each set's number and those of its VMs that are somewhere."""
+        for i in range(len(sets)):
+            yield i, [v for v in sets[i].tolist() if self._ends(v)]
+
+    def _at_most(self, number: int, atom: AtMost) -> None:
+        for i, vms in self._placed(atom.sets):
+            k, start = int(atom.k[i]), self._at_start(atom.level, vms)
+            for d, total in self._count(atom.level, vms).items():
+                if total.most > k:
+                    excess = self._excess(atom.asked, total.most - k, start.get(d, 0) - k)
+                    self.cp.add(total.expression <= k + excess)
+
+    def _at_least(self, number: int, atom: AtLeast) -> None:
+        """What others are moving may count at either end: least demanding is both, so the start is not bounded."""
+        for i, vms in self._placed(atom.sets):
+            if vms:
+                k = int(atom.k[i])
+                occupied = [self._held(total) for total in self._count(atom.level, vms).values()]
+                slack = self._slack(vms, k - len(self._at_start(atom.level, vms)), k)
+                self.cp.add(weighted([(1, x) for x in occupied]) + self._excess(atom.asked, k, slack) >= k)
 
     def _slack(self, vms: Iterable[int], excess: int, most: int) -> int:
         """Return what an excess may be: as at the start, or anything where others move some of the VMs."""
@@ -245,7 +270,12 @@ class WholeModel:
             self.cp.add(total.expression >= held)
         return held
 
-    def _same(self, atom: Same, vms: list[int]) -> None:
+    def _same(self, number: int, atom: Same) -> None:
+        for _, vms in self._placed(atom.sets):
+            if vms:
+                self._in_one(atom, vms)
+
+    def _in_one(self, atom: Same, vms: list[int]) -> None:
         domain = self.problem.domain[atom.level]
         count: dict[int, Sum] = defaultdict(Sum)
         for vm in vms:
@@ -262,9 +292,13 @@ class WholeModel:
         for total, most in zip(count.values(), chosen, strict=True):
             self.cp.add(excess + total.expression >= len(vms)).only_enforce_if(most)
 
-    def _apart(self, asked: Asked, level: int, left: Sets, right: Sets, i: int) -> None:
-        mine, theirs = (self._count(level, s[i].tolist()) for s in (left, right))
-        first, second = (self._at_start(level, s[i].tolist()) for s in (left, right))
+    def _apart(self, number: int, atom: Apart) -> None:
+        for i in range(len(atom.left)):
+            self._pair(atom.asked, atom.level, atom.left[i].tolist(), atom.right[i].tolist())
+
+    def _pair(self, asked: Asked, level: int, left: list[int], right: list[int]) -> None:
+        mine, theirs = (self._count(level, vms) for vms in (left, right))
+        first, second = (self._at_start(level, vms) for vms in (left, right))
         for d in sorted(mine.keys() & theirs.keys()):
             most = min(mine[d].most, theirs[d].most)
             excess = self._excess(asked, most, min(first.get(d, 0), second.get(d, 0)))
@@ -272,13 +306,16 @@ class WholeModel:
             self.cp.add(mine[d].expression <= excess).only_enforce_if(which)
             self.cp.add(theirs[d].expression <= excess).only_enforce_if(which.negated())
 
-    def _needs(self, asked: Asked, level: int, left: Sets, right: Sets, i: int) -> None:
-        both = set(right[i].tolist())
-        mine = [v for v in left[i].tolist() if v not in both and self._ends(v) and self.problem.also_at[v] == ABSENT]
+    def _needs(self, number: int, atom: Needs) -> None:
+        for i in range(len(atom.left)):
+            self._company(atom.asked, atom.level, atom.left[i].tolist(), set(atom.right[i].tolist()))
+
+    def _company(self, asked: Asked, level: int, left: list[int], both: set[int]) -> None:
+        mine = [v for v in left if v not in both and self._ends(v) and self.problem.also_at[v] == ABSENT]
         held = {d: self._held(total) for d, total in self._count(level, both).items()}
         here = self._at_start(level, both)
         start = sum(int(self.problem.domain[level, self._ends(v)[0]]) not in here for v in mine)
-        excess = self._excess(asked, len(mine), self._slack([*left[i].tolist(), *both], start, len(mine)))
+        excess = self._excess(asked, len(mine), self._slack([*left, *both], start, len(mine)))
         lone: Terms = []
         for vm in mine:
             for d, there in self._presence(level, vm).items():
@@ -288,3 +325,23 @@ class WholeModel:
                 lone.append((1, alone))
         if lone:
             self.cp.add(weighted(lone) <= excess)
+
+
+_DEMANDS: ByShape[Callable[..., None]] = ByShape(
+    "the judge's complete model",
+    {
+        SUM: WholeModel._linear,
+        COUNT: WholeModel._at_most,
+        PAIR: WholeModel._apart,
+        OCCUPANCY: WholeModel._at_least,
+        COMPANY: WholeModel._needs,
+        TOGETHER: WholeModel._same,
+        LEAVE: WholeModel._leave,
+        ENTER: WholeModel._candidates_say,
+        FIXED: WholeModel._candidates_say,
+        FLOW: WholeModel._flow,
+        MOVE_COST: WholeModel._cost,
+        HINGE: WholeModel._cost,
+    },
+    SHAPES,
+)

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import Apart, AtLeast, AtMost, Leave, Linear, Needs, Same
 from optimizer.problem.ends import fewest_domains, most_lone
 from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
+from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from optimizer.problem.atoms import Asked, Sets
+    from optimizer.problem.atoms import Apart, Asked, AtLeast, AtMost, Leave, Linear, Needs, Same, Sets
     from optimizer.problem.problem import Problem
 
 __all__ = ["Relaxed", "Row"]
@@ -90,20 +90,9 @@ class Relaxed:
     # -- rows ------------------------------------------------------------------------------------------------------
 
     def _rows(self) -> Iterator[Row]:
-        for number, atom in enumerate(self.problem.atoms):
-            asked: Asked | None = getattr(atom, "asked", None)
-            if asked is None or asked.hardness not in (Hardness.MUST, Hardness.SHOULD):
-                continue
-            if isinstance(atom, Linear):
-                yield from self._linear(number, atom)
-            elif isinstance(atom, AtMost):
-                yield from self._at_most(atom)
-            elif isinstance(atom, Apart):
-                yield from self._apart(atom)
-            elif isinstance(atom, Leave):
-                yield from self._leave(atom)
-            elif isinstance(atom, AtLeast | Same | Needs):
-                yield from self._sets(atom)
+        for number, atom in self.problem.demands.harming.items():
+            if atom.asked.hardness in (Hardness.MUST, Hardness.SHOULD):
+                yield from _ROWS[atom](self, number, atom)
 
     def _side(self, amounts: Mapping[int, int], need: int) -> Side:
         return {v: a for v, a in amounts.items() if a > 0 and self.can_leave(v)}, need
@@ -115,13 +104,13 @@ class Relaxed:
             there = {v: int(atom.amount[v]) for h in self._hosts_of(atom.level, d) for v in self._vms_on(h)}
             yield Row(atom.asked, (self._side(there, over),), over, int(atom.unit[d]))
 
-    def _at_most(self, atom: AtMost) -> Iterator[Row]:
+    def _at_most(self, number: int, atom: AtMost) -> Iterator[Row]:
         for (i, d), vms in self._crowds(atom.level, atom.sets).items():
             over = len(vms) - int(atom.k[i])
             if over > 0:
                 yield Row(atom.asked, (self._side(self._standing(atom.level, d, vms), over),), over)
 
-    def _apart(self, atom: Apart) -> Iterator[Row]:
+    def _apart(self, number: int, atom: Apart) -> Iterator[Row]:
         left, right = self._crowds(atom.level, atom.left), self._crowds(atom.level, atom.right)
         for key in sorted(left.keys() & right.keys()):
             sides = tuple(
@@ -129,33 +118,37 @@ class Relaxed:
             )
             yield Row(atom.asked, sides, min(len(left[key]), len(right[key])))
 
-    def _leave(self, atom: Leave) -> Iterator[Row]:
+    def _leave(self, number: int, atom: Leave) -> Iterator[Row]:
         for v in atom.vms.tolist():
             if any(atom.hosts[h] for h in self._hosts(v)):
                 counts = bool(self.problem.start[v] != ABSENT and atom.hosts[self.problem.start[v]])
                 yield Row(atom.asked, (self._side({v: int(counts)}, 1),), 1)
 
-    def _sets(self, atom: AtLeast | Same | Needs) -> Iterator[Row]:
-        first = atom.left if isinstance(atom, Needs) else atom.sets
-        for i in range(len(first)):
-            vms = first[i].tolist()
-            if isinstance(atom, Needs):
-                amounts, over = self._needs(atom, vms, atom.right[i].tolist())
-            else:
-                amounts, over = dict.fromkeys(vms, 1), self._set_excess(atom, i, vms)
-            if over > 0:
-                yield Row(atom.asked, (self._side(amounts, over),), over)
+    def _at_least(self, number: int, atom: AtLeast) -> Iterator[Row]:
+        for i, k in enumerate(atom.k.tolist()):
+            vms = atom.sets[i].tolist()
+            ends = [self._domains(atom.level, v) for v in vms if self._hosts(v)]
+            settled = {next(iter(e)) for e in ends if len(e) == 1}
+            over = k - fewest_domains(settled, [e for e in ends if len(e) > 1]) if ends else 0
+            yield from self._of_all(atom.asked, dict.fromkeys(vms, 1), over)
 
-    def _set_excess(self, atom: AtLeast | Same, i: int, vms: list[int]) -> int:
-        ends = [self._domains(atom.level, v) for v in vms if self._hosts(v)]
-        if isinstance(atom, Same):
+    def _same(self, number: int, atom: Same) -> Iterator[Row]:
+        for i in range(len(atom.sets)):
+            vms = atom.sets[i].tolist()
             at = Counter(self._domain[atom.level][self._hosts(v)[0]] for v in vms if self._hosts(v))
-            return at.total() - max(at.values(), default=0)
-        settled = {next(iter(e)) for e in ends if len(e) == 1}
-        return int(atom.k[i]) - fewest_domains(settled, [e for e in ends if len(e) > 1]) if ends else 0
+            yield from self._of_all(atom.asked, dict.fromkeys(vms, 1), at.total() - max(at.values(), default=0))
 
-    def _needs(self, atom: Needs, left: list[int], right: list[int]) -> tuple[dict[int, int], int]:
-        level, held_by = atom.level, set(right)
+    def _needs(self, number: int, atom: Needs) -> Iterator[Row]:
+        for i in range(len(atom.left)):
+            amounts, over = self._lonely(atom.level, atom.left[i].tolist(), atom.right[i].tolist())
+            yield from self._of_all(atom.asked, amounts, over)
+
+    def _of_all(self, asked: Asked, amounts: Mapping[int, int], over: int) -> Iterator[Row]:
+        if over > 0:
+            yield Row(asked, (self._side(amounts, over),), over)
+
+    def _lonely(self, level: int, left: list[int], right: list[int]) -> tuple[dict[int, int], int]:
+        held_by = set(right)
         mine = {v: self._domains(level, v) for v in left if v not in held_by and self._hosts(v)}
         theirs = [self._domains(level, v) for v in right if self._hosts(v)]
         held = {next(iter(e)) for e in theirs if len(e) == 1}
@@ -210,16 +203,15 @@ class Relaxed:
         """Load of each `Linear` (by its number among the atoms) in each domain at the start."""
         start, also = self.problem.start, self.problem.also_at
         out = {}
-        for number, atom in enumerate(self.problem.atoms):
-            if isinstance(atom, Linear):
-                domain = self.problem.domain[atom.level]
-                load = atom.base.astype(np.int64).copy()
-                here = np.flatnonzero(start != ABSENT)
-                np.add.at(load, domain[start[here]], atom.amount[here])
-                for v in np.flatnonzero(also != ABSENT).tolist():
-                    if start[v] == ABSENT or domain[also[v]] != domain[start[v]]:
-                        load[domain[also[v]]] += atom.amount[v]
-                out[number] = load
+        for number, atom in self.problem.demands.sums.items():
+            domain = self.problem.domain[atom.level]
+            load = atom.base.astype(np.int64).copy()
+            here = np.flatnonzero(start != ABSENT)
+            np.add.at(load, domain[start[here]], atom.amount[here])
+            for v in np.flatnonzero(also != ABSENT).tolist():
+                if start[v] == ABSENT or domain[also[v]] != domain[start[v]]:
+                    load[domain[also[v]]] += atom.amount[v]
+            out[number] = load
         return out
 
     # -- who can leave ---------------------------------------------------------------------------------------------
@@ -246,6 +238,20 @@ class Relaxed:
         """For each binding `Linear`, the most that one VM may bring to each host."""
         return [
             (atom, (np.maximum(atom.limit, self.loads[n]) - atom.base)[self.problem.domain[atom.level]])
-            for n, atom in enumerate(self.problem.atoms)
-            if isinstance(atom, Linear) and atom.asked.hardness is not Hardness.SHOULD
+            for n, atom in self.problem.demands.sums.items()
+            if atom.asked.hardness is not Hardness.SHOULD
         ]
+
+
+_ROWS: ByShape[Callable[..., Iterator[Row]]] = ByShape(
+    "the judge of bounds",
+    {
+        SUM: Relaxed._linear,
+        COUNT: Relaxed._at_most,
+        PAIR: Relaxed._apart,
+        OCCUPANCY: Relaxed._at_least,
+        COMPANY: Relaxed._needs,
+        TOGETHER: Relaxed._same,
+        LEAVE: Relaxed._leave,
+    },
+)

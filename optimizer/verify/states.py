@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from optimizer.fleet import State
-from optimizer.problem.atoms import Same
 from optimizer.problem.evaluate import hard_breaches
+from optimizer.problem.instance import name_of
 from optimizer.problem.rule import Hardness
 from optimizer.reachability.reachable import witnesses
 from optimizer.verify.effect import judge
-from optimizer.verify.instance_names import instance_name
 from optimizer.verify.verdict import Finding
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
+    from optimizer.problem.instance import InstanceName
     from optimizer.problem.problem import Problem
     from optimizer.problem.rule import Violation
     from optimizer.reachability.reachable import Witness
@@ -33,8 +33,6 @@ REPLAY = 2_000_000
 
 SHOWN = 4
 """Moves named in a message."""
-
-Key = tuple[str, str, str, str, str]
 
 
 @dataclass
@@ -70,7 +68,7 @@ def _hard(fleet: Fleet, problem: Problem, script: Script, effect: Effect) -> Ite
 
 
 def _unsafe(problem: Problem, fleet: Fleet, script: Script, witness: Witness) -> Finding:
-    name = instance_name(problem, witness.instance)
+    name = str(name_of(problem, witness.instance))
     return Finding(
         "unsafe",
         name,
@@ -91,7 +89,7 @@ class _Replay:
     def __init__(self, fleet: Fleet, policy: Policy, problem: Problem, effect: Effect) -> None:
         self.fleet, self.policy, self.effect = fleet, policy, effect
         self.notes: list[str] = []
-        self.at_end = {(a.asked.rule, name) for a in problem.atoms if isinstance(a, Same) for name in a.sets.ids}
+        self.at_end = {(a.asked.rule, name) for a in problem.demands.togethers.values() for name in a.sets.ids}
         self.before = _bad(effect.before)
 
     def run(self, script: Script, known: set[str]) -> Iterator[Finding]:
@@ -110,7 +108,7 @@ class _Replay:
             state = State.start(self.fleet).finish(script.in_order[:done]).begin(script.in_order[done:flying])
             judged_here = self.effect.after if final else judge(self.policy, state)
             for key, v in _bad(judged_here).items():
-                name = violation_name(v)
+                name = str(key)
                 allowed = self.before[key].excess if key in self.before else 0
                 judged = final or (v.rule, v.subject) not in self.at_end
                 if v.excess > allowed and judged and name not in told:
@@ -131,11 +129,6 @@ class _Replay:
         yield "at the end", done, done
 
 
-def _bad(judged: Judged) -> Mapping[Key, Violation]:
+def _bad(judged: Judged) -> Mapping[InstanceName, Violation]:
     """Pick what may not be made worse, by instance."""
     return {v.instance: v for _, v in judged if v.hardness in (Hardness.MUST, Hardness.GUARD)}
-
-
-def violation_name(v: Violation) -> str:
-    """Return how findings call the instance of a violation."""
-    return " ".join(part for part in (f"{v.rule}:{v.subject}", v.resource or "", v.domain or "") if part)
