@@ -244,7 +244,7 @@ class WholeModel:
                     self.cp.add(total.expression <= k + excess)
 
     def _at_least(self, number: int, atom: AtLeast) -> None:
-        """What others are moving may count at either end: least demanding is both, so the start is not bounded."""
+        """Count what others are moving at both ends, which is least demanding; so the start is not bounded."""
         for i, vms in self._placed(atom.sets):
             if vms:
                 k = int(atom.k[i])
