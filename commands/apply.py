@@ -16,6 +16,7 @@ from commands.common import (
     load_policy,
     overlay_option,
     policy_option,
+    refuse_or_warn,
     say,
     tell_written,
     write_json,
@@ -79,6 +80,7 @@ def command(
         raise click.UsageError("--fail and -o need --act: without it nothing is done", click.get_current_context())
     wish = load_policy(policy)
     snapshot, document = load_fleet_and_document(fleet, overlay)
+    refuse_or_warn(snapshot, wish)
     answer = read_plan(plan)
     _check_failures(plan, answer, fail)
     applied, driver = _carry_out(snapshot, wish, answer, ledger, act=act, fail=fail)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.boundary import Exit
-from commands.common import fleet_argument, json_option, load_fleet, load_policy, overlay_option, policy_option, say
+from commands.common import (
+    fleet_argument,
+    json_option,
+    load_fleet,
+    load_policy,
+    overlay_option,
+    policy_option,
+    refuse_or_warn,
+    say,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +36,7 @@ def command(fleet: Path, policy: str, overlay: Path | None, as_json: bool) -> Ex
 
     wish = load_policy(policy)
     snapshot = load_fleet(fleet, overlay)
+    refuse_or_warn(snapshot, wish)
     facts = describe_check(snapshot, wish.name, wish.rules, check(snapshot, wish))
     say(as_json, lambda: facts, lambda: check_page(facts))
     return Exit.DONE if facts.clean else Exit.ATTENTION

@@ -14,10 +14,10 @@ from commands.outputs import FILE, InputName, KeptFile, NewFile
 from optimizer.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from optimizer.fleet import Fleet
-    from optimizer.plan import Plan
+    from optimizer.plan import Caution, Plan
     from optimizer.policy import Policy
     from optimizer.report.page import Page
 
@@ -34,6 +34,7 @@ __all__ = [
     "load_policy",
     "overlay_option",
     "policy_option",
+    "refuse_or_warn",
     "say",
     "say_json",
     "say_text",
@@ -48,6 +49,7 @@ __all__ = [
 
 DEFAULT_POLICY = "default"
 DAY = 86400
+WARNINGS = "remora.warnings"
 
 
 fleet_argument = click.argument("fleet", type=FILE)
@@ -128,6 +130,35 @@ def load_policy(name_or_path: str) -> Policy:
     return read_policy(name_or_path, CATALOGUE, SHIPPED)
 
 
+def refuse_or_warn(fleet: Fleet, policy: Policy) -> None:
+    """Hold a policy against a fleet: refuse names that match nothing and facts that are missing, warn of what is odd.
+
+    Warnings go to standard error, and into the document that `say` prints.
+
+    Raises
+    ------
+    InputError
+        The policy names what the fleet does not have, or requires a fact that it lacks.
+    """
+    from optimizer.cautions import cautions, refuse_unknown_names
+    from optimizer.clock import SystemClock
+    from optimizer.sources.policy_yaml import missing_required
+
+    refuse_unknown_names(fleet, policy)
+    missing_required(policy, fleet)
+    warn(cautions(fleet, policy, SystemClock().now()))
+
+
+def warn(found: Iterable[Caution]) -> None:
+    """Say what is doubtful: a line each on standard error, and in the document that `say` prints."""
+    from optimizer.report.words import clean
+
+    kept = click.get_current_context().meta.setdefault(WARNINGS, [])
+    for caution in found:
+        kept.append(caution)
+        click.echo(clean(f"remora: warning: {caution.where}: {caution.text}"), err=True)
+
+
 def load_plan(path: Path, fleet: Fleet) -> Plan:
     """Read a plan that speaks of this fleet's VMs and hosts.
 
@@ -184,11 +215,22 @@ def tell_fleet_written(path: Path, fleet: str, hosts: int, vms: int, as_json: bo
 def say(as_json: bool, document: Callable[[], Any], page: Callable[[], Page]) -> None:
     """Print a document for machines or a page for people on standard output; only the one asked for is made."""
     if as_json:
-        say_json(document())
+        say_json(with_warnings(document()))
         return
     from optimizer.report.render import write_page
 
     _write(lambda: write_page(page(), sys.stdout, terminal=sys.stdout.isatty()))
+
+
+def with_warnings(document: Any) -> Any:
+    """Add what was warned of to a document that does not say it by itself."""
+    from optimizer.report.document import as_document
+
+    kept = click.get_current_context().meta.get(WARNINGS)
+    members = as_document(document) if kept else document
+    if not kept or not isinstance(members, dict) or "warnings" in members:
+        return document
+    return {**members, "warnings": kept}
 
 
 def say_json(document: Any) -> None:

@@ -16,6 +16,7 @@ from commands.common import (
     load_policy,
     overlay_option,
     policy_option,
+    refuse_or_warn,
     say,
 )
 
@@ -59,6 +60,7 @@ def command(
 
     wish = load_policy(policy)
     snapshot = load_fleet(fleet, overlay)
+    refuse_or_warn(snapshot, wish)
     plan = None if plan_path is None else load_plan(plan_path, snapshot)
     what = find_subject(snapshot, plan, subject)
     problem = build(snapshot, wish.rules, wish.least)

@@ -18,6 +18,7 @@ from commands.common import (
     load_policy,
     overlay_option,
     policy_option,
+    refuse_or_warn,
     say,
     say_text,
     seed_option,
@@ -109,6 +110,7 @@ def command(
     wish = load_policy(policy)
     started = SystemClock().monotonic()
     snapshot = load_fleet(fleet, overlay)
+    refuse_or_warn(snapshot, wish)
     read_s = round(SystemClock().monotonic() - started, 3)
     request = Request(
         seconds=limits["time_limit"],

@@ -15,6 +15,7 @@ from commands.common import (
     load_policy,
     overlay_option,
     policy_option,
+    refuse_or_warn,
     say,
 )
 
@@ -42,6 +43,7 @@ def command(fleet: Path, plan: Path, policy: str, overlay: Path | None, as_json:
 
     wish = load_policy(policy)
     snapshot = load_fleet(fleet, overlay)
+    refuse_or_warn(snapshot, wish)
     answer, misfits = read_claims(plan)
     facts = describe_verdict(answer, verify(snapshot, wish, answer), misfits)
     say(as_json, lambda: facts, lambda: verify_page(facts))

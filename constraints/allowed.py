@@ -11,6 +11,7 @@ from constraints.common import CONFIG, labelled
 from constraints.hard import HardParameters
 from optimizer.fleet import ABSENT, HostState, Mobility, VmState
 from optimizer.problem.atoms import Enter, Fixed
+from optimizer.problem.names import VmLabels, VmName
 from optimizer.problem.rule import NotEvaluated, Violation
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Allowed(HardParameters):
 
     mobility: tuple[Literal["live", "cold"], ...] = ("live",)
     states: tuple[Literal["running", "paused", "stopped", "error", "unknown"], ...] = ("running", "paused")
-    pinned: tuple[str, ...] = ()
-    pinned_labels: tuple[dict[str, str], ...] = ()
+    pinned: tuple[VmName, ...] = ()
+    pinned_labels: tuple[VmLabels, ...] = ()
 
     # -- lower ---------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from constraints.groups import Names, PairDemand, declared_pairs, families, meet
 from constraints.hard import check_facts, counted
 from optimizer.problem.atoms import Apart as ApartAtom
 from optimizer.problem.atoms import Sets
+from optimizer.problem.names import GroupName, LevelName
 from optimizer.problem.rule import NotEvaluated, Violation
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Apart"]
 
-GroupId = Annotated[str, Field(min_length=1)]
+GroupId = Annotated[GroupName, Field(min_length=1)]
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -44,7 +45,7 @@ class Apart(Parameters):
     kind: ClassVar[str] = "apart"
 
     pairs: tuple[tuple[GroupId, GroupId], ...] = ()
-    level: str = "host"
+    level: LevelName = "host"
 
     def __post_init__(self) -> None:
         super().__post_init__()

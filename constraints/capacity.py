@@ -15,6 +15,7 @@ from constraints.common import CONFIG, Parameters, host_load, labelled
 from constraints.hard import check_facts
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED, Linear
+from optimizer.problem.names import HostLabels, ResourceName, Word
 from optimizer.problem.rounding import MILLION, capacity_limits
 from optimizer.problem.rule import Hardness, NotEvaluated, Violation
 
@@ -36,9 +37,9 @@ FACT = "capacity."
 class Overcommit:
     """Overcommit of one resource on the hosts with all of `labels`, where the host itself says none."""
 
-    resource: str
-    ratio: str = Field(pattern=r"^\d{1,3}(\.\d{1,6})?$")
-    labels: dict[str, str] = Field(default_factory=dict)
+    resource: ResourceName
+    ratio: Word = Field(pattern=r"^\d{1,3}(\.\d{1,6})?$")
+    labels: HostLabels = Field(default_factory=dict)
 
     @property
     def millionths(self) -> int:
@@ -62,7 +63,7 @@ class Capacity(Parameters):
     kind: ClassVar[str] = "capacity"
 
     overcommit: tuple[Overcommit, ...] = ()
-    resources: tuple[str, ...] | None = None
+    resources: tuple[ResourceName, ...] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

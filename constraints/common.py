@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from optimizer.problem.atoms import Asked
+from optimizer.problem.names import Word
 from optimizer.problem.rule import Hardness, NotEvaluated
 
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ class Parameters:
     kind: ClassVar[str] = ""
     understands: ClassVar[frozenset[str]] = frozenset()
 
-    name: str = Field(default="", max_length=64, pattern=r"^[a-z0-9_]*$")
+    name: Word = Field(default="", max_length=64, pattern=r"^[a-z0-9_]*$")
     hardness: Literal["must", "should"] = "must"
     weight: int = Field(default=1, ge=1, le=1000)
     price: int | None = Field(default=None, ge=0, le=1000)
-    require: tuple[str, ...] = ()
+    require: tuple[Word, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from constraints.common import CONFIG, Parameters, in_domains
 from constraints.hard import check_facts
 from optimizer.fleet import ABSENT
+from optimizer.problem.names import LevelName, VmLabel
 from optimizer.problem.rule import NotEvaluated
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ class ByClass(Parameters):
     """
 
     by: Literal["group", "owner", "label"] = "group"
-    label: str | None = None
-    level: str = "host"
+    label: VmLabel | None = None
+    level: LevelName = "host"
 
     def __post_init__(self) -> None:
         super().__post_init__()

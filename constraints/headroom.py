@@ -16,6 +16,7 @@ from constraints.common import CONFIG, Parameters, host_load, labelled, names
 from constraints.hard import check_facts
 from optimizer.fleet import ABSENT, State
 from optimizer.problem.atoms import UNLIMITED, Enter, Linear
+from optimizer.problem.names import HostLabels, ResourceName
 from optimizer.problem.rounding import share_of
 from optimizer.problem.rule import Hardness, NotEvaluated, Violation
 
@@ -34,7 +35,7 @@ __all__ = ["Headroom", "HeadroomLevels"]
 class HeadroomLevels:
     """Other levels for the hosts with all of `labels`."""
 
-    labels: dict[str, str]
+    labels: HostLabels
     alert: float = Field(gt=0, le=1, allow_inf_nan=False)
     safe: float = Field(gt=0, le=1, allow_inf_nan=False)
 
@@ -69,7 +70,7 @@ class Headroom(Parameters):
 
     kind: ClassVar[str] = "headroom"
 
-    resource: str = Field(min_length=1)
+    resource: ResourceName = Field(min_length=1)
     alert: float = Field(default=0.90, gt=0, le=1, allow_inf_nan=False)
     safe: float = Field(default=0.80, gt=0, le=1, allow_inf_nan=False)
     by_label: tuple[HeadroomLevels, ...] = ()

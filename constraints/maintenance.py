@@ -12,6 +12,7 @@ from constraints.common import CONFIG, Parameters
 from constraints.hard import check_facts, ends_of
 from optimizer.fleet import HostState, State
 from optimizer.problem.atoms import Enter, Leave
+from optimizer.problem.names import DomainName, HostName, LevelName
 from optimizer.problem.rule import Hardness, NotEvaluated, Violation
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Maintenance(Parameters):
     facts: ClassVar[frozenset[str]] = frozenset({"hosts", "domains"})
 
     ahead_s: int = Field(default=3600, ge=0, le=31_536_000)
-    hosts: tuple[str, ...] = ()
-    domains: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    hosts: tuple[HostName, ...] = ()
+    domains: dict[LevelName, tuple[DomainName, ...]] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()

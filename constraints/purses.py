@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG
-from optimizer.fleet import ABSENT
+from optimizer.fleet import ABSENT, NameKind
+from optimizer.problem.names import LevelName, Refers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +25,11 @@ __all__ = ["MIB_PER_GIB", "Key", "Limit", "Purses", "Trip", "keys_of", "purses_o
 MIB_PER_GIB = 1024
 
 Side = Literal["all", "out of", "into", "of"]
+
+
+def _label_of(limit: dict[str, Any]) -> NameKind:
+    """Return whose label a limit speaks of: a pool is made of hosts, all else of VMs."""
+    return NameKind.HOST_LABEL if limit.get("per") == "pool" else NameKind.VM_LABEL
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -45,8 +51,8 @@ class Limit:
     """
 
     per: Literal["run", "source", "target", "domain", "pool", "owner", "label"] = "run"
-    level: str = "host"
-    label: str | None = None
+    level: LevelName = "host"
+    label: Annotated[str, Refers(_label_of)] | None = None
     moves: int | None = Field(default=None, ge=0, le=10**9)
     gib: int | None = Field(default=None, ge=0, le=10**9)
     window_s: int | None = Field(default=None, ge=1, le=31_536_000)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from optimizer.cautions import cautions
 from optimizer.clock import SystemClock
 from optimizer.engine import LocalEngine
 from optimizer.fleet import State
@@ -129,6 +130,7 @@ def make_plan(
         stats["partition"] = in_parts.report
     if answer.clean_moves:
         stats["clean_displaces_at_least"] = answer.clean_moves
+    made_at = clock.now()
     return identify(
         Plan(
             id="",
@@ -136,7 +138,7 @@ def make_plan(
             taken_at=fleet.taken_at,
             fleet_digest=fleet.digest,
             policy_digest=policy.digest,
-            made_at=clock.now(),
+            made_at=made_at,
             expires_at=fleet.taken_at + timedelta(seconds=policy.expires_after_s),
             status=status,
             objective=(*_objective(answer, stopped_by), _placement(described.placement_value)),
@@ -147,6 +149,7 @@ def make_plan(
             not_evaluated=_not_evaluated(fleet, policy),
             stats=stats,
             reason=reason,
+            warnings=cautions(fleet, policy, made_at),
         )
     )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "Caution",
     "Part",
     "Plan",
     "PlannedMove",
@@ -150,6 +151,15 @@ class Unevaluated:
     hosts: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Something doubtful about the snapshot or the policy: a word for machines, where it stands, and what it is."""
+
+    code: str
+    where: str
+    text: str
+
+
 @dataclass(frozen=True)
 class Plan:
     """A plan; field for field the document, with `from` and `to` called source and target."""
@@ -170,3 +180,4 @@ class Plan:
     not_evaluated: tuple[Unevaluated, ...]
     stats: Mapping[str, object] = field(default_factory=dict)
     reason: str = ""
+    warnings: tuple[Caution, ...] = ()

@@ -6,6 +6,7 @@ Only data; `optimizer.sources.policy_yaml` reads it, with the catalogue of rules
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from optimizer.problem.problem import Least
@@ -13,9 +14,17 @@ from optimizer.problem.problem import Least
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from optimizer.problem.names import Named
     from optimizer.problem.rule import Rule
 
-__all__ = ["Concurrency", "Policy"]
+__all__ = ["Concurrency", "Policy", "UnknownNames"]
+
+
+class UnknownNames(Enum):
+    """What becomes of a policy that names what the fleet does not have."""
+
+    ERROR = "error"
+    WARN = "warn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,19 @@ class Concurrency:
 
 @dataclass(frozen=True)
 class Policy:
-    """A checked policy; `digest` is that of its canonical JSON, `name` what it was called."""
+    """A checked policy.
+
+    Attributes
+    ----------
+    name
+        What the policy calls itself.
+    digest
+        Of its canonical JSON.
+    where
+        The file (or the shipped policy) that it came from, for messages.
+    named
+        Every name that its document speaks of; what only defaults name is not among them.
+    """
 
     name: str
     rules: tuple[Rule, ...]
@@ -41,3 +62,6 @@ class Policy:
     concurrency: Concurrency = Concurrency()
     expires_after_s: int = 900
     digest: str = ""
+    unknown_names: UnknownNames = UnknownNames.ERROR
+    named: tuple[Named, ...] = ()
+    where: str = ""

@@ -3,6 +3,7 @@
 Nothing here reads or writes; nothing here knows what is asked of a fleet.
 """
 
+from optimizer.fleet.directory import Directory, NameKind
 from optimizer.fleet.fleet import (
     ABSENT,
     AMOUNT_LIMIT,
@@ -30,6 +31,7 @@ __all__ = [
     "ABSENT",
     "AMOUNT_LIMIT",
     "Busy",
+    "Directory",
     "Fleet",
     "Group",
     "GroupRule",
@@ -40,6 +42,7 @@ __all__ = [
     "Mobility",
     "Move",
     "MoveOutcome",
+    "NameKind",
     "PastMove",
     "Pressure",
     "Resource",

@@ -192,6 +192,6 @@ def highest_load(problem: Problem, placement: NDArray[np.int32], moves: Sequence
 
 
 def identify(plan: Plan) -> Plan:
-    """Return the plan with its id: the digest of all that it says, statistics and the time of making apart."""
-    said = replace(plan, id="", made_at=plan.taken_at, stats={})
+    """Return the plan with its id: the digest of all that it says but statistics, warnings and the time of making."""
+    said = replace(plan, id="", made_at=plan.taken_at, stats={}, warnings=())
     return replace(plan, id="plan-" + sha256(orjson.dumps(said)).hexdigest()[:16])

@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from optimizer.errors import InputError, shorten
+from optimizer.similar import similar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "Fault",
@@ -88,13 +87,6 @@ def key_path(path: str, key: object) -> str:
     if isinstance(key, str) and PLAIN_KEY.fullmatch(key):
         return f"{path}.{key}" if path else key
     return f"{path}[{shorten(key)}]"
-
-
-def similar(name: object, known: Iterable[str], most: int = 20_000) -> str:
-    """Return ``did you mean X?`` for the nearest of the `known` names, or nothing where none is near."""
-    candidates = list(islice(known, most))
-    near = get_close_matches(name, candidates, 1, 0.75) if isinstance(name, str) and len(name) <= 64 else []
-    return f"did you mean {near[0]}?" if near else ""
 
 
 def parse_time(text: str) -> datetime | None:

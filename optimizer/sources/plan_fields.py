@@ -116,6 +116,15 @@ UNEVALUATED = Record(
     },
 )
 
+CAUTION = Record(
+    "warning",
+    {
+        "code": Field(ID, "unknown_name, future_snapshot or unusual_amount"),
+        "where": Field(SUBJECT, "the field of the policy or the snapshot"),
+        "text": Field(WORDS, "what is doubtful about it"),
+    },
+)
+
 PLAN = Record(
     "plan",
     {
@@ -134,6 +143,7 @@ PLAN = Record(
         "batches": Field(Listing(BATCH), "moves that may be under way together"),
         "remaining": Field(Listing(REMAINING), "violations that stay"),
         "not_evaluated": Field(Listing(UNEVALUATED), "facts that rules wanted and the snapshot lacks"),
+        "warnings": Field(Listing(CAUTION), "what is doubtful about the snapshot or the policy", []),
         "stats": Field(Anything(), "how the plan was made", {}),
         "reason": Field(WORDS, "why there is no plan, where there is none", ""),
     },

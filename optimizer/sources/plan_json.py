@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.plan import (
     Batch,
+    Caution,
     Part,
     Plan,
     PlannedMove,
@@ -85,6 +86,7 @@ def plan_document(plan: Plan) -> Document:
         "batches": [{"batch": b.batch, "moves": list(b.moves), "seconds": b.seconds} for b in plan.batches],
         "remaining": [_remaining_document(remaining) for remaining in plan.remaining],
         "not_evaluated": [_unevaluated_document(fact) for fact in plan.not_evaluated],
+        **({"warnings": [_caution_document(caution) for caution in plan.warnings]} if plan.warnings else {}),
         "stats": dict(plan.stats),
     }
 
@@ -130,6 +132,7 @@ def _plan(checked: Document) -> Plan:
         ),
         stats=checked.get("stats", {}),
         reason=checked.get("reason", ""),
+        warnings=tuple(Caution(w["code"], w["where"], w["text"]) for w in checked.get("warnings", ())),
     )
 
 
@@ -192,6 +195,10 @@ def _remaining_document(remaining: Remaining) -> Document:
 
 def _unevaluated_document(fact: Unevaluated) -> Document:
     return {"rule": fact.rule, "what": fact.what, "vms": fact.vms, **_known(hosts=fact.hosts or None)}
+
+
+def _caution_document(caution: Caution) -> Document:
+    return {"code": caution.code, "where": caution.where, "text": caution.text}
 
 
 def _known(**members: object) -> Document:

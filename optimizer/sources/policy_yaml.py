@@ -7,7 +7,6 @@ ship with the project (name -> file).
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,8 +14,10 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from optimizer.errors import InputError
-from optimizer.policy import Concurrency, Policy
+from optimizer.policy import Concurrency, Policy, UnknownNames
+from optimizer.problem.names import LevelName, Word, named
 from optimizer.problem.problem import Least
+from optimizer.similar import similar
 from optimizer.sources.files import canonical_digest
 from optimizer.sources.safe_yaml import check_plain, load_yaml
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from optimizer.fleet import Fleet
+    from optimizer.problem.names import Named
     from optimizer.problem.rule import NotEvaluated, Rule
 
 __all__ = ["FORMAT", "missing_required", "policy_from_document", "policy_schema", "read_policy"]
@@ -40,7 +42,7 @@ class _Concurrency:
     fleet: int = Field(default=_DEFAULTS.fleet, ge=1, le=100_000)
     per_source: int = Field(default=_DEFAULTS.per_source, ge=1, le=100_000)
     per_target: int = Field(default=_DEFAULTS.per_target, ge=1, le=100_000)
-    per_domain: dict[str, int] = Field(default_factory=lambda: dict(_DEFAULTS.per_domain))
+    per_domain: dict[LevelName, int] = Field(default_factory=lambda: dict(_DEFAULTS.per_domain))
 
     def __post_init__(self) -> None:
         if any(n < 1 for n in self.per_domain.values()):
@@ -51,10 +53,11 @@ class _Concurrency:
 class _Document:
     format: Literal["remora-policy/1"]
     rules: list[dict[str, Any]] = Field(min_length=1, max_length=1000)
-    name: str = Field(default="policy", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
+    name: Word = Field(default="policy", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
     least: Least = Least.MOVES
     concurrency: _Concurrency = Field(default_factory=_Concurrency)
     expires_after_s: int = Field(default=900, ge=1, le=31_536_000)
+    unknown_names: UnknownNames = UnknownNames.ERROR
 
 
 def read_policy(
@@ -83,7 +86,7 @@ def read_policy(
         with path.open("rb") as file:
             raw = file.read(SIZE_LIMIT + 1)
     except (OSError, ValueError) as error:
-        near = _closest(where, shipped) or f"shipped policies: {', '.join(sorted(shipped)) or 'none'}"
+        near = similar(where, shipped) or f"shipped policies: {', '.join(sorted(shipped)) or 'none'}"
         problem = getattr(error, "strerror", None) or str(error)
         raise InputError(where, "", problem, "the name or the path of a policy", near) from error
     if len(raw) > SIZE_LIMIT:
@@ -114,7 +117,18 @@ def policy_from_document(document: object, where: str, catalogue: Mapping[str, t
         concurrency=Concurrency(limits.fleet, limits.per_source, limits.per_target, limits.per_domain),
         expires_after_s=header.expires_after_s,
         digest=canonical_digest(document, where),
+        unknown_names=header.unknown_names,
+        named=tuple(_named(document, catalogue)),
+        where=where,
     )
+
+
+def _named(document: dict[str, Any], catalogue: Mapping[str, type[Rule]]) -> Iterator[Named]:
+    """Yield every name that a policy speaks of, with its path."""
+    if "concurrency" in document:
+        yield from named(_Concurrency, document["concurrency"], "concurrency")
+    for i, rule in enumerate(document["rules"]):
+        yield from named(catalogue[rule["rule"]], rule, f"rules[{i}]")
 
 
 def policy_schema(catalogue: Mapping[str, type[Rule]]) -> dict[str, Any]:
@@ -142,14 +156,10 @@ def missing_required(policy: Policy, fleet: Fleet) -> list[NotEvaluated]:
     Raises
     ------
     InputError
-        A rule says `require:` of such a fact, or speaks of a level that the fleet does not have.
+        A rule says `require:` of such a fact.
     """
     found: list[NotEvaluated] = []
     for rule in policy.rules:
-        level = getattr(rule, "level", None)
-        if level is not None and level not in fleet.levels:
-            expected = f"a level of the fleet: {', '.join(fleet.levels)}"
-            raise InputError(policy.name, f"{rule.name}.level", level, expected, _closest(str(level), fleet.levels))
         for lack in rule.not_evaluated(fleet):
             if lack.what in getattr(rule, "require", ()):
                 of = f"{lack.vms} VMs" if lack.vms else f"{lack.hosts} hosts"
@@ -170,7 +180,7 @@ def missing_required(policy: Policy, fleet: Fleet) -> list[NotEvaluated]:
 def _rule(document: dict[str, Any], where: str, path: str, catalogue: Mapping[str, type[Rule]]) -> Rule:
     kind = document.get("rule")
     if not isinstance(kind, str) or kind not in catalogue:
-        near = _closest(str(kind), catalogue) or f"there are {', '.join(sorted(catalogue))}"
+        near = similar(str(kind), catalogue) or f"there are {', '.join(sorted(catalogue))}"
         raise InputError(where, f"{path}.rule", kind, "the name of a rule", near)
     parameters = {k: v for k, v in document.items() if k != "rule"}
     rule: Rule = _validated(catalogue[kind], parameters, where, path)
@@ -207,7 +217,7 @@ def _input_error(
     field = (path + at).lstrip(".")
     if first["type"] in unknown:
         names = [f.name for f in dataclasses.fields(kind)] if len(steps) == 1 else []
-        hint = _closest(str(steps[-1]), names) or (f"there are {', '.join(names)}" if names else "leave it out")
+        hint = similar(str(steps[-1]), names) or (f"there are {', '.join(names)}" if names else "leave it out")
         return InputError(where, field, steps[-1], "a field that is known here", hint)
     hint = "put it in quotes" if first["type"] == "string_type" else ""
     if first["type"] == "missing":
@@ -235,11 +245,6 @@ def _item(document: object, step: int | str) -> object:
     if isinstance(document, list) and isinstance(step, int) and step < len(document):
         return document[step]
     return _NOTHING
-
-
-def _closest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word[:64], list(known), n=1)
-    return f"did you mean {near[0]}?" if near else ""
 
 
 # -- documents ---------------------------------------------------------------------------------------------------

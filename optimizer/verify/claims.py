@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer.cautions import cautions
 from optimizer.fleet import ABSENT
 from optimizer.plan import Status
 from optimizer.problem.atoms import UNLIMITED
@@ -49,6 +50,7 @@ def judge_claims(fleet: Fleet, policy: Policy, problem: Problem, plan: Plan, scr
     if "clean_displaces_at_least" in plan.stats:
         out.notes.append("stats.clean_displaces_at_least: not recomputed: no stage rests on it")
     out.findings += [*judge.stages(), *judge.reasons(), *judge.remaining(), *judge.not_evaluated(), *judge.status()]
+    out.findings += judge.warnings()
     return out
 
 
@@ -176,3 +178,11 @@ class _Judge:
         for rule, what, vms, hosts in sorted(((true - said) + (said - true)).elements()):
             place = f"{vms} VMs and {hosts} hosts"
             yield Finding("not_evaluated", "not_evaluated", f"{rule}: {what} for {place}: not as the rules say")
+
+    def warnings(self) -> Iterator[Finding]:
+        """Yield warnings that the plan gives without a cause, and those that it should give and does not."""
+        true, said = Counter(cautions(self.fleet, self.policy, self.plan.made_at)), Counter(self.plan.warnings)
+        for caution in (said - true).elements():
+            yield Finding("warnings", "warnings", f"{caution.where}: nothing is doubtful about it in this way")
+        for caution in (true - said).elements():
+            yield Finding("warnings", "warnings", f"the plan does not say: {caution.where}: {caution.text}")

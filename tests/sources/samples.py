@@ -102,6 +102,7 @@ PLAN_TEXT = """
     {"rule": "anti_affinity", "subject": "g17", "domain": "host:h1", "excess": 1, "why": "no room", "would_help": "x"},
     {"rule": "capacity", "subject": "h1", "resource": "disk_mib", "excess": 1, "why": "", "would_help": ""}],
   "not_evaluated": [{"rule": "journey", "what": "created_at", "vms": 8}, {"rule": "headroom", "what": "x", "hosts": 3}],
+  "warnings": [{"code": "unknown_name", "where": "rules[0].hosts[0]", "text": "'h9' is not a host"}],
   "stats": {"seconds": {"read": 0.2}, "peak_rss_mib": 210, "seed": 0, "deterministic": false}
 }
 """

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constraints import CATALOGUE, SHIPPED
+from optimizer.cautions import refuse_unknown_names
 from optimizer.errors import InputError
 from optimizer.fleet import State
 from optimizer.policy import Concurrency, Policy
@@ -223,8 +224,8 @@ def test_a_fact_that_the_rule_does_not_read_cannot_be_required() -> None:
 
 def test_a_level_that_the_fleet_does_not_have_is_an_error() -> None:
     wish = parsed(HEAD + "rules: [{rule: anti_affinity, by: owner, level: rak}]")
-    with pytest.raises(InputError, match=r"anti_affinity.level: 'rak'.*did you mean rack\?"):
-        missing_required(wish, fleet([host("h0")], []))
+    with pytest.raises(InputError, match=r"rules\[0\].level: 'rak'.*did you mean rack\?"):
+        refuse_unknown_names(fleet([host("h0")], []), wish)
 
 
 # -- schema -------------------------------------------------------------------------------------------------------

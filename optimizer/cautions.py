@@ -1,0 +1,63 @@
+"""What makes an answer doubtful though nothing forbids to give it: said beside the answer, never instead of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optimizer.errors import InputError
+from optimizer.fleet import Directory
+from optimizer.fleet.plausible import implausible
+from optimizer.plan import Caution
+from optimizer.policy import UnknownNames
+from optimizer.problem.names import dangling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from optimizer.fleet import Fleet
+    from optimizer.policy import Policy
+    from optimizer.problem.names import Named
+
+__all__ = ["cautions", "refuse_unknown_names", "unknown_names"]
+
+
+def cautions(fleet: Fleet, policy: Policy, now: datetime) -> tuple[Caution, ...]:
+    """Return all that is doubtful about a fleet and a policy, as seen at `now`."""
+    return (*_implausible(fleet, now), *unknown_names(fleet, policy))
+
+
+def _implausible(fleet: Fleet, now: datetime) -> Iterator[Caution]:
+    for doubt in implausible(fleet, now):
+        yield Caution(doubt.code, doubt.field, doubt.text)
+
+
+def unknown_names(fleet: Fleet, policy: Policy) -> tuple[Caution, ...]:
+    """Return the names of a policy that match nothing in the fleet."""
+    names = Directory(fleet)
+    return tuple(Caution("unknown_name", one.path, _ignored(one, names)) for one in dangling(policy.named, names))
+
+
+def refuse_unknown_names(fleet: Fleet, policy: Policy) -> None:
+    """Refuse a policy that names what the fleet does not have, unless it says ``unknown_names: warn``.
+
+    Raises
+    ------
+    InputError
+        With the first such name, where it stands, and what may have been meant.
+    """
+    if policy.unknown_names is UnknownNames.ERROR:
+        names = Directory(fleet)
+        for one in dangling(policy.named, names):
+            raise _error(policy, one, names)
+
+
+def _ignored(one: Named, names: Directory) -> str:
+    hint = names.hint(one.kind, one.name, one.scope)
+    expected = names.expected(one.kind, one.scope)
+    return f"{one.name!r} is not {expected}, so it is ignored" + (f" ({hint})" if hint else "")
+
+
+def _error(policy: Policy, one: Named, names: Directory) -> InputError:
+    hint = names.hint(one.kind, one.name, one.scope)
+    return InputError(policy.where or policy.name, one.path, one.name, names.expected(one.kind, one.scope), hint)

@@ -1,0 +1,116 @@
+"""Is this snapshot what it seems? Times and amounts that are legal, and yet far from what fleets have.
+
+Mostly a wrong unit (KiB or bytes where MiB belong, a thousand times too much) or a wrong clock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from optimizer.fleet.fleet import ABSENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from optimizer.fleet.fleet import Fleet
+
+__all__ = ["Doubt", "implausible"]
+
+SKEW_S = 60
+"""Clocks of well kept machines differ by less than this."""
+
+TIB = 1024**2
+LARGEST = {"memory_mib": 32 * TIB, "disk_mib": 2048 * TIB, "cpu_millicores": 4096 * 1000}
+"""More than any server has: memory of the largest machines sold is 32 TiB; 2 PiB of disk is a rack of it."""
+
+MEMORY_PER_CORE = TIB
+"""MiB: a machine with a TiB of memory for each core is a wrong unit."""
+
+OF_USUAL = 500
+"""As a multiple of the median: hosts of one fleet differ by less."""
+
+VMS_OF_USUAL = 900
+VM_OF_HOST = 2
+"""A VM that asks for more than this multiple of what the largest host has runs nowhere."""
+
+ENOUGH = 5
+"""Fewer hosts or VMs have no median that says anything."""
+
+
+class Doubt(NamedTuple):
+    """One thing to look at: a word for machines, the field, and what about it, in words."""
+
+    code: str
+    field: str
+    text: str
+
+
+def implausible(fleet: Fleet, now: datetime) -> Iterator[Doubt]:
+    """Yield what is doubtful about a snapshot that is read at `now`."""
+    ahead = (fleet.taken_at - now).total_seconds()
+    if ahead > SKEW_S:
+        yield Doubt(
+            "future_snapshot",
+            "taken_at",
+            f"the snapshot was taken {_span(ahead)} from now, at {fleet.taken_at.isoformat()}: "
+            "is the clock or the time zone of its source wrong?",
+        )
+    for r, resource in enumerate(fleet.resources):
+        yield from _amounts(fleet, r, resource.name)
+
+
+def _amounts(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:
+    capacity = fleet.hosts.capacity[:, r]
+    named = capacity != ABSENT
+    largest = LARGEST.get(name, np.iinfo(np.int64).max)
+    odd = named & ((capacity > largest) | _far_above(capacity, named, OF_USUAL))
+    if name == "memory_mib" and "cpu_millicores" in fleet.resource_index:
+        cpu = fleet.hosts.capacity[:, fleet.resource_index["cpu_millicores"]]
+        odd |= named & (cpu > 0) & (capacity > MEMORY_PER_CORE // 1000 * cpu)
+    if odd.any():
+        yield _doubt("capacity", name, fleet.hosts.ids, capacity, odd, "host")
+    demand = fleet.vms.demand[:, r]
+    room = capacity[named & ~odd].max(initial=0)
+    # where every host is odd, their VMs cannot be compared with them
+    beyond = (demand > VM_OF_HOST * room) if room > 0 else np.zeros(len(demand), np.bool_)
+    odd_vms = (demand > largest) | beyond | _far_above(demand, demand > 0, VMS_OF_USUAL)
+    if odd_vms.any():
+        yield _doubt("demand", name, fleet.vms.ids, demand, odd_vms, "VM")
+
+
+def _far_above(amounts: NDArray[np.int64], given: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
+    """Return which amounts are far above the median of those given."""
+    if given.sum() < ENOUGH:
+        return np.zeros(len(amounts), np.bool_)
+    return np.asarray(given & (amounts > times * np.median(amounts[given])))
+
+
+def _doubt(
+    field: str, resource: str, ids: tuple[str, ...], amounts: NDArray[np.int64], odd: NDArray[np.bool_], one: str
+) -> Doubt:
+    worst = int(np.argmax(np.where(odd, amounts, ABSENT)))
+    number = int(odd.sum())
+    what = f"{number:,} {one}{'' if number == 1 else 's'}"
+    such = "" if number == 1 else ", the most"
+    unit = f": is it in {UNITS[ending]}?" if (ending := resource.rpartition("_")[2]) in UNITS else ""
+    list_ = "hosts" if one == "host" else "vms"
+    return Doubt(
+        "unusual_amount",
+        f"{list_}[{worst}].{field}.{resource}",
+        f"{what} with far more {resource} than is usual{such} {ids[worst]} with {int(amounts[worst])}{unit}",
+    )
+
+
+UNITS = {"mib": "MiB, not in KiB or bytes", "millicores": "thousandths of a core"}
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:,.0f} seconds"

@@ -1,0 +1,69 @@
+"""Which of the names that there are was meant: for "did you mean ...?"."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["nearest", "similar"]
+
+PARTS = re.compile(r"[.\-_:/ ]+")
+LONGEST = 64
+"""A longer name is not compared letter by letter."""
+
+COMPARED = 20_000
+"""So many names are compared letter by letter, those that begin or end like the given one first."""
+
+CLOSE = 0.75
+
+
+def similar(name: object, known: Iterable[str], most: int = 3) -> str:
+    """Return ``did you mean X?`` for the nearest of the `known` names, or nothing where none is near."""
+    near = nearest(name, known, most)
+    if not near:
+        return ""
+    return f"did you mean {near[0] if len(near) == 1 else ', '.join(near[:-1]) + ' or ' + near[-1]}?"
+
+
+def nearest(name: object, known: Iterable[str], most: int = 3) -> list[str]:
+    """Return the names that may have been meant, at most `most`.
+
+    The same but for case or separators; else those of which it is a part at either end (a short name of a full one, or
+    the other way round); else the one that is nearest letter by letter.
+    """
+    if not isinstance(name, str) or not name:
+        return []
+    names = list(known)
+    folded = _folded(name)
+    same = [k for k in names if _folded(k) == folded]
+    if same:
+        return same[:most]
+    parts = folded.split(".")
+    within = [k for k in names if _is_part(parts, _folded(k).split("."))]
+    if within:
+        return _closest_length(name, within)[:most]
+    if len(name) > LONGEST:
+        return []
+    alike = sorted(names, key=lambda k: not (k[:2] == name[:2] or k[-2:] == name[-2:]))
+    by_case = {k.casefold(): k for k in islice(alike, COMPARED)}
+    return [by_case[k] for k in get_close_matches(name.casefold(), by_case, 1, CLOSE)]
+
+
+def _folded(name: str) -> str:
+    """Case, and which separators stand between the parts, do not tell names apart."""
+    return ".".join(part for part in PARTS.split(name.casefold()) if part)
+
+
+def _is_part(one: list[str], other: list[str]) -> bool:
+    """Whether the parts of one name begin or end those of the other."""
+    short, long = (one, other) if len(one) < len(other) else (other, one)
+    return bool(short != [""]) and len(short) < len(long) and short in (long[: len(short)], long[-len(short) :])
+
+
+def _closest_length(name: str, found: list[str]) -> list[str]:
+    return sorted(found, key=lambda k: abs(len(k) - len(name)))
