@@ -15,6 +15,7 @@ from optimizer.plan import Proof
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.working_placement import WorkingPlacement
+from optimizer.reachability.contention import Contention
 from optimizer.repair.exhaustive_search import is_tiny, search_exhaustively
 from optimizer.repair.solver import Exact, Method, Solver, Values, whole_proof
 from optimizer.sequence.order import Ordered, in_sequence, order
@@ -134,9 +135,11 @@ def _by_repair(solver: Solver, best: Answer, repair: Repair) -> Answer:
 
 def can_be_ordered(solver: Solver) -> Acceptable:
     """Return the judge of whether a placement can be carried out without a hop."""
+    contention = Contention(solver.problem)
 
     def acceptable(placement: NDArray[np.int32]) -> bool:
-        return order(solver.problem, placement, deadline=solver.deadline.over, hops=False).complete
+        ordered = order(solver.problem, placement, deadline=solver.deadline.over, hops=False, contention=contention)
+        return ordered.complete
 
     return acceptable
 

@@ -7,7 +7,6 @@ either, moves are left out. Moves that disturb no common instance are ordered ap
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,6 +72,7 @@ def order(
     *,
     deadline: Callable[[], bool] | None = None,
     hops: bool = True,
+    contention: Contention | None = None,
 ) -> Ordered:
     """Order the moves from the problem's start to `placement`.
 
@@ -84,35 +84,35 @@ def order(
         Says when time is over; then what has no order yet is left out.
     hops
         Whether staging hops may be used.
+    contention
+        That of the problem, for those who ask about many placements of one.
     """
     direct = [
         Move(int(v), int(problem.start[v]), int(placement[v])) for v in np.flatnonzero(placement != problem.start)
     ]
-    return _Ordering(problem, direct, deadline, hops).run()
+    return _Ordering(contention or Contention(problem), direct, deadline, hops).run()
 
 
 def in_sequence(problem: Problem, moves: Sequence[Move]) -> tuple[OrderedMove, ...]:
     """Return moves that are safe one after the other, each with only those before it that it has to wait for."""
-    graph = MoveGraph(moves, _touch(problem).contended(moves))
+    return _in_sequence(Contention(problem), moves)
+
+
+def _in_sequence(contention: Contention, moves: Sequence[Move]) -> tuple[OrderedMove, ...]:
+    graph = MoveGraph(moves, contention.contended(moves))
     after = arcs(graph, range(len(moves)))
     last = {chain[-1] for chain in chains(moves).values()}
     return tuple(OrderedMove(m, a, i not in last) for i, (m, a) in enumerate(zip(moves, after, strict=True)))
-
-
-@lru_cache(maxsize=1)
-def _touch(problem: Problem) -> Contention:
-    """Remember the last problem: searches ask about many placements of one."""
-    return Contention(problem)
 
 
 class _Ordering:
     """One call of `order`."""
 
     def __init__(
-        self, problem: Problem, direct: Sequence[Move], deadline: Callable[[], bool] | None, hops: bool
+        self, contention: Contention, direct: Sequence[Move], deadline: Callable[[], bool] | None, hops: bool
     ) -> None:
-        self.problem, self.direct, self.deadline, self.hops = problem, list(direct), deadline, hops
-        self.contention = _touch(problem)
+        self.problem, self.contention = contention.problem, contention
+        self.direct, self.deadline, self.hops = list(direct), deadline, hops
 
     def run(self) -> Ordered:
         """Order, hop, leave out."""
@@ -196,7 +196,7 @@ class _Ordering:
 
     def _answer(self, kept: list[Move], *, fewest: bool) -> Ordered:
         kept = self._hold_together(kept)
-        moves = in_sequence(self.problem, kept)
+        moves = _in_sequence(self.contention, kept)
         reached = {m.vm: m.target for m in kept}
         left_out = tuple(m for m in self.direct if reached.get(m.vm) != m.target)
         return Ordered(moves, left_out, complete=not left_out, fewest=fewest and not left_out)
