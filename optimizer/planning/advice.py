@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import Apart, AtLeast, AtMost, Enter, Fixed, Leave, Linear, Needs, Same
 from optimizer.problem.evaluate import in_flow
+from optimizer.problem.instance import Instance, name_of, subjects
+from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet, Move
-    from optimizer.problem.atoms import Flow, Harming
+    from optimizer.problem.atoms import AtLeast, AtMost, Flow, Group, Harming, Leave, Linear, Needs
     from optimizer.problem.problem import Problem
     from optimizer.problem.rule import Violation
 
 __all__ = ["Outlook"]
 
-HARMING = (Linear, AtMost, Apart, AtLeast, Same, Needs, Leave)
-
 
 class Demand(NamedTuple):
-    """The instance that a violation is of; `member` is a domain for Linear, a VM for Leave, a set for the others."""
+    """The instance that a violation is of (of its domains, where it has several, the first), and its atom."""
 
     atom: Harming
-    member: int
+    instance: Instance
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +47,7 @@ class Outlook:
     problem: Problem
     placement: NDArray[np.int32]
     moves: Sequence[Move]
-    _named: dict[int, dict[str, int]] = field(default_factory=dict)
+    _named: dict[int, dict[tuple[str, str], Instance]] = field(default_factory=dict)
 
     def would_help(self, violation: Violation) -> str:
         """Name what would put a violation right that is left at the end.
@@ -75,29 +74,19 @@ class Outlook:
     # -- what is asked -----------------------------------------------------------------------------------------------
 
     def _demand(self, violation: Violation) -> Demand | None:
-        for number, atom in enumerate(self.problem.atoms):
-            if not isinstance(atom, HARMING) or atom.asked.rule != violation.rule:
-                continue
-            if isinstance(atom, Linear) and atom.resource != violation.resource:
-                continue
-            if number not in self._named:
-                self._named[number] = self._names(atom)
-            member = self._named[number].get(violation.subject)
-            if member is not None:
-                return Demand(atom, member)
+        for number, atom in self.problem.demands.harming.items():
+            if atom.asked.rule == violation.rule:
+                found = self._names(number).get((violation.subject, violation.resource or ""))
+                if found is not None:
+                    return Demand(atom, found)
         return None
 
-    def _names(self, atom: Harming) -> dict[str, int]:
-        """Return the subjects of an atom's instances, as docs/architecture.md names them."""
-        if isinstance(atom, Leave):
-            return {self.problem.vm_ids[v]: v for v in atom.vms.tolist()}
-        if isinstance(atom, Linear):
-            ids: Sequence[str] = self.problem.domain_ids[atom.level]
-        elif isinstance(atom, Apart | Needs):
-            ids = [f"{a}|{b}" for a, b in zip(atom.left.ids, atom.right.ids, strict=True)]
-        else:
-            ids = atom.sets.ids
-        return {name: i for i, name in enumerate(ids)}
+    def _names(self, number: int) -> dict[tuple[str, str], Instance]:
+        """Return the instances of an atom by subject and resource."""
+        if number not in self._named:
+            names = ((name_of(self.problem, found), found) for found in subjects(self.problem, number))
+            self._named[number] = {(name.subject, name.resource): found for name, found in names}
+        return self._named[number]
 
     def _placed(self, vms: Iterable[int]) -> list[int]:
         return [int(v) for v in vms if self.placement[v] != ABSENT]
@@ -106,41 +95,57 @@ class Outlook:
         """Return the VMs whose moves could mend it."""
         if demand is None:
             return list(violation.vms)
-        atom, member = demand
-        if isinstance(atom, Leave):
-            return [member]
-        if isinstance(atom, Linear):
-            domain = self.problem.domain[atom.level]
-            here = np.zeros(self.problem.vms, np.bool_)
-            for ends in (self.placement, self.problem.also_at):
-                here |= (ends != ABSENT) & (domain[ends] == member)
-            return [int(v) for v in np.flatnonzero(here & (atom.amount > 0))]
-        if isinstance(atom, AtLeast | Same):
-            return self._placed(atom.sets[member].tolist())
-        if isinstance(atom, Needs):
-            return sorted({*violation.vms, *self._placed(atom.right[member].tolist())})
+        return _CONCERNED[demand.atom](self, demand.atom, demand.instance, violation)
+
+    def _adding(self, atom: Linear, instance: Instance, violation: Violation) -> list[int]:
+        domain = self.problem.domain[atom.level]
+        here = np.zeros(self.problem.vms, np.bool_)
+        for ends in (self.placement, self.problem.also_at):
+            here |= (ends != ABSENT) & (domain[ends] == instance.domain)
+        return [int(v) for v in np.flatnonzero(here & (atom.amount > 0))]
+
+    def _named_ones(self, atom: Group, instance: Instance, violation: Violation) -> list[int]:
         return list(violation.vms)
+
+    def _everybody(self, atom: Group, instance: Instance, violation: Violation) -> list[int]:
+        return self._placed(atom.sides[0][instance.member].tolist())
+
+    def _either(self, atom: Needs, instance: Instance, violation: Violation) -> list[int]:
+        return sorted({*violation.vms, *self._placed(atom.right[instance.member].tolist())})
+
+    def _itself(self, atom: Leave, instance: Instance, violation: Violation) -> list[int]:
+        return [instance.member]
 
     # -- what no move mends ------------------------------------------------------------------------------------------
 
     def _out_of_reach(self, demand: Demand | None) -> str:
         """Say that a group has too few VMs, or that there are too few domains for it; empty where that is not so."""
-        if demand is None:
+        return "" if demand is None else _BEYOND[demand.atom](self, demand.atom, demand.instance.member)
+
+    def _reachable(self, atom: Harming, i: int) -> str:
+        return ""
+
+    def _nobody_there(self, atom: Needs, i: int) -> str:
+        return "" if self._placed(atom.right[i]) else f"a VM of {atom.right.ids[i]}: none is placed"
+
+    def _too_many(self, atom: AtMost, i: int) -> str:
+        k, vms, level, domains = self._sizes(atom, i)
+        if vms <= k * domains:
             return ""
-        atom, i = demand
-        if isinstance(atom, Needs):
-            return "" if self._placed(atom.right[i]) else f"a VM of {atom.right.ids[i]}: none is placed"
-        if not isinstance(atom, AtLeast | AtMost):
-            return ""
-        name, k, level = atom.sets.ids[i], int(atom.k[i]), self.problem.levels[atom.level]
-        vms, domains = len(self._placed(atom.sets[i])), len(self.problem.domain_ids[atom.level])
-        if isinstance(atom, AtMost):
-            if vms <= k * domains:
-                return ""
-            return f"fewer VMs in {name}, or more of level {level}: it has {vms}, at most {k} on each of {domains}"
+        name = atom.sets.ids[i]
+        return f"fewer VMs in {name}, or more of level {level}: it has {vms}, at most {k} on each of {domains}"
+
+    def _too_few(self, atom: AtLeast, i: int) -> str:
+        k, vms, level, domains = self._sizes(atom, i)
+        name = atom.sets.ids[i]
         if vms < k:
             return f"more VMs in {name}: it has too few, {vms} where {k} of level {level} are asked"
         return f"more of level {level}: {name} is asked to be on {k}, there are {domains}" if domains < k else ""
+
+    def _sizes(self, atom: AtMost | AtLeast, i: int) -> tuple[int, int, str, int]:
+        """Return the limit, the VMs that are placed, the level and how many domains it has."""
+        placed, domains = len(self._placed(atom.sets[i])), len(self.problem.domain_ids[atom.level])
+        return int(atom.k[i]), placed, self.problem.levels[atom.level], domains
 
     # -- who may not move --------------------------------------------------------------------------------------------
 
@@ -149,7 +154,7 @@ class Outlook:
         return f"if one of these could move: {_few(reasons)}" if reasons else "more capacity: no VM is to blame"
 
     def _why_fixed(self, vm: int) -> str:
-        fixing = (a for a in self.problem.atoms if isinstance(a, Fixed) and vm in a.vms)
+        fixing = (a for a in self.problem.demands.fixed.values() if vm in a.vms)
         return next((f"{a.rule}: {a.reason}" for a in fixing), "not placed")
 
     # -- where they may not go -----------------------------------------------------------------------------------------
@@ -161,7 +166,7 @@ class Outlook:
         return hosts
 
     def _unwelcome(self, vm: int) -> str:
-        barring = {a.rule for a in self.problem.atoms if isinstance(a, Enter) and (a.vms is None or vm in a.vms)}
+        barring = {a.rule for a in self.problem.demands.enters.values() if a.vms is None or vm in a.vms}
         name = self.fleet.vms.ids[vm]
         if not barring:
             return f"another host for {name}"
@@ -214,17 +219,44 @@ class Outlook:
 
     def _meeting_place(self, demand: Demand | None, violation: Violation) -> str:
         """Say where that host has to be: with those whom the VMs in question should meet, if none of these may move."""
-        atom, i = demand or (None, 0)
-        if not isinstance(atom, Needs | Same):
+        if demand is None or demand.atom.shape not in MEETING:
             return ""
-        others = atom.right if isinstance(atom, Needs) else atom.sets
+        group, i = cast("Group", demand.atom), demand.instance.member
+        others = group.sides[-1]
         strays = set(violation.vms)
         partners = [v for v in self._placed(others[i]) if v not in strays]
         if not partners or self.problem.movable[partners].any():
             return ""
-        level = self.problem.levels[atom.level]
+        level = self.problem.levels[group.level]
         names = [f"{self.fleet.vms.ids[v]} ({self._why_fixed(v)})" for v in partners]
         return f", on the {level} of one of {others.ids[i]}, of which none may move: {_few(names)}"
+
+
+MEETING = (COMPANY, TOGETHER)
+"""Shapes of groups whose VMs have to meet others: those of the last side."""
+
+_CONCERNED: ByShape[Callable[..., list[int]]] = ByShape(
+    "advice",
+    {
+        SUM: Outlook._adding,
+        COUNT: Outlook._named_ones,
+        PAIR: Outlook._named_ones,
+        OCCUPANCY: Outlook._everybody,
+        TOGETHER: Outlook._everybody,
+        COMPANY: Outlook._either,
+        LEAVE: Outlook._itself,
+    },
+)
+
+_BEYOND: ByShape[Callable[..., str]] = ByShape(
+    "advice",
+    {
+        COUNT: Outlook._too_many,
+        OCCUPANCY: Outlook._too_few,
+        COMPANY: Outlook._nobody_there,
+        **dict.fromkeys((SUM, PAIR, TOGETHER, LEAVE), Outlook._reachable),
+    },
+)
 
 
 def _few(names: Sequence[str], most: int = 4) -> str:

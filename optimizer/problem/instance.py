@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from optimizer.problem.shapes import GROUPS, LEAVE, SUM, ByShape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from optimizer.problem.atoms import Group, Harming, Leave, Linear
     from optimizer.problem.problem import Problem
 
-__all__ = ["Instance", "InstanceName", "name_of", "unit_of"]
+__all__ = ["Instance", "InstanceName", "name_of", "subjects", "unit_of"]
 
 
 class Instance(NamedTuple):
@@ -63,6 +63,29 @@ def _leave(problem: Problem, atom: Leave, instance: Instance) -> InstanceName:
 
 _NAMES: ByShape[Callable[..., InstanceName]] = ByShape(
     "the name of an instance", {SUM: _sum, LEAVE: _leave, **dict.fromkeys(GROUPS, _group)}
+)
+
+
+def subjects(problem: Problem, number: int) -> Iterable[Instance]:
+    """Return one instance (of the first domain, where there are several) for each subject of an atom."""
+    atom = problem.atoms[number]
+    return _SUBJECTS[atom](problem, number, atom)
+
+
+def _domains(problem: Problem, number: int, atom: Linear) -> Iterable[Instance]:
+    return (Instance(number, 0, d) for d in range(len(problem.domain_ids[atom.level])))
+
+
+def _members(problem: Problem, number: int, atom: Group) -> Iterable[Instance]:
+    return (Instance(number, i, 0) for i in range(len(atom.sides[0])))
+
+
+def _vms(problem: Problem, number: int, atom: Leave) -> Iterable[Instance]:
+    return (Instance(number, vm, 0) for vm in atom.vms.tolist())
+
+
+_SUBJECTS: ByShape[Callable[..., Iterable[Instance]]] = ByShape(
+    "the list of subjects", {SUM: _domains, LEAVE: _vms, **dict.fromkeys(GROUPS, _members)}
 )
 
 
