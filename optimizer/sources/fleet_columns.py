@@ -26,7 +26,7 @@ __all__ = ["Names", "host_columns", "index_of", "read_domains", "refer", "second
 
 T = TypeVar("T")
 Records = list[dict[str, Any]]
-EMPTY: dict[str, Any] = {}
+EMPTY: Mapping[str, Any] = {}
 """Shared by all records that leave an object out."""
 
 NAN = float("nan")
