@@ -31,13 +31,20 @@ class UnknownNames(Enum):
 class Concurrency:
     """How many moves may be under way at once; `per_domain` limits any one domain of a level, both ends counted.
 
-    The starting values are the design's: 5 in the fleet, 1 per source, 1 per target, 2 per rack.
+    The starting values are the design's: 5 in the fleet, 1 per source, 1 per target, 2 per rack. The last four are
+    disruption budgets, whose meaning for a fleet is in `optimizer.disruption`: `per_group` holds for each group with
+    anti-affinity or spread (None: no limit), `groups` for single groups of any kind instead of it, `per_owner` for
+    each owner, `per_label` for the VMs with the same value of a label.
     """
 
     fleet: int = 5
     per_source: int = 1
     per_target: int = 1
     per_domain: Mapping[str, int] = field(default_factory=lambda: {"rack": 2})
+    per_group: int | None = 1
+    groups: Mapping[str, int] = field(default_factory=dict)
+    per_owner: int | None = None
+    per_label: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

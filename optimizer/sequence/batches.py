@@ -1,15 +1,18 @@
 """Batches: which moves may be under way together. They only throttle; `after` alone carries safety.
 
-List scheduling (Graham, Bounds on multiprocessing timing anomalies, 1969): whenever a batch begins, of the moves
-whose predecessors are done those go first on which the longest chain of others waits.
+List scheduling (Graham, Bounds on multiprocessing timing anomalies, 1969): of the moves whose predecessors are done
+those go first on which the longest chain of others waits.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import networkx as nx
+
+from optimizer.disruption import Budgets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,40 +23,36 @@ if TYPE_CHECKING:
 
 __all__ = ["batches"]
 
-Slot = tuple[str, int]
+Slot = tuple[str, Hashable]
 
 
 def batches(moves: Sequence[OrderedMove], fleet: Fleet, concurrency: Concurrency) -> list[list[int]]:
     """Put every move into one batch, after those it waits for, within the limits of each batch.
+
+    Each move in turn, those first on which the longest chain of others waits, goes into the earliest batch that has
+    room for it.
 
     Parameters
     ----------
     moves
         What has to be made; `after` are indices into it.
     concurrency
-        Moves at once in the fleet, per source, per target, and in any one domain of a level (both ends count, a move
-        within a domain once). A limit below 1 counts as 1: nothing could ever move otherwise.
+        Moves at once in the fleet, per source, per target, in any one domain of a level (both ends count, a move
+        within a domain once), and of one group, owner or label. A limit below 1 counts as 1: nothing could ever move
+        otherwise.
     """
     graph: nx.DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from(range(len(moves)))
     graph.add_edges_from((p, m) for m, move in enumerate(moves) for p in move.after)
     height = _heights(graph)
-    limits = _Limits(fleet, concurrency)
-    slots = [tuple(limits.slots(m.move)) for m in moves]
-    missing = [len(m.after) for m in moves]
-    ready = sorted((m for m in graph if not missing[m]), key=lambda m: (-height[m], m))
-    out: list[list[int]] = []
-    while ready:
-        batch, ready = _fill(ready, slots, limits)
-        out.append(sorted(batch))
-        freed = []
-        for m in batch:
-            for later in graph.successors(m):
-                missing[later] -= 1
-                if not missing[later]:
-                    freed.append(later)
-        if freed:
-            ready = sorted([*ready, *freed], key=lambda m: (-height[m], m))
+    slots = _Slots(fleet, concurrency)
+    batch_of = [0] * len(moves)
+    for m in sorted(graph, key=lambda m: (-height[m], m)):  # what a move waits for is higher, and so comes before it
+        earliest = max((batch_of[p] + 1 for p in moves[m].after), default=0)
+        batch_of[m] = slots.take(moves[m].move, earliest)
+    out: list[list[int]] = [[] for _ in range(max(batch_of, default=-1) + 1)]
+    for m, batch in enumerate(batch_of):
+        out[batch].append(m)
     return out
 
 
@@ -65,41 +64,60 @@ def _heights(graph: nx.DiGraph[int]) -> dict[int, int]:
     return height
 
 
-def _fill(ready: list[int], slots: list[tuple[Slot, ...]], limits: _Limits) -> tuple[list[int], list[int]]:
-    """Return the moves of one batch, and the ready ones that are not in it."""
-    used: Counter[Slot] = Counter()
-    batch: list[int] = []
-    rest: list[int] = []
-    for at, m in enumerate(ready):
-        if len(batch) == limits.fleet:
-            return batch, rest + ready[at:]
-        if all(used[s] < limits.of(s) for s in slots[m]):
-            batch.append(m)
-            used.update(slots[m])
-        else:
-            rest.append(m)
-    return batch, rest
-
-
-class _Limits:
-    """What a batch may hold, slot by slot: a slot is an end or a domain."""
+class _Slots:
+    """What batches have room for, slot by slot: a slot is an end, a domain or a disruption budget."""
 
     def __init__(self, fleet: Fleet, concurrency: Concurrency) -> None:
-        self.fleet = max(1, concurrency.fleet)
-        self._domain = fleet.hosts.domain
+        self._caps, self._domain = concurrency, fleet.hosts.domain
         self._levels = {name: fleet.level_index[name] for name in concurrency.per_domain if name in fleet.level_index}
-        self._limit = {"vm": 1, "source": concurrency.per_source, "target": concurrency.per_target}
-        self._limit |= {f"in {name}": concurrency.per_domain[name] for name in self._levels}
+        self._budgets = Budgets(fleet, concurrency)
+        self._room: dict[Slot, _Room] = {}
 
-    def slots(self, move: Move) -> Iterator[Slot]:
-        """Yield what the move takes one of."""
-        yield "vm", move.vm
-        yield "source", move.source
-        yield "target", move.target
+    def take(self, move: Move, earliest: int) -> int:
+        """Return the first batch from `earliest` on that has room for the move, having taken its slots there."""
+        rooms = [self._room.setdefault(slot, _Room(max(1, limit))) for slot, limit in self._slots(move)]
+        batch, before = earliest, -1
+        while batch != before:
+            before = batch
+            for room in rooms:
+                batch = room.next(batch)
+        for room in rooms:
+            room.take(batch)
+        return batch
+
+    def _slots(self, move: Move) -> Iterator[tuple[Slot, int]]:
+        """Yield what the move takes one of, and how many there are in a batch."""
+        yield ("fleet", 0), self._caps.fleet
+        yield ("vm", move.vm), 1
+        yield ("source", move.source), self._caps.per_source
+        yield ("target", move.target), self._caps.per_target
         for name, level in self._levels.items():
             for domain in {int(self._domain[level, h]) for h in (move.source, move.target)}:
-                yield f"in {name}", domain
+                yield (f"in {name}", domain), self._caps.per_domain[name]
+        for budget in self._budgets.of(move.vm):
+            yield (budget.kind, budget.name), budget.limit
 
-    def of(self, slot: Slot) -> int:
-        """Return how many moves may take the slot."""
-        return max(1, self._limit[slot[0]])
+
+class _Room:
+    """How much of one slot each batch has taken; full batches are passed over in one step."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken: Counter[int] = Counter()
+        self._beyond: dict[int, int] = {}
+
+    def next(self, batch: int) -> int:
+        """Return the first batch from this one on that is not full."""
+        passed = []
+        while batch in self._beyond:
+            passed.append(batch)
+            batch = self._beyond[batch]
+        for full in passed:
+            self._beyond[full] = batch
+        return batch
+
+    def take(self, batch: int) -> None:
+        """Take one in a batch."""
+        self._taken[batch] += 1
+        if self._taken[batch] >= self._limit:
+            self._beyond[batch] = batch + 1

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from optimizer.errors import InputError
 from optimizer.policy import Concurrency, Policy, UnknownNames
-from optimizer.problem.names import LevelName, Word, named
+from optimizer.problem.names import GroupName, LevelName, VmLabel, Word, named
 from optimizer.problem.problem import Least
 from optimizer.similar import similar
 from optimizer.sources.files import canonical_digest
@@ -37,16 +37,19 @@ _DEFAULTS = Concurrency()
 _NOTHING = object()
 
 
+_Limit = Annotated[int, Field(ge=1, le=100_000)]
+
+
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class _Concurrency:
-    fleet: int = Field(default=_DEFAULTS.fleet, ge=1, le=100_000)
-    per_source: int = Field(default=_DEFAULTS.per_source, ge=1, le=100_000)
-    per_target: int = Field(default=_DEFAULTS.per_target, ge=1, le=100_000)
-    per_domain: dict[LevelName, int] = Field(default_factory=lambda: dict(_DEFAULTS.per_domain))
-
-    def __post_init__(self) -> None:
-        if any(n < 1 for n in self.per_domain.values()):
-            raise ValueError("per_domain takes numbers from 1 on")
+    fleet: _Limit = _DEFAULTS.fleet
+    per_source: _Limit = _DEFAULTS.per_source
+    per_target: _Limit = _DEFAULTS.per_target
+    per_domain: dict[LevelName, _Limit] = Field(default_factory=lambda: dict(_DEFAULTS.per_domain))
+    per_group: _Limit | None = _DEFAULTS.per_group
+    groups: dict[GroupName, _Limit] = Field(default_factory=dict)
+    per_owner: _Limit | None = _DEFAULTS.per_owner
+    per_label: dict[VmLabel, _Limit] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
@@ -109,12 +112,11 @@ def policy_from_document(document: object, where: str, catalogue: Mapping[str, t
     header: _Document = _validated(_Document, document, where, "")
     rules = tuple(_rule(r, where, f"rules[{i}]", catalogue) for i, r in enumerate(header.rules))
     _unique_names(rules, where)
-    limits = header.concurrency
     return Policy(
         name=header.name,
         rules=rules,
         least=header.least,
-        concurrency=Concurrency(limits.fleet, limits.per_source, limits.per_target, limits.per_domain),
+        concurrency=Concurrency(**dataclasses.asdict(header.concurrency)),
         expires_after_s=header.expires_after_s,
         digest=canonical_digest(document, where),
         unknown_names=header.unknown_names,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from optimizer.disruption import Budgets
 from optimizer.fleet import ABSENT, Move, copied_mib, move_seconds
 from optimizer.reachability.poset import closures
 from optimizer.verify.verdict import Finding
@@ -212,6 +213,12 @@ def _over_limits(fleet: Fleet, policy: Policy, batch: int, moves: Sequence[Move]
             number = fleet.level_index[level]
             for d in {fleet.hosts.domain[number, h] for h in (move.source, move.target)}:
                 taken[f"{level}", fleet.domain_ids[number][d]] += 1
+    budgets = Budgets(fleet, allowed)
+    disrupted = Counter(budget for move in moves for budget in budgets.of(move.vm))
+    for budget, n in sorted(disrupted.items()):
+        if n > budget.limit:
+            what = f"{budget.kind} {budget.name}"
+            yield Finding("batch_limit", f"batches[{batch}]", f"{n} moves at once of {what}, {budget.limit} allowed")
     for (kind, name), n in sorted(taken.items()):
         if n > max(1, limit[kind]):
             yield Finding(
