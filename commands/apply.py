@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,13 +22,16 @@ from commands.common import (
     tell_written,
     write_json,
 )
+from commands.interrupt import Interrupt
 from commands.progress import Progress
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from optimizer.execute.apply import Applied
-    from optimizer.execute.drivers.simulated import SimulatedDriver
+    from optimizer.execute.drivers import Driver
+    from optimizer.execute.ledger import Ledger
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan
     from optimizer.policy import Policy
@@ -35,12 +39,15 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 LEDGER = "remora-ledger.sqlite"
+SIMULATED = "simulated"
 
 
 @click.command("apply")
 @fleet_argument
 @click.argument("plan", type=FILE)
-@click.option("--act", is_flag=True, help="Do it. Without this nothing is done and nothing is written.")
+@click.option("--act", is_flag=True, help="Execute; the default is a dry run, which writes nothing.")
+@click.option("--driver", default=SIMULATED, show_default=True, metavar="NAME", help="What migrates the VMs.")
+@click.option("--at", "where", default="", metavar="WHERE", help="What the driver reaches, in its own words.")
 @click.option("--fail", multiple=True, metavar="MOVE", help="Let this move fail (simulated driver); repeat for more.")
 @click.option("-o", "--output", type=NewFile(), metavar="AFTER", help="Write the fleet that results.")
 @click.option(
@@ -59,6 +66,8 @@ def command(
     fleet: Path,
     plan: Path,
     act: bool,
+    driver: str,
+    where: str,
     fail: tuple[str, ...],
     output: Path | None,
     ledger: Path,
@@ -66,7 +75,7 @@ def command(
     overlay: Path | None,
     as_json: bool,
 ) -> int:
-    """Carry a plan out with the simulated driver, whose clock starts when the snapshot was taken.
+    """Carry a plan out; with the simulated driver, whose clock starts when the snapshot was taken, nothing moves.
 
     Read-only unless --act. A foreign or stale plan, one that is not safe here, and one that was applied before are
     refused with 4.
@@ -83,11 +92,10 @@ def command(
     refuse_or_warn(snapshot, wish)
     answer = read_plan(plan)
     _check_failures(plan, answer, fail)
-    applied, driver = _carry_out(snapshot, wish, answer, ledger, act=act, fail=fail)
+    applied = _carry_out(snapshot, wish, answer, _open(driver, snapshot, where, fail), ledger, act=act)
     if output is not None:
-        past = driver.snapshot().history[len(snapshot.history) :]
-        write_json(output, after_document(document, past, driver.clock.now()))
-        tell_written(output, f"the fleet after {count(len(past), 'move')}")
+        write_json(output, after_document(document, applied.past, applied.ended_at))
+        tell_written(output, f"the fleet after {count(len(applied.past), 'move')}")
     facts = describe_applied(answer, applied)
     say(as_json, lambda: facts, lambda: apply_page(facts))
     return applied.exit_code
@@ -103,22 +111,25 @@ def _check_failures(path: Path, plan: Plan, fail: tuple[str, ...]) -> None:
             raise InputError("apply", "--fail", name, f"a move of {path}", similar(name, known))
 
 
-def _carry_out(
-    fleet: Fleet, policy: Policy, plan: Plan, path: Path, *, act: bool, fail: tuple[str, ...]
-) -> tuple[Applied, SimulatedDriver]:
+def _open(name: str, fleet: Fleet, where: str, fail: tuple[str, ...]) -> Driver:
+    from optimizer.execute.drivers.registry import DRIVERS, DriverSettings
+
+    return DRIVERS.load(name)(fleet, DriverSettings(where, fail))
+
+
+def _carry_out(fleet: Fleet, policy: Policy, plan: Plan, driver: Driver, path: Path, *, act: bool) -> Applied:
     from optimizer.execute.apply import apply
-    from optimizer.execute.drivers.simulated import SimulatedDriver
+
+    watched = Interrupt("no further move is started")
+    with watched as interrupt, _opened(path, act=act) as ledger, Progress("applying") as progress:
+
+        def tell(move: Any, state: Any, *_: Any) -> None:
+            progress.tell(f"{move.id} {move.vm} {state.value}")
+
+        return apply(fleet, policy, plan, driver, ledger, act=act, progress=tell, interrupt=interrupt.event)
+
+
+def _opened(path: Path, *, act: bool) -> AbstractContextManager[Ledger | None]:
     from optimizer.execute.ledger import Ledger
 
-    driver = SimulatedDriver(fleet, fail)
-    ledger = Ledger.create_or_open(str(path)) if act else Ledger.peek(str(path))
-    try:
-        with Progress("applying") as progress:
-
-            def tell(move: Any, state: Any, *_: Any) -> None:
-                progress.tell(f"{move.id} {move.vm} {state.value}")
-
-            return apply(fleet, policy, plan, driver, ledger, act=act, progress=tell), driver
-    finally:
-        if ledger is not None:
-            ledger.close()
+    return (Ledger.create_or_open(str(path)) if act else Ledger.peek(str(path))) or nullcontext()

@@ -79,19 +79,21 @@ def asks_for_json(words: Sequence[str]) -> bool:
 
 
 def _note_interrupts() -> threading.Event:
-    """Return an event that is set by a Ctrl-C, beside the usual `KeyboardInterrupt`.
+    """Return an event that is set by a Ctrl-C, beside the usual `KeyboardInterrupt`; SIGTERM and SIGHUP are the same.
 
     A library that is being loaded may turn that into an error of its own ("failed to import"), so it is noted too.
     """
     interrupted = threading.Event()
+
+    def handler(_signal: int, _frame: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
     here = threading.current_thread() is threading.main_thread()
-    if here and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-
-        def handler(_signal: int, _frame: object) -> None:
-            interrupted.set()
-            raise KeyboardInterrupt
-
-        signal.signal(signal.SIGINT, handler)
+    for number, before in usual.items():
+        if here and signal.getsignal(number) is before:  # what the caller set aside, as `nohup` does, stays so
+            signal.signal(number, handler)
     return interrupted
 
 

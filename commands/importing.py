@@ -1,8 +1,8 @@
-"""`remora import`: a fleet from CSV files."""
+"""`remora import`: a fleet from CSV files, or from any other source."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,44 +13,64 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from optimizer.sources.registry import SourceSettings
+
 __all__ = ["command"]
+
+CSV_FILES = ("hosts", "vms", "groups", "mapping")
 
 
 @click.command("import")
-@click.option("--hosts", type=FILE, required=True, metavar="CSV", help="One host a line.")
-@click.option("--vms", type=FILE, required=True, metavar="CSV", help="One VM a line.")
+@click.option("--hosts", type=FILE, metavar="CSV", help="One host a line.")
+@click.option("--vms", type=FILE, metavar="CSV", help="One VM a line.")
 @click.option("--groups", type=FILE, metavar="CSV", help="The rules of groups, one a line.")
 @click.option("--mapping", type=FILE, metavar="YAML", help="Names of columns, where yours differ.")
+@click.option("--source", metavar="NAME", help="Read another source instead of CSV files: csv (a directory), json, ...")
+@click.option("--at", "where", type=FILE, metavar="WHERE", help="What the source reads: a path or an address.")
 @click.option("--fleet", "fleet_id", metavar="ID", help="The fleet's id; the name of FLEET by default.")
 @click.option("--taken-at", metavar="TIME", help="When this was so, such as 2026-11-21T12:00:00Z; now by default.")
-@click.option("-o", "--output", type=NewFile(), required=True, metavar="FLEET", help="Where to.")
+@click.option("-o", "--output", type=NewFile(), required=True, metavar="FLEET", help="Output file.")
 @json_option
-def command(
-    hosts: Path,
-    vms: Path,
-    groups: Path | None,
-    mapping: Path | None,
-    fleet_id: str | None,
-    taken_at: str | None,
-    output: Path,
-    as_json: bool,
-) -> Exit:
-    """Make a fleet of CSV files; amounts may carry units, such as 64GiB."""
-    from optimizer.sources.fleet_csv import import_csv
+def command(source: str | None, where: Path | None, output: Path, as_json: bool, **asked: Any) -> Exit:
+    """Make a fleet of CSV files, whose amounts may carry units such as 64GiB, or of what another source reads."""
     from optimizer.sources.fleet_json import fleet_from_document
+    from optimizer.sources.registry import SourceSettings
 
-    document = import_csv(
-        hosts,
-        vms,
-        groups,
-        mapping,
-        fleet_id=output.name.partition(".")[0] if fleet_id is None else fleet_id,
-        taken_at=_time(taken_at),
+    _agree(source, where, asked)
+    name = asked["fleet_id"]
+    settings = SourceSettings(
+        where=str(where or ""),
+        fleet=output.name.partition(".")[0] if name is None else name,
+        taken_at=_time(asked["taken_at"]),
     )
+    document = _document(source, settings, asked)
     fleet = fleet_from_document(document, str(output))
     write_json(output, document)
     tell_fleet_written(output, fleet.id, len(fleet.hosts), len(fleet.vms), as_json)
     return Exit.DONE
+
+
+def _agree(source: str | None, where: Path | None, asked: dict[str, Any]) -> None:
+    """Refuse what does not name one thing to read."""
+    context = click.get_current_context()
+    files = [name for name in CSV_FILES if asked[name] is not None]
+    if (source is None) != (where is None):
+        raise click.UsageError("--source and --at go together", context)
+    if source is not None and files:
+        raise click.UsageError(f"--{files[0]} is for CSV files, not for --source", context)
+    missing = [name for name in ("hosts", "vms") if asked[name] is None]
+    if source is None and missing:
+        raise click.UsageError(f"missing option '--{missing[0]}' (or --source and --at)", context)
+
+
+def _document(source: str | None, settings: SourceSettings, asked: dict[str, Any]) -> dict[str, Any]:
+    if source is not None:
+        from optimizer.sources.registry import SOURCES
+
+        return SOURCES.load(source)(settings)
+    from optimizer.sources.fleet_csv import import_csv
+
+    return import_csv(*(asked[name] for name in CSV_FILES), fleet_id=settings.fleet, taken_at=settings.taken_at)
 
 
 def _time(text: str | None) -> datetime:

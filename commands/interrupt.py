@@ -1,4 +1,4 @@
-"""Ctrl-C while a search runs: the first asks it to end with the best so far, the second ends at once."""
+"""Ctrl-C, SIGTERM or SIGHUP while work is under way: the first asks it to end, the second ends it at once."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ from commands.boundary import complain
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Interrupt"]
+__all__ = ["SIGNALS", "Interrupt"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupt:
-    """Handles the signals while it is entered; `event` is what the engine looks at."""
+    """Handles the signals while it is entered; `event` is what the engine looks at.
 
-    def __init__(self) -> None:
+    A signal that the caller has set aside (`nohup` does so with SIGHUP) stays set aside.
+
+    Parameters
+    ----------
+    ending
+        What happens after the first signal, as a message says it.
+    """
+
+    def __init__(self, ending: str = "ending with the best so far") -> None:
         self.event = threading.Event()
+        self._ending = ending
         self._before: dict[signal.Signals, Any] = {}
 
     @property
@@ -30,7 +39,8 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+            heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._ask) for number in heard}
         return self
 
     def __exit__(
@@ -43,4 +53,4 @@ class Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.event.set()
-        complain("interrupted: ending with the best so far (once more ends at once)")
+        complain(f"interrupted: {self._ending} (once more ends at once)")

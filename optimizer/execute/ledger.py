@@ -133,8 +133,7 @@ class Ledger:
         InputError
             As for `create_or_open`.
         """
-        file = Path(path)
-        if not file.exists() or (file.is_file() and not file.stat().st_size):
+        if not Path(path).exists():
             return None
         return cls(Store(path, write=False))
 

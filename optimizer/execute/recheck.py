@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING
 
 from optimizer.errors import shorten
 from optimizer.execute.readings import host_reading, standing, vm_reading
-from optimizer.fleet import ABSENT, HostState
+from optimizer.fleet import HostState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from optimizer.execute.drivers import Driver, HostReading
-    from optimizer.execute.ledger import FlyingMove
     from optimizer.fleet import Fleet
     from optimizer.plan import PlannedMove
-    from optimizer.policy import Concurrency
 
-__all__ = ["Expected", "capped"]
+__all__ = ["Expected"]
 
 NAMES_SHOWN = 3
 
@@ -98,27 +94,3 @@ def _change_of_vms(host: str, now: HostReading, then: HostReading) -> str:
         if names
     ]
     return f"others have changed {shorten(host)}: {'; '.join(parts)}"
-
-
-def capped(fleet: Fleet, caps: Concurrency, move: PlannedMove, flying: Sequence[FlyingMove]) -> str | None:
-    """Say which limit on moves under way at once a further move would break; None if it would break none."""
-    if len(flying) >= caps.fleet:
-        return f"{caps.fleet} in the fleet"
-    if sum(f.source == move.source for f in flying) >= caps.per_source:
-        return f"{caps.per_source} per source"
-    if sum(f.target == move.target for f in flying) >= caps.per_target:
-        return f"{caps.per_target} per target"
-    for level, most in caps.per_domain.items():
-        number = fleet.level_index.get(level)
-        if number is None:
-            continue  # a level that this fleet does not have limits nothing
-        for domain in _domains(fleet, number, move.source, move.target):
-            if sum(domain in _domains(fleet, number, f.source, f.target) for f in flying) >= most:
-                return f"{most} per {level}"
-    return None
-
-
-def _domains(fleet: Fleet, level: int, *hosts: str) -> set[int]:
-    """Return the domains of a level that some of `hosts` are in; a host that is gone is in none."""
-    numbers = (fleet.host_index.get(h, ABSENT) for h in hosts)
-    return {int(fleet.hosts.domain[level, h]) for h in numbers if h != ABSENT}

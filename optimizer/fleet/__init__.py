@@ -25,6 +25,7 @@ from optimizer.fleet.fleet import (
     Window,
 )
 from optimizer.fleet.journey import copied_mib, move_seconds
+from optimizer.fleet.measured import measured_after
 from optimizer.fleet.state import Move, State
 
 __all__ = [
@@ -51,5 +52,6 @@ __all__ = [
     "Vms",
     "Window",
     "copied_mib",
+    "measured_after",
     "move_seconds",
 ]

@@ -359,8 +359,17 @@ class Fleet:
     @cached_property
     def unexplained(self) -> NDArray[np.int64]:
         """int64 [H, R]: what hosts report in use beyond the VMs (at either end) on them; it stays with the host."""
-        explained = np.zeros_like(self.hosts.capacity)
-        for where in (self.vms.host, self.also_at):
+        return np.where(self.hosts.measured == ABSENT, 0, np.maximum(self.hosts.measured - self.explained, 0))
+
+    @cached_property
+    def explained(self) -> NDArray[np.int64]:
+        """int64 [H, R]: what is allocated to the VMs (at either end) on each host."""
+        return self.explained_by(self.vms.host, self.also_at)
+
+    def explained_by(self, *places: NDArray[np.int32]) -> NDArray[np.int64]:
+        """int64 [H, R]: what is allocated to the VMs at these places, each an int32 [V] of hosts or `ABSENT`."""
+        out = np.zeros_like(self.hosts.capacity)
+        for where in places:
             placed = np.flatnonzero(where != ABSENT)
-            np.add.at(explained, where[placed], self.vms.demand[placed])
-        return np.where(self.hosts.measured == ABSENT, 0, np.maximum(self.hosts.measured - explained, 0))
+            np.add.at(out, where[placed], self.vms.demand[placed])
+        return out

@@ -36,6 +36,7 @@ class AppliedFacts:
     plan: str
     fleet: str
     acted: bool
+    simulated: bool
     started_at: datetime
     ended_at: datetime
     done: int
@@ -55,6 +56,7 @@ def describe_applied(plan: Plan, applied: Applied) -> AppliedFacts:
         plan=applied.plan,
         fleet=applied.fleet,
         acted=applied.acted,
+        simulated=applied.simulated,
         started_at=applied.started_at,
         ended_at=applied.ended_at,
         done=len(applied.done),
@@ -71,6 +73,8 @@ def describe_applied(plan: Plan, applied: Applied) -> AppliedFacts:
 def apply_page(facts: AppliedFacts) -> Page:
     """Lay out what came of a plan."""
     page = Page()
+    if facts.simulated:
+        page.line("SIMULATED: no VM is migrated outside this process", Tone.WARN)
     took = duration((facts.ended_at - facts.started_at).total_seconds())
     if not facts.acted:
         moves = count(len(facts.moves), "move")

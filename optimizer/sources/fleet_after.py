@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import InputError
-from optimizer.fleet import MoveOutcome, PastMove
+from optimizer.fleet import MoveOutcome, PastMove, measured_after
 from optimizer.sources.fleet_columns import EMPTY
 from optimizer.sources.fleet_fields import PAST_MOVE
 from optimizer.sources.kinds import check, similar, time_text
@@ -127,11 +127,4 @@ def _host_after(host: Document, before: Loads, after: Loads) -> Document:
     was, now = before.get(host["id"], EMPTY), after.get(host["id"], EMPTY)
     if not measured or was == now:
         return host
-    return {**host, "measured": {r: _measured_after(m, was.get(r, 0), now.get(r, 0)) for r, m in measured.items()}}
-
-
-def _measured_after(measured: int, was: int, now: int) -> int:
-    """Keep what no VM explains, or else the ratio of use to sold (rounded up, as all that is in use is)."""
-    if measured >= was:
-        return now + (measured - was)
-    return -(-measured * now // was)
+    return {**host, "measured": {r: measured_after(m, was.get(r, 0), now.get(r, 0)) for r, m in measured.items()}}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import InputError
@@ -24,9 +25,10 @@ from optimizer.sources.units import family_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
-    from pathlib import Path
 
-__all__ = ["import_csv"]
+    from optimizer.sources.registry import SourceSettings
+
+__all__ = ["import_csv", "read_directory"]
 
 Document = dict[str, Any]
 
@@ -50,6 +52,18 @@ class _Rows:
     def place(self, entry: int, rule: int, at: str) -> str:
         row = self.row.get((entry, rule), self.row.get((entry, 0), entry))
         return self.table.place(row, at)
+
+
+def read_directory(settings: SourceSettings) -> Document:
+    """Read hosts.csv and vms.csv of a directory, and groups.csv and mapping.yaml where they are (a source)."""
+    directory = Path(settings.where)
+    if not directory.is_dir():
+        raise InputError(settings.where, "", "no directory", "a directory with hosts.csv and vms.csv")
+    groups, mapping = (
+        path if path.exists() else None for path in (directory / "groups.csv", directory / "mapping.yaml")
+    )
+    hosts, vms = directory / "hosts.csv", directory / "vms.csv"
+    return import_csv(hosts, vms, groups, mapping, fleet_id=settings.fleet, taken_at=settings.taken_at)
 
 
 def import_csv(

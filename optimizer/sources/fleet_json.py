@@ -15,7 +15,9 @@ from optimizer.sources.kinds import check, parse_time, similar
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["check_format", "fleet_from_document", "read_fleet", "read_fleet_document"]
+    from optimizer.sources.registry import SourceSettings
+
+__all__ = ["check_format", "fleet_from_document", "read_document", "read_fleet", "read_fleet_document"]
 
 
 def read_fleet(path: Path | str) -> Fleet:
@@ -33,6 +35,11 @@ def read_fleet_document(path: Path | str) -> tuple[Fleet, dict[str, Any]]:
     """Read a snapshot and keep the document that it was made from, for those who write one like it."""
     document = parse_json(read_bytes(path), str(path))
     return fleet_from_document(document, str(path)), document
+
+
+def read_document(settings: SourceSettings) -> dict[str, Any]:
+    """Read a snapshot and check it (a source); it knows its own id and time."""
+    return read_fleet_document(settings.where)[1]
 
 
 def fleet_from_document(document: object, where: str) -> Fleet:

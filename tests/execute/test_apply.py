@@ -315,7 +315,7 @@ class Interrupting(SimulatedDriver):
 
 
 def test_an_interrupt_leaves_the_truth_in_the_ledger(ledger: Ledger) -> None:
-    with pytest.raises(Interrupted, match="m0001, m0002") as stop:
+    with pytest.raises(Interrupted, match=r"may be under way: m0001 \(v0: h0 to h8\), m0002 \(v1: h1 to h9\)") as stop:
         apply(FLEET, POLICY, chain(), Interrupting(FLEET), ledger, act=True)
     assert stop.value.exit_code == 130
     assert [f.move for f in ledger.in_flight("tiny")] == ["m0001", "m0002"]
@@ -384,7 +384,7 @@ def test_acting_needs_a_ledger() -> None:
 
 def test_a_plan_without_moves_is_done_at_once(ledger: Ledger) -> None:
     applied = apply(FLEET, POLICY, plan_of(FLEET), SimulatedDriver(FLEET), ledger, act=True)
-    assert applied == Applied("plan-1", "tiny", True, FLEET.taken_at, FLEET.taken_at)
+    assert applied == Applied("plan-1", "tiny", True, FLEET.taken_at, FLEET.taken_at, simulated=True)
     assert ledger.rebalance("tiny", "plan-1") is RebalanceState.DONE
 
 

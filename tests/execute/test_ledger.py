@@ -151,14 +151,6 @@ def test_peeking_writes_nothing(path: str, tmp_path: Path) -> None:
     assert (tmp_path / "ledger.sqlite").read_bytes() == before
 
 
-def test_an_empty_file_becomes_a_ledger_only_when_acting(path: str, tmp_path: Path) -> None:
-    (tmp_path / "ledger.sqlite").touch()
-    assert Ledger.peek(path) is None
-    with Ledger.create_or_open(path) as ledger:
-        ledger.begin(PLAN, NOW)
-        assert ledger.rebalance("tiny", PLAN.id) is RebalanceState.RUNNING
-
-
 @pytest.mark.parametrize(
     "content", [b"not a database, but long enough to be one" * 40, b"SQLite format 3\0" + b"\7" * 4096]
 )

@@ -63,7 +63,14 @@ class Result:
 
 
 class Driver(Protocol):
-    """What carries moves out. `clock` is the time by which it lives, `fleet` the id of what it drives."""
+    """What carries moves out. `clock` is the time by which it lives, `fleet` the id of what it drives.
+
+    `tests/execute/test_driver_contract.py` has what every driver has to keep to.
+    """
+
+    @property
+    def simulated(self) -> bool:
+        """Whether nothing outside this process is moved; `apply` says so on its first line."""
 
     @property
     def clock(self) -> Clock:
@@ -84,6 +91,15 @@ class Driver(Protocol):
 
     def read_host(self, host: str) -> HostReading | None:
         """Return the host as it is now, None where there is none.
+
+        Raises
+        ------
+        Unreadable
+            The driver cannot tell.
+        """
+
+    def migrating(self) -> frozenset[str]:
+        """Return the ids of the VMs that are migrating now, whoever moves them.
 
         Raises
         ------

@@ -11,18 +11,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.clock import SimulatedClock
+from optimizer.errors import InputError
 from optimizer.execute.drivers import HostReading, MoveRefused, Result, VmReading
 from optimizer.execute.readings import host_reading, standing, vm_reading
-from optimizer.fleet import ABSENT, Fleet, InFlight, MoveOutcome, PastMove
+from optimizer.fleet import ABSENT, Fleet, InFlight, MoveOutcome, PastMove, measured_after
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from numpy.typing import NDArray
 
+    from optimizer.execute.drivers.registry import DriverSettings
     from optimizer.plan import PlannedMove
 
-__all__ = ["SimulatedDriver"]
+__all__ = ["SimulatedDriver", "open_simulated"]
+
+
+def open_simulated(fleet: Fleet, settings: DriverSettings) -> SimulatedDriver:
+    """Open the simulated driver; it reaches nothing, so there is nothing to say where."""
+    if settings.where:
+        raise InputError("--at", "", settings.where, "nothing: the simulated driver reaches only the snapshot")
+    return SimulatedDriver(fleet, settings.fail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,11 @@ class SimulatedDriver:
         self._submitted = 0
 
     @property
+    def simulated(self) -> bool:
+        """Nothing outside this process is moved."""
+        return True
+
+    @property
     def clock(self) -> SimulatedClock:
         """The simulated time."""
         return self._clock
@@ -81,6 +95,11 @@ class SimulatedDriver:
         """Return the host as it is now, None where there is none."""
         h = self._fleet.host_index.get(host)
         return None if h is None else host_reading(self._fleet, h, self._on[h])
+
+    def migrating(self) -> frozenset[str]:
+        """Return the ids of the VMs that are migrating now; moves by others never end here."""
+        ours = {u.move.vm for u in self._under_way.values()}
+        return frozenset(ours | {self._fleet.vms.ids[m.vm] for m in self._fleet.in_flight})
 
     def submit(self, move: PlannedMove) -> None:
         """Start a move: from now on its VM counts on both hosts."""
@@ -146,10 +165,13 @@ class SimulatedDriver:
         )
 
     def _measured(self) -> NDArray[np.int64]:
-        """Return what hosts report in use: a VM takes its share along, and what no VM explains stays."""
-        fleet = self._fleet
-        change = np.zeros_like(fleet.hosts.measured)
-        moved = np.flatnonzero(self._host != fleet.vms.host)
-        np.add.at(change, self._host[moved], fleet.vms.demand[moved])
-        np.subtract.at(change, fleet.vms.host[moved], fleet.vms.demand[moved])
-        return np.where(fleet.hosts.measured == ABSENT, ABSENT, np.maximum(fleet.hosts.measured + change, 0))
+        """Return what hosts report in use, as `optimizer.fleet.measured` says it follows their VMs."""
+        fleet, hosts = self._fleet, self._fleet.hosts
+        other_end = fleet.also_at.copy()
+        for under_way in self._under_way.values():
+            other_end[under_way.vm] = under_way.target
+        now = fleet.explained_by(self._host, other_end)
+        out = hosts.measured.copy()
+        for h, r in np.argwhere(hosts.measured != ABSENT).tolist():
+            out[h, r] = measured_after(int(hosts.measured[h, r]), int(fleet.explained[h, r]), int(now[h, r]))
+        return out
