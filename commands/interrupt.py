@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from commands.boundary import complain
@@ -53,4 +54,5 @@ class Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.event.set()
-        complain(f"interrupted: {self._ending} (once more ends at once)")
+        with suppress(RuntimeError):  # the signal fell into the middle of a print, which cannot be entered twice
+            complain(f"interrupted: {self._ending} (once more ends at once)")
