@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from optimizer.cautions import refuse_unknown_names
 from optimizer.disruption import Budget, Budgets
+from optimizer.errors import InputError
 from optimizer.execute import admission
 from optimizer.execute.apply import Applied, apply
 from optimizer.execute.drivers.simulated import SimulatedDriver
@@ -241,3 +243,18 @@ def test_ten_thousand_of_one_group_are_put_into_batches_at_once() -> None:
     )
     moves = [OrderedMove(Move(v, 0, 1), (), staging=False) for v in range(n)]
     assert batches(moves, fleet, Concurrency()) == [[v] for v in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "path"),
+    [
+        ({"groups": {"svcc": 1}}, "concurrency.groups.svcc"),
+        ({"per_label": {"teir": 1}}, "concurrency.per_label.teir"),
+        ({"per_domain": {"rak": 1}}, "concurrency.per_domain.rak"),
+    ],
+)
+def test_a_limit_on_what_the_fleet_does_not_have_is_refused(concurrency: dict[str, Any], path: str) -> None:
+    fleet = draining(FOUR, groups=GROUPS)
+    with pytest.raises(InputError, match="did you mean") as error:
+        refuse_unknown_names(fleet, build.policy("capacity", concurrency=concurrency))
+    assert error.value.path == path
