@@ -15,6 +15,7 @@ from optimizer.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from optimizer.fleet import Fleet
     from optimizer.plan import Caution, Plan
@@ -25,6 +26,7 @@ __all__ = [
     "FILE",
     "SHARE",
     "KeptFile",
+    "Moment",
     "NewFile",
     "fleet_argument",
     "json_option",
@@ -71,6 +73,21 @@ policy_option = click.option(
 )
 overlay_option = click.option("--overlay", type=FILE, metavar="FILE", help="Groups and labels for VMs (YAML).")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+class Moment(click.ParamType["datetime"]):
+    """A time as the documents write it, with an offset."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Refuse what is no such time."""
+        from optimizer.sources.kinds import parse_time
+
+        at = parse_time(str(value))
+        if at is None:
+            self.fail(f"{value!r} is not a time with an offset, such as 2026-11-21T12:00:00Z", param, ctx)
+        return at
 
 
 class Number(click.ParamType[float]):

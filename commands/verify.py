@@ -9,6 +9,7 @@ import click
 from commands.boundary import Exit
 from commands.common import (
     FILE,
+    Moment,
     fleet_argument,
     json_option,
     load_fleet,
@@ -20,7 +21,10 @@ from commands.common import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
+
+    from optimizer.plan import Plan
 
 __all__ = ["command"]
 
@@ -30,13 +34,21 @@ __all__ = ["command"]
 @click.argument("plan", type=FILE)
 @policy_option
 @overlay_option
+@click.option(
+    "--at",
+    type=Moment(),
+    metavar="TIME",
+    help="Judge whether the plan has expired at this time, such as 2026-11-21T12:10:00Z; the default is now.",
+)
 @json_option
-def command(fleet: Path, plan: Path, policy: str, overlay: Path | None, as_json: bool) -> Exit:
-    """Judge a plan again, knowing nothing of how it was made.
+def command(fleet: Path, plan: Path, policy: str, overlay: Path | None, at: datetime | None, as_json: bool) -> Exit:
+    """Verify a plan independently.
 
-    Every state that carrying it out can reach, every claim, and every part of its proof. Leaves with 1 if the plan
-    is not safe or not what it claims.
+    Every state that carrying it out can reach, every claim, and every part of its proof. Exits with 1 if the plan is
+    not safe, not what it claims, or expired. A plan made of a snapshot that was already too old is one to study: that
+    it has expired is then a note.
     """
+    from optimizer.clock import SystemClock
     from optimizer.report.verify_page import describe_verdict, verify_page
     from optimizer.sources.plan_json import read_claims
     from optimizer.verify.verify import verify
@@ -45,6 +57,17 @@ def command(fleet: Path, plan: Path, policy: str, overlay: Path | None, as_json:
     snapshot = load_fleet(fleet, overlay)
     refuse_or_warn(snapshot, wish)
     answer, misfits = read_claims(plan)
-    facts = describe_verdict(answer, verify(snapshot, wish, answer), misfits)
+    today = SystemClock().now()
+    when, notes = _expiry(answer, at, today)
+    verdict = verify(snapshot, wish, answer, now=when, latest=today)
+    facts = describe_verdict(answer, verdict, misfits, notes)
     say(as_json, lambda: facts, lambda: verify_page(facts))
     return Exit.DONE if facts.holds else Exit.ATTENTION
+
+
+def _expiry(plan: Plan, at: datetime | None, today: datetime) -> tuple[datetime | None, tuple[str, ...]]:
+    """Return when the plan has to be alive (None: it never was), and what is to be said of that."""
+    if at is None and plan.made_at >= plan.expires_at and today >= plan.expires_at:
+        told = f"expired: at {plan.expires_at.isoformat()}, before it was made: its snapshot was too old to act on"
+        return None, (told,)
+    return at or today, ()

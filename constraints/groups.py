@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain, count, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
@@ -35,6 +36,7 @@ __all__ = [
     "declared",
     "declared_pairs",
     "families",
+    "fewest_held",
     "least_held",
     "meetings",
     "under_way",
@@ -247,6 +249,19 @@ def least_held(state: State, level: int, vms: NDArray[np.int32]) -> Iterator[fro
     Not every choice: for each, one is yielded that holds no domain which the choice does not, so a judge for whom
     fewer is worse sees the worst.
     """
+    settled, open_ends = _open_ends(state, level, vms)
+    for chosen in _covers(open_ends):
+        yield frozenset(settled | chosen)
+
+
+def fewest_held(state: State, level: int, vms: NDArray[np.int32]) -> int:
+    """Return how many domains a set holds at the least, over all choices of ends of its VMs under way."""
+    settled, open_ends = _open_ends(state, level, vms)
+    return len(settled) + _fewest(open_ends)
+
+
+def _open_ends(state: State, level: int, vms: NDArray[np.int32]) -> tuple[set[int], list[frozenset[int]]]:
+    """Return the domains held anyhow, and the pairs of ends that hold none of these."""
     domain = state.fleet.hosts.domain[level]
     settled: set[int] = set()
     between: set[frozenset[int]] = set()
@@ -256,9 +271,29 @@ def least_held(state: State, level: int, vms: NDArray[np.int32]) -> Iterator[fro
             settled |= ends
         elif ends:
             between.add(frozenset(ends))
-    open_ends = sorted((ends for ends in between if not ends & settled), key=sorted)
-    for chosen in _covers(open_ends):
-        yield frozenset(settled | chosen)
+    return settled, sorted((ends for ends in between if not ends & settled), key=sorted)
+
+
+def _fewest(pairs: Sequence[frozenset[int]]) -> int:
+    """Return the size of the smallest set with an end of every pair (a vertex cover).
+
+    A pair with an end of its own takes the other one, which is never worse; where every end is shared, both ways are
+    tried for the one that most share.
+    """
+    left, taken = set(pairs), 0
+    while left:
+        shares = Counter(end for pair in left for end in pair)
+        lonely = next((pair for pair in sorted(left, key=sorted) if min(shares[end] for end in pair) == 1), None)
+        if lonely is None:
+            most = max(sorted(shares), key=lambda end: shares[end])
+            others = {end for pair in left if most in pair for end in pair} - {most}
+            with_it = 1 + _fewest([pair for pair in left if most not in pair])
+            without = len(others) + _fewest([pair for pair in left if not pair & others])
+            return taken + min(with_it, without)
+        chosen = max(sorted(lonely), key=lambda end: shares[end])
+        left = {pair for pair in left if chosen not in pair}
+        taken += 1
+    return taken
 
 
 def _covers(pairs: Sequence[frozenset[int]]) -> Iterator[frozenset[int]]:

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, names
-from constraints.groups import ByClass, Names, SetDemand, crowds, declared, families, least_held, under_way
+from constraints.groups import ByClass, Names, SetDemand, crowds, declared, families, fewest_held, under_way
 from constraints.hard import counted
 from optimizer.problem.atoms import AtLeast, Sets
 from optimizer.problem.rule import Violation
@@ -90,7 +90,7 @@ class Spread(ByClass):
         found = crowds(state, level, [d.vms for d in demands])
         held = np.bincount(found.which, minlength=len(demands))
         for i in under_way(state, [d.vms for d in demands]):
-            held[i] = min(len(domains) for domains in least_held(state, level, demands[i].vms))
+            held[i] = fewest_held(state, level, demands[i].vms)
         return held
 
     def _demands(self, fleet: Fleet) -> Iterator[SetDemand]:

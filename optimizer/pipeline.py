@@ -12,7 +12,7 @@ from optimizer.clock import SystemClock
 from optimizer.engine import LocalEngine
 from optimizer.fleet import State
 from optimizer.limits import Deadline, Limits, peak_rss_mib
-from optimizer.plan import Plan, StageResult, Status, Unevaluated
+from optimizer.plan import Plan, StageResult, Status, Unevaluated, impossible_because
 from optimizer.planning.describe import describe, identify
 from optimizer.planning.in_parts import InParts
 from optimizer.planning.solve_and_order import Answer, solve_and_order
@@ -158,7 +158,7 @@ def judge(answer: Answer, request: Request) -> tuple[Status, str]:
     """Return a plan's status, and the reason where it is ``impossible``."""
     least = answer.proofs[Stage.HARM].bound
     if request.require_clean and least > 0:
-        return Status.IMPOSSIBLE, f"a clean fleet was required, but harm {least} is proven to remain, whatever moves"
+        return Status.IMPOSSIBLE, impossible_because(least)
     if not any(v for s, v in answer.before.items() if s is not Stage.MOVING):
         return Status.NOTHING_TO_DO, ""
     if request.require_clean and answer.values[Stage.HARM] > 0:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 __all__ = [
+    "STOPPED_BY",
     "Batch",
     "Caution",
     "Part",
@@ -26,7 +27,17 @@ __all__ = [
     "StageStatus",
     "Status",
     "Unevaluated",
+    "impossible_because",
 ]
+
+
+STOPPED_BY = frozenset({"gap", "interrupt", "memory", "time", "work"})
+"""What may have ended the search for better."""
+
+
+def impossible_because(harm: int) -> str:
+    """Return the reason of a plan that is `impossible`: what is proven to remain, and was not to."""
+    return f"a clean fleet was required, but harm {harm} is proven to remain, whatever moves"
 
 
 class Status(Enum):

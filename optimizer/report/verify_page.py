@@ -26,7 +26,7 @@ OWN_ID = re.compile(r"plan-[0-9a-f]{16}")
 
 @dataclass(frozen=True, slots=True)
 class VerdictFacts:
-    """The judgement: `recomputed` are the plan's values and bounds, computed again; `notes` what was not judged."""
+    """The judgement: `recomputed` are the plan's values and bounds, recomputed; `notes` what was not judged."""
 
     plan: str
     holds: bool
@@ -36,8 +36,10 @@ class VerdictFacts:
     notes: tuple[str, ...]
 
 
-def describe_verdict(plan: Plan, verdict: Verdict, misfits: Iterable[Misfit] = ()) -> VerdictFacts:
-    """Gather what was found, in the document's own words (`misfits`) and in what they mean."""
+def describe_verdict(
+    plan: Plan, verdict: Verdict, misfits: Iterable[Misfit] = (), notes: Iterable[str] = ()
+) -> VerdictFacts:
+    """Gather what was found, in the document's own words (`misfits`) and in what they mean; `notes` come first."""
     findings = (*_altered(plan), *(_finding(plan, misfit) for misfit in misfits), *verdict.findings)
     return VerdictFacts(
         plan=plan.id,
@@ -45,7 +47,7 @@ def describe_verdict(plan: Plan, verdict: Verdict, misfits: Iterable[Misfit] = (
         moves=len(plan.moves),
         findings=findings,
         recomputed=dict(verdict.recomputed),
-        notes=verdict.notes,
+        notes=(*notes, *verdict.notes),
     )
 
 
@@ -76,7 +78,7 @@ def verify_page(facts: VerdictFacts) -> Page:
     page.table(table)
     if facts.recomputed:
         values = ", ".join(f"{name} {value:,}" for name, value in facts.recomputed.items())
-        page.line(f"computed again: {values}", Tone.QUIET)
+        page.line(f"Recomputed: {values}", Tone.QUIET)
     for note in facts.notes:
         page.line(f"note: {note}", Tone.WARN)
     return page

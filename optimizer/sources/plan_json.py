@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["plan_document", "plan_from_document", "read_claims", "read_plan", "write_plan"]
+__all__ = ["claims_from_document", "plan_document", "plan_from_document", "read_claims", "read_plan", "write_plan"]
 
 Document = dict[str, Any]
 
@@ -62,8 +62,12 @@ def read_claims(path: Path | str) -> tuple[Plan, tuple[Misfit, ...]]:
     InputError
         If it is no document of this kind.
     """
-    where = str(path)
-    checked = _checked(parse_json(read_bytes(path), where), where)
+    return claims_from_document(parse_json(read_bytes(path), str(path)), str(path))
+
+
+def claims_from_document(document: object, where: str) -> tuple[Plan, tuple[Misfit, ...]]:
+    """Return what `read_claims` does, of a parsed document."""
+    checked = _checked(document, where)
     return _plan(checked), tuple(stage_misfits(checked))
 
 

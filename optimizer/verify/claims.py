@@ -49,7 +49,7 @@ def judge_claims(fleet: Fleet, policy: Policy, problem: Problem, plan: Plan, scr
     out = Claims(recomputed=judge.values)
     if "clean_displaces_at_least" in plan.stats:
         out.notes.append("stats.clean_displaces_at_least: not recomputed: no stage rests on it")
-    out.findings += [*judge.stages(), *judge.reasons(), *judge.remaining(), *judge.not_evaluated(), *judge.status()]
+    out.findings += [*judge.stages(), *judge.remaining(), *judge.not_evaluated(), *judge.status()]
     out.findings += judge.warnings()
     return out
 
@@ -129,8 +129,8 @@ class _Judge:
             Status.NOTHING_TO_DO: sound and not self.plan.moves,
             Status.OPTIMAL: closed and not sound,
             Status.FEASIBLE: bool(self.plan.moves) and not closed,
-            Status.NO_PLAN_IN_TIME: not closed,
-            Status.IMPOSSIBLE: bool(self.plan.reason)
+            Status.NO_PLAN_IN_TIME: not self.plan.moves and not closed and not sound,
+            Status.IMPOSSIBLE: not self.plan.moves
             and any(s.stage == Stage.HARM.value and s.bound > 0 for s in self.plan.objective),
         }
         if not fitting[said]:
@@ -143,15 +143,6 @@ class _Judge:
         return tuple(self.values[s.value] for s in order) < tuple(at_start[s] for s in order)
 
     # -- violations ------------------------------------------------------------------------------------------------
-
-    def reasons(self) -> Iterator[Finding]:
-        """Yield reasons that are no violations at the start."""
-        true = {(v.rule, v.subject, v.resource, v.domain, v.value, v.limit) for _, v in self.before}
-        for move in self.plan.moves:
-            for r in move.reasons:
-                if (r.rule, r.subject, r.resource, r.domain, r.value, r.limit) not in true:
-                    message = f"{r.rule} {r.subject}: {r.value} of {r.limit} is no violation of the snapshot"
-                    yield Finding("reason", f"moves[{move.id}].reasons", message)
 
     def remaining(self) -> Iterator[Finding]:
         """Yield what the plan leaves and does not say, and what it says and does not leave.

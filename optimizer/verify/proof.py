@@ -1,6 +1,6 @@
-"""The proof of a plan, computed again part by part, by arithmetic of its own.
+"""The proof of a plan, recomputed part by part, by arithmetic of its own.
 
-What cannot be computed again (a complete model that is too large, say) is told in a note; it is never passed over.
+What cannot be recomputed (a complete model that is too large, say) is told in a note; it is never passed over.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def judge_proofs(problem: Problem, plan: Plan, values: Mapping[str, int]) -> Pro
     Parameters
     ----------
     values
-        The value of each stage at the plan's end, as computed again.
+        The value of each stage at the plan's end, recomputed.
     """
     out = Proofs()
     proofs = {proof.stage: proof for proof in plan.proof}

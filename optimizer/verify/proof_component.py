@@ -72,6 +72,8 @@ class Component:
             return True
         if not rows:
             return claim <= 0
+        if budget is not None and sum(row.harm(_left(row, self.cost, budget)) for row in rows) >= claim:
+            return True  # each row for itself, with all of the budget
         model = _Model(self.rows, self.cost)
         if hardness is Hardness.SHOULD:
             model.hold(self.of(Hardness.MUST))
@@ -109,6 +111,25 @@ def _equal_cost(amounts: Sequence[int], need: int, price: int) -> int:
         spent += price
         need -= amount
     return NEVER if need > 0 else spent
+
+
+def _left(row: Row, cost: NDArray[np.int64], budget: int) -> int:
+    """Bound the excess that a row keeps from below, if at most `budget` is spent on it."""
+    return max(0, min(need - _most_leaving(amounts, cost, budget) for amounts, need in row.sides))
+
+
+def _most_leaving(amounts: dict[int, int], cost: NDArray[np.int64], budget: int) -> int:
+    """Bound what can leave for a budget from above: the best amount for its cost first, the last VM in part."""
+    gone = sum(a for v, a in amounts.items() if not cost[v])
+    paid = [(a, int(cost[v])) for v, a in amounts.items() if cost[v]]
+    prices = {price for _, price in paid}
+    if len(prices) == 1:
+        return gone + sum(sorted((a for a, _ in paid), reverse=True)[: budget // prices.pop()])
+    for amount, price in sorted(paid, key=lambda p: Fraction(p[1], p[0])):
+        if price > budget:
+            return gone + amount * budget // price
+        gone, budget = gone + amount, budget - price
+    return gone
 
 
 def weighted(terms: Iterable[tuple[int, cp_model.IntVar]]) -> cp_model.LinearExpr:

@@ -6,7 +6,7 @@ looser than the truth (VMs that others move count for least, budgets between two
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -284,8 +284,7 @@ class WholeModel:
                     count[d].terms += here.terms
             else:
                 count[int(domain[self._ends(vm)[0]])].constant += 1
-        first = [int(domain[self._ends(v)[0]]) for v in vms]
-        start = len(vms) - max(first.count(d) for d in first)
+        start = len(vms) - max(Counter(int(domain[self._ends(v)[0]]) for v in vms).values())
         excess = self._excess(atom.asked, len(vms), start)
         chosen = [self.cp.new_bool_var("") for _ in count]
         self.cp.add_exactly_one(chosen)

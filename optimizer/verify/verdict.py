@@ -25,7 +25,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The findings (none: the plan is safe, and what it claims), what was computed again, and what could not be.
+    """The findings (none: the plan is safe, and what it claims), what was recomputed, and what could not be.
 
     `recomputed` holds the value of each stage and, where it was proven again, its bound (``bound:`` and the stage).
     """

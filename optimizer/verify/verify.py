@@ -16,6 +16,7 @@ from optimizer.verify.form import judge_batches, judge_identity, judge_moves, re
 from optimizer.verify.proof import judge_proofs
 from optimizer.verify.states import judge_states
 from optimizer.verify.verdict import Finding, Verdict
+from optimizer.verify.words import judge_time, judge_words
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,15 +28,19 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Verdict", "verify"]
 
 
-def verify(fleet: Fleet, policy: Policy, plan: Plan, *, now: datetime | None = None) -> Verdict:
+def verify(
+    fleet: Fleet, policy: Policy, plan: Plan, *, now: datetime | None = None, latest: datetime | None = None
+) -> Verdict:
     """Return everything that is wrong with a plan for this fleet under this policy.
 
     Parameters
     ----------
     now
         When the plan is to be used; without it, its expiry is checked for consistency only.
+    latest
+        What time it is, as far as that is known: no plan was made after it.
     """
-    findings = list(judge_identity(fleet, policy, plan, now))
+    findings = [*judge_identity(fleet, policy, plan, now), *judge_time(fleet, plan, latest)]
     script = read_moves(fleet, plan)
     findings += script.findings
     if not script.readable:
@@ -49,9 +54,10 @@ def verify(fleet: Fleet, policy: Policy, plan: Plan, *, now: datetime | None = N
     effect = Effect.of(fleet, policy, script.in_order)
     states = judge_states(fleet, policy, problem, script, effect)
     claims = judge_claims(fleet, policy, problem, plan, script, effect)
+    words = judge_words(fleet, plan, script, effect)
     proofs = judge_proofs(problem, plan, claims.recomputed)
     return Verdict(
-        tuple([*findings, *states.findings, *claims.findings, *proofs.findings]),
+        tuple([*findings, *states.findings, *claims.findings, *words, *proofs.findings]),
         {**claims.recomputed, **proofs.recomputed},
         (*states.notes, *claims.notes, *proofs.notes),
     )

@@ -9,7 +9,7 @@ def test_a_plan_that_holds():
     assert facts.holds
     assert list(plain_lines(verify_page(facts))) == [
         "plan p1 holds: 2 moves, safe in every state that it can reach",
-        "computed again: moving 2, bound:moving 1",
+        "Recomputed: moving 2, bound:moving 1",
     ]
 
 
