@@ -74,7 +74,7 @@ begin() {{ # begin NUMBER PREDECESSOR...: start a move unless something that it 
   local number=$1 before
   shift
   for before in "$@"; do
-    if [[ ${{state[before]:-skipped}} != done ]]; then
+    if [[ ${{state[before]:-skipped}} != 'done' ]]; then
       state[number]=skipped
       printf '%s skipped: %s %s\n' "${{name[number]}}" "${{name[before]}}" "${{state[before]:-skipped}}" >&2
       return 0
@@ -88,7 +88,7 @@ begin() {{ # begin NUMBER PREDECESSOR...: start a move unless something that it 
 finish() {{ # wait for every move of the batch
   local number
   for number in "${{!process[@]}}"; do
-    if wait "${{process[number]}}"; then state[number]=done; else state[number]=failed; fi
+    if wait "${{process[number]}}"; then state[number]='done'; else state[number]='failed'; fi
     printf '%s %s\n' "${{name[number]}}" "${{state[number]}}" >&2
   done
   process=()
@@ -112,7 +112,7 @@ may_go_on() {{ # may_go_on TEXT
 TAIL = r"""
 bad=0
 for number in "${!name[@]}"; do
-  if [[ ${state[number]:-skipped} != done ]]; then bad=$((bad + 1)); fi
+  if [[ ${state[number]:-skipped} != 'done' ]]; then bad=$((bad + 1)); fi
 done
 printf '%s of %s moves done\n' "$((${#name[@]} - bad))" "${#name[@]}" >&2
 [[ $bad -eq 0 ]]
