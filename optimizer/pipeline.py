@@ -14,6 +14,7 @@ from optimizer.fleet import State
 from optimizer.limits import Deadline, Limits, peak_rss_mib
 from optimizer.plan import Plan, StageResult, Status, Unevaluated, impossible_because
 from optimizer.planning.describe import describe, identify
+from optimizer.planning.even_out import even_out
 from optimizer.planning.in_parts import InParts
 from optimizer.planning.solve_and_order import Answer, solve_and_order
 from optimizer.problem.exactness import check_exact
@@ -111,6 +112,9 @@ def make_plan(
     solver = Solver(problem, in_parts.limits(problem, request.limits), deadline)
     answer = solve_and_order(solver, Method(request.path), in_parts)
     watch.lap("solve")
+    report("place")
+    answer = even_out(solver, answer)
+    watch.lap("place")
     status, reason = judge(answer, request)
     if status in (Status.IMPOSSIBLE, Status.NO_PLAN_IN_TIME):
         answer = answer.stay(problem)

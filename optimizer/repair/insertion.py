@@ -94,7 +94,7 @@ class Insertion:
         Where groups want company (AtLeast, Same, Needs), a host that mends most of it comes before one without a wait.
         """
         barred = list(barred)
-        near = self._near(vm)
+        near = self.near(vm)
         if near is not WHOLE:
             _, free = self._open(vm, barred, near)
             if free.size and not self.is_harmed(vm, host := self._best(vm, free)):
@@ -102,7 +102,7 @@ class Insertion:
         hosts, free = self._open(vm, barred, WHOLE)
         return self._best(vm, free if free.size else hosts) if hosts.size else None
 
-    def _near(self, vm: int) -> slice:
+    def near(self, vm: int) -> slice:
         """Return the hosts to ask first: all, where there are few or the VM's group wants company, wherever it is."""
         tally, hosts = self.work.tally, self.work.problem.hosts
         if hosts <= 2 * NEAR or any(not t.shape.leaving_repairs for t, _ in tally.sets_of.get(vm, ())):
@@ -129,6 +129,10 @@ class Insertion:
         company = self._company(vm, hosts, Hardness.MUST)
         least = float(company.min(initial=0.0))
         return np.asarray(hosts[company == least])
+
+    def harm_of(self, vm: int, hosts: NDArray[np.int64], hardness: Hardness) -> NDArray[np.float64]:
+        """Return float64 [hosts]: the harm of one hardness that the VM's arrival on each would add (or take away)."""
+        return self._new_harm(vm, hosts, hardness) + self._company(vm, hosts, hardness)
 
     def is_harmed(self, vm: int, host: int) -> bool:
         """Whether the VM's arrival there would add harm of shoulds."""

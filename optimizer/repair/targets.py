@@ -1,0 +1,65 @@
+"""Targets of equal cost for a VM that moves, and how hot each host would be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.problem.atoms import UNLIMITED
+from optimizer.problem.rule import Hardness
+from optimizer.repair.insertion import Insertion
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from optimizer.problem.working_placement import WorkingPlacement
+
+__all__ = ["Targets"]
+
+
+class Targets:
+    """What else could receive the VMs that move, at no other cost in any stage before placement.
+
+    Attributes
+    ----------
+    asked
+        Pairs of a VM and a host that were looked at so far.
+    """
+
+    def __init__(self, work: WorkingPlacement) -> None:
+        self.work = work
+        self.insertion = Insertion(work, tight=False)
+        musts = [t for t in work.tally.linears if t.atom.level == 0 and t.atom.asked.hardness is Hardness.MUST]
+        self.loads = [(t, np.where(t.atom.limit < UNLIMITED, np.maximum(t.atom.limit, 1), UNLIMITED)) for t in musts]
+        self.asked = 0
+
+    def heat(self, hosts: NDArray[np.int64], vm: int | None = None) -> NDArray[np.float64]:
+        """Return float64 [hosts]: the highest load of any resource, as a share of its limit; with `vm` come as well."""
+        heat = np.zeros(hosts.size)
+        for tally, limit in self.loads:
+            more = 0 if vm is None else int(tally.atom.amount[vm])
+            heat = np.maximum(heat, (tally.load[hosts] + more) / limit[hosts])
+        return heat
+
+    def equal(self, vm: int, instead_of: int) -> NDArray[np.int64]:
+        """Return the hosts that the VM, now at home, could go to at the cost of `instead_of`, without a wait."""
+        among = self.insertion.near(vm)
+        hosts = np.flatnonzero(self.work.tally.room(vm, among)) + (among.start or 0)
+        self.asked += self.work.problem.hosts if among.start is None else among.stop - among.start
+        if hosts.size:
+            hosts = hosts[self.work.union.room(vm, among)[hosts - (among.start or 0)]]
+        return self.equally_dear(vm, hosts, instead_of)
+
+    def may_go(self, vm: int, host: int, instead_of: int) -> bool:
+        """Whether the VM, now at home, could go to `host` at the cost of `instead_of`, without a wait."""
+        self.asked += 1
+        fits = self.work.tally.fits(vm, host) and self.work.union.fits(vm, host)
+        return fits and self.equally_dear(vm, np.array([host]), instead_of).size > 0
+
+    def equally_dear(self, vm: int, hosts: NDArray[np.int64], instead_of: int) -> NDArray[np.int64]:
+        """Return those of the hosts at which the VM would do as much harm as at `instead_of`."""
+        for hardness in (Hardness.MUST, Hardness.SHOULD):
+            wanted = self.insertion.harm_of(vm, np.array([instead_of]), hardness)[0]
+            hosts = hosts[self.insertion.harm_of(vm, hosts, hardness) == wanted]
+        return hosts
