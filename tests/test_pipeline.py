@@ -195,7 +195,7 @@ def test_every_path_gives_a_safe_plan(path: str) -> None:
 def test_its_stages_are_told() -> None:
     told: list[str] = []
     plan(crowded(), progress=told.append)
-    assert told == ["build", "solve", "describe"]
+    assert told == ["build", "solve", "place", "describe"]
 
 
 # -- check -----------------------------------------------------------------------------------------------------------

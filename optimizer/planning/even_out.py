@@ -33,10 +33,13 @@ __all__ = ["even_out"]
 SHARE = 0.2
 """Share of the time left that this stage may take (DESIGN: at most 20 %)."""
 
-PAIRS = 20_000_000
-"""Pairs of a VM and a host that are looked at, at most: a count and not a clock, so that a plan can be repeated."""
+PER_VM = 2e-3
+"""Work for each VM that moves, at most: counted and not by the clock, so that a plan can be repeated."""
 
-MODELS = 8
+PARTNERS = 12
+"""VMs with which an exchange of targets is tried, at most: those on the coolest hosts."""
+
+MODELS = 3
 """CP-SAT models for the hottest host, at most."""
 
 
@@ -86,7 +89,7 @@ class _Search:
                 return
 
     def _over(self) -> bool:
-        return self.targets.asked > PAIRS or self.deadline.over()
+        return self.targets.work_done > PER_VM * len(self.arrived) or self.deadline.over()
 
     def _hottest(self, but: set[int]) -> int | None:
         hosts = sorted({int(self.work.placement[v]) for v in self.arrived} - but)
@@ -133,8 +136,11 @@ class _Search:
         return False
 
     def _partners(self, vm: int, host: int) -> Iterator[tuple[int, int]]:
-        """Yield the VMs with which an exchange of targets could help: those that weigh less, on other hosts."""
-        for other in sorted(self.arrived):
-            there = int(self.work.placement[other])
-            if other != vm and there not in (host, int(self.problem.start[vm])) and host != self.problem.start[other]:
-                yield other, there
+        """Yield VMs with which an exchange of targets could help, and where they are: on the coolest hosts first."""
+        homes = self.problem.start
+        others = [(int(self.work.placement[o]), o) for o in self.arrived if o != vm]
+        others = [(at, o) for at, o in sorted(others) if at not in (host, homes[vm]) and homes[o] != host]
+        if others:
+            heat = self.targets.heat(np.array([at for at, _ in others]))
+            for i in np.argsort(heat, kind="stable")[:PARTNERS].tolist():
+                yield others[i][1], others[i][0]

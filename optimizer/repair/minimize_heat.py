@@ -27,7 +27,7 @@ VMS = 24
 HOSTS = 60
 """Hosts that each of them may choose from, at most: the coolest."""
 
-WORK = 0.5
+WORK = 0.4
 """CP-SAT's deterministic time for one model."""
 
 STEPS = 10_000

@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Targets"]
 
+CALL = 2e-4
+"""Seconds that one question about a VM takes, whatever the number of hosts."""
+
+HOST = 3e-8
+"""Seconds for each host that a question is about."""
+
 
 class Targets:
     """What else could receive the VMs that move, at no other cost in any stage before placement.
 
     Attributes
     ----------
-    asked
-        Pairs of a VM and a host that were looked at so far.
+    work_done
+        What was asked so far, in units of about a second of one core.
     """
 
     def __init__(self, work: WorkingPlacement) -> None:
@@ -32,7 +38,7 @@ class Targets:
         self.insertion = Insertion(work, tight=False)
         musts = [t for t in work.tally.linears if t.atom.level == 0 and t.atom.asked.hardness is Hardness.MUST]
         self.loads = [(t, np.where(t.atom.limit < UNLIMITED, np.maximum(t.atom.limit, 1), UNLIMITED)) for t in musts]
-        self.asked = 0
+        self.work_done = 0.0
 
     def heat(self, hosts: NDArray[np.int64], vm: int | None = None) -> NDArray[np.float64]:
         """Return float64 [hosts]: the highest load of any resource, as a share of its limit; with `vm` come as well."""
@@ -46,14 +52,14 @@ class Targets:
         """Return the hosts that the VM, now at home, could go to at the cost of `instead_of`, without a wait."""
         among = self.insertion.near(vm)
         hosts = np.flatnonzero(self.work.tally.room(vm, among)) + (among.start or 0)
-        self.asked += self.work.problem.hosts if among.start is None else among.stop - among.start
+        self.work_done += CALL + HOST * (self.work.problem.hosts if among.start is None else among.stop - among.start)
         if hosts.size:
             hosts = hosts[self.work.union.room(vm, among)[hosts - (among.start or 0)]]
         return self.equally_dear(vm, hosts, instead_of)
 
     def may_go(self, vm: int, host: int, instead_of: int) -> bool:
         """Whether the VM, now at home, could go to `host` at the cost of `instead_of`, without a wait."""
-        self.asked += 1
+        self.work_done += CALL
         fits = self.work.tally.fits(vm, host) and self.work.union.fits(vm, host)
         return fits and self.equally_dear(vm, np.array([host]), instead_of).size > 0
 
