@@ -33,8 +33,8 @@ __all__ = ["even_out"]
 SHARE = 0.2
 """Share of the time left that this stage may take (DESIGN: at most 20 %)."""
 
-PER_VM = 2e-3
-"""Work for each VM that moves, at most: counted and not by the clock, so that a plan can be repeated."""
+BASE, PER_VM = 0.3, 1e-3
+"""Work at most, whatever moves and for each VM that does: counted and not by the clock, so that a plan can be repeated."""
 
 PARTNERS = 12
 """VMs with which an exchange of targets is tried, at most: those on the coolest hosts."""
@@ -89,7 +89,7 @@ class _Search:
                 return
 
     def _over(self) -> bool:
-        return self.targets.work_done > PER_VM * len(self.arrived) or self.deadline.over()
+        return self.targets.work_done > BASE + PER_VM * len(self.arrived) or self.deadline.over()
 
     def _hottest(self, but: set[int]) -> int | None:
         hosts = sorted({int(self.work.placement[v]) for v in self.arrived} - but)
