@@ -34,7 +34,7 @@ SHARE = 0.2
 """Share of the time left that this stage may take (DESIGN: at most 20 %)."""
 
 BASE, PER_VM = 0.3, 1e-3
-"""Work at most, whatever moves and for each VM that does: counted and not by the clock, so that a plan can be repeated."""
+"""Work at most, in all and for each VM that moves: by count and not by the clock, so that a plan can be repeated."""
 
 PARTNERS = 12
 """VMs with which an exchange of targets is tried, at most: those on the coolest hosts."""
