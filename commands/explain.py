@@ -65,7 +65,7 @@ def command(
     what = find_subject(snapshot, plan, subject)
     problem = build(snapshot, wish.rules, wish.least)
     check_exact(problem, f"fleet {snapshot.id} with policy {wish.name}")
-    case = Case(snapshot, wish.rules, problem, check(snapshot, wish), plan)
+    case = Case(snapshot, wish.judges, problem, check(snapshot, wish), plan)
     if to is not None:
         _say_filters(case, what, to, as_json)
     else:

@@ -44,7 +44,9 @@ class Allowed(HardParameters):
     """
 
     kind: ClassVar[str] = "allowed"
-    understands: ClassVar[frozenset[str]] = frozenset({"mobility", "requires", "forbidden_hosts"})
+    understands: ClassVar[frozenset[str]] = frozenset(
+        {"mobility", "vm_state", "host_down", "requires", "forbidden_hosts"}
+    )
     facts: ClassVar[frozenset[str]] = frozenset({"pinned"})
 
     mobility: tuple[Literal["live", "cold"], ...] = ("live",)

@@ -65,7 +65,7 @@ class Eligible(HardParameters):
     """
 
     kind: ClassVar[str] = "eligible"
-    understands: ClassVar[frozenset[str]] = frozenset({"move_within"})
+    understands: ClassVar[frozenset[str]] = frozenset({"host_state", "busy", "max_vms", "move_within"})
     facts: ClassVar[frozenset[str]] = frozenset(
         {"error_count", "owner", *(f"capacity.{r}" for r in (CPU, MEMORY, DISK))}
     )

@@ -65,6 +65,7 @@ class Journey(HardParameters):
     """
 
     kind: ClassVar[str] = "journey"
+    understands: ClassVar[frozenset[str]] = frozenset({"no_move_until"})
     facts: ClassVar[frozenset[str]] = frozenset({"created_at", "history"})
 
     baby_s: int | None = Field(default=None, ge=0, le=315_360_000)

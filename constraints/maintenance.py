@@ -12,6 +12,7 @@ from constraints.common import CONFIG, Parameters
 from constraints.hard import check_facts, ends_of
 from optimizer.fleet import HostState, State
 from optimizer.problem.atoms import Enter, Leave
+from optimizer.problem.facts import AHEAD_S
 from optimizer.problem.names import DomainName, HostName, LevelName
 from optimizer.problem.rule import Hardness, NotEvaluated, Violation
 
@@ -41,9 +42,10 @@ class Maintenance(Parameters):
     """
 
     kind: ClassVar[str] = "maintenance"
+    understands: ClassVar[frozenset[str]] = frozenset({"maintenance"})
     facts: ClassVar[frozenset[str]] = frozenset({"hosts", "domains"})
 
-    ahead_s: int = Field(default=3600, ge=0, le=31_536_000)
+    ahead_s: int = Field(default=AHEAD_S, ge=0, le=31_536_000)
     hosts: tuple[HostName, ...] = ()
     domains: dict[LevelName, tuple[DomainName, ...]] = Field(default_factory=dict)
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from optimizer.problem.problem import Least
+from optimizer.problem.snapshot_rule import with_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,3 +74,8 @@ class Policy:
     unknown_names: UnknownNames = UnknownNames.ERROR
     named: tuple[Named, ...] = ()
     where: str = ""
+
+    @cached_property
+    def judges(self) -> tuple[Rule, ...]:
+        """The rules, and what holds in every policy: by these a move is judged."""
+        return with_snapshot(self.rules)

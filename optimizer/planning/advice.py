@@ -166,7 +166,8 @@ class Outlook:
         return hosts
 
     def _unwelcome(self, vm: int) -> str:
-        barring = {a.rule for a in self.problem.demands.enters.values() if a.vms is None or vm in a.vms}
+        enters = self.problem.demands.enters.values()
+        barring = {f"{a.rule}: {a.reason}" if a.reason else a.rule for a in enters if a.vms is None or vm in a.vms}
         name = self.fleet.vms.ids[vm]
         if not barring:
             return f"another host for {name}"

@@ -273,7 +273,7 @@ class Leave:
 class Enter:
     """The VMs (int32 [n]; None: all) may arrive only at `hosts` (bool [H]); several are met together.
 
-    It judges arrivals, so staging hops and journeys home too, never who stays.
+    `reason` says why not at the others, where the rule's name does not. It judges arrivals, so staging hops and journeys home too, never who stays.
     """
 
     shape: ClassVar[Shape] = ENTER
@@ -281,6 +281,7 @@ class Enter:
     rule: str
     vms: NDArray[np.int32] | None
     hosts: NDArray[np.bool_]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

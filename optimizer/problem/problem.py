@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import ABSENT, Fleet, copied_mib, move_seconds
-from optimizer.problem.atoms import UNLIMITED, Fixed
+from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.demands import Demands
 from optimizer.problem.flow_index import FlowIndex
 from optimizer.problem.presence import load_of
 from optimizer.problem.rule import Hardness
+from optimizer.problem.snapshot_rule import with_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,8 +63,7 @@ class Problem:
     moving
         int64 [V]: what moving each VM once counts in the stage MOVING.
     atoms
-        What is asked. `pinned` (int32) are VMs that stay for a reason no rule gave: in flight, or with a need that no
-        rule understands; their reasons stand in `pin_reasons`.
+        What is asked, by the policy's rules and by the snapshot itself.
     """
 
     host_ids: tuple[str, ...]
@@ -152,7 +152,7 @@ class Problem:
 
 
 def build(fleet: Fleet, rules: Sequence[Rule], least: Least = Least.MOVES) -> Problem:
-    """Lower the rules on this fleet.
+    """Lower the rules on this fleet, and what the snapshot itself says may not be done.
 
     Parameters
     ----------
@@ -163,8 +163,7 @@ def build(fleet: Fleet, rules: Sequence[Rule], least: Least = Least.MOVES) -> Pr
     least
         What "least moving" counts.
     """
-    atoms: list[Atom] = [atom for rule in rules for atom in rule.lower(fleet)]
-    atoms.extend(_pins(fleet, rules))
+    atoms: list[Atom] = [atom for rule in with_snapshot(rules) for atom in rule.lower(fleet)]
     return Problem(
         host_ids=fleet.hosts.ids,
         vm_ids=fleet.vms.ids,
@@ -218,40 +217,3 @@ def moving_weights(fleet: Fleet, least: Least) -> NDArray[np.int64]:
         for v, h in enumerate(fleet.vms.host)
     ]
     return np.maximum(np.array(seconds, np.int64), 1)
-
-
-NEEDS = ("mobility", "requires", "forbidden_hosts", "move_within")
-"""Needs of VMs that some rule of the policy has to understand if the VM is to be moved."""
-
-
-def _pins(fleet: Fleet, rules: Sequence[Rule]) -> Iterable[Fixed]:
-    """Keep VMs where they are that are under way already, or have a need that no rule understands."""
-    under_way = np.array(sorted({m.vm for m in fleet.in_flight}), np.int32)
-    if under_way.size:
-        yield Fixed("in_flight", under_way, "somebody is moving it right now")
-    understood = frozenset().union(*(r.understands for r in rules))
-    for need in NEEDS:
-        if need in understood:
-            continue
-        vms = _with_need(fleet, need)
-        if vms.size:
-            yield Fixed("not_understood", vms, f"it has a need that no rule of this policy understands: {need}")
-    unknown = _unknown_labels(fleet)
-    if unknown.size:
-        yield Fixed("not_understood", unknown, "it requires a label that no host of this fleet has")
-
-
-def _with_need(fleet: Fleet, need: str) -> NDArray[np.int32]:
-    if need == "mobility":
-        return np.flatnonzero(fleet.vms.mobility != 0).astype(np.int32)
-    if need == "move_within":
-        return np.arange(len(fleet.vms) if fleet.move_within is not None else 0, dtype=np.int32)
-    wanted = fleet.vms.requires if need == "requires" else fleet.vms.forbidden_hosts
-    return np.array(sorted(wanted), np.int32)
-
-
-def _unknown_labels(fleet: Fleet) -> NDArray[np.int32]:
-    known: set[str] = set()
-    if fleet.vms.requires:
-        known = {key for labels in fleet.hosts.labels for key in labels}
-    return np.array([v for v, need in sorted(fleet.vms.requires.items()) if not need.keys() <= known], np.int32)

@@ -93,8 +93,8 @@ class NotEvaluated:
 class Rule(Protocol):
     """A constraint: a frozen dataclass whose fields are its parameters.
 
-    `understands` names the needs of a VM that this rule looks after (``mobility``, ``requires``,
-    ``forbidden_hosts``, ``move_within``); a need that no rule of a policy understands keeps the VM where it is.
+    `understands` names the facts of a snapshot that this rule looks after (`optimizer.problem.facts.FACTS`); one that
+    no rule of a policy understands has its own effect there: the VM stays, the host takes none.
     """
 
     @property
@@ -103,7 +103,7 @@ class Rule(Protocol):
 
     @property
     def understands(self) -> frozenset[str]:
-        """The needs of VMs that this rule looks after."""
+        """The facts of a snapshot that this rule looks after."""
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """Say what the rule asks of this fleet, in atoms."""

@@ -17,6 +17,7 @@ from optimizer.errors import InputError
 from optimizer.policy import Concurrency, Policy, UnknownNames
 from optimizer.problem.names import GroupName, LevelName, VmLabel, Word, named
 from optimizer.problem.problem import Least
+from optimizer.problem.snapshot_rule import SNAPSHOT
 from optimizer.similar import similar
 from optimizer.sources.files import canonical_digest
 from optimizer.sources.safe_yaml import check_plain, load_yaml
@@ -192,6 +193,9 @@ def _rule(document: dict[str, Any], where: str, path: str, catalogue: Mapping[st
 def _unique_names(rules: Iterable[Rule], where: str) -> None:
     seen: dict[str, int] = {}
     for i, rule in enumerate(rules):
+        if rule.name == SNAPSHOT:
+            hint = "what the snapshot says of hosts and VMs holds in every policy under this name"
+            raise InputError(where, f"rules[{i}].name", rule.name, "another name", hint)
         if rule.name in seen:
             first = f"rules[{seen[rule.name]}] has it already; give one of them a name: of its own"
             raise InputError(where, f"rules[{i}].name", rule.name, "a name that no other rule has", first)

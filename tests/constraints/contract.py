@@ -82,7 +82,8 @@ def by_atoms(problem: Problem, rule: Rule, state: State) -> Found:
         if asked.hardness is not Hardness.GUARD:
             hurts = harm(excess, _unit(problem, instance), asked.weight)
             instances[(*named(problem, instance), asked.hardness.value, excess, hurts)] += 1
-    guards = any(_asked(problem, instance).hardness is Hardness.GUARD for instance in judged.worse)
+    asked_by = [_asked(problem, instance) for instance in judged.worse]
+    guards = any(asked.hardness is Hardness.GUARD and asked.rule == rule.name for asked in asked_by)
     refused = any(text.startswith(f"{rule.name}: ") for text in hard_breaches(problem, state.moves))
     return Found(instances, guards or refused)
 

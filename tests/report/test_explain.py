@@ -73,8 +73,8 @@ def test_pins_that_no_rule_gave_are_filters_too():
     )
     case = case_of(fleet, "capacity")
     assert next((f.rule, f.says) for f in words(case, "v0", "h1")) == ("in_flight", Says.SKIP)
-    assert {f.rule for f in words(case, "v1", "h1") if f.says is Says.SKIP} == {"not_understood"}
-    assert {s.rule for s in explain_vm(case, 1).stays} == {"not_understood"}
+    assert {f.rule for f in words(case, "v1", "h1") if f.says is Says.SKIP} == {"snapshot"}
+    assert {s.rule for s in explain_vm(case, 1).stays} == {"snapshot"}
 
 
 @pytest.mark.parametrize(("vm", "host", "reason"), [("v0", "h0", "same_host"), ("v9", "h0", "not_placed")])
