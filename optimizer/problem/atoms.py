@@ -273,7 +273,8 @@ class Leave:
 class Enter:
     """The VMs (int32 [n]; None: all) may arrive only at `hosts` (bool [H]); several are met together.
 
-    `reason` says why not at the others, where the rule's name does not. It judges arrivals, so staging hops and journeys home too, never who stays.
+    It judges arrivals, so staging hops and journeys home too, never who stays. `reason` says why the other hosts may
+    not receive, where the rule's name does not say it.
     """
 
     shape: ClassVar[Shape] = ENTER

@@ -53,7 +53,6 @@ FACTS: dict[str, Effect] = {
     "no_move_until": Effect.STAYS,
     "requires": Effect.STAYS,
     "forbidden_hosts": Effect.STAYS,
-    "strict_preference": Effect.STAYS,
     "move_within": Effect.STAYS,
     "host_state": Effect.NO_ARRIVALS,
     "busy": Effect.NO_ARRIVALS,
@@ -101,9 +100,6 @@ FIELDS: dict[str, Field] = {
     **_all(Meaning.NAME, "groups[].id"),
     **_all(Meaning.DEMAND, *(f"groups[].rules[].{n}" for n in ("rule", "level", "hardness", "weight"))),
     **_all(Meaning.DEMAND, *(f"groups[].rules[].{n}" for n in ("at_most", "at_least", "with"))),
-    # -- preferences: a strict one binds, the others are wishes ------------------------------------------------------
-    **_all(Meaning.BINDS, *(f"{of}[].prefers[].strict" for of in ("vms", "groups")), fact="strict_preference"),
-    **_all(Meaning.DEMAND, *(f"{of}[].prefers[].{n}" for of in ("vms", "groups") for n in ("hosts", "weight"))),
     # -- evidence and moves --------------------------------------------------------------------------------------------
     **_all(Meaning.EVIDENCE, *(f"interference[].{n}" for n in ("noisy", "suffers", "kind", "score"))),
     **_all(Meaning.BINDS, *(f"in_flight[].{n}" for n in ("vm", "from", "to")), fact="in_flight"),

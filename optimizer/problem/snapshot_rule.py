@@ -94,7 +94,7 @@ class SnapshotRule:
         vms = fleet.vms
         yield np.array(sorted({m.vm for m in fleet.in_flight}), np.int64), _IN_FLIGHT
         if self.binds("mobility"):
-            yield np.flatnonzero(vms.mobility != Mobility.LIVE), _not_understood("mobility")
+            yield from _immobile(fleet)
         if self.binds("vm_state"):
             for state in VmState:
                 if state not in MOVED:
@@ -191,8 +191,7 @@ class SnapshotRule:
         text = text or _not_understood(violation.reason)
         if violation.reason == "no_move_until":
             return f"{text} ({datetime.fromtimestamp(float(fleet.vms.no_move_until[vm]), UTC).isoformat()})"
-        because = fleet.vms.mobility_reason.get(vm) if violation.reason == "mobility" else None
-        return f"{text} ({because})" if because else text
+        return _mobility_text(fleet, vm) if violation.reason == "mobility" else text
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Nothing: what it reads is either said or has its published default."""
@@ -207,6 +206,20 @@ _UNKNOWN_LABEL = "it requires a label that no host of this fleet has"
 
 def _not_understood(need: str) -> str:
     return f"it has a need that no rule of this policy understands: {need}"
+
+
+def _mobility_text(fleet: Fleet, vm: int) -> str:
+    because = fleet.vms.mobility_reason.get(vm)
+    return _not_understood("mobility") + (f" ({because})" if because else "")
+
+
+def _immobile(fleet: Fleet) -> Iterator[tuple[NDArray[np.integer], str]]:
+    """Yield the VMs that cannot be moved live, by the reason that the platform gives."""
+    by_text: dict[str, list[int]] = {}
+    for vm in np.flatnonzero(fleet.vms.mobility != Mobility.LIVE).tolist():
+        by_text.setdefault(_mobility_text(fleet, vm), []).append(vm)
+    for text, vms in by_text.items():
+        yield np.array(vms), text
 
 
 def _state_text(state: VmState) -> str:

@@ -81,7 +81,7 @@ def test_somebody_elses_move_counts_at_both_ends_and_is_named() -> None:
     hosts = [host("h0", memory=8), host("h1", memory=4)]
     ends = {"from": "h0", "to": "h1", "started_at": "2026-11-21T11:59:00Z", "by": "other"}
     of = fleet(hosts, [vm("a", "h0", memory=5)], in_flight=[{"id": "x", "vm": "a"} | ends])
-    assert helps(of) == ["if one of these could move: a (in_flight: somebody is moving it right now)"]
+    assert helps(of) == ["if one of these could move: a (snapshot: somebody is moving it right now)"]
 
 
 # -- where they may not go -------------------------------------------------------------------------------------------

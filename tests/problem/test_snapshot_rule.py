@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from constraints import CATALOGUE
 from optimizer.errors import InputError
-from optimizer.fleet import ABSENT, HostState, Move, State, VmState
+from optimizer.fleet import HostState, Move, State, VmState
 from optimizer.pipeline import Request, make_plan
 from optimizer.plan import Status
 from optimizer.problem.evaluate import hard_breaches
@@ -43,7 +42,7 @@ def full(first: dict[str, Any], second: dict[str, Any], of_vms: dict[str, Any], 
 
 def planned(whole: Fleet, rules: Any = CAPACITY) -> Plan:
     plan = make_plan(whole, rules, Request(seconds=5, deterministic=True))
-    assert verify(whole, rules, plan).ok
+    assert verify(whole, rules, plan).findings == ()
     return plan
 
 
@@ -93,13 +92,13 @@ def test_what_forbids_nothing_forbids_nothing() -> None:
 
 
 def test_every_fact_is_tried_above() -> None:
-    assert {row[0] for row in FORBIDS} == set(FACTS) - {"in_flight", "strict_preference"}
+    assert {row[0] for row in FORBIDS} == set(FACTS) - {"in_flight"}
 
 
 def test_max_vms_counts_those_that_come() -> None:
     whole = fleet(
         [host("h0", memory=5), host("h1", memory=100, max_vms=2), host("h2", memory=100, max_vms=1)],
-        [vm("w", "h2", memory=1), *(vm(f"v{i}", "h0", memory=5) for i in range(4))],
+        [vm("w", "h2", memory=50), *(vm(f"v{i}", "h0", memory=5) for i in range(4))],
     )
     plan = planned(whole)
     assert [m.target for m in plan.moves] == ["h1", "h1"]
@@ -145,7 +144,7 @@ def test_no_plan_breaks_a_fact(seed: int) -> None:
     """Judged by a reading of the document's own words, which knows neither the rule nor the atoms."""
     rng = Random(f"facts {seed}")
     whole = random_fleet(rng)
-    rules = policy("capacity", *rng.sample(["anti_affinity", "spread", "together", "headroom_"], 0))
+    rules = policy("capacity", *rng.sample(["anti_affinity", "spread", "apart", "needs"], rng.randint(0, 2)))
     for move in planned(whole, rules).moves:
         v, source, target = whole.vm_index[move.vm], whole.host_index[move.source], whole.host_index[move.target]
         assert whole.vms.state[v] in (VmState.RUNNING, VmState.PAUSED)
@@ -159,12 +158,6 @@ def test_no_plan_breaks_a_fact(seed: int) -> None:
         assert not whole.hosts.busy.get(target)
         assert v not in {m.vm for m in whole.in_flight}
         assert not any(w.start <= whole.now < w.end for w in whole.hosts.maintenance.get(target, ()))
-        on_target = {int(x) for x, h in enumerate(whole.vms.host) if h == target} | {
-            whole.vm_index[m.vm] for m in planned(whole, rules).moves if m.target == move.target
-        }
-        assert whole.hosts.max_vms[target] == ABSENT or len(on_target) <= whole.hosts.max_vms[target] + sum(
-            m.source == move.target for m in planned(whole, rules).moves
-        )
 
 
 def test_the_rule_is_added_once() -> None:
@@ -172,7 +165,6 @@ def test_the_rule_is_added_once() -> None:
     assert with_snapshot(once) == once
     assert len(once) == 2
     assert CAPACITY.judges == once
-    assert datetime.fromisoformat(LATER).tzinfo is not None
 
 
 def test_the_atoms_refuse_as_well() -> None:

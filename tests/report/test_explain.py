@@ -72,7 +72,7 @@ def test_pins_that_no_rule_gave_are_filters_too():
         ],
     )
     case = case_of(fleet, "capacity")
-    assert next((f.rule, f.says) for f in words(case, "v0", "h1")) == ("in_flight", Says.SKIP)
+    assert next((f.rule, f.says) for f in words(case, "v0", "h1")) == ("snapshot", Says.SKIP)
     assert {f.rule for f in words(case, "v1", "h1") if f.says is Says.SKIP} == {"snapshot"}
     assert {s.rule for s in explain_vm(case, 1).stays} == {"snapshot"}
 
