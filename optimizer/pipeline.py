@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.cautions import cautions
 from optimizer.clock import SystemClock
+from optimizer.debug_log import Event
 from optimizer.engine import LocalEngine
 from optimizer.fleet import State
 from optimizer.limits import Deadline, Limits, peak_rss_mib
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from optimizer.problem.rule import Violation
 
 __all__ = ["Request", "check", "make_plan"]
+
+
+LOG = logging.getLogger("remora.pipeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ def make_plan(
     problem = build(fleet, policy.rules, policy.least)
     check_exact(problem, f"fleet {fleet.id} with policy {policy.name}")
     watch.lap("build")
+    LOG.debug(Event("problem", hosts=problem.hosts, vms=problem.vms, atoms=len(problem.atoms)))
     report("solve")
     in_parts = InParts(engine or LocalEngine(), request.parts, interrupt)
     solver = Solver(problem, in_parts.limits(problem, request.limits), deadline)
@@ -115,6 +121,7 @@ def make_plan(
     report("place")
     answer = even_out(solver, answer)
     watch.lap("place")
+    LOG.debug(_ended(answer))
     status, reason = judge(answer, request)
     if status in (Status.IMPOSSIBLE, Status.NO_PLAN_IN_TIME):
         answer = answer.stay(problem)
@@ -172,6 +179,11 @@ def judge(answer: Answer, request: Request) -> tuple[Status, str]:
     return (Status.FEASIBLE if answer.ordered.moves else Status.NO_PLAN_IN_TIME), ""
 
 
+def _ended(answer: Answer) -> Event:
+    bounds = {f"{s.value}_bound": p.bound for s, p in answer.proofs.items()}
+    return Event("answer", moves=len(answer.ordered.moves), **{s.value: v for s, v in answer.values.items()}, **bounds)
+
+
 def _objective(answer: Answer, stopped_by: str) -> list[StageResult]:
     results = []
     for stage, value in answer.values.items():
@@ -201,3 +213,4 @@ class _StageTimer:
         """End a stage."""
         now = self._clock.monotonic()
         self.laps[name], self._last = round(now - self._last, 3), now
+        LOG.debug(Event("stage", name=name, seconds=self.laps[name]))

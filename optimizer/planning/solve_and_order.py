@@ -7,10 +7,12 @@ is asked again without exactly the placements that were tried, until nothing bet
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optimizer.bounds.bounds import is_within
+from optimizer.debug_log import Event
 from optimizer.plan import Proof
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     Repair = Callable[[Solver, Acceptable], NDArray[np.int32]]
 
 __all__ = ["Answer", "can_be_ordered", "solve_and_order"]
+
+LOG = logging.getLogger("remora.planning")
 
 PLACEMENTS = 300
 """Placements that the complete model is asked for, one after the other, before the search for a proof gives up."""
@@ -116,11 +120,18 @@ def solve_and_order(solver: Solver, path: Method, repair: Repair = Solver.repair
         return _with_proofs(solver, best)
     if path is not Method.EXACT:
         best = _by_repair(solver, best, repair)
+        LOG.debug(_step("repair", best))
     best = _with_proofs(solver, best)
     for closer in _CLOSERS[path]:
         if not best.is_within(solver.limits.gap):
             best = closer(solver, best)
+            LOG.debug(_step(closer.__name__.removeprefix("_by_"), best))
     return replace(best, before=start.values)
+
+
+def _step(name: str, best: Answer) -> Event:
+    bounds = {f"{s.value}_bound": p.bound for s, p in best.proofs.items()}
+    return Event("step", name=name, **{s.value: v for s, v in best.values.items()}, **bounds)
 
 
 def _with_proofs(solver: Solver, answer: Answer) -> Answer:
