@@ -128,7 +128,7 @@ class Problem:
             rows.extend(rows[c] & atom.hosts for c in touched)
             which[atom.vms] = first + inverse
         used, inverse = np.unique(which, return_inverse=True)
-        return inverse.astype(np.int32), np.array([rows[c] for c in used])
+        return inverse.astype(np.int32), np.array([rows[c] for c in used], np.bool_).reshape(-1, self.hosts)
 
     def may_enter(self, vm: int) -> NDArray[np.bool_]:
         """Return bool [H]: the hosts at which the VM may arrive, as far as Enter says."""

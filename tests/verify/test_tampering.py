@@ -39,6 +39,7 @@ def test_large_groups_are_judged_and_hold(kind: str) -> None:
     assert verify(*growing(kind, 500)).findings == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_verification_grows_with_the_group_and_no_faster(kind: str) -> None:
     small, large = (min(seconds(kind, size) for _ in range(3)) for size in (1_000, 10_000))
