@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from optimizer.clock import Clock
     from optimizer.fleet import Fleet
     from optimizer.plan import Caution, Plan
     from optimizer.policy import Policy
@@ -28,6 +29,7 @@ __all__ = [
     "KeptFile",
     "Moment",
     "NewFile",
+    "began_at",
     "fleet_argument",
     "json_option",
     "load_fleet",
@@ -40,6 +42,7 @@ __all__ = [
     "say",
     "say_json",
     "say_text",
+    "seconds_left",
     "seed_option",
     "tell_fleet_written",
     "tell_written",
@@ -120,6 +123,21 @@ workers_option = click.option(
 seed_option = click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all that is random."
 )
+
+
+LEAST_SHARE = 0.4
+"""Share of a time limit that a search gets at least, however long it took to load libraries and to read."""
+
+
+def began_at(clock: Clock) -> float:
+    """Return when the process was started, on the clock; where it is only called by another, this moment."""
+    known = click.get_current_context().find_root().obj
+    return float(known["began"]) if isinstance(known, dict) and "began" in known else clock.monotonic()
+
+
+def seconds_left(limit: float, began: float, clock: Clock, *, counted: bool) -> float:
+    """Return what is left of a time limit for the whole process; all of it where work is what is `counted`."""
+    return limit if counted else max(limit - (clock.monotonic() - began), LEAST_SHARE * limit)
 
 
 def load_fleet(path: Path, overlay: Path | None = None) -> Fleet:

@@ -8,13 +8,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from commands.boundary import complain
+from commands.signals import SIGNALS
+from optimizer.report.words import clean
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = ["SIGNALS", "Interrupt"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+assert clean.__name__  # loaded by now: `complain` wants it, and a handler may run in the middle of an import
 
 
 class Interrupt:

@@ -12,6 +12,7 @@ from commands.boundary import Exit
 from commands.common import (
     SHARE,
     NewFile,
+    began_at,
     fleet_argument,
     json_option,
     load_fleet,
@@ -21,6 +22,7 @@ from commands.common import (
     refuse_or_warn,
     say,
     say_text,
+    seconds_left,
     seed_option,
     tell_written,
     time_limit_option,
@@ -108,12 +110,13 @@ def command(
         raise click.UsageError(f"--json prints the plan as JSON: --format {form} needs -o", click.get_current_context())
     _agree(limits["engine"], limits["scheduler"])
     wish = load_policy(policy)
-    started = SystemClock().monotonic()
+    clock = SystemClock()
+    began, started = began_at(clock), clock.monotonic()
     snapshot = load_fleet(fleet, overlay)
     refuse_or_warn(snapshot, wish)
-    read_s = round(SystemClock().monotonic() - started, 3)
+    read_s = round(clock.monotonic() - started, 3)
     request = Request(
-        seconds=limits["time_limit"],
+        seconds=seconds_left(limits["time_limit"], began, clock, counted=limits["deterministic"]),
         memory_mib=limits["memory_limit"],
         workers=limits["workers"],
         seed=limits["seed"],
@@ -123,12 +126,13 @@ def command(
         gap=limits["gap"],
     )
     engine = closing(_engine(limits["engine"], limits["workers"], limits["scheduler"]))
-    with Interrupt() as interrupt, Progress("planning") as progress, engine as doer:
-        plan = make_plan(snapshot, wish, request, progress=progress.tell, interrupt=interrupt.event, engine=doer)
-    plan = _with_reading(plan, read_s)
-    if output is not None:
-        _write(output, form or JSON, plan)
-    _say(plan, snapshot, wish, None if output is not None else form, as_json)
+    with Interrupt() as interrupt:
+        with Progress("planning") as progress, engine as doer:
+            plan = make_plan(snapshot, wish, request, progress=progress.tell, interrupt=interrupt.event, engine=doer)
+        plan = _with_reading(plan, read_s)
+        if output is not None:
+            _write(output, form or JSON, plan)
+        _say(plan, snapshot, wish, None if output is not None else form, as_json)
     return Exit.INTERRUPTED if interrupt.asked else exit_of(plan)
 
 

@@ -85,7 +85,7 @@ class Apart(Parameters):
         v = violation
         level, _, domain = (v.domain or "").partition(":")
         left, right = next(
-            ((d.left_id, d.right_id) for d in self._demands(fleet) if d.id == v.subject), (v.subject, "")
+            ((d.left_id, d.right_id) for d in self._demands(fleet, of=v.subject) if d.id == v.subject), (v.subject, "")
         )
         return (
             f"{left} and {right} meet on {level} {domain} ({names(fleet, v.vms)}), and are to be kept apart; "
@@ -99,10 +99,13 @@ class Apart(Parameters):
         for group in sorted({g for pair in self.pairs for g in pair} - fleet.group_index.keys()):
             yield NotEvaluated(self.name, f"groups.{group}")
 
-    def _demands(self, fleet: Fleet) -> Iterator[PairDemand]:
+    def _demands(self, fleet: Fleet, of: str | None = None) -> Iterator[PairDemand]:
+        """Yield what is asked; with `of`, the subject of a violation, only what may be it."""
         own = Names()
         seen: set[tuple[str, frozenset[str], Asked]] = set()
         for left, right, level, asked in self._wanted(fleet):
+            if of is not None and not of.startswith(left):
+                continue
             key = (level, frozenset((left, right)), asked)
             first, second = (fleet.groups[fleet.group_index[g]].members for g in (left, right))
             others = np.setdiff1d(second, first)

@@ -66,7 +66,7 @@ class Needs(Parameters):
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say which VMs lack what."""
         v = violation
-        demand = next((d for d in self._demands(fleet) if d.id == v.subject), None)
+        demand = next((d for d in self._demands(fleet, of=v.subject) if d.id == v.subject), None)
         left, right = (demand.left_id, demand.right_id) if demand else (v.subject, "the other group")
         level = fleet.levels[demand.level] if demand else "domain"
         if demand and not len(demand.right):
@@ -78,9 +78,12 @@ class Needs(Parameters):
             f"they would have to go where one is, or one would have to come"
         )
 
-    def _demands(self, fleet: Fleet) -> Iterator[PairDemand]:
+    def _demands(self, fleet: Fleet, of: str | None = None) -> Iterator[PairDemand]:
+        """Yield what is asked; with `of`, the subject of a violation, only what may be it."""
         own = Names()
         for group, other, rule in declared_pairs(fleet, self.kind):
+            if of is not None and not of.startswith(group.id):
+                continue
             alone = np.setdiff1d(group.members, other.members)
             if len(alone):
                 name = own.of(group.id, rule.level, other.id)

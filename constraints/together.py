@@ -66,17 +66,18 @@ class Together(Parameters):
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say which VMs are elsewhere."""
         v = violation
-        demand = next((d for d in self._demands(fleet) if d.id == v.subject), None)
+        demand = next((d for d in self._demands(fleet, of=v.subject) if d.id == v.subject), None)
         level = fleet.levels[demand.level] if demand else "domain"
         return (
             f"{v.subject}: {v.value} of its VMs ({names(fleet, v.vms)}) not on the {level} where most of it stands; "
             f"they would have to go there"
         )
 
-    def _demands(self, fleet: Fleet) -> Iterator[SetDemand]:
+    def _demands(self, fleet: Fleet, of: str | None = None) -> Iterator[SetDemand]:
+        """Yield what is asked; with `of`, the subject of a violation, only what may be it."""
         own = Names()
         for group, rule in declared(fleet, self.kind):
-            if len(group.members) > 1:
+            if len(group.members) > 1 and (of is None or of.startswith(group.id)):
                 name = own.of(group.id, rule.level)
                 yield SetDemand(name, group.members, fleet.level_index[rule.level], self.asked_by(rule))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from optimizer.clock import Clock
     from optimizer.engine import Stop
 
-__all__ = ["Deadline", "Limits", "WorkClock", "peak_rss_mib"]
+__all__ = ["Deadline", "Limits", "OutOfTime", "WorkClock", "peak_rss_mib"]
 
 
 PEAKS = 32
@@ -60,6 +60,10 @@ class WorkClock:
     def spend(self, work: float) -> None:
         """Count work."""
         self._done += work
+
+
+class OutOfTime(Exception):
+    """Raised by `Deadline.check` in the middle of something that is of no use half done."""
 
 
 class Deadline:
@@ -129,15 +133,31 @@ class Deadline:
             self._cut.set()
         return over
 
+    def check(self) -> None:
+        """Ask, from within something that is of no use half done.
+
+        Raises
+        ------
+        OutOfTime
+            If it is time to stop.
+        """
+        if self.over():
+            raise OutOfTime
+
     @property
     def stopped_by(self) -> str:
-        """What ended the search: ``work`` where it ran to its own end, no part of it cut short by time."""
+        """What ended the search: ``work`` where it ran to its own end, no part of it cut short.
+
+        ``time`` or, where work is what counts, ``work_limit`` otherwise; ``interrupt`` and ``memory`` come before both.
+        """
         if self.interrupted:
             return "interrupt"
         if self.out_of_memory:
             return "memory"
         cut = self._cut.is_set() or self.over()
-        return "time" if cut and not isinstance(self._clock, WorkClock) else "work"
+        if not cut:
+            return "work"
+        return "work_limit" if isinstance(self._clock, WorkClock) else "time"
 
     def part(self, share: float) -> Deadline:
         """Return a deadline at `share` of what is left."""

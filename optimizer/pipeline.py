@@ -15,7 +15,7 @@ from optimizer.engine import LocalEngine
 from optimizer.fleet import State
 from optimizer.limits import Deadline, Limits, peak_rss_mib
 from optimizer.plan import Plan, StageResult, Status, Unevaluated, impossible_because
-from optimizer.planning.describe import describe, identify
+from optimizer.planning.describe import describe, identify, violations
 from optimizer.planning.even_out import even_out
 from optimizer.planning.in_parts import InParts
 from optimizer.planning.solve_and_order import Answer, solve_and_order
@@ -33,6 +33,15 @@ if TYPE_CHECKING:
     from optimizer.problem.rule import Violation
 
 __all__ = ["Request", "check", "make_plan"]
+
+ENDING_S = 0.1
+"""Wall seconds that are kept for describing and printing any plan."""
+
+ENDING_PER_BUILD = 2.0
+"""What describing takes more, in times of building the problem and judging the fleet as it is."""
+
+LARGEST_ENDING = 0.5
+"""Share of the time that is kept for describing at most."""
 
 
 LOG = logging.getLogger("remora.pipeline")
@@ -107,17 +116,20 @@ def make_plan(
     report = progress or (lambda _: None)
     watch = _StageTimer(clock)
     interrupt = interrupt or threading.Event()
-    deadline = Deadline.of(request.limits, clock, interrupt)
+    whole = Deadline.of(request.limits, clock, interrupt)
     report("build")
     problem = build(fleet, policy.rules, policy.least)
     check_exact(problem, f"fleet {fleet.id} with policy {policy.name}")
+    before = violations(policy, State.start(fleet))
     watch.lap("build")
     LOG.debug(Event("problem", hosts=problem.hosts, vms=problem.vms, atoms=len(problem.atoms)))
+    deadline = whole.part(1 - _ending_share(watch.laps["build"], request))
     report("solve")
     in_parts = InParts(engine or LocalEngine(), request.parts, interrupt)
     solver = Solver(problem, in_parts.limits(problem, request.limits), deadline)
     answer = solve_and_order(solver, Method(request.path), in_parts)
     watch.lap("solve")
+    stopped_by = "gap" if answer.is_within(request.gap) else solver.deadline.stopped_by
     report("place")
     answer = even_out(solver, answer)
     watch.lap("place")
@@ -125,9 +137,8 @@ def make_plan(
     status, reason = judge(answer, request)
     if status in (Status.IMPOSSIBLE, Status.NO_PLAN_IN_TIME):
         answer = answer.stay(problem)
-    stopped_by = "gap" if answer.is_within(request.gap) else solver.deadline.stopped_by
     report("describe")
-    described = describe(fleet, policy, problem, answer.ordered)
+    described = describe(fleet, policy, problem, answer.ordered, before)
     watch.lap("sequence")
     stats = {
         "seconds": watch.laps,
@@ -163,6 +174,13 @@ def make_plan(
             warnings=cautions(fleet, policy, made_at),
         )
     )
+
+
+def _ending_share(build_s: float, request: Request) -> float:
+    """Return the share of the time that is kept for saying what was found: about what it took to say what was asked."""
+    if request.deterministic or not request.seconds:
+        return 0.0
+    return min(LARGEST_ENDING, (ENDING_S + ENDING_PER_BUILD * build_s) / request.seconds)
 
 
 def judge(answer: Answer, request: Request) -> tuple[Status, str]:

@@ -47,7 +47,7 @@ def test_work_runs_out_and_time_does_not_matter(clock: SimulatedClock) -> None:
     deadline.spend(1.5)
     assert deadline.over()
     assert deadline.wall() == 0.0
-    assert deadline.stopped_by == "work"
+    assert deadline.stopped_by == "work_limit"
 
 
 def test_a_part_is_a_share_of_what_is_left(clock: SimulatedClock) -> None:

@@ -9,9 +9,10 @@ from ortools.sat.python import cp_model
 
 from optimizer.bounds.component_model import ComponentModel
 from optimizer.bounds.eviction_relaxation import Component
+from optimizer.cp.solving import solve_within
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,7 +34,12 @@ def everywhere(problem: Problem) -> list[Flow]:
 
 
 def affordable(
-    problem: Problem, components: Sequence[Component], size: NDArray[np.float64], seed: int, seconds: float
+    problem: Problem,
+    components: Sequence[Component],
+    size: NDArray[np.float64],
+    seed: int,
+    seconds: float,
+    stop: Callable[[], bool] = lambda: False,
 ) -> frozenset[int]:
     """Return departures within the budgets: of little harm to musts, then to shoulds, then few, then easy to place.
 
@@ -43,6 +49,8 @@ def affordable(
         float64 [V]: how hard each VM is to place; settles ties.
     seconds
         Wall time that it may take.
+    stop
+        Ends it at once when it says so.
 
     Returns
     -------
@@ -58,7 +66,7 @@ def affordable(
     for expression, work, share in zip(
         (model.must, model.should, model.cost_then_ease(size)), WORK, SHARES, strict=True
     ):
-        found = _better(model, expression, chosen, seed, work, share * seconds)
+        found = _better(model, expression, chosen, seed, work, share * seconds, stop)
         if found is None:
             break
         chosen, value = found
@@ -77,6 +85,7 @@ def _better(
     seed: int,
     work: float,
     seconds: float,
+    stop: Callable[[], bool],
 ) -> tuple[frozenset[int], int] | None:
     """Return departures with a low value of the expression, and that value; None where there was no time."""
     model.cp.proto.clear_solution_hint()
@@ -88,7 +97,7 @@ def _better(
     p.num_workers, p.random_seed, p.max_deterministic_time, p.max_time_in_seconds = 1, seed, work, seconds
     p.linearization_level = 2  # budgets are knapsacks: without them in the relaxation the search finds little
     p.catch_sigint_signal = False
-    if solver.solve(model.cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    if solve_within(solver, model.cp, stop) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None
     leaving = frozenset(v for v, x in model.leaves.items() if solver.boolean_value(x))
     return leaving, solver.value(expression)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.bounds.affordable import affordable, everywhere
-from optimizer.bounds.component_model import ComponentModel, Eviction, curve, least_eviction
+from optimizer.bounds.component_model import ComponentModel, curve, least_eviction
 from optimizer.bounds.greedy_tradeoff import greedy_tradeoff
 from optimizer.bounds.subsets import best_departures, best_subsets
 from optimizer.fleet import ABSENT
+from optimizer.limits import OutOfTime
 from optimizer.plan import Part, Proof
 from optimizer.problem.atoms import UNLIMITED, Flow, Linear
 from optimizer.problem.problem import Problem, Stage, stage_of
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.bounds.eviction_relaxation import Component, EvictionRelaxation
+    from optimizer.bounds.greedy_eviction import Eviction
 
 __all__ = ["Bounds", "is_within", "knapsack"]
 
@@ -39,6 +41,9 @@ FRONTIER = 50_000
 
 LARGE_STEPS = 12
 """Entries of a large component's curve, at most: each takes two models, and most of the fall is in the first few."""
+
+EVICTIONS_SHARE = 0.3
+"""Share of the time left that looking for the least evictions may take; after it, who leaves is chosen greedily."""
 
 AFFORDABLE_SHARE = 0.4
 """Share of the time left that looking for what the budgets pay for may take."""
@@ -77,14 +82,20 @@ class Bounds:
     @cached_property
     def evictions(self) -> tuple[Eviction | None, ...]:
         """The least eviction of each component; None where time ran out."""
+        left = self._share(EVICTIONS_SHARE)
         return tuple(
-            None if self.stop() else self._least(component, self.size) for component in self.departures.components
+            None if self.stop() else self._least(component, self.size, left) for component in self.departures.components
         )
 
-    def _least(self, component: Component, size: NDArray[np.float64]) -> Eviction | None:
+    def _least(self, component: Component, size: NDArray[np.float64], left: Callable[[], float]) -> Eviction:
         cost = self.problem.moving
         simple = best_departures(component, cost, size) if len(component.rows) > 1 else None
-        return simple or least_eviction(component, cost, size, self.seed)
+        return simple or least_eviction(component, cost, size, self.seed, left)
+
+    def _share(self, share: float) -> Callable[[], float]:
+        """Return what says how much is left of a share of the time that is left now."""
+        kept = self.left() * (1 - share)
+        return self.left if kept == inf else lambda: self.left() - kept
 
     @cached_property
     def purse(self) -> NDArray[np.int64] | None:
@@ -102,7 +113,7 @@ class Bounds:
         if self.purse is None or self.stop():
             return frozenset()
         return affordable(
-            self.problem, self.departures.components, self.size, self.seed, self.left() * AFFORDABLE_SHARE
+            self.problem, self.departures.components, self.size, self.seed, self.left() * AFFORDABLE_SHARE, self.stop
         )
 
     @cached_property
@@ -111,7 +122,10 @@ class Bounds:
         if self.purse is None:
             return self.evictions
         spent = self.purse.astype(np.float64)
-        return tuple(None if self.stop() else self._least(component, spent) for component in self.departures.components)
+        left = self._share(EVICTIONS_SHARE)
+        return tuple(
+            None if self.stop() else self._least(component, spent, left) for component in self.departures.components
+        )
 
     def prove(self, values: Mapping[Stage, int]) -> dict[Stage, Proof]:
         """Return a proof for each of the stages harm, should_harm, priced and moving that is among `values`.
@@ -145,7 +159,7 @@ class Bounds:
         """Whether nothing better is worth looking for: every stage is at its bound, as far as that is known quickly."""
         if Stage.PRICED not in values:
             return self.at_floor(values) and is_within(self.gap, values[Stage.MOVING], self._moving(values).bound)
-        chosen = [e for e in self.evictions if e]
+        chosen = [e for e in self.evictions if e and e.exact]
         harm = values[Stage.HARM] + values.get(Stage.SHOULD_HARM, 0)
         least = sum(e.cost for e in chosen)
         return is_within(self.gap, values[Stage.MOVING], least) and harm <= sum(sum(e.harms[:2]) for e in chosen)
@@ -229,7 +243,10 @@ class Bounds:
 
     def _under(self, flow: Flow) -> Proof:
         curves = self._curves(flow.cost, Hardness.MUST)
-        frontier, step = knapsack([c for _, c in curves])
+        try:
+            frontier, step = knapsack([c for _, c in curves], self.stop)
+        except OutOfTime:
+            return _proof(Stage.HARM, [])
         least = int(frontier[min(flow.limit // step, len(frontier) - 1)])
         parts = [self._part(component, 0, "budget", points) for component, points in curves]
         return Proof(Stage.HARM.value, least, tuple(parts))
@@ -262,7 +279,7 @@ class Bounds:
         return _proof(Stage.MOVING, parts)
 
     def _model(self, component: Component, *, clean: bool) -> ComponentModel:
-        model = ComponentModel(component, self.problem.moving)
+        model = ComponentModel(component, self.problem.moving, self.left)
         if clean:
             model.cp.add(model.must <= 0)
             model.cp.add(model.should <= 0)
@@ -270,7 +287,10 @@ class Bounds:
 
     def _moving_with_harm(self, hardness: Hardness, harm: int) -> Proof:
         curves = self._curves(self.problem.moving, hardness)
-        frontier, step = knapsack([c for _, c in curves])
+        try:
+            frontier, step = knapsack([c for _, c in curves], self.stop)
+        except OutOfTime:
+            return _proof(Stage.MOVING, [])
         enough = np.flatnonzero(frontier <= harm)
         bound = int(enough[0]) * step if enough.size else 0
         parts = [self._part(component, points[0][0], "own minimum", points) for component, points in curves]
@@ -284,13 +304,12 @@ class Bounds:
         known = self._known_curves.setdefault((id(cost), hardness), {})
         for i, component in enumerate(self.departures.components):
             if component.of(hardness) or (hardness is Hardness.SHOULD and component.of(Hardness.MUST)):
-                points = (
-                    known.get(i)
-                    or greedy_tradeoff(component, cost, hardness)
-                    or best_subsets(component, cost, hardness)
-                )
+                points = known.get(i)
+                if points is None and self.stop():
+                    continue
+                points = points or greedy_tradeoff(component, cost, hardness) or best_subsets(component, cost, hardness)
                 if points is None and not self.stop():
-                    points = curve(component, cost, hardness, LARGE_STEPS, self.stop)
+                    points = curve(component, cost, hardness, LARGE_STEPS, self.stop, self.left)
                 if points is not None:
                     known[i] = points
                     out.append((component, points))
@@ -330,7 +349,9 @@ def _cheapest(load: NDArray[np.int64], atom: Linear, over: int) -> int:
     return ceil(harm)
 
 
-def knapsack(curves: Sequence[Sequence[tuple[int, int]]]) -> tuple[NDArray[np.int64], int]:
+def knapsack(
+    curves: Sequence[Sequence[tuple[int, int]]], stop: Callable[[], bool] = lambda: False
+) -> tuple[NDArray[np.int64], int]:
     """Combine curves of (cost, least harm with at most that cost), one of each.
 
     Returns
@@ -338,6 +359,11 @@ def knapsack(curves: Sequence[Sequence[tuple[int, int]]]) -> tuple[NDArray[np.in
     frontier, step
         ``frontier[c]`` is a lower bound on the total harm at a total cost below ``(c + 1) * step`` (int64; very large
         where even the curves' first points cost more). Costs are rounded down to `step`, so the bound stays true.
+
+    Raises
+    ------
+    OutOfTime
+        If `stop` says so before the last curve: a part of them is no bound on all.
     """
     total = sum(points[-1][0] for points in curves)
     step = max(1, -(-total // FRONTIER))
@@ -345,6 +371,8 @@ def knapsack(curves: Sequence[Sequence[tuple[int, int]]]) -> tuple[NDArray[np.in
     never = np.int64(2**61)
     frontier = np.zeros(length, np.int64)
     for points in curves:
+        if stop():
+            raise OutOfTime
         best = np.full(length, never)
         for cost, harm in points:
             c = cost // step

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ortools.sat.python import cp_model
 
+from optimizer.bounds.greedy_eviction import Eviction, greedy_eviction
 from optimizer.cp.exact import proven_bound
+from optimizer.cp.solving import solve_within
 from optimizer.problem.exactness import LARGEST_SUM
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
@@ -26,26 +27,20 @@ __all__ = ["ComponentModel", "Eviction", "curve", "least_eviction"]
 WORK = 5.0
 """Deterministic time that one component may take; a tiny one takes a thousandth of it."""
 
+LEAST_S = 1e-3
+"""Least wall seconds that a solver is given."""
+
 TIE = 1000
 """Steps in which the ease of placing is told apart among evictions of equal cost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Eviction:
-    """VMs that leave a component, what they cost and what harm the component keeps: (must, should, priced).
-
-    `cost` and each harm are bounds as well where `exact`: no set of departures does better, in that order.
-    """
-
-    vms: tuple[int, ...]
-    cost: int
-    harms: tuple[int, int, int]
-    exact: bool
-
-
 def least_eviction(
-    component: Component, cost: NDArray[np.int64], size: NDArray[np.float64], seed: int = 0
-) -> Eviction | None:
+    component: Component,
+    cost: NDArray[np.int64],
+    size: NDArray[np.float64],
+    seed: int = 0,
+    left: Callable[[], float] = lambda: inf,
+) -> Eviction:
     """Return the departures with least (must, should, priced) harm, then least cost, then smallest size in all.
 
     Parameters
@@ -54,13 +49,17 @@ def least_eviction(
         int64 [V]: what a move of each VM counts.
     size
         float64 [V]: how hard each VM is to place; settles ties.
+    left
+        Wall seconds that it may take.
 
     Returns
     -------
-    None where `WORK` did not suffice to find any.
+    Where `WORK` or time did not suffice, departures that are good and no bound.
     """
     simple = _closed_form(component, cost, size)
-    return simple if simple is not None else ComponentModel(component, cost).lexicographic(size, seed)
+    if simple is None and left() > 0:
+        simple = ComponentModel(component, cost, left).lexicographic(size, seed)
+    return simple or greedy_eviction(component, cost, size)
 
 
 def _closed_form(component: Component, cost: NDArray[np.int64], size: NDArray[np.float64]) -> Eviction | None:
@@ -89,19 +88,21 @@ def _easiest(
     if count == 1:
         able = vms[amounts >= need]
         return [int(able[np.lexsort((able, size[able]))[0]])]
-    amount = dict(zip(vms.tolist(), amounts.tolist(), strict=True))
-    pairs: list[tuple[int, int]] = [
-        (a, b) for a, b in combinations((int(v) for v in vms), 2) if amount[a] + amount[b] >= need
-    ]
-    best = min(pairs, key=lambda p: (float(size[p[0]] + size[p[1]]), p))
-    return list(best)
+    least, best = inf, (0, 1)
+    for i in range(vms.size - 1):  # a host may have thousands: row by row, not pair by pair
+        enough = np.flatnonzero(amounts[i + 1 :] >= need - amounts[i]) + i + 1
+        if enough.size:
+            j = int(enough[np.argmin(size[vms[enough]])])
+            if (both := float(size[vms[i]] + size[vms[j]])) < least:
+                least, best = both, (i, j)
+    return [int(vms[i]) for i in best]
 
 
 class ComponentModel:
     """A component as CP-SAT: x_v for each VM that can leave, an excess for each row."""
 
-    def __init__(self, component: Component, cost: NDArray[np.int64]) -> None:
-        self.component = component
+    def __init__(self, component: Component, cost: NDArray[np.int64], left: Callable[[], float] = lambda: inf) -> None:
+        self.component, self.left = component, left
         self.cp = cp_model.CpModel()
         self.leaves = {v: self.cp.new_bool_var("") for v in component.vms.tolist()}
         self.cost = self._sum([(x, int(cost[v])) for v, x in self.leaves.items()])
@@ -174,9 +175,10 @@ class ComponentModel:
         self._solver = cp_model.CpSolver()
         p = self._solver.parameters
         p.num_workers, p.random_seed, p.max_deterministic_time = 1, seed, WORK
+        p.max_time_in_seconds = max(self.left(), LEAST_S)
         p.catch_sigint_signal = False
-        status = self._solver.solve(self.cp)
-        if status == cp_model.UNKNOWN:
+        status = solve_within(self._solver, self.cp, lambda: self.left() <= 0)
+        if status is None or status == cp_model.UNKNOWN:
             return None, 0
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             raise RuntimeError(f"a component of {len(self.leaves)} VMs ended {status.name}")
@@ -190,6 +192,7 @@ def curve(
     hardness: Hardness,
     steps: int = 40,
     stop: Callable[[], bool] = lambda: False,
+    left: Callable[[], float] = lambda: inf,
 ) -> tuple[tuple[int, int], ...]:
     """Return (cost, least harm with at most that cost), from cost 0 on, falling: the harm of `hardness`.
 
@@ -200,7 +203,7 @@ def curve(
     floor = sum(row.harm(row.least_excess) for row in component.of(hardness))  # what is left if everything leaves
     points: list[tuple[int, int]] = []
     while len(points) < steps:
-        point = None if stop() else _next_point(component, cost, hardness, points[-1][1] if points else None)
+        point = None if stop() else _next_point(component, cost, hardness, points[-1][1] if points else None, left)
         if point is None:
             points.append((points[-1][0] + 1 if points else 0, floor))
             return tuple(points)
@@ -212,10 +215,14 @@ def curve(
 
 
 def _next_point(
-    component: Component, cost: NDArray[np.int64], hardness: Hardness, above: int | None
+    component: Component,
+    cost: NDArray[np.int64],
+    hardness: Hardness,
+    above: int | None,
+    left: Callable[[], float],
 ) -> tuple[int, int] | None:
     """Return the least cost at which the harm is below `above`, and the least harm at that cost; None: out of work."""
-    probe = ComponentModel(component, cost)
+    probe = ComponentModel(component, cost, left)
     harm = probe.must if hardness is Hardness.MUST else probe.should
     if hardness is Hardness.SHOULD:
         probe.cp.add(probe.must <= 0)

@@ -189,22 +189,30 @@ class EvictionRelaxation:
         """Whether the VM may move and would fit, with nothing else there, on some host that may receive it."""
         known = self._fits_empty.get(vm)
         if known is None:
-            known = bool(self.problem.movable[vm]) and self._fits_somewhere(vm)
+            known = bool(self.problem.movable[vm]) and (bool(self._fits_likely[vm]) or self._fits_somewhere(vm))
             self._fits_empty[vm] = known
         return known
 
     def _fits_somewhere(self, vm: int) -> bool:
         hosts = self.problem.may_enter(vm).copy()
         hosts[self.problem.start[vm]] = False
+        candidates = np.flatnonzero(hosts)
+        fits = np.ones(candidates.size, np.bool_)
+        for linear in self.tally.linears:
+            d = self.problem.domain[linear.atom.level][candidates]
+            fits &= linear.atom.base[d] + linear.atom.amount[vm] <= linear.ceiling[d]
+        return bool(fits.any())
+
+    @cached_property
+    def _fits_likely(self) -> NDArray[np.bool_]:
+        """Bool [V]: the VM fits on one of the roomiest hosts, asked of all at once since nearly all do."""
         likely = self._roomiest
-        for candidates in (likely[hosts[likely]], np.flatnonzero(hosts)):
-            fits = np.ones(candidates.size, np.bool_)
-            for linear in self.tally.linears:
-                d = self.problem.domain[linear.atom.level][candidates]
-                fits &= linear.atom.base[d] + linear.atom.amount[vm] <= linear.ceiling[d]
-            if fits.any():
-                return True
-        return False
+        which, rows = self.problem.enter_class
+        fits = rows[:, likely][which] & (self.problem.start[:, None] != likely[None, :])
+        for linear in self.tally.linears:
+            d = self.problem.domain[linear.atom.level][likely]
+            fits &= linear.atom.base[d][None, :] + linear.atom.amount[:, None] <= linear.ceiling[d][None, :]
+        return np.asarray(fits.any(axis=1))
 
     @cached_property
     def _roomiest(self) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from optimizer.cp.model import Model
+from optimizer.limits import OutOfTime
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import Stage
 from optimizer.problem.rule import Hardness
@@ -108,10 +109,13 @@ class _Cases:
     def _impossible(self, spenders: Sequence[_Spender], extra: Counter[int], deadline: Deadline) -> bool:
         moves = [(s.vms, s.least + extra[i]) for i, s in enumerate(spenders) if s.least + extra[i]]
         arcs = _Arcs(self.problem, moves)
-        candidates = arcs.candidates(ARCS)
+        candidates = None if deadline.over() else arcs.candidates(ARCS)
         if candidates is None:
             return False
-        model = Model(self.problem, self.problem.start, candidates)
+        try:
+            model = Model(self.problem, self.problem.start, candidates, deadline.check)
+        except OutOfTime:
+            return False
         for vms, count in moves:
             stays = [model.literal[v][int(self.problem.start[v])] for v in vms]
             model.cp.add(cp_model.LinearExpr.sum(stays) == len(vms) - count)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.bounds.component_model import TIE, Eviction
+from optimizer.bounds.component_model import TIE
+from optimizer.bounds.greedy_eviction import Eviction
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 

@@ -167,7 +167,11 @@ def _choices(model: Model, level: int, vms: Iterable[int]) -> list[dict[int, int
     """Every way in which VMs that others are moving stand at one of their ends: AtLeast and Needs take the worst."""
     ends = {v: sorted(model.domains_of(level, v, model.problem.start)) for v in vms}
     loose = {v: domains for v, domains in ends.items() if len(domains) > 1}
-    return [dict(zip(loose, domains, strict=True)) for domains in product(*loose.values())]
+    out = []
+    for domains in product(*loose.values()):  # there are two to the power of them
+        model.check()
+        out.append(dict(zip(loose, domains, strict=True)))
+    return out
 
 
 def _at_least(model: Model, number: int, atom: AtLeast) -> None:

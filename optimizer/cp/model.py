@@ -6,7 +6,6 @@ problem's. With fewer it is a neighbourhood: its solutions are good, its bounds 
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import Enum
@@ -17,13 +16,14 @@ from ortools.sat.python import cp_model
 
 from optimizer.cp.atoms import LOWER
 from optimizer.cp.exact import proven_bound
+from optimizer.cp.solving import solve_within
 from optimizer.fleet import ABSENT
 from optimizer.problem.problem import Problem, Stage, stage_of
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -83,20 +83,26 @@ class Model:
     """A CP-SAT model over `candidates` (VM -> hosts, its present and its first one among them).
 
     `placement` must be no worse than the start in any instance: it is where the others stand, and the first hint.
+    `check` is asked while the model is made, which may take longer than to solve it: it raises what ends that.
     `covered` names the instances that the free VMs can exceed; the others' harm is
     constant.
     """
 
     def __init__(
-        self, problem: Problem, placement: NDArray[np.int32], candidates: Mapping[int, NDArray[np.int64]]
+        self,
+        problem: Problem,
+        placement: NDArray[np.int32],
+        candidates: Mapping[int, NDArray[np.int64]],
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self.problem, self.placement = problem, placement
+        self.problem, self.placement, self.check = problem, placement, check
         self.cp = cp_model.CpModel()
         self.literal: dict[int, dict[int, cp_model.IntVar]] = {}
         self.objective: dict[Stage, Terms] = defaultdict(list)
         self.constant: Counter[Stage] = Counter()
         self.covered: set[Instance] = set()
         for vm, hosts in candidates.items():
+            check()
             row = {int(h): self.cp.new_bool_var("") for h in hosts}
             self.literal[vm] = row
             self.cp.add_exactly_one(row.values())
@@ -118,6 +124,7 @@ class Model:
 
     def by_domain(self, level: int, vms: Iterable[int]) -> dict[int, list[tuple[int, cp_model.IntVar]]]:
         """For each domain that a free VM among `vms` may be in: its literals there."""
+        self.check()
         domain = self.problem.domain[level]
         out: dict[int, list[tuple[int, cp_model.IntVar]]] = defaultdict(list)
         for vm in vms:
@@ -151,6 +158,7 @@ class Model:
 
     def excess(self, asked: Asked, instance: Instance, at_start: int, most: int) -> cp_model.IntVar | int:
         """Return the variable that an instance's excess is measured by, or 0 where it may have none."""
+        self.check()
         self.covered.add(instance)
         allowed = max(0, at_start)
         if asked.hardness in (Hardness.MUST, Hardness.GUARD):
@@ -173,6 +181,7 @@ class Model:
 
     def forbid(self, placement: NDArray[np.int32]) -> None:
         """Exclude exactly this placement of the free VMs."""
+        self.check()
         self.cp.add_bool_or(row[int(placement[vm])].negated() for vm, row in self.literal.items())
 
     def cap(self, stage: Stage, most: int) -> None:
@@ -247,16 +256,9 @@ class Model:
 
 
 def _solve(solver: cp_model.CpSolver, model: cp_model.CpModel, deadline: Deadline) -> cp_model.CpSolverStatus:
-    """Solve in a thread of its own, since a signal only reaches Python code between two calls."""
-    status: list[cp_model.CpSolverStatus] = []
-    thread = threading.Thread(target=lambda: status.append(solver.solve(model)), daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.1)
-        if deadline.over():
-            solver.stop_search()
-    deadline.spend(solver.response_proto.deterministic_time + LEAST if status else LEAST)
-    return status[0] if status else cp_model.UNKNOWN
+    status = solve_within(solver, model, deadline.over)
+    deadline.spend(solver.response_proto.deterministic_time + LEAST if status is not None else LEAST)
+    return cp_model.UNKNOWN if status is None else status
 
 
 def _solver(work: float, deadline: Deadline, seed: int, workers: int) -> cp_model.CpSolver:

@@ -17,7 +17,7 @@ from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -33,8 +33,13 @@ PHASES = 3
 class StagedModel(Model):
     """The model of a placement reached from the present one of `work`, and beside it when each VM moves."""
 
-    def __init__(self, work: WorkingPlacement, candidates: Mapping[int, NDArray[np.int64]]) -> None:
-        super().__init__(work.problem, work.placement, candidates)
+    def __init__(
+        self,
+        work: WorkingPlacement,
+        candidates: Mapping[int, NDArray[np.int64]],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(work.problem, work.placement, candidates, check)
         self.arrives: dict[int, dict[int, list[cp_model.IntVar]]] = {}
         for vm, row in self.literal.items():
             self.arrives[vm] = {}
@@ -55,6 +60,7 @@ class StagedModel(Model):
     def _sets(self, atom: AtMost) -> None:
         domain = self.problem.domain[atom.level]
         for i in range(len(atom.sets)):
+            self.check()
             vms = [v for v in atom.sets[i].tolist() if v in self.literal]
             if not vms:
                 continue
@@ -65,6 +71,7 @@ class StagedModel(Model):
 
     def _each_phase(self, level: int, amount: Mapping[int, int], room: Mapping[int, int]) -> None:
         """In each phase: arrivals so far <= room at first + what left in former phases, of VMs with an amount."""
+        self.check()
         domain = self.problem.domain[level].tolist()
         came: dict[int, list[tuple[list[cp_model.IntVar], int]]] = {}
         left: dict[int, list[tuple[list[cp_model.IntVar], int]]] = {}

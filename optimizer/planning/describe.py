@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from optimizer.problem.rule import Rule, Violation
     from optimizer.sequence.order import Ordered
 
-__all__ = ["Described", "describe", "highest_load", "identify"]
+__all__ = ["Described", "describe", "highest_load", "identify", "violations"]
+
+Instance = tuple[str, ...]
 
 ARC = 10_000
 """What one `after` arc counts in the stage placement, beside the highest load in 10^-4 of its limit."""
@@ -44,12 +46,21 @@ class Described:
     placement_value: int
 
 
-def describe(fleet: Fleet, policy: Policy, problem: Problem, ordered: Ordered) -> Described:
-    """Say in a plan's words what the ordered moves are, why, and what they leave."""
+def describe(
+    fleet: Fleet, policy: Policy, problem: Problem, ordered: Ordered, before: Mapping[Instance, Violation] | None = None
+) -> Described:
+    """Say in a plan's words what the ordered moves are, why, and what they leave.
+
+    Parameters
+    ----------
+    before
+        The `violations` of the start, where they are known.
+    """
+    if before is None:
+        before = violations(policy, State.start(fleet))
     rules = {rule.name: rule for rule in policy.rules}
-    start = State.start(fleet)
-    end = start.finish(m.move for m in ordered.moves)
-    before, after = _violations(rules, start), _violations(rules, end)
+    end = State.start(fleet).finish(m.move for m in ordered.moves)
+    after = violations(policy, end)
     of_batch, grouped = _batches(fleet, policy, ordered)
     mended = [v for key, v in before.items() if key not in after or after[key].excess < v.excess]
     moves = _moves(fleet, rules, ordered, of_batch, mended)
@@ -66,8 +77,9 @@ def describe(fleet: Fleet, policy: Policy, problem: Problem, ordered: Ordered) -
     )
 
 
-def _violations(rules: Mapping[str, Rule], state: State) -> dict[tuple[str, ...], Violation]:
-    found = (v for rule in rules.values() for v in rule.check(state) if v.hardness is not Hardness.HARD)
+def violations(policy: Policy, state: State) -> dict[Instance, Violation]:
+    """Return what is violated in a state, by instance, musts first."""
+    found = (v for rule in policy.rules for v in rule.check(state) if v.hardness is not Hardness.HARD)
     return {v.instance: v for v in sorted(found, key=lambda v: (v.hardness.value, v.instance))}
 
 

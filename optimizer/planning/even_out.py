@@ -46,7 +46,7 @@ MODELS = 3
 def even_out(solver: Solver, answer: Answer) -> Answer:
     """Return the answer with cooler targets where there are any; every stage before placement is as it was."""
     moved = {m.move.vm for m in answer.ordered.moves}
-    if not moved or not answer.ordered.complete:
+    if not moved or not answer.ordered.complete or solver.deadline.left() <= 0:
         return answer
     deadline = solver.deadline.part(SHARE)
     search = _Search(solver.problem, answer.placement, moved, deadline)

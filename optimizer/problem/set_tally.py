@@ -6,14 +6,21 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from optimizer.problem.instance import Instance
-from optimizer.problem.shapes import LEFT, RIGHT
+from optimizer.problem.shapes import COMPANY, LEFT, OCCUPANCY, RIGHT, TOGETHER, ByShape
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from optimizer.problem.atoms import Group
     from optimizer.problem.shapes import Shape
 
-__all__ = ["LEFT", "RIGHT", "SetTally"]
+__all__ = ["LEFT", "RIGHT", "SetTally", "excess_by_domain"]
+
+Excesses = NDArray[np.int64]
 
 
 @dataclass(slots=True, eq=False)
@@ -74,3 +81,57 @@ def _step(count: Counter[int], domain: int, by: int) -> None:
     count[domain] += by
     if not count[domain]:
         del count[domain]
+
+
+def excess_by_domain(s: SetTally, sides: Collection[int], here: int, domains: int) -> NDArray[np.int64]:
+    """Return int64 [domains]: the excess of a set that is one instance, were a VM in each of them and not `here`.
+
+    Parameters
+    ----------
+    sides
+        The sides of the instance that the VM belongs to.
+    here
+        The one domain in which it is counted now; nothing may be floating.
+    """
+    left, right = (_without(count, here if side in sides else None) for side, count in enumerate(s.count))
+    return _BY_DOMAIN[s.atom](s, left, right, sides, domains)
+
+
+def _outside(s: SetTally, left: Counter[int], _: Counter[int], sides: Collection[int], domains: int) -> Excesses:
+    size, most = left.total() + 1, max(left.values(), default=0)
+    out = np.full(domains, size - max(most, 1), np.int64)
+    for d, n in left.items():
+        out[d] = size - max(most, n + 1)
+    return out
+
+
+def _lacking(s: SetTally, left: Counter[int], _: Counter[int], sides: Collection[int], domains: int) -> Excesses:
+    out = np.full(domains, max(0, s.limit - len(left) - 1), np.int64)
+    out[list(left)] = max(0, s.limit - len(left))
+    return out
+
+
+def _alone(s: SetTally, left: Counter[int], right: Counter[int], sides: Collection[int], domains: int) -> Excesses:
+    lone = {d: n for d, n in left.items() if d not in right}
+    out = np.full(domains, sum(lone.values()), np.int64)
+    if RIGHT in sides:
+        for d, n in lone.items():
+            out[d] -= n
+        return out
+    served = np.zeros(domains, np.bool_)
+    served[list(right)] = True
+    out[~served] += 1
+    return out
+
+
+_BY_DOMAIN: ByShape[Callable[..., Excesses]] = ByShape(
+    "the tally of sets", {TOGETHER: _outside, OCCUPANCY: _lacking, COMPANY: _alone}, (TOGETHER, OCCUPANCY, COMPANY)
+)
+
+
+def _without(count: Counter[int], domain: int | None) -> Counter[int]:
+    if domain is None:
+        return count
+    rest = Counter(count)
+    _step(rest, domain, -1)
+    return rest

@@ -7,7 +7,7 @@ a VM may be present on no host (lifted out), on one, or on two (in flight, or th
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,16 +17,18 @@ from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.evaluate import in_flow
 from optimizer.problem.instance import Instance
+from optimizer.problem.problem import stage_of
+from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
-from optimizer.problem.set_tally import LEFT, RIGHT, SetTally
+from optimizer.problem.set_tally import LEFT, RIGHT, SetTally, excess_by_domain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from optimizer.problem.atoms import Group, Leave, Linear
-    from optimizer.problem.problem import Problem
+    from optimizer.problem.atoms import Asked, Group, Leave, Linear
+    from optimizer.problem.problem import Problem, Stage
 
 __all__ = ["LEFT", "RIGHT", "WHOLE", "LinearTally", "SetTally", "Tally"]
 
@@ -42,6 +44,20 @@ class LinearTally:
     atom_number: int
     load: NDArray[np.int64]
     ceiling: NDArray[np.int64]
+    over: dict[int, int] = field(default_factory=dict)
+    changed: set[int] = field(default_factory=set)
+
+    def refresh(self) -> Iterator[tuple[int, int, int]]:
+        """Bring `over` (excess by domain) up to date; yield (domain, excess before, excess now) of what changed."""
+        for d in self.changed:
+            before, now = self.over.get(d, 0), max(0, int(self.load[d]) - int(self.atom.limit[d]))
+            if now:
+                self.over[d] = now
+            else:
+                self.over.pop(d, None)
+            if now != before:
+                yield d, before, now
+        self.changed.clear()
 
     def instance(self, domain: int) -> Instance:
         """Name the instance of a domain."""
@@ -64,10 +80,16 @@ class Tally:
 
     Starts at the problem's start. `add` and `remove` change presence; `room` says where a VM could arrive now with
     every must and guard no worse than at the start, and every flow within its limit.
+
+    Parameters
+    ----------
+    rough
+        Whether `room` may overlook sets judged at the worse end while some of their VMs are present twice: that takes
+        all combinations, which is too much where a preference is all that comes of it.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, *, rough: bool = False) -> None:
+        self.problem, self.rough = problem, rough
         self._domain: list[list[int]] = [row.tolist() for row in problem.domain]
         self.ends: list[tuple[int, ...]] = [() if h == ABSENT else (h,) for h in problem.start.tolist()]
         for vm in np.flatnonzero(problem.also_at != ABSENT).tolist():
@@ -77,13 +99,14 @@ class Tally:
         self.sets: list[SetTally] = []
         self._broken: dict[int, dict[int, int]] = {}
         self._changed: set[int] = set()
+        self._harms: dict[Stage, int] = {}
         self.sets_of: dict[int, list[tuple[SetTally, int]]] = defaultdict(list)
         for number, atom in problem.demands.groups.items():
             self._index(number, atom)
         for i, s in enumerate(self.sets):
             s.start = s.excess()
             if s.start:
-                self._broken[i] = s.start
+                self._changed.add(i)
         self._forbidden = [
             self._forbidden_hosts(a) for a in problem.demands.leaves.values() if _binds(a.asked.hardness)
         ]
@@ -94,7 +117,7 @@ class Tally:
         load = self.problem.start_loads[number].copy()
         free = atom.asked.hardness is Hardness.SHOULD
         ceiling = np.full_like(load, UNLIMITED) if free else np.maximum(atom.limit, load)
-        return LinearTally(atom, number, load, ceiling)
+        return LinearTally(atom, number, load, ceiling, changed=set(np.flatnonzero(load > atom.limit).tolist()))
 
     def _index(self, number: int, atom: Group) -> None:
         sides, shape = atom.sides, atom.shape
@@ -150,6 +173,7 @@ class Tally:
             d = self._domain[atom.level][host]
             if d not in self._held(atom, vm, others):
                 linear.load[d] += sign * atom.amount[vm]
+                linear.changed.add(d)
         for tally, side in self.sets_of.get(vm, ()):
             domain = self._domain[tally.atom.level]
             tally.place(side, vm, tuple([domain[h] for h in self.ends[vm]]), -1)
@@ -282,7 +306,7 @@ class Tally:
             for d in range(len(blocked)) if alone else tally.count[others]:
                 blocked[d] = d not in here and self._is_crowded(tally, side, vm, d)
             return blocked
-        if len(here) > 1:
+        if len(here) > 1 or (self.rough and any(tally.floating)):
             return None
         return self.excess_in(tally, vm) > tally.allowed(0)
 
@@ -292,7 +316,11 @@ class Tally:
         Special domains are tried one by one; one other stands for all the rest.
         """
         here = {self._domain[tally.atom.level][h] for h in self.ends[vm]}
-        out = np.zeros(len(self.problem.domain_ids[tally.atom.level]), np.int64)
+        domains = len(self.problem.domain_ids[tally.atom.level])
+        if len(here) == 1 and not any(tally.floating):
+            sides = {side for other, side in self.sets_of[vm] if other is tally}
+            return excess_by_domain(tally, sides, next(iter(here)), domains)
+        out = np.zeros(domains, np.int64)
         special = {*tally.count[LEFT], *tally.count[RIGHT], *here}
         for side in tally.floating:
             special.update(*side.values())
@@ -324,19 +352,39 @@ class Tally:
 
     def excesses(self) -> Iterator[tuple[LinearTally | SetTally, int, int]]:
         """Yield (tally, domain, excess) for every instance above its limit now."""
+        self._refresh()
         for linear in self.linears:
-            over = linear.load - linear.atom.limit
-            for d in np.flatnonzero(over > 0).tolist():
-                yield linear, d, int(over[d])
-        for i in self._changed:
-            if found := self.sets[i].excess():
-                self._broken[i] = found
-            else:
-                self._broken.pop(i, None)
-        self._changed.clear()
+            for d in sorted(linear.over):
+                yield linear, d, linear.over[d]
         for i in sorted(self._broken):
             for d, e in self._broken[i].items():
                 yield self.sets[i], d, e
+
+    def harms(self) -> dict[Stage, int]:
+        """Return the harm of all instances above their limit now, stage by stage (without `Leave`)."""
+        self._refresh()
+        return self._harms
+
+    def _refresh(self) -> None:
+        """Look again at what changed since the last time: all that a question about excess has to cost."""
+        for linear in self.linears:
+            if linear.changed:
+                unit = linear.atom.unit
+                for d, before, now in linear.refresh():
+                    self._count_harm(linear.atom.asked, before, now, int(unit[d]))
+        for i in self._changed:
+            known, found = self._broken.get(i, {}), self.sets[i].excess()
+            if found:
+                self._broken[i] = found
+            else:
+                self._broken.pop(i, None)
+            self._count_harm(self.sets[i].atom.asked, sum(known.values()), sum(found.values()), 1)
+        self._changed.clear()
+
+    def _count_harm(self, asked: Asked, before: int, now: int, unit: int) -> None:
+        if before != now and asked.hardness in (Hardness.MUST, Hardness.SHOULD):
+            stage, weight = stage_of(asked)
+            self._harms[stage] = self._harms.get(stage, 0) + harm(now, unit, weight) - harm(before, unit, weight)
 
 
 def _binds(hardness: Hardness) -> bool:

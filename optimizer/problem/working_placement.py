@@ -13,14 +13,15 @@ from optimizer.problem.problem import Problem, Stage, stage_of
 from optimizer.problem.rounding import MILLI, harm
 from optimizer.problem.rule import Hardness
 from optimizer.problem.shapes import GROUPS, LEAVE, SUM, ByShape
-from optimizer.problem.tally import Tally
+from optimizer.problem.tally import LinearTally, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from numpy.typing import NDArray
 
     from optimizer.problem.atoms import Group, Harming, Leave, Linear
+    from optimizer.problem.set_tally import SetTally
 
 __all__ = ["Violated", "WorkingPlacement", "sizes", "staying"]
 
@@ -59,6 +60,8 @@ class Violated(NamedTuple):
     atom: Harming
     excess: int
     unit: int
+    tally: LinearTally | SetTally | None = None
+    """Where the excess comes from; None for a VM that has to leave."""
 
 
 class WorkingPlacement:
@@ -73,12 +76,14 @@ class WorkingPlacement:
         self.placement = problem.start.copy()
         self.tally = Tally(problem)
         self._union: Tally | None = None
+        self._moving = 0
+        self._leaves = _Leaves(problem)
 
     @property
     def union(self) -> Tally:
         """The tally of everywhere that a VM is or was; made when it is first asked for, since many never ask."""
         if self._union is None:
-            self._union = Tally(self.problem)
+            self._union = Tally(self.problem, rough=True)
             for vm in np.flatnonzero(self.placement != self.problem.start).tolist():
                 self._union.add(vm, int(self.placement[vm]))
         return self._union
@@ -88,6 +93,8 @@ class WorkingPlacement:
         home, now = int(self.problem.start[vm]), int(self.placement[vm])
         if host == now:
             return
+        self._leaves.put(vm, now, host)
+        self._moving += int(self.problem.moving[vm]) * (int(host != home) - int(now != home))
         if now != home and self._union is not None:
             self._union.remove(vm, now)
         if now != home:
@@ -109,11 +116,23 @@ class WorkingPlacement:
         """Yield every violated must and should of the present placement."""
         for tally, domain, excess in self.tally.excesses():
             if tally.atom.asked.hardness in COUNTED:
-                yield Violated(tally.instance(domain), tally.atom, excess, unit_of(tally.atom, domain))
+                yield Violated(tally.instance(domain), tally.atom, excess, unit_of(tally.atom, domain), tally)
         for number, atom in self.problem.demands.leaves.items():
             if atom.asked.hardness in COUNTED:
                 for vm in staying(self.problem, atom, self.placement):
                     yield Violated(Instance(number, vm, 0), atom, 1, 1)
+
+    def current(self, violated: Violated) -> Violated | None:
+        """Return what a violated instance of an earlier moment has come to; None where it holds now."""
+        tally, domain = violated.tally, violated.instance.domain
+        if isinstance(tally, LinearTally):
+            excess = int(tally.load[domain]) - int(tally.atom.limit[domain])
+        elif tally is not None:
+            excess = tally.excess().get(domain, 0)
+        else:
+            vm = violated.instance.member
+            excess = int(self._leaves.is_bad(violated.instance.atom, vm, int(self.placement[vm])))
+        return violated._replace(excess=excess) if excess > 0 else None
 
     def movers(self, violated: Violated) -> NDArray[np.int64]:
         """Return int64 [n]: the VMs whose moves could repair an instance."""
@@ -123,7 +142,7 @@ class WorkingPlacement:
         now = self.placement
         return np.asarray((now >= 0) & (self.problem.domain[level][np.maximum(now, 0)] == domain))
 
-    def values(self, but_not: Container[Instance] = ()) -> dict[Stage, int]:
+    def values(self, but_not: Collection[Instance] = ()) -> dict[Stage, int]:
         """Return what the placement is worth, stage by stage, moves beyond one a VM not counted.
 
         Parameters
@@ -132,11 +151,16 @@ class WorkingPlacement:
             Instances to leave out.
         """
         out: dict[Stage, int] = dict.fromkeys((s for s in self.problem.stages if s is not Stage.PLACEMENT), 0)
-        for v in self.violated():
-            if v.instance not in but_not:
-                stage, weight = stage_of(v.atom.asked)
-                out[stage] += harm(v.excess, v.unit, weight)
-        out[Stage.MOVING] = int(self.problem.moving[self.placement != self.problem.start].sum())
+        if but_not:
+            for v in self.violated():
+                if v.instance not in but_not:
+                    stage, weight = stage_of(v.atom.asked)
+                    out[stage] += harm(v.excess, v.unit, weight)
+        else:
+            for harms in (self.tally.harms(), self._leaves.harms):
+                for stage, total in harms.items():
+                    out[stage] += total
+        out[Stage.MOVING] = self._moving
         if Stage.PRICED in out:
             out[Stage.PRICED] += MILLI * out[Stage.MOVING]
         return out
@@ -171,3 +195,32 @@ def _itself(work: WorkingPlacement, atom: Leave, instance: Instance) -> NDArray[
 _MOVERS: ByShape[Callable[..., NDArray[np.int64]]] = ByShape(
     "the search for VMs to move", {SUM: _adding, LEAVE: _itself, **dict.fromkeys(GROUPS, _in_it)}
 )
+
+
+class _Leaves:
+    """Harm of the `Leave` atoms by stage, kept up to date move by move."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.harms: dict[Stage, int] = {}
+        self._also = problem.also_at
+        self._atoms = {n: a for n, a in problem.demands.leaves.items() if a.asked.hardness in COUNTED}
+        self._of: dict[int, list[int]] = {}
+        for number, atom in self._atoms.items():
+            for vm in atom.vms.tolist():
+                self._of.setdefault(vm, []).append(number)
+            self._count(atom, len(staying(problem, atom, problem.start)))
+
+    def put(self, vm: int, now: int, host: int) -> None:
+        """Follow a VM from one host to another."""
+        for number in self._of.get(vm, ()):
+            times = int(self.is_bad(number, vm, host)) - int(self.is_bad(number, vm, now))
+            self._count(self._atoms[number], times)
+
+    def is_bad(self, number: int, vm: int, host: int) -> bool:
+        """Whether the VM, were it on this host, would stand where the atom of that number says that it must not."""
+        hosts = self._atoms[number].hosts
+        return any(h != ABSENT and bool(hosts[h]) for h in (host, int(self._also[vm])))
+
+    def _count(self, atom: Leave, times: int) -> None:
+        stage, weight = stage_of(atom.asked)
+        self.harms[stage] = self.harms.get(stage, 0) + times * harm(1, 1, weight)

@@ -7,9 +7,8 @@ all moves, seen on R alone, are exactly the closed sets of R.
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
-
-import networkx as nx
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -25,15 +24,12 @@ def closures(after: Sequence[Iterable[int]]) -> list[int]:
     ValueError
         If moves wait for one another.
     """
-    graph: nx.DiGraph[int] = nx.DiGraph()
-    graph.add_nodes_from(range(len(after)))
-    graph.add_edges_from((p, m) for m, before in enumerate(after) for p in before)
     out = [0] * len(after)
     try:
-        for m in nx.topological_sort(graph):
+        for m in TopologicalSorter(dict(enumerate(after))).static_order():
             for p in after[m]:
                 out[m] |= out[p] | 1 << p
-    except nx.NetworkXUnfeasible:
+    except CycleError:
         raise ValueError("moves wait for one another") from None
     return out
 

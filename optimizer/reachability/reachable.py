@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import networkx as nx
-
 from optimizer.reachability.closure_model import worst_by_model
 from optimizer.reachability.contention import Contention
 from optimizer.reachability.instance_monitor import Sum, bits
@@ -19,6 +17,8 @@ from optimizer.reachability.poset import closed_sets, closures, ready
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    import networkx as nx
 
     from optimizer.fleet import Move
     from optimizer.problem.instance import Instance
@@ -111,6 +111,8 @@ def _worst_sum(monitor: Sum, closure: Sequence[int]) -> tuple[int, int, int]:
     among = sum(1 << m for m in monitor.moves)
     bound = {m: closure[m] & among for m in monitor.enter}
     started = sum(1 << m for m in monitor.enter if not bound[m])
+    import networkx as nx  # only verify cuts, and it takes a tenth of a second to load
+
     graph: nx.DiGraph[object] = nx.DiGraph()
     for m, needs in bound.items():
         if not needs:

@@ -6,19 +6,20 @@ because the placement it starts from is its first solution.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizer.cp.model import Model
 from optimizer.cp.staged_model import StagedModel
+from optimizer.limits import OutOfTime
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
-from optimizer.problem.shapes import LEFT
 from optimizer.repair.ejection_chains import EjectionChains
-from optimizer.repair.insertion import Insertion
+from optimizer.repair.group_moves import GroupMoves
+from optimizer.repair.trouble import Trouble, can_be_paid, members, troubles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from optimizer.bounds.bounds import Bounds
     from optimizer.limits import Deadline, Limits
-    from optimizer.problem.instance import Instance
-    from optimizer.problem.tally import SetTally
     from optimizer.problem.working_placement import Violated, WorkingPlacement
 
 __all__ = ["NeighbourhoodSearch"]
@@ -43,13 +42,16 @@ CHAINS = ((0, 1), (1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2), (2, 3))
 """(VMs that may make way one after the other, VMs that may move that had not), attempt by attempt, before CP-SAT."""
 
 HEALERS = 12
-"""VMs of one trouble that are tried."""
+"""VMs of one trouble that are tried, before CP-SAT."""
 
-JOINERS = 60
-"""VMs of one group that wants company that are tried for one move."""
+NODES = 100
+"""VMs of one chain's search for which it is looked up who could make way, before CP-SAT; after it, ever more."""
 
 CHAIN_WORK = 0.006
 """What one trouble's chains count as work; measured on fleets of a thousand hosts."""
+
+NODE_WORK = 0.0002
+"""What looking up who could make way for one VM counts as work."""
 
 TRIMS = (6, 14, 28)
 """Hosts beside those of a move that is to be taken back, attempt by attempt."""
@@ -61,22 +63,14 @@ LITERALS = 6_000
 """Size at which a neighbourhood stops growing: above it CP-SAT takes seconds for what a smaller one finds at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A violated instance, with a name that lasts from one placement to the next."""
-
-    name: Instance
-    violated: Violated
-    must: bool
-
-
 class NeighbourhoodSearch:
     """Mends what reception left, and takes back moves that were not needed.
 
     Parameters
     ----------
     acceptable
-        Has the last word on a placement: whether it can be carried out.
+        Has the last word on a placement: whether it can be carried out. A chain of VMs that had not moved is one move
+        after the other behind those that were made, each with room when its turn comes, so it is not asked of these.
     jitter
         float64 [V]: factors on how hard VMs are to place; with them troubles come in a random order, to try others.
     """
@@ -97,107 +91,46 @@ class NeighbourhoodSearch:
         self._size = bounds.size if jitter is None else bounds.size * jitter
         self._shuffled = jitter is not None
         self._random = np.random.default_rng(limits.seed)
-
-    # -- what is wrong -------------------------------------------------------------------------------------------
-
-    def troubles(self) -> list[Trouble]:
-        """Return the violated musts and shoulds of the present placement, musts first."""
-        found = [Trouble(v.instance, v, v.atom.asked.hardness is Hardness.MUST) for v in self.work.violated()]
-        return sorted(found, key=lambda t: (not t.must, t.name))
-
-    def _members(self, violated: Violated) -> list[int]:
-        """Return the VMs whose moves could mend an instance."""
-        return [int(v) for v in self.work.movers(violated)]
+        self.cut = False
 
     # -- mending -------------------------------------------------------------------------------------------------
 
     def by_chains(self) -> None:
         """Look after each trouble with ejection chains, the shortest first."""
         for links, spend in CHAINS:
-            if self._at_floor():
+            if not self._chains_for_each(links, spend, NODES, HEALERS):
                 return
-            troubles = self.troubles()
-            if self._shuffled:
-                self._random.shuffle(troubles)
-            for trouble in filter(self._affordable, troubles):
-                if self.deadline.over():
-                    return
-                self.by_chain(trouble, links, spend)
 
-    def by_company(self) -> None:
-        """Look after groups that want company (AtLeast, Same, Needs): one VM at a time to where most of it is mended.
+    def by_wider_chains(self) -> None:
+        """Go on with chains for what is still broken, each time twice as many of them: until all have been tried."""
+        nodes = NODES
+        while self.troubles():
+            nodes, self.cut = 2 * nodes, False
+            if not all(self._chains_for_each(links, spend, nodes, None) for links, spend in CHAINS) or not self.cut:
+                return
 
-        That takes no model, since nobody has to make way; what finds no room is left to chains and search.
-        """
-        reception = Insertion(self.work, tight=True)
-        for trouble in self.troubles():
-            if not trouble.violated.atom.shape.leaving_repairs:
-                while not self.deadline.over() and self._joined(trouble, reception):
-                    pass
-        for trouble in self.troubles():
-            if trouble.name.atom in self.problem.demands.leaves and not self.deadline.over():
-                self._take_along(trouble.name.member)
-
-    def _take_along(self, vm: int) -> bool:
-        """Move a VM that still has to leave together with all that belong with it; return whether that worked."""
-        if self.work.placement[vm] != self.problem.start[vm]:
+    def _chains_for_each(self, links: int, spend: int, nodes: int, most: int | None) -> bool:
+        """Try chains of one kind on each trouble; return whether there is something left to do, and time for it."""
+        if self._at_floor():
             return False
-        return any(
-            self._moved_as_one(tally)
-            for tally, _ in self.work.tally.sets_of.get(vm, ())
-            if tally.shape.at_end and tally.atom.asked.hardness is not Hardness.SHOULD
-        )
-
-    def _moved_as_one(self, tally: SetTally) -> bool:
-        """Move a whole group into the first other domain that has room for it and is better for all."""
-        atom, before, measure = tally.atom, self.work.placement.copy(), self.work.measure()
-        level = self.problem.domain[atom.level]
-        vms = sorted(atom.sides[LEFT][tally.member].tolist(), key=lambda v: (-float(self._size[v]), v))
-        if not self.problem.movable[vms].all():
-            return False
-        reception = Insertion(self.work, tight=True, ignored={tally.number})
-        for domain in np.setdiff1d(level, level[before[vms]]).tolist():
+        found = self.troubles()
+        if self._shuffled:
+            self._random.shuffle(found)
+        for trouble in found:
             if self.deadline.over():
                 return False
-            outside = np.flatnonzero(level != domain).tolist()
-            for vm in vms:
-                host = reception.host_for(vm, outside)
-                if host is None:
-                    break
-                self.work.put(vm, host)
-            else:
-                if self.work.measure() < measure and self.acceptable(self.work.placement):
-                    return True
-            self.work.become(before)
-        return False
+            current = self.work.current(trouble.violated)
+            if current is not None and can_be_paid(self.work, current):
+                self.by_chain(current, links, spend, nodes, most)
+        return True
 
-    def _joined(self, trouble: Trouble, reception: Insertion) -> bool:
-        """Make the first move that mends some of a group's trouble; return whether more may be mended."""
-        current = next((t for t in self.troubles() if t.name == trouble.name), None)
-        if current is None:
-            return False
-        before = self.work.measure()
-        for vm in self._joiners(current.violated):
-            host = reception.host_for(vm)
-            if host is not None and self._put_if_better(vm, host, before):
-                return True
-        return False
+    def by_company(self) -> None:
+        """Look after groups that want company (AtLeast, Same, Needs), one VM at a time."""
+        GroupMoves(self.work, self.bounds, self.deadline, self.acceptable, self._size).run()
 
-    def _joiners(self, violated: Violated) -> list[int]:
-        """Return the VMs of a group that can leave: those that cost nothing more first, then the easiest to place."""
-        moved = self.work.placement != self.problem.start
-        vms = [v for v in self._members(violated) if self.bounds.departures.can_leave(v)]
-        cost = self.problem.moving * ~moved
-        purse = self.bounds.purse if self.bounds.purse is not None else cost
-        return sorted(set(vms), key=lambda v: (int(cost[v]), int(purse[v]), float(self._size[v]), v))[:JOINERS]
-
-    def _put_if_better(self, vm: int, host: int, before: tuple[int, ...]) -> bool:
-        here, home = int(self.work.placement[vm]), int(self.problem.start[vm])
-        self.work.put(vm, host)
-        if self.work.measure() < before and (here == home or self.acceptable(self.work.placement)):
-            return True
-        self.work.put(vm, here)
-        return False
+    def troubles(self) -> list[Trouble]:
+        """Return the violated musts and shoulds of the present placement, musts first."""
+        return troubles(self.work)
 
     def by_search(self) -> None:
         """Look after each trouble with CP-SAT, few more moves and few hosts first."""
@@ -205,21 +138,9 @@ class NeighbourhoodSearch:
             for trouble in self.troubles():
                 if self.deadline.over() or self._at_floor():
                     return
-                if trouble.name in {t.name for t in self.troubles()} and self._affordable(trouble):
-                    self.mend_one(trouble, extra, width)
-
-    def _affordable(self, trouble: Trouble) -> bool:
-        """Whether what is left of the budgets of all moves can pay for as much as has to leave to end a trouble."""
-        vms = np.array([v for v in self._members(trouble.violated) if self.problem.movable[v]], np.int64)
-        if (self.work.placement[vms] != self.problem.start[vms]).any():
-            return True
-        need, total = trouble.violated.excess, self.problem.demands.sums.get(trouble.name.atom)
-        amount = total.amount[vms] if total else np.full(vms.size, need)
-        for flow, used in zip(self.problem.flows, self.work.tally.flow_used.tolist(), strict=True):
-            everywhere = flow.vms is None and flow.sources is None and flow.targets is None
-            if everywhere and _cheapest_share(amount, flow.cost[vms], need) > flow.limit - used:
-                return False
-        return True
+                current = self.work.current(trouble.violated)
+                if current is not None and can_be_paid(self.work, current):
+                    self.mend_one(replace(trouble, violated=current), extra, width)
 
     def _at_floor(self) -> bool:
         """Whether no plan can leave less harm."""
@@ -245,27 +166,34 @@ class NeighbourhoodSearch:
         counts = np.bincount(start[moved], minlength=self.problem.hosts)
         return [v for v in moved.tolist() if counts[start[v]] > gives.get(int(start[v]), 0)]
 
-    def by_chain(self, trouble: Trouble, links: int, spend: int) -> bool:
-        """Move one VM whose leaving ends the trouble, others making way for it; return whether that worked."""
+    def by_chain(self, violated: Violated, links: int, spend: int, nodes: int, most: int | None) -> bool:
+        """Move one VM whose leaving ends a violation, others making way for it; return whether that worked."""
         self.deadline.spend(CHAIN_WORK)
-        chains = EjectionChains(self.work, self._size)
+        chains = EjectionChains(self.work, self._size, self.deadline.over)
         before = self.work.measure()
-        for vm in self._healers(trouble.violated):
-            if chains.settle(vm, links, spend):
-                if self.work.measure() < before and self.acceptable(self.work.placement):
+        for vm in self._healers(violated, most):
+            settled = chains.settle(vm, links, spend, nodes)
+            self.deadline.spend(NODE_WORK * chains.asked)
+            if settled:
+                if self.work.measure() < before and (not chains.moved_anew or self.acceptable(self.work.placement)):
                     return True
                 chains.undo()
+            self.cut |= chains.cut
+            if self.deadline.over():
+                return False
         return False
 
-    def _healers(self, violated: Violated) -> list[int]:
+    def _healers(self, violated: Violated, most: int | None) -> list[int]:
         """Return the VMs any one of which ends the violation by leaving, the easiest to place first."""
         total = self.problem.demands.sums.get(violated.instance.atom)
-        vms = [v for v in self._members(violated) if self.bounds.departures.can_leave(v)]
+        if not total and (violated.excess > 1 or not violated.atom.shape.leaving_repairs):
+            return []
+        vms = members(self.work, violated)
         if total:
             vms = [v for v in vms if total.amount[v] >= violated.excess]
-        elif violated.excess > 1 or not violated.atom.shape.leaving_repairs:
-            return []
-        return sorted(vms, key=lambda v: (float(self._size[v]), v))[:HEALERS]
+        vms = sorted(vms, key=lambda v: (float(self._size[v]), v))
+        self.cut |= most is not None and len(vms) > most
+        return [v for v in vms if self.bounds.departures.can_leave(v)][:most]
 
     def mend_one(self, trouble: Trouble, extra: int, width: int) -> bool:
         """Look for a better placement around a trouble, `extra` more moves at most; return whether there was one.
@@ -273,14 +201,14 @@ class NeighbourhoodSearch:
         In phases first, since what they find can be carried out; as a mere placement, which may move again what was
         moved already, after that.
         """
-        candidates = self._candidates(self._hosts(self._members(trouble.violated), width))
+        candidates = self._candidates(self._hosts(members(self.work, trouble.violated), width))
         now, start = self.work.placement, self.problem.start
         unmoved = {v: hosts for v, hosts in candidates.items() if now[v] == start[v]}
         less = self._harm_of(trouble) if extra < ATTEMPTS[-1][0] else min(1, self._harm_of(trouble))
-        if unmoved and self._try(StagedModel(self.work, unmoved), extra, less):
+        if unmoved and self._try(lambda: StagedModel(self.work, unmoved, self.deadline.check), extra, less):
             return True
         worth_it = len(unmoved) < len(candidates) and extra > 1
-        return worth_it and self._try(Model(self.problem, now, candidates), extra, less)
+        return worth_it and self._try(lambda: Model(self.problem, now, candidates, self.deadline.check), extra, less)
 
     @staticmethod
     def _harm_of(trouble: Trouble) -> int:
@@ -290,10 +218,15 @@ class NeighbourhoodSearch:
 
     def take_back(self, vm: int, width: int) -> bool:
         """Look for a placement around a VM that moves less; return whether there was one."""
-        return self._try(Model(self.problem, self.work.placement, self._candidates(self._hosts([vm], width))), 0)
+        candidates = self._candidates(self._hosts([vm], width))
+        return self._try(lambda: Model(self.problem, self.work.placement, candidates, self.deadline.check), 0)
 
-    def _try(self, model: Model, extra: int, less: int = 0) -> bool:
+    def _try(self, make: Callable[[], Model], extra: int, less: int = 0) -> bool:
         """Solve a neighbourhood: `extra` more moves at most, harm of musts lower by `less`; take it if better."""
+        try:
+            model = make()
+        except OutOfTime:
+            return False
         before, values = self.work.placement.copy(), self.work.values()
         offset = self.work.values(but_not=model.covered)
         moved = [v for v in model.literal if before[v] != self.problem.start[v]]
@@ -357,11 +290,3 @@ class NeighbourhoodSearch:
         lack[~self.problem.may_enter(vm)] = np.inf
         order = np.argsort(lack, kind="stable")
         return np.asarray(order[np.isfinite(lack[order])])
-
-
-def _cheapest_share(amount: NDArray[np.int64], cost: NDArray[np.int64], need: int) -> float:
-    """Return the least that VMs cost of which so much has to leave, if they could leave in part."""
-    order = np.argsort(cost / np.maximum(amount, 1), kind="stable")
-    before = np.concatenate([[0], np.cumsum(amount[order])[:-1]])
-    share = np.clip((need - before) / np.maximum(amount[order], 1), 0.0, 1.0)
-    return float((share * cost[order]).sum())

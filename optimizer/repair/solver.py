@@ -15,6 +15,7 @@ from optimizer.bounds.bounds import Bounds
 from optimizer.bounds.eviction_relaxation import EvictionRelaxation
 from optimizer.bounds.refutation import refuted_bound
 from optimizer.cp.model import Ended, Model, StageEnd, complete_candidates
+from optimizer.limits import OutOfTime
 from optimizer.plan import Part, Proof
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rounding import MILLI
@@ -46,6 +47,9 @@ SPREAD = 0.5
 
 STARTS_SHARE = 0.3
 """Share of the time left that those after the first may take."""
+
+GROUPS_SHARE = 0.5
+"""Share of the time left that bringing groups together, or apart, one VM at a time may take."""
 
 SEARCH_SHARE = 0.95
 """Share of the time that may be searched; the rest is for the proof of what was found."""
@@ -141,7 +145,7 @@ class Solver:
         self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool], deadline: Deadline
     ) -> NDArray[np.int32]:
         mender = NeighbourhoodSearch(best, self.bounds, self.limits, deadline, acceptable)
-        mender.by_search()
+        self._repair_what_is_left(mender)
         if self.bounds.affordable:  # who leaves was chosen for what it mends: fewer moves would mend less
             return best.placement
         mender.deadline = deadline.part(TRIM_SHARE)
@@ -150,6 +154,16 @@ class Solver:
         mender.deadline = deadline
         mender.trim(rounds=6)
         return best.placement
+
+    @staticmethod
+    def _repair_what_is_left(mender: NeighbourhoodSearch) -> None:
+        """Search around each violation, and go on as long as that repairs something: it is time that ends it."""
+        better = True
+        while better:
+            before = mender.work.measure()
+            mender.by_search()
+            mender.by_wider_chains()
+            better = mender.work.measure() < before and not mender.deadline.over()
 
     @contextmanager
     def _refuting(self, values: Values) -> Iterator[bool]:
@@ -191,7 +205,9 @@ class Solver:
             mender = NeighbourhoodSearch(
                 work, self.bounds, limits, deadline if best else self.deadline, acceptable, jitter
             )
+            whole, mender.deadline = mender.deadline, mender.deadline.part(GROUPS_SHARE)
             mender.by_company()
+            mender.deadline = whole
             mender.by_chains()
             measure = work.measure()
             if best is None or measure < best[0]:
@@ -215,9 +231,12 @@ class Solver:
         candidates = complete_candidates(self.problem)
         if not candidates and excluded:
             return Exact(None, {}, {}, closed=False, exhausted=True)
-        model = Model(self.problem, start_from, candidates)
-        for placement in excluded:
-            model.forbid(placement)
+        try:
+            model = Model(self.problem, start_from, candidates, self.deadline.check)
+            for placement in excluded:
+                model.forbid(placement)
+        except OutOfTime:
+            return Exact(None, {}, {}, closed=False, exhausted=False)
         work = WorkingPlacement(self.problem)
         work.become(start_from)
         offset = work.values(but_not=model.covered) | {Stage.MOVING: 0}

@@ -110,7 +110,9 @@ def _objective(stages: Sequence[StageResult], least: Least) -> Table:
         value, bound = stage_value(s, s.value, least), stage_value(s, s.bound, least)
         tone = Tone.GOOD if s.value == s.bound else Tone.PLAIN
         gap = f"{100 * s.gap:.1f} %"
-        table.add(s.stage, STAGES.get(s.stage, ""), value, bound, gap, s.status.value, s.stopped_by or "-", tone=tone)
+        table.add(
+            s.stage, STAGES.get(s.stage, ""), value, bound, gap, s.status.value, _stopped_by(s.stopped_by), tone=tone
+        )
     return table
 
 
@@ -230,3 +232,8 @@ def _least_of(proof: Proof, part: Part, least: Least) -> str:
 
 def _hosts_of(part: Part) -> str:
     return shortened(", ".join(part.hosts), WHY_WIDTH) or "-"
+
+
+def _stopped_by(limit: str | None) -> str:
+    """Return what ended a stage's search, in words."""
+    return {None: "-", "work": "search finished", "work_limit": "work limit"}.get(limit, limit or "-")

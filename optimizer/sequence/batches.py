@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
-
-import networkx as nx
 
 from optimizer.disruption import Budgets
 
@@ -41,13 +40,15 @@ def batches(moves: Sequence[OrderedMove], fleet: Fleet, concurrency: Concurrency
         within a domain once), and of one group, owner or label. A limit below 1 counts as 1: nothing could ever move
         otherwise.
     """
-    graph: nx.DiGraph[int] = nx.DiGraph()
-    graph.add_nodes_from(range(len(moves)))
-    graph.add_edges_from((p, m) for m, move in enumerate(moves) for p in move.after)
-    height = _heights(graph)
+    later: list[list[int]] = [[] for _ in moves]
+    for m, move in enumerate(moves):
+        for p in move.after:
+            later[p].append(m)
+    height = _heights(moves, later)
     slots = _Slots(fleet, concurrency)
     batch_of = [0] * len(moves)
-    for m in sorted(graph, key=lambda m: (-height[m], m)):  # what a move waits for is higher, and so comes before it
+    everyone = sorted(range(len(moves)), key=lambda m: (-height[m], m))
+    for m in everyone:  # what a move waits for is higher, and so comes before it
         earliest = max((batch_of[p] + 1 for p in moves[m].after), default=0)
         batch_of[m] = slots.take(moves[m].move, earliest)
     out: list[list[int]] = [[] for _ in range(max(batch_of, default=-1) + 1)]
@@ -56,11 +57,12 @@ def batches(moves: Sequence[OrderedMove], fleet: Fleet, concurrency: Concurrency
     return out
 
 
-def _heights(graph: nx.DiGraph[int]) -> dict[int, int]:
+def _heights(moves: Sequence[OrderedMove], later: Sequence[Sequence[int]]) -> dict[int, int]:
     """Length of the longest chain that waits for each move."""
     height: dict[int, int] = {}
-    for m in reversed(list(nx.topological_sort(graph))):
-        height[m] = 1 + max((height[n] for n in graph.successors(m)), default=0)
+    order = TopologicalSorter({m: move.after for m, move in enumerate(moves)}).static_order()
+    for m in reversed(list(order)):
+        height[m] = 1 + max((height[n] for n in later[m]), default=0)
     return height
 
 

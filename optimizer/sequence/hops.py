@@ -143,7 +143,7 @@ class Hops:
     @cached_property
     def _full(self) -> Tally:
         """Everything that could be present at once: all arrivals, no departure."""
-        tally = Tally(self.problem)
+        tally = Tally(self.problem, rough=True)
         for move in self.direct:
             if move.target not in tally.ends[move.vm]:
                 tally.add(move.vm, move.target)

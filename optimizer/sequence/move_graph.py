@@ -7,10 +7,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import networkx as nx
-
 from optimizer.reachability.contention import chains
-from optimizer.reachability.instance_monitor import InstanceMonitor, Occupancy, Pair, Sum
+from optimizer.reachability.instance_monitor import InstanceMonitor, Occupancy, Pair, Sum, bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,11 +61,19 @@ class MoveGraph:
     @cached_property
     def components(self) -> list[int]:
         """The groups of moves that have nothing to do with one another, as sets, by their first move."""
-        graph: nx.Graph[int] = nx.Graph()
-        graph.add_nodes_from(range(len(self.moves)))
-        for group in [*(sorted(w.moves) for w in self.monitors), *chains(self.moves).values()]:
-            nx.add_path(graph, group)
-        return sorted((sum(1 << m for m in part) for part in nx.connected_components(graph)), key=lambda c: c & -c)
+        parts: dict[int, int] = {}
+        left = (1 << len(self.moves)) - 1
+        while left:
+            part, new = 0, left & -left
+            while new:
+                part |= new
+                reached = 0
+                for m in bits(new):
+                    reached |= self.neighbours[m]
+                new = reached & ~part
+            parts[part & -part] = part
+            left &= ~part
+        return [parts[first] for first in sorted(parts)]
 
     def may_start(self, m: int, done: int) -> bool:
         """Whether the move may start where exactly `done` has been done and nothing else is under way."""

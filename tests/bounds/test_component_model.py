@@ -152,7 +152,7 @@ def test_a_curve_that_is_cut_short_ends_with_what_holds_for_all_above() -> None:
     assert curve(of, ONES, Hardness.MUST, stop=lambda: next(asked)) == ((0, 9_000), (1, 8_000), (2, 1_000))
 
 
-def test_without_work_there_is_no_eviction_and_the_curve_still_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_work_the_eviction_is_no_bound_and_the_curve_still_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
     rows = []
     for _ in range(8):
@@ -162,7 +162,10 @@ def test_without_work_there_is_no_eviction_and_the_curve_still_is_a_bound(monkey
     of = Component(tuple(rows), np.arange(150))
     monkeypatch.setattr(components, "WORK", 1e-9)
     cost = rng.integers(100, 999, 150)
-    assert least_eviction(of, cost, np.ones(150)) is None
+    found = least_eviction(of, cost, np.ones(150))
+    assert not found.exact
+    assert found.harms == (0, 0, 0)
+    assert found.cost == cost[list(found.vms)].sum()
     before = sum(r.harm(r.excess) for r in rows)
     for spent, least in curve(of, cost, Hardness.MUST):
         assert least <= (before if spent == 0 else 0)

@@ -109,7 +109,6 @@ def test_what_is_not_acceptable_is_not_done() -> None:
             return False
 
         mending = mender(asked, veto)
-        mending.by_chains()
         mending.by_search()
         assert (mending.work.placement == asked.start).all(), seed
         assert mending.work.values() == WorkingPlacement(asked).values(), seed
@@ -126,7 +125,6 @@ def test_every_placement_that_it_comes_to_was_accepted() -> None:
     for seed in range(40):
         asked = random_asked(Random(seed))
         mending = mender(asked, even)
-        mending.by_chains()
         mending.by_search()
         placement = mending.work.placement
         assert even(placement) or (placement == asked.start).all(), seed

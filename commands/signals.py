@@ -1,0 +1,52 @@
+"""Signals that end the program, from its first line on; imports nothing but the standard library.
+
+While a library loads, an exception would come out as an error of that library's own, so there the process ends at once:
+nothing was begun. Everywhere else the signals are a `KeyboardInterrupt`, until a command handles them itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["SIGNALS", "handle_from_now_on"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+INTERRUPTED = 130
+
+IMPORTING = "<frozen importlib._bootstrap>"
+"""The file that frames of a running import come from."""
+
+
+def handle_from_now_on() -> None:
+    """Take over the signals where nobody else has done so."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in SIGNALS:
+        if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTING:
+            _end_at_once()
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+def _end_at_once() -> None:
+    """Say so and leave, past everything that could fail half loaded."""
+    try:
+        if "--json" in sys.argv:
+            os.write(1, b'{"error": {"exit_code": 130, "message": "interrupted"}}\n')
+        os.write(2, b"remora: interrupted\n")
+    finally:
+        os._exit(INTERRUPTED)

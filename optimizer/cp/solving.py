@@ -1,0 +1,51 @@
+"""One call of CP-SAT that ends when it is told to."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ortools.sat.python import cp_model
+
+__all__ = ["LEFT_BEHIND", "solve_within"]
+
+LEFT_BEHIND = "cp-sat"
+"""Name of a solver's thread; one that is there at the end of the program did not obey in time."""
+
+FIRST, LATER = 0.005, 0.05
+"""Seconds between two looks at the clock: nearly all models are tiny, and done before the first."""
+
+GRACE = 0.5
+"""Seconds that the solver has to end after it was told to; then its thread is left behind, and what it knew with it."""
+
+
+def solve_within(
+    solver: cp_model.CpSolver, model: cp_model.CpModel, over: Callable[[], bool]
+) -> cp_model.CpSolverStatus | None:
+    """Solve in a thread of its own, since a signal only reaches Python code between two calls.
+
+    Parameters
+    ----------
+    over
+        Whether to stop; asked all the time.
+
+    Returns
+    -------
+    How it ended; None where the solver did not obey in time: it must not be asked for anything then.
+    """
+    status: list[cp_model.CpSolverStatus] = []
+    thread = threading.Thread(target=lambda: status.append(solver.solve(model)), daemon=True, name=LEFT_BEHIND)
+    thread.start()
+    wait, told = FIRST, 0.0
+    while told < GRACE:
+        thread.join(wait)
+        if not thread.is_alive():
+            break
+        if over():
+            solver.stop_search()
+            told += wait
+        wait = LATER
+    return status[0] if status else None

@@ -1,0 +1,71 @@
+"""Limits bind, and nothing but a limit stops a search: on fleets made to be hard on a clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.stress.fleets import KINDS, make
+from constraints import CATALOGUE, SHIPPED
+from optimizer.clock import SystemClock
+from optimizer.pipeline import Request, make_plan
+from optimizer.sources.fleet_json import fleet_from_document
+from optimizer.sources.policy_yaml import read_policy
+
+if TYPE_CHECKING:
+    from optimizer.plan import Plan
+
+SLACK_S = 1.0
+
+
+class CpuClock(SystemClock):
+    """Counts the CPU time of this process, so that other work on the machine does not matter."""
+
+    def monotonic(self) -> float:
+        return time.process_time()
+
+
+def planned(kind: str, seed: int, seconds: float, interrupt: threading.Event | None = None) -> Plan:
+    fleet = fleet_from_document(make(kind, seed).fleet, kind)
+    policy = read_policy("default", CATALOGUE, SHIPPED)
+    return make_plan(fleet, policy, Request(seconds=seconds, workers=1), clock=CpuClock(), interrupt=interrupt)
+
+
+def harm_and_moves(plan: Plan) -> tuple[int, int]:
+    return next(s.value for s in plan.objective if s.stage == "harm"), len(plan.moves)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_plan_is_made_in_time(kind: str) -> None:
+    began = time.process_time()
+    planned(kind, 1, 1.0)
+    assert time.process_time() - began < 1.0 + SLACK_S
+
+
+@pytest.mark.parametrize("kind", ["zero-slack", "chains", "many-groups"])
+def test_an_interrupt_ends_it_at_once_with_a_plan(kind: str) -> None:
+    event = threading.Event()
+    timer = threading.Timer(1.0, event.set)
+    timer.start()
+    began = time.process_time()
+    plan = planned(kind, 1, 30.0, event)
+    assert time.process_time() - began < 1.0 + SLACK_S
+    assert {s.stopped_by for s in plan.objective if s.stage == "harm"} <= {"interrupt", None}
+
+
+@pytest.mark.parametrize("seed", range(0, 40, 2))
+def test_a_group_gets_as_many_moves_as_it_wants(seed: int) -> None:
+    assert harm_and_moves(planned("join-one", seed, 30.0)) == (0, make("join-one", seed).clean)
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 3))
+def test_every_host_that_needs_a_trivial_chain_gets_it(seed: int) -> None:
+    assert harm_and_moves(planned("pairs", seed, 1.5)) == (0, make("pairs", seed).clean)
+
+
+@pytest.mark.parametrize("seed", range(0, 40, 2))
+def test_every_vm_gets_what_it_needs(seed: int) -> None:
+    assert harm_and_moves(planned("need-each", seed, 1.5)) == (0, make("need-each", seed).clean)
