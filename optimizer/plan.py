@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-STOPPED_BY = frozenset({"gap", "interrupt", "memory", "time", "work"})
+STOPPED_BY = frozenset({"gap", "interrupt", "memory", "time", "work", "work_limit"})
 """What may have ended the search for better."""
 
 
