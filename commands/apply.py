@@ -81,6 +81,7 @@ def command(
     refused with 4.
     """
     from optimizer.report.apply_page import apply_page, describe_applied
+    from optimizer.report.called import Called
     from optimizer.report.words import count
     from optimizer.sources.fleet_after import after_document
     from optimizer.sources.plan_json import read_plan
@@ -97,7 +98,7 @@ def command(
         write_json(output, after_document(document, applied.past, applied.ended_at))
         tell_written(output, f"the fleet after {count(len(applied.past), 'move')}")
     facts = describe_applied(answer, applied)
-    say(as_json, lambda: facts, lambda: apply_page(facts))
+    say(as_json, lambda: facts, lambda: apply_page(facts, Called.of(snapshot)))
     return applied.exit_code
 
 

@@ -32,11 +32,12 @@ __all__ = ["command"]
 def command(fleet: Path, policy: str, overlay: Path | None, as_json: bool) -> Exit:
     """List what is wrong with a fleet, rule by rule. Leaves with 1 if anything is."""
     from optimizer.pipeline import check
+    from optimizer.report.called import Called
     from optimizer.report.violations import check_page, describe_check
 
     wish = load_policy(policy)
     snapshot = load_fleet(fleet, overlay)
     refuse_or_warn(snapshot, wish)
     facts = describe_check(snapshot, wish.name, wish.rules, check(snapshot, wish))
-    say(as_json, lambda: facts, lambda: check_page(facts))
+    say(as_json, lambda: facts, lambda: check_page(facts, Called.of(snapshot)))
     return Exit.DONE if facts.clean else Exit.ATTENTION

@@ -74,7 +74,12 @@ policy_option = click.option(
     show_default=True,
     help="A policy that ships with Remora, or a file.",
 )
-overlay_option = click.option("--overlay", type=FILE, metavar="FILE", help="Groups and labels for VMs (YAML).")
+overlay_option = click.option(
+    "--overlay",
+    type=FILE,
+    metavar="FILE",
+    help="What the snapshot does not say of hosts and VMs (YAML): groups, labels, state, mobility, maintenance, names.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
@@ -141,7 +146,7 @@ def seconds_left(limit: float, began: float, clock: Clock, *, counted: bool) -> 
 
 
 def load_fleet(path: Path, overlay: Path | None = None) -> Fleet:
-    """Read a fleet, with an overlay of groups and labels if there is one."""
+    """Read a fleet, with an overlay if there is one."""
     return load_fleet_and_document(path, overlay)[0]
 
 
@@ -154,7 +159,7 @@ def load_fleet_and_document(path: Path, overlay: Path | None = None) -> tuple[Fl
         return fleet, document
     from optimizer.sources.overlay import apply_overlay
 
-    return fleet_json.fleet_from_document(apply_overlay(document, overlay), str(path)), document
+    return fleet_json.fleet_from_document(apply_overlay(document, overlay, lambda c: warn([c])), str(path)), document
 
 
 def load_policy(name_or_path: str) -> Policy:
@@ -263,8 +268,8 @@ def with_warnings(document: Any) -> Any:
 
     kept = click.get_current_context().meta.get(WARNINGS)
     members = as_document(document) if kept else document
-    if not kept or not isinstance(members, dict) or "warnings" in members:
-        return document
+    if not kept or not isinstance(members, dict) or "format" in members:
+        return document  # a plan says for itself what was doubtful, and `verify` knows what that is
     return {**members, "warnings": kept}
 
 

@@ -87,19 +87,20 @@ def _say_filters(case: Case, what: Subject, to: str, as_json: bool) -> None:
 
 def _say_subject(case: Case, what: Subject, wish: Policy, as_json: bool) -> None:
     from optimizer.report import explain, explain_page, explain_plan
+    from optimizer.report.called import Called
     from optimizer.report.subject import SubjectKind
 
-    with_plan = case.plan is not None
+    with_plan, called = case.plan is not None, Called.of(case.fleet)
     match what.kind:
         case SubjectKind.VM:
             vm = explain.explain_vm(case, what.index)
-            say(as_json, lambda: vm, lambda: explain_page.vm_page(vm, with_plan=with_plan))
+            say(as_json, lambda: vm, lambda: explain_page.vm_page(vm, with_plan=with_plan, called=called))
         case SubjectKind.HOST:
             host = explain.explain_host(case, what.index)
-            say(as_json, lambda: host, lambda: explain_page.host_page(host, with_plan=with_plan))
+            say(as_json, lambda: host, lambda: explain_page.host_page(host, with_plan=with_plan, called=called))
         case SubjectKind.MOVE if case.plan is not None:
             move = explain_plan.explain_move(case, case.plan, case.plan.moves[what.index])
             say(as_json, lambda: move, lambda: explain_plan.move_page(move))
         case _ if case.plan is not None:
             facts = explain_plan.explain_plan(case, case.plan)
-            say(as_json, lambda: facts, lambda: explain_plan.explain_plan_page(facts, wish.least))
+            say(as_json, lambda: facts, lambda: explain_plan.explain_plan_page(facts, wish.least, called))

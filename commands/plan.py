@@ -204,9 +204,10 @@ def _say(plan: Plan, fleet: Fleet, policy: Policy, form: str | None, as_json: bo
 
 
 def _page(plan: Plan, fleet: Fleet, policy: Policy) -> Page:
+    from optimizer.report.called import Called
     from optimizer.report.explain_plan import moves_of
     from optimizer.report.loads import host_changes, linear_atoms
     from optimizer.report.plan_page import plan_page
 
     changes = host_changes(fleet, linear_atoms(fleet, policy.rules), moves_of(fleet, plan.moves))
-    return plan_page(plan, changes, policy.least)
+    return plan_page(plan, changes, policy.least, Called.of(fleet))

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from constraints.common import CONFIG, Parameters, host_load, labelled
 from constraints.hard import check_facts
 from optimizer.fleet import ABSENT
+from optimizer.problem.amounts import amount, pair, percent, spoken
 from optimizer.problem.atoms import UNLIMITED, Linear
 from optimizer.problem.names import HostLabels, ResourceName, Word
 from optimizer.problem.rounding import MILLION, capacity_limits
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet, Resource, State
-    from optimizer.problem.atoms import Atom
+from optimizer.problem.atoms import Atom
 
 __all__ = ["Capacity", "Overcommit"]
 
@@ -107,10 +108,12 @@ class Capacity(Parameters):
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say how full the host is, and of what."""
         v = violation
-        share = 100 * v.value / v.limit if v.limit else float("inf")
+        resource = str(v.resource)
+        value, limit = pair(resource, v.value, v.limit)
+        over = amount(resource, v.excess)
         return (
-            f"{v.subject}: {v.resource} {v.value} of {v.limit} that may be used ({share:.1f} %): "
-            f"{v.excess} too much; VMs with that much {v.resource} would have to leave"
+            f"{v.subject}: {spoken(resource)} {value} of {limit} allocatable ({percent(v.value, v.limit)}): over by "
+            f"{over}; migrate at least that much away"
         )
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:

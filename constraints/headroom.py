@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 from constraints.common import CONFIG, Parameters, host_load, labelled, names
 from constraints.hard import check_facts
 from optimizer.fleet import ABSENT, State
+from optimizer.problem.amounts import amount, pair, percent, spoken
 from optimizer.problem.atoms import UNLIMITED, Enter, Linear
 from optimizer.problem.names import HostLabels, ResourceName
 from optimizer.problem.rounding import share_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet
-    from optimizer.problem.atoms import Atom
+from optimizer.problem.atoms import Atom
 
 __all__ = ["Headroom", "HeadroomLevels"]
 
@@ -147,14 +148,16 @@ class Headroom(Parameters):
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say how full the host is, and what would have to leave."""
         v = violation
+        resource = str(v.resource)
+        value, limit = pair(resource, v.value, v.limit)
         if v.hardness is Hardness.HARD:
             return (
-                f"{v.subject}: {v.resource} {v.value} at the start, over the safe level of {v.limit}: it may not "
+                f"{v.subject}: {spoken(resource)} {value} at the start, over the safe level of {limit}: it may not "
                 f"receive {names(fleet, v.vms)}; a host with room below its safe level could"
             )
         return (
-            f"{v.subject}: {v.resource} {v.value} ({100 * v.value / v.unit:.1f} % of {v.unit}), may be {v.limit} "
-            f"({100 * v.limit / v.unit:.1f} %); VMs with {v.excess} of it would have to leave"
+            f"{v.subject}: {spoken(resource)} {value} of {limit} safe ({percent(v.value, v.unit)} of capacity, safe is "
+            f"{percent(v.limit, v.unit)}): over by {amount(resource, v.excess)}; migrate at least that much away"
         )
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:

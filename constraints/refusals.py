@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from constraints.hard import counted
 from optimizer.fleet import HostState
+from optimizer.problem.amounts import amount, pair, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from optimizer.fleet import Fleet
     from optimizer.problem.rule import Violation
+
+MEMORY = "memory_mib"
 
 __all__ = ["REASONS", "refused"]
 
@@ -60,17 +63,21 @@ def _count(v: Violation, fleet: Fleet, host: int) -> str:
 def _too_little(v: Violation, fleet: Fleet, host: int) -> str:
     asks = int(fleet.vms.demand[v.vms[0], fleet.resource_index[str(v.resource)]])
     left = v.limit - (v.value - asks)
+    resource, vm = str(v.resource), fleet.vms.ids[v.vms[0]]
+    value, limit = pair(resource, v.value, v.limit)
+    free = f"{amount(resource, left)} left" if left >= 0 else f"{amount(resource, -left)} more in use than there is"
     return (
-        f"{v.resource} {left} left and {fleet.vms.ids[v.vms[0]]} asks {asks} (with it {v.value} of {v.limit}); "
-        f"{v.value - v.limit} would have to leave first"
+        f"{spoken(resource)}: {free} and {vm} asks {amount(resource, asks)} (with it {value} of {limit}); "
+        f"{amount(resource, v.value - v.limit)} would have to leave first"
     )
 
 
 def _floor(v: Violation, fleet: Fleet, host: int) -> str:
-    free = f"{v.value} would be free" if v.value >= 0 else f"{-v.value} more than there is would be in use"
+    memory = amount(MEMORY, abs(v.value))
+    free = f"{memory} would be free" if v.value >= 0 else f"{memory} more than there is would be in use"
     return (
-        f"memory_mib {free} with {fleet.vms.ids[v.vms[0]]} there, under the floor of {v.limit}; "
-        f"{v.limit - v.value} would have to leave first"
+        f"memory: {free} with {fleet.vms.ids[v.vms[0]]} there, under the floor of {amount(MEMORY, v.limit)}; "
+        f"{amount(MEMORY, v.limit - v.value)} would have to leave first"
     )
 
 

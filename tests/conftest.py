@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
+os.environ["COLUMNS"] = "1000"  # pages as wide as they come; tests of the layout say how wide
+
 # the same examples on every machine and every run, however slow it is
 settings.register_profile(
     "remora",

@@ -84,7 +84,7 @@ def run_page(page: Path, directory: Path) -> list[Ran]:
     env = {
         "PATH": f"{tools}:{os.environ['PATH']}",
         "HOME": str(directory),
-        "COLUMNS": "120",
+        "COLUMNS": "100",
         "NO_COLOR": "1",
         "TERM": "dumb",
         "TZ": "UTC",

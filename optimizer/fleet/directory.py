@@ -70,10 +70,18 @@ class Directory:
     def hint(self, kind: NameKind, name: object, scope: str = "") -> str:
         """Say which name may have been meant, or which there are where they are few."""
         names = self.names(kind, scope)
-        near = similar(name, names)
+        near = similar(name, names) or self._by_display_name(kind, name)
         if near or len(names) > LISTED:
             return near
         return f"there are {', '.join(sorted(names))}" if names else "there is none"
+
+    def _by_display_name(self, kind: NameKind, name: object) -> str:
+        """Return a hint at what people call so; nothing where the kind has no such names."""
+        if kind not in (NameKind.HOST, NameKind.VM):
+            return ""
+        side = self._fleet.hosts if kind is NameKind.HOST else self._fleet.vms
+        called = [side.ids[i] for i, display in side.names.items() if display == name]
+        return f"did you mean {called[0]}, which is called {name}?" if called else ""
 
     def _look(self, kind: NameKind, scope: str) -> Collection[str]:
         return LOOK[kind](self._fleet, scope)

@@ -149,6 +149,8 @@ class Hosts:
         float64 [H]; NaN where not given; the times in epoch seconds.
     labels
         H mappings.
+    names
+        By host index, only where given: what people call it.
     """
 
     ids: tuple[str, ...]
@@ -168,6 +170,7 @@ class Hosts:
     observed_at: NDArray[np.float64]
     signals_at: NDArray[np.float64]
     labels: tuple[Mapping[str, str], ...]
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -205,6 +208,8 @@ class Vms:
         int64 [V]; `ABSENT` where not given.
     labels
         V mappings.
+    names
+        By VM index, only where given: what people call it.
     """
 
     ids: tuple[str, ...]
@@ -225,6 +230,7 @@ class Vms:
     dirty_mib_per_s: NDArray[np.float64]
     move_cost_milli: NDArray[np.int64]
     labels: tuple[Mapping[str, str], ...]
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optimizer.report.called import NOBODY, Called
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.words import count, duration
 
@@ -31,7 +32,7 @@ class MoveEnd:
 
 @dataclass(frozen=True, slots=True)
 class AppliedFacts:
-    """What came of a plan, move by move."""
+    """What came of a plan, move by move; `simulated` where the driver only pretends."""
 
     plan: str
     fleet: str
@@ -70,7 +71,7 @@ def describe_applied(plan: Plan, applied: Applied) -> AppliedFacts:
     )
 
 
-def apply_page(facts: AppliedFacts) -> Page:
+def apply_page(facts: AppliedFacts, called: Called = NOBODY) -> Page:
     """Lay out what came of a plan."""
     page = Page()
     if facts.simulated:
@@ -86,9 +87,17 @@ def apply_page(facts: AppliedFacts) -> Page:
         page.line(f"plan {facts.plan}: {ends}, in {took}", Tone.BAD)
     else:
         page.line(f"plan {facts.plan} is done: {count(facts.done, 'move')} in {took}", Tone.GOOD)
-    table = Table(("move", "VM", "from", "to", "outcome", "why"))
+    table = Table(("move", "VM", "from", "to", "outcome", "~why"))
     for move in facts.moves:
         tone = {"done": Tone.GOOD, "failed": Tone.BAD, "skipped": Tone.WARN}.get(move.outcome, Tone.PLAIN)
-        table.add(move.move, move.vm, move.source, move.target, move.outcome, move.why, tone=tone)
+        table.add(
+            move.move,
+            called.vm(move.vm),
+            called.host(move.source),
+            called.host(move.target),
+            move.outcome,
+            move.why,
+            tone=tone,
+        )
     page.table(table)
     return page

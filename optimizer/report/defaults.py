@@ -26,7 +26,7 @@ def describe_defaults(document: str) -> tuple[DefaultRow, ...]:
 def defaults_page(rows: tuple[DefaultRow, ...]) -> Page:
     """Lay out a table of defaults."""
     page = Page()
-    table = Table(("field", "default", "meaning"))
+    table = Table(("field", "default", "~meaning"))
     for row in rows:
         table.add(row.field, row.default, row.meaning)
     page.table(table)

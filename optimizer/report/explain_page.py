@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from optimizer.problem.rule import Hardness
 from optimizer.report.arrivals import Says
+from optimizer.report.called import NOBODY, Called
 from optimizer.report.page import Page, Table, Tone
-from optimizer.report.violations import measured, violations_table
-from optimizer.report.words import amount, count, percent
+from optimizer.report.violations import measured, measured_pair, violations_table
+from optimizer.report.words import amount, count, percent, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,14 +25,14 @@ VMS = 20
 TONES = {Says.PASS: Tone.GOOD, Says.SKIP: Tone.BAD, Says.NOTE: Tone.WARN}
 
 
-def vm_page(facts: VmFacts, *, with_plan: bool) -> Page:
+def vm_page(facts: VmFacts, *, with_plan: bool, called: Called = NOBODY) -> Page:
     """Lay out a VM."""
     page = Page()
-    going = f", being moved to {facts.moving_to} by somebody" if facts.moving_to else ""
-    place = f"on {facts.host}{going}" if facts.host else "not placed"
-    page.heading(f"VM {facts.vm}: {place}")
+    going = f", being moved to {called.host(facts.moving_to)} by somebody" if facts.moving_to else ""
+    place = f"on {called.host(facts.host)}{going}" if facts.host else "not placed"
+    page.heading(f"VM {called.vm(facts.vm)}: {place}")
     page.line(f"state {facts.state}, mobility {facts.mobility}, owner {facts.owner or '-'}")
-    page.line("needs: " + ", ".join(f"{name} {amount(name, value)}" for name, value in facts.demand.items()))
+    page.line("needs: " + ", ".join(f"{spoken(name)} {amount(name, value)}" for name, value in facts.demand.items()))
     page.line("groups: " + (", ".join(facts.groups) or "none"))
     _needs(page, facts)
     if facts.stays:
@@ -41,7 +42,7 @@ def vm_page(facts: VmFacts, *, with_plan: bool) -> Page:
     else:
         page.line(f"it may move: {count(facts.may_enter, 'host')} may receive it, {facts.has_room:,} have room now")
     page.heading("What is wrong around it")
-    page.table(violations_table(facts.violations), empty="nothing")
+    page.table(violations_table(facts.violations, called), empty="nothing")
     if with_plan:
         _moves(page, facts.moves, "the plan leaves it where it is")
     return page
@@ -65,10 +66,10 @@ def _moves(page: Page, moves: Sequence[PlannedMove], none: str) -> None:
         page.line(none, Tone.QUIET)
 
 
-def host_page(facts: HostFacts, *, with_plan: bool) -> Page:
+def host_page(facts: HostFacts, *, with_plan: bool, called: Called = NOBODY) -> Page:
     """Lay out a host."""
     page = Page()
-    page.heading(f"Host {facts.host}: {facts.state}, {count(len(facts.vms), 'VM')}")
+    page.heading(f"Host {called.host(facts.host)}: {facts.state}, {count(len(facts.vms), 'VM')}")
     page.line("domains: " + (", ".join(f"{k} {v}" for k, v in facts.domains.items()) or "none"))
     if facts.labels:
         page.line("labels: " + ", ".join(f"{k}={v}" for k, v in facts.labels.items()))
@@ -77,7 +78,7 @@ def host_page(facts: HostFacts, *, with_plan: bool) -> Page:
     page.heading("Load against limits")
     page.table(loads_table(facts.loads, with_plan=with_plan), empty="no rule limits it")
     page.heading("What is wrong with it")
-    page.table(violations_table(facts.violations), empty="nothing")
+    page.table(violations_table(facts.violations, called), empty="nothing")
     page.heading("Whom it may receive")
     page.line(f"{facts.takes:,} of the {count(facts.others, 'VM')} elsewhere that may move (room is another matter)")
     for refusal in facts.refusals:
@@ -95,20 +96,27 @@ def loads_table(loads: Iterable[Load], *, with_plan: bool) -> Table:
     headers = (">load", ">after") if with_plan else (">load",)
     table = Table(("resource", "rule", *headers, ">limit", ">share"))
     for load in loads:
-        after = (measured(load.resource, load.after),) if with_plan else ()
-        limit = "-" if load.limit is None else measured(load.resource, load.limit)
+        before, limit = _against(load, load.before)
+        after = (_against(load, load.after)[0],) if with_plan else ()
         share = "-" if load.limit is None else percent(load.after, load.limit)
         over = load.limit is not None and load.after > load.limit and load.hardness is not Hardness.GUARD
         table.add(
-            load.resource,
+            spoken(load.resource),
             load.rule + (" (who comes)" if load.hardness is Hardness.GUARD else ""),
-            measured(load.resource, load.before),
+            before,
             *after,
             limit,
             share,
             tone=Tone.BAD if over else Tone.PLAIN,
         )
     return table
+
+
+def _against(load: Load, value: int) -> tuple[str, str]:
+    """Render a load and its limit in one unit."""
+    if load.limit is None:
+        return measured(load.resource, value), "-"
+    return measured_pair(load.resource, value, load.limit)
 
 
 def filters_page(vm: str, host: str, words: Sequence[Filter]) -> Page:

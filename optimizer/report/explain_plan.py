@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from optimizer.fleet import Move, State
 from optimizer.report.arrivals import Says, arrival
+from optimizer.report.called import NOBODY, Called
 from optimizer.report.loads import host_changes
 from optimizer.report.page import Page, Tone
 from optimizer.report.plan_page import parts_table, plan_page
-from optimizer.report.violations import measured
-from optimizer.report.words import amount, duration, percent
+from optimizer.report.violations import measured_pair
+from optimizer.report.words import amount, duration, percent, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,15 +88,15 @@ def move_page(facts: MoveFacts) -> Page:
     page.line(f"why: {move.why or '-'}")
     for reason in move.reasons:
         at = f" ({reason.domain})" if reason.domain else ""
-        value, limit = measured(reason.resource, reason.value), measured(reason.resource, reason.limit)
-        what = f" {reason.resource}" if reason.resource else ""
+        value, limit = measured_pair(reason.resource, reason.value, reason.limit)
+        what = f" {spoken(reason.resource)}" if reason.resource else ""
         page.line(f"  mends {reason.rule} of {reason.subject}{at}:{what} {value}, limit {limit}")
     page.line("starts when these have succeeded: " + (", ".join(facts.waits_for) or "at once"))
     page.line("wait for it: " + (", ".join(facts.waited_for_by) or "none"))
     page.heading("Its hosts, before the plan and after it and the moves it waits for")
     for host in facts.hosts:
         loads = ", ".join(
-            f"{load.resource} {percent(load.before, load.limit or 0)} -> {percent(load.after, load.limit or 0)}"
+            f"{spoken(load.resource)} {percent(load.before, load.limit or 0)} -> {percent(load.after, load.limit or 0)}"
             for load in host.loads
         )
         page.line(f"{host.host}: VMs {host.vms_before} -> {host.vms_after}; {loads}")
@@ -121,9 +122,9 @@ def explain_plan(case: Case, plan: Plan) -> PlanFacts:
     return PlanFacts(plan, host_changes(case.fleet, case.problem.atoms, moves_of(case.fleet, plan.moves)))
 
 
-def explain_plan_page(facts: PlanFacts, least: Least) -> Page:
+def explain_plan_page(facts: PlanFacts, least: Least, called: Called = NOBODY) -> Page:
     """Lay out a plan with every part of its proof."""
-    page = plan_page(facts.plan, facts.hosts, least)
+    page = plan_page(facts.plan, facts.hosts, least, called)
     for proof in facts.plan.proof:
         if proof.parts:
             page.heading(f"The proof of {proof.stage}, part by part")

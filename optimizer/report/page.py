@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from optimizer.report.words import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Block", "Heading", "Line", "Page", "Table", "Tone"]
 
@@ -37,16 +41,24 @@ class Line:
 
 @dataclass(slots=True)
 class Table:
-    """Rows under headers; a header that starts with ``>`` heads a column of numbers, aligned to the right."""
+    """Rows under headers.
+
+    A header that starts with ``>`` heads a column of numbers, aligned to the right; one that starts with ``~`` heads
+    text, which may be wrapped or stand below its row. Nothing else is ever broken. One that starts
+    with ``?`` heads what can be left out where there is no room: it stands elsewhere too. Notes stand `below` a row;
+    where neighbours have the same notes, they are printed once, below the last.
+    """
 
     headers: tuple[str, ...]
     rows: list[tuple[str, ...]] = field(default_factory=list)
     tones: list[Tone] = field(default_factory=list)
+    below: list[tuple[str, ...]] = field(default_factory=list)
 
-    def add(self, *cells: object, tone: Tone = Tone.PLAIN) -> None:
+    def add(self, *cells: object, tone: Tone = Tone.PLAIN, below: Iterable[str] = ()) -> None:
         """Add a row; the cells are made harmless here."""
         self.rows.append(tuple(clean(c) for c in cells))
         self.tones.append(tone)
+        self.below.append(tuple(clean(text) for text in below))
 
 
 Block = Heading | Line | Table

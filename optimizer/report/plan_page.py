@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 from optimizer.engine import LocalEngine
 from optimizer.plan import Status
 from optimizer.problem.problem import Least, Stage
+from optimizer.report.called import NOBODY, Called
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.violations import measured, not_evaluated
-from optimizer.report.words import amount, count, duration, percent, shortened
+from optimizer.report.words import amount, count, duration, percent, shortened, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from optimizer.plan import Part, Plan, PlannedMove, Proof, StageResult
+    from optimizer.plan import Part, Plan, PlannedMove, Proof, Remaining, StageResult
     from optimizer.report.loads import HostChange, Load
 
-__all__ = ["moves_table", "plan_page", "proof_line", "remaining", "stage_value", "status_line"]
+__all__ = ["moves_table", "moves_with_causes", "plan_page", "proof_line", "remaining", "stage_value", "status_line"]
 
 STAGES = {
     Stage.HARM.value: "what is wrong (must)",
@@ -29,10 +30,11 @@ STAGES = {
     Stage.COST.value: "cost",
 }
 
-WHY_WIDTH = 100
+CURVE_WIDTH = 100
+HOSTS_NAMED = 8
 
 
-def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least) -> Page:
+def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least, called: Called = NOBODY) -> Page:
     """Lay out a plan; `least` is what its policy counts as moving."""
     page = Page()
     page.line(*status_line(plan, least))
@@ -40,11 +42,11 @@ def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least) -> Page:
         page.table(_objective(plan.objective, least))
     if plan.moves:
         page.heading(f"Moves: {len(plan.moves):,}")
-        page.table(moves_table(plan.moves))
+        moves_with_causes(page, plan.moves, called)
         _totals(page, plan)
         page.heading(f"Hosts touched: {len(changes):,} (load before -> after, of the limit)")
-        page.table(_hosts_table(changes))
-    remaining(page, plan)
+        page.table(_hosts_table(changes, called))
+    remaining(page, plan, called)
     not_evaluated(page, plan.not_evaluated)
     _partition(page, plan)
     _proof(page, plan, least)
@@ -105,7 +107,7 @@ def stage_value(stage: StageResult | Proof, value: int, least: Least) -> str:
 
 
 def _objective(stages: Sequence[StageResult], least: Least) -> Table:
-    table = Table(("stage", "", ">value", ">bound", ">gap", "status", "stopped by"))
+    table = Table(("stage", "", ">value", ">bound", "?>gap", "status", "stopped by"))
     for s in stages:
         value, bound = stage_value(s, s.value, least), stage_value(s, s.bound, least)
         tone = Tone.GOOD if s.value == s.bound else Tone.PLAIN
@@ -116,14 +118,24 @@ def _objective(stages: Sequence[StageResult], least: Least) -> Table:
     return table
 
 
-def moves_table(moves: Sequence[PlannedMove]) -> Table:
-    """Tabulate moves in their order."""
-    table = Table(("move", "VM", "from", "to", "after", ">batch", ">copied", ">takes", "why"))
+def moves_with_causes(page: Page, moves: Sequence[PlannedMove], called: Called = NOBODY) -> None:
+    """Add the moves in their order, and below them each cause once, with the number that its moves have."""
+    causes = {why: n for n, why in enumerate(dict.fromkeys(m.why for m in moves if m.why), 1)}
+    page.table(moves_table(moves, causes, called))
+    shared = Counter(m.why for m in moves)
+    for why, n in causes.items():
+        page.line(f"why {n}: {why}" + (f" ({shared[why]:,} moves)" if shared[why] > 1 else ""))
+
+
+def moves_table(moves: Sequence[PlannedMove], causes: Mapping[str, int], called: Called = NOBODY) -> Table:
+    """Tabulate moves in their order; a staging hop has ``hop`` beside the number of its cause."""
+    table = Table(("move", "VM", "from", "to", "~after", ">batch", ">copied", ">takes", ">why"))
     for m in moves:
-        why = ("staging hop; " if m.staging else "") + m.why
+        why = " ".join(["hop"] * m.staging + [str(causes[m.why])] * bool(m.why)) or "-"
         after = ", ".join(m.after) or "-"
         times = (amount("copied_mib", m.copied_mib), duration(m.seconds))
-        table.add(m.id, m.vm, m.source, m.target, after, m.batch, *times, shortened(why, WHY_WIDTH))
+        ends = (called.vm(m.vm), called.host(m.source), called.host(m.target))
+        table.add(m.id, *ends, after, m.batch, *times, why)
     return table
 
 
@@ -139,32 +151,43 @@ def _totals(page: Page, plan: Plan) -> None:
     )
 
 
-def _hosts_table(changes: Sequence[HostChange]) -> Table:
+def _hosts_table(changes: Sequence[HostChange], called: Called) -> Table:
     resources = sorted({load.resource for change in changes for load in change.loads})
-    table = Table(("host", ">VMs", *(f">{name}" for name in resources)))
+    table = Table(("host", ">VMs", *(f">{spoken(name)} %" for name in resources)))
     for change in changes:
         by_name = {load.resource: load for load in change.loads}
         vms = f"{change.vms_before} -> {change.vms_after}"
         over = any(load.limit is not None and load.after > load.limit for load in change.loads)
         cells = [_change(by_name[name]) if name in by_name else "-" for name in resources]
-        table.add(change.host, vms, *cells, tone=Tone.BAD if over else Tone.PLAIN)
+        table.add(called.host(change.host), vms, *cells, tone=Tone.BAD if over else Tone.PLAIN)
     return table
 
 
 def _change(load: Load) -> str:
     limit = load.limit or 0
-    return f"{percent(load.before, limit)} -> {percent(load.after, limit)} of {measured(load.resource, limit)}"
+    before, after = percent(load.before, limit), percent(load.after, limit)
+    return f"{before.removesuffix(' %')} -> {after.removesuffix(' %')}"
 
 
-def remaining(page: Page, plan: Plan) -> None:
+def remaining(page: Page, plan: Plan, called: Called = NOBODY) -> None:
     """List what the plan leaves wrong, and what would help."""
     if not plan.remaining:
         return
     page.heading(f"What remains: {len(plan.remaining):,}")
-    table = Table(("rule", "subject", ">excess", "why", "what would help"))
-    for r in plan.remaining:
-        table.add(r.rule, r.subject, measured(r.resource, r.excess), r.why, r.would_help, tone=Tone.WARN)
+    table = Table(("rule", "subject", ">excess"))
+    for (why, would_help), alike in _by_cause(plan.remaining).items():
+        below = [f"why: {why}"] * bool(why) + [f"what would help: {would_help}"] * bool(would_help)
+        for r in alike:
+            table.add(r.rule, called.subject(r.subject), measured(r.resource, r.excess), tone=Tone.WARN, below=below)
     page.table(table)
+
+
+def _by_cause(left: Iterable[Remaining]) -> dict[tuple[str, str], list[Remaining]]:
+    """Put together what stays for one reason, in order of first appearance: the reason is then said once."""
+    found: dict[tuple[str, str], list[Remaining]] = {}
+    for r in left:
+        found.setdefault((r.why, r.would_help), []).append(r)
+    return found
 
 
 def _partition(page: Page, plan: Plan) -> None:
@@ -217,7 +240,7 @@ def _kind_line(proof: Proof, by: str, each: int, parts: int, least: Least) -> st
 
 def parts_table(proof: Proof, least: Least) -> Table:
     """Tabulate the parts of a proof."""
-    table = Table(("by", ">at least", ">VMs", "hosts"))
+    table = Table(("by", ">at least", ">VMs", "~hosts"))
     for part in proof.parts:
         table.add(part.by, _least_of(proof, part, least), f"{len(part.vms):,}", _hosts_of(part))
     return table
@@ -227,11 +250,12 @@ def _least_of(proof: Proof, part: Part, least: Least) -> str:
     if not part.curve:
         return stage_value(proof, part.at_least, least)
     steps = ", ".join(f"{harm:,} for {stage_value(proof, cost, least)}" for cost, harm in part.curve)
-    return shortened(f"harm {steps}", WHY_WIDTH)
+    return shortened(f"harm {steps}", CURVE_WIDTH)
 
 
 def _hosts_of(part: Part) -> str:
-    return shortened(", ".join(part.hosts), WHY_WIDTH) or "-"
+    more = len(part.hosts) - HOSTS_NAMED
+    return (", ".join(part.hosts[:HOSTS_NAMED]) + (f" and {more:,} more" if more > 0 else "")) or "-"
 
 
 def _stopped_by(limit: str | None) -> str:

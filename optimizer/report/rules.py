@@ -93,7 +93,7 @@ def _bounds(schema: Mapping[str, Any]) -> str:
 def rules_page(rules: tuple[RuleFacts, ...]) -> Page:
     """Lay out all rules: one line each, with the names of their own parameters."""
     page = Page()
-    table = Table(("rule", "what it says", "parameters of its own"))
+    table = Table(("rule", "~what it says", "~parameters of its own"))
     for rule in rules:
         own = ", ".join(p.name for p in rule.parameters if not p.common)
         table.add(rule.rule, rule.summary, own or "-")
@@ -114,7 +114,7 @@ def rule_page(rule: RuleFacts) -> Page:
 
 
 def _parameters(parameters: tuple[Parameter, ...]) -> Table:
-    table = Table(("parameter", "type", "default", "what it is"))
+    table = Table(("parameter", "~type", "default", "~what it is"))
     for p in parameters:
         table.add(p.name, p.type, _default(p.default), p.doc)
     return table

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from optimizer.report.page import Page, Table, Tone
-from optimizer.report.words import amount, count, duration, percent
+from optimizer.report.words import amount, count, duration, percent, spoken
 
 if TYPE_CHECKING:
     from optimizer.report.show import FleetFacts, Kind
@@ -59,7 +59,7 @@ def _under_way(page: Page, facts: FleetFacts) -> None:
 
 def _kinds(page: Page, facts: FleetFacts) -> None:
     page.heading(f"Kinds of host: {len(facts.kinds):,}")
-    table = Table((">hosts", ">VMs", "capacity of each", "labels", "such as"))
+    table = Table((">hosts", ">VMs", "~capacity of each", "~labels", "such as"))
     for kind in facts.kinds[:KINDS]:
         labels = ", ".join(f"{k}={v}" for k, v in kind.labels.items())
         table.add(f"{kind.hosts:,}", f"{kind.vms:,}", _capacity(kind), labels or "-", kind.example)
@@ -69,12 +69,12 @@ def _kinds(page: Page, facts: FleetFacts) -> None:
 
 
 def _capacity(kind: Kind) -> str:
-    return ", ".join(f"{name} {amount(name, value)}" for name, value in kind.capacity.items())
+    return ", ".join(f"{spoken(name)} {amount(name, value)}" for name, value in kind.capacity.items())
 
 
 def _use(page: Page, facts: FleetFacts) -> None:
     page.heading("Use by resource")
-    table = Table(("resource", ">physical", ">sellable", ">sold", ">of sellable", ">measured", "fullest hosts"))
+    table = Table(("resource", ">physical", ">sellable", ">sold", ">of sellable", ">measured", "~fullest hosts"))
     for use in facts.resources:
         name = use.resource
         fullest = ", ".join(f"{h.host} {percent(h.load, h.sellable)}" for h in use.highest)

@@ -72,7 +72,7 @@ def verify_page(facts: VerdictFacts) -> Page:
         )
     else:
         page.line(f"plan {facts.plan} does not hold: {count(len(facts.findings), 'finding')}", Tone.BAD)
-    table = Table(("finding", "where", "what"))
+    table = Table(("finding", "where", "~what"))
     for finding in facts.findings:
         table.add(finding.code, finding.where, finding.message, tone=Tone.BAD)
     page.table(table)

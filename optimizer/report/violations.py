@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from optimizer.problem.rule import Hardness
 from optimizer.report.arrivals import reason_of
+from optimizer.report.called import NOBODY, Called
 from optimizer.report.page import Page, Table, Tone
-from optimizer.report.words import amount, count
+from optimizer.report.words import amount, count, pair, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from optimizer.plan import Unevaluated
     from optimizer.problem.rule import NotEvaluated, Rule, Violation
 
-__all__ = ["CheckFacts", "ViolationFacts", "check_page", "describe_check", "describe_violations", "measured"]
+__all__ = [
+    "CheckFacts",
+    "ViolationFacts",
+    "check_page",
+    "describe_check",
+    "describe_violations",
+    "measured",
+    "measured_pair",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +110,14 @@ def describe_check(fleet: Fleet, policy: str, rules: Sequence[Rule], violations:
     )
 
 
-def check_page(facts: CheckFacts) -> Page:
+def check_page(facts: CheckFacts, called: Called = NOBODY) -> Page:
     """Lay out what `check` found."""
     page = Page()
     if facts.clean:
         page.line(f"{facts.fleet}: nothing is wrong by policy {facts.policy}", Tone.GOOD)
     else:
         page.line(f"{facts.fleet}: {count(len(facts.violations), 'violation')} of policy {facts.policy}", Tone.BAD)
-    page.table(violations_table(facts.violations))
+    page.table(violations_table(facts.violations, called))
     if facts.guards:
         page.line(f"{count(len(facts.guards), 'host or set')} over a limit that binds only who comes", Tone.QUIET)
     not_evaluated(page, facts.not_evaluated)
@@ -119,20 +128,25 @@ def check_page(facts: CheckFacts) -> Page:
     return page
 
 
-def violations_table(violations: Iterable[ViolationFacts]) -> Table:
+def violations_table(violations: Iterable[ViolationFacts], called: Called = NOBODY) -> Table:
     """Tabulate violations."""
-    table = Table(("rule", "", "subject", "where", ">value", ">limit", "why"))
+    table = Table(("rule", "", "subject", "where", "?>value", "?>limit", "~why"))
     for v in violations:
         tone = Tone.BAD if v.hardness is Hardness.MUST else Tone.WARN
-        where = v.domain or v.resource or "-"
-        value, limit = measured(v.resource, v.value), measured(v.resource, v.limit)
-        table.add(v.rule, v.hardness.value, v.subject, where, value, limit, v.why, tone=tone)
+        where = v.domain or (spoken(v.resource) if v.resource else "-")
+        value, limit = measured_pair(v.resource, v.value, v.limit)
+        table.add(v.rule, v.hardness.value, called.subject(v.subject), where, value, limit, v.why, tone=tone)
     return table
 
 
 def measured(resource: str | None, value: int) -> str:
     """Render a value of a violation in its resource's unit."""
     return amount(resource, value) if resource else f"{value:,}"
+
+
+def measured_pair(resource: str | None, value: int, limit: int) -> tuple[str, str]:
+    """Render a value of a violation and its limit, both in one unit."""
+    return pair(resource, value, limit) if resource else (f"{value:,}", f"{limit:,}")
 
 
 def not_evaluated(page: Page, missing: Iterable[NotEvaluated | Unevaluated]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["amount", "clean", "count", "duration", "percent", "shortened"]
+from optimizer.problem.amounts import amount, pair, percent, spoken
 
-MIB_STEPS = (("PiB", 1024**3, 10), ("TiB", 1024**2, 10), ("GiB", 1024, 1))
-"""Units, their size, and from how many on they serve: 1.9 TiB of 1.9 TiB would hide that one is over the other."""
+__all__ = ["amount", "clean", "count", "duration", "pair", "percent", "shortened", "spoken"]
 
 
 def clean(text: object) -> str:
@@ -20,23 +19,6 @@ def _escape(char: str) -> str:
 def shortened(text: str, limit: int) -> str:
     """Cut a text at `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def amount(resource: str, value: int) -> str:
-    """Render an amount in the unit that the resource's name ends with; bare where it names none."""
-    if resource.endswith("_mib"):
-        unit, size = next(((u, s) for u, s, least in MIB_STEPS if abs(value) >= s * least), ("MiB", 1))
-        return f"{value} {unit}" if size == 1 else f"{value / size:,.1f} {unit}"
-    if resource.endswith("_millicores"):
-        return f"{value / 1000:,.1f} cores"
-    return f"{value:,}"
-
-
-def percent(part: float, whole: float) -> str:
-    """Render a share; where the whole is 0, a dash or ``over``."""
-    if whole <= 0:
-        return "over" if part > 0 else "-"
-    return f"{100 * part / whole:.1f} %"
 
 
 def duration(seconds: float) -> str:

@@ -124,6 +124,7 @@ def host_columns(hosts: Records, domain: NDArray[np.int32], names: Names) -> Hos
         observed_at=_times(hosts, "observed_at"),
         signals_at=_times(hosts, "signals_at"),
         labels=tuple(_objects(hosts, "labels")),
+        names=_sparse(hosts, "name", str),
     )
 
 
@@ -151,6 +152,7 @@ def vm_columns(vms: Records, names: Names) -> Vms:
         dirty_mib_per_s=_floats(vms, "dirty_mib_per_s"),
         move_cost_milli=_move_costs(vms),
         labels=tuple(_objects(vms, "labels")),
+        names=_sparse(vms, "name", str),
     )
 
 

@@ -25,6 +25,7 @@ SLOWEST_MIB_PER_S = 0.001
 COUNT_LIMIT = 1_000_000
 
 ID = text(what="an id")
+NAME = text(what="a name")
 PROSE = text(4096, 0, prose=True)
 AMOUNT = whole(0, AMOUNT_LIMIT)
 FRACTION = real(0, 1)
@@ -69,6 +70,7 @@ HOST = Record(
     "host",
     {
         "id": Field(ID, "unique among the hosts"),
+        "name": Field(NAME, "what people call it: shown beside its id, and never used in its place", None),
         "domains": Field(Table(ID), "its domain at each level but host", {}),
         "capacity": Field(AMOUNTS, "physical capacity by resource; it counts for every resource named here"),
         "overcommit": Field(Table(RATIO), "how often each resource may be sold, as decimal strings", {}),
@@ -94,6 +96,7 @@ VM = Record(
     "VM",
     {
         "id": Field(ID, "unique among the VMs"),
+        "name": Field(NAME, "what people call it: shown beside its id, and never used in its place", None),
         "host": Field(Maybe(ID), "where it is; null: not placed yet, and left alone"),
         "demand": Field(AMOUNTS, "what it takes, by resource; 0 for those not named"),
         "owner": Field(ID, "whose it is", None),

@@ -117,7 +117,7 @@ def test_a_should_is_one() -> None:
 
 def test_it_says_how_full_and_how_much_has_to_leave() -> None:
     over = fleet(TWO, [vm("v0", "h0", memory=12)])
-    given(Capacity(), over).says("h0: memory_mib 12 of 10", "120.0 %", "2 too much", "would have to leave")
+    given(Capacity(), over).says("h0: memory 12 MiB of 10 MiB allocatable (120.0 %): over by 2 MiB", "migrate at least")
 
 
 @pytest.mark.parametrize("ratio", ["-1", "1e3", "", "1.", ".5", "nan", "1.1234567"])

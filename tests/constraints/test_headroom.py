@@ -102,7 +102,9 @@ def test_where_nothing_is_known_nothing_is_judged() -> None:
 
 
 def test_it_says_how_full_and_what_it_refuses() -> None:
-    given(RULE, disks(91, 20)).says("h0: disk_mib 91 (91.0 % of 100)", "may be 80 (80.0 %)", "with 11 of it")
+    given(RULE, disks(91, 20)).says(
+        "h0: disk 91 MiB of 80 MiB safe", "91.0 % of capacity, safe is 80.0 %", "over by 11 MiB"
+    )
     crowded = given(RULE, disks(50, 85)).finished("a0 h1")
     refusal = next(v for v in crowded.violations if v.hardness is Hardness.HARD)
     assert (refusal.subject, refusal.excess, refusal.harm) == ("h1", 1, 0)

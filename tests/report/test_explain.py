@@ -28,7 +28,7 @@ def test_a_full_host_is_skipped_with_its_numbers():
     (said,) = words(case_of(plans.fleet(), "capacity"), "v0", "h1")
     assert (said.says, said.rule, said.reason) == (Says.SKIP, "capacity", "memory_mib")
     assert (said.subject, said.value, said.limit) == ("h1", 1100, 1000)
-    assert "1100" in said.text
+    assert "1,100 MiB of 1,000 MiB" in said.text
 
 
 def test_a_host_with_room_passes_every_filter():
@@ -108,8 +108,8 @@ def test_a_host_shows_its_loads_and_what_it_takes():
     assert [v.subject for v in facts.violations] == ["h0"]
     text = "\n".join(plain_lines(host_page(facts, with_plan=True)))
     assert "Host h0: active, 2 VMs" in text
-    assert "1,200" not in text  # in its unit
-    assert "1.2 GiB" in text
+    assert "1,200 MiB" in text  # in the unit of its limit
+    assert "1.2 GiB" not in text
 
 
 def test_a_host_that_takes_nobody_says_why():
@@ -138,7 +138,7 @@ def test_a_move_is_judged_when_its_turn_comes():
     assert [f.says for f in facts.filters] == [Says.PASS]  # only because v2 has left h1 by then
     assert explain_move(case, plan, plan.moves[0]).waited_for_by == ("m0002",)
     text = "\n".join(plain_lines(move_page(facts)))
-    assert "mends capacity of h0: memory_mib 1.2 GiB, limit 1000 MiB" in text
+    assert "mends capacity of h0: memory 1,200 MiB, limit 1,000 MiB" in text
     assert "starts when these have succeeded: m0001" in text
 
 

@@ -39,8 +39,8 @@ def test_violations_are_named_measured_and_explained():
     assert not facts.clean
     lines = list(plain_lines(check_page(facts)))
     assert lines[0] == "tiny: 1 violation of policy mine"
-    assert "1.2 GiB" in lines[2]
-    assert "1000 MiB" in lines[2]
+    assert "1,200 MiB" in lines[2]
+    assert "1,000 MiB" in lines[2]
 
 
 def test_a_guard_is_nothing_wrong():
