@@ -72,7 +72,7 @@ FIELDS: dict[str, Field] = {
     **_all(Meaning.COST, "resources[].copied"),
     **_all(Meaning.BINDS, "move_within", fact="move_within"),
     # -- hosts -------------------------------------------------------------------------------------------------------
-    **_all(Meaning.NAME, "hosts[].id", "hosts[].domains", "hosts[].labels"),
+    **_all(Meaning.NAME, "hosts[].id", "hosts[].name", "hosts[].domains", "hosts[].labels"),
     **_all(Meaning.AMOUNT, *(f"hosts[].{name}" for name in ("capacity", "overcommit", "reserved", "measured"))),
     # host_down keeps VMs on a host that is down; host_state keeps them off one that is not active
     **_all(Meaning.BINDS, "hosts[].state", fact="host_state"),
@@ -85,7 +85,7 @@ FIELDS: dict[str, Field] = {
     **_all(Meaning.COST, "hosts[].migration_mib_per_s"),
     **_all(Meaning.CARRIED, "hosts[].maintenance[].reason", "hosts[].observed_at"),
     # -- VMs ---------------------------------------------------------------------------------------------------------
-    **_all(Meaning.NAME, "vms[].id", "vms[].host", "vms[].owner", "vms[].groups[]", "vms[].labels"),
+    **_all(Meaning.NAME, "vms[].id", "vms[].name", "vms[].host", "vms[].owner", "vms[].groups[]", "vms[].labels"),
     **_all(Meaning.AMOUNT, "vms[].demand"),
     **_all(Meaning.BINDS, "vms[].state", fact="vm_state"),
     **_all(Meaning.BINDS, "vms[].mobility", "vms[].mobility_reason", fact="mobility"),
