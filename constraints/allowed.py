@@ -1,4 +1,4 @@
-"""Allowed: where a VM may go at all, and whether it may be moved: labels, forbidden hosts, mobility, state, pins."""
+"""Allowed: where a VM may be at all, and whether it may be moved: labels, forbidden hosts, mobility, state, pins."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, labelled
 from constraints.hard import HardParameters
+from constraints.standing import Need, misplaced, misplaced_by_class, need_of, offers, unmet
 from optimizer.fleet import ABSENT, HostState, Mobility, VmState
-from optimizer.problem.atoms import Enter, Fixed
+from optimizer.problem.atoms import Asked, Enter, Fixed, Leave
 from optimizer.problem.names import VmLabels, VmName
-from optimizer.problem.rule import NotEvaluated, Violation
+from optimizer.problem.rule import Hardness, NotEvaluated, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from optimizer.problem.atoms import Atom
 
 __all__ = ["Allowed"]
-
-Need = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -41,6 +40,10 @@ class Allowed(HardParameters):
         Ids of VMs that stay.
     pinned_labels
         VMs that have every label of one of these stay.
+    standing
+        What a VM is that stands where `requires` or `forbidden_hosts` says no: a violation that is repaired if at all
+        possible (``must``), or where no must suffers (``should``), or one that `check` lists and no plan repairs
+        (``report``).
     """
 
     kind: ClassVar[str] = "allowed"
@@ -53,17 +56,18 @@ class Allowed(HardParameters):
     states: tuple[Literal["running", "paused", "stopped", "error", "unknown"], ...] = ("running", "paused")
     pinned: tuple[VmName, ...] = ()
     pinned_labels: tuple[VmLabels, ...] = ()
+    standing: Literal["must", "should", "report"] = "must"
 
     # -- lower ---------------------------------------------------------------------------------------------------
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
-        """Lower to `Fixed` for those that stay, by reason, and `Enter` for those that may not go everywhere."""
+        """Lower to `Fixed` by reason, `Enter` where not all may go everywhere, `Leave` for those that stand wrong."""
         yield from self._fixed(fleet)
         needs: dict[Need, list[int]] = {}
-        for vm, need in fleet.vms.requires.items():
-            needs.setdefault(tuple(sorted((k, tuple(sorted(v))) for k, v in need.items())), []).append(vm)
-        for need_key, vms in needs.items():
-            yield Enter(self.name, np.array(sorted(vms), np.int32), _offers(fleet, need_key))
+        for vm in fleet.vms.requires:
+            needs.setdefault(need_of(fleet, vm), []).append(vm)
+        for need, vms in needs.items():
+            yield Enter(self.name, np.array(sorted(vms), np.int32), offers(fleet, need))
         shut: dict[tuple[int, ...], list[int]] = {}
         for vm, hosts in fleet.vms.forbidden_hosts.items():
             shut.setdefault(tuple(sorted(hosts)), []).append(vm)
@@ -71,6 +75,10 @@ class Allowed(HardParameters):
             free = np.ones(len(fleet.hosts), np.bool_)
             free[list(hosts)] = False
             yield Enter(self.name, np.array(sorted(vms), np.int32), free)
+        if self.standing != "report":
+            asked = Asked(self.name, Hardness(self.standing), self.weight)
+            for wrong, barred in misplaced_by_class(fleet):
+                yield Leave(asked, wrong, barred)
 
     def _fixed(self, fleet: Fleet) -> Iterator[Fixed]:
         vms = fleet.vms
@@ -98,15 +106,19 @@ class Allowed(HardParameters):
     # -- check ---------------------------------------------------------------------------------------------------
 
     def check(self, state: State) -> Iterator[Violation]:
-        """Judge the VM and the target of every move that was made or is under way."""
+        """Judge where VMs stand, and the VM and the target of every move that was made or is under way."""
         fleet = state.fleet
+        hardness = Hardness.GUARD if self.standing == "report" else Hardness(self.standing)
+        for vm, _ in misplaced(state):
+            name = fleet.vms.ids[vm]
+            yield Violation(self.name, name, hardness, 1, 0, 1, weight=self.weight, vms=(vm,), reason="standing")
         for vm in dict.fromkeys(m.vm for m in state.moves):
             for reason, value in self._stays(fleet, vm):
                 yield self.refusal(fleet.vms.ids[vm], reason, value, 0, (vm,))
         for vm, host in dict.fromkeys((m.vm, m.target) for m in state.moves):
-            unmet = _unmet(fleet, vm, host)
-            if unmet:
-                yield self.refusal(fleet.hosts.ids[host], "requires", len(unmet), 0, (vm,))
+            lacking = unmet(fleet, vm, host)
+            if lacking:
+                yield self.refusal(fleet.hosts.ids[host], "requires", len(lacking), 0, (vm,))
             if host in fleet.vms.forbidden_hosts.get(vm, ()):
                 yield self.refusal(fleet.hosts.ids[host], "forbidden", 1, 0, (vm,))
 
@@ -136,17 +148,6 @@ class Allowed(HardParameters):
             yield NotEvaluated(self.name, "pinned", vms=unknown)
 
 
-def _offers(fleet: Fleet, need: Need) -> NDArray[np.bool_]:
-    """Return bool [H]: which hosts have, for each label, one of the values."""
-    return np.array([all(have.get(k) in v for k, v in need) for have in fleet.hosts.labels], np.bool_)
-
-
-def _unmet(fleet: Fleet, vm: int, host: int) -> dict[str, tuple[str, ...]]:
-    need: Mapping[str, tuple[str, ...]] = fleet.vms.requires.get(vm, {})
-    have = fleet.hosts.labels[host]
-    return {key: values for key, values in need.items() if have.get(key) not in values}
-
-
 _MOBILITY = {
     Mobility.LIVE: "this policy moves no VM live",
     Mobility.COLD: "it can only be moved cold: not done by this policy",
@@ -171,13 +172,26 @@ def _pinned(fleet: Fleet, vm: int, subject: str) -> str:
     return "the policy pins it; take it out of pinned or pinned_labels"
 
 
+def _standing(fleet: Fleet, vm: int, subject: str) -> str:
+    ends = (int(h) for h in (fleet.vms.host[vm], fleet.also_at[vm]) if h != ABSENT)
+    for host in ends:
+        lacks, shut = _lacks(fleet, vm, host), host in fleet.vms.forbidden_hosts.get(vm, ())
+        if lacks or shut:
+            why = "; ".join(part for part in (lacks, "among its forbidden hosts" if shut else "") if part)
+            return f"it stands on {fleet.hosts.ids[host]}, where it may not: {why}; a host where it may would do"
+    return "it stands where it may not"
+
+
 def _requires(fleet: Fleet, vm: int, subject: str) -> str:
-    host = fleet.host_index[subject]
+    return f"{_lacks(fleet, vm, fleet.host_index[subject])} by {fleet.vms.ids[vm]}"
+
+
+def _lacks(fleet: Fleet, vm: int, host: int) -> str:
     have = fleet.hosts.labels[host]
     parts = [
-        f"{k} {have.get(k, 'is not labelled')}, {' or '.join(v)} required" for k, v in _unmet(fleet, vm, host).items()
+        f"{k} {have.get(k, 'is not labelled')}, {' or '.join(v)} required" for k, v in unmet(fleet, vm, host).items()
     ]
-    return f"{'; '.join(parts)} by {fleet.vms.ids[vm]}"
+    return "; ".join(parts)
 
 
 def _forbidden(fleet: Fleet, vm: int, subject: str) -> str:
@@ -191,4 +205,5 @@ _TEXTS: dict[str, Callable[[Fleet, int, str], str]] = {
     "pinned": _pinned,
     "requires": _requires,
     "forbidden": _forbidden,
+    "standing": _standing,
 }

@@ -78,8 +78,9 @@ def describe(
 
 
 def violations(policy: Policy, state: State) -> dict[Instance, Violation]:
-    """Return what is violated in a state, by instance, musts first."""
-    found = (v for rule in policy.rules for v in rule.check(state) if v.hardness is not Hardness.HARD)
+    """Return what a plan repairs or leaves, by instance, musts first; what is reported only is for `check` to say."""
+    silent = (Hardness.HARD, Hardness.GUARD)
+    found = (v for rule in policy.rules for v in rule.check(state) if v.hardness not in silent)
     return {v.instance: v for v in sorted(found, key=lambda v: (v.hardness.value, v.instance))}
 
 

@@ -49,7 +49,7 @@ class ViolationFacts:
 
 @dataclass(frozen=True, slots=True)
 class CheckFacts:
-    """What `check` found; `guards` are limits that bind only who comes, so nothing is wrong with them."""
+    """What `check` found; `guards` are reported only: the policy asks for no repair of them."""
 
     fleet: str
     policy: str
@@ -119,7 +119,8 @@ def check_page(facts: CheckFacts, called: Called = NOBODY) -> Page:
         page.line(f"{facts.fleet}: {count(len(facts.violations), 'violation')} of policy {facts.policy}", Tone.BAD)
     page.table(violations_table(facts.violations, called))
     if facts.guards:
-        page.line(f"{count(len(facts.guards), 'host or set')} over a limit that binds only who comes", Tone.QUIET)
+        page.heading("Reported only: no plan repairs this")
+        page.table(violations_table(facts.guards))
     not_evaluated(page, facts.not_evaluated)
     if facts.notes:
         page.heading("Limits to look at")

@@ -67,7 +67,7 @@ def by_check(rule: Rule, state: State) -> Found:
         Counter(
             (v.subject, v.resource or "", v.domain or "", v.hardness.value, v.excess, v.harm)
             for v in violations
-            if v.hardness is not Hardness.HARD
+            if v.hardness not in (Hardness.HARD, Hardness.GUARD)
         ),
         any(v.hardness is Hardness.HARD for v in violations),
     )

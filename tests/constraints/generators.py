@@ -309,6 +309,8 @@ def _allowed(rng: Random) -> Rule:
         states=tuple(rng.sample(("running", "paused", "stopped", "error", "unknown"), rng.randint(3, 5))),
         pinned=tuple(rng.sample(("v0", "v1", "gone"), rng.choice((0, 0, 1, 2)))),
         pinned_labels=({"tier": "lead"},) * rng.choice((0, 0, 1)),
+        standing=rng.choice(("must", "must", "should", "report")),
+        weight=rng.choice((1, 1, 3)),
     )
 
 

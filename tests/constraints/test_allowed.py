@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 def one(rule_host: Any = None, **more: Any) -> Fleet:
     """A VM on h0 with these facts; h1 is where it is to go."""
-    hosts = [host("h0", labels={"cpu": "epyc"}), rule_host or host("h1", labels={"cpu": "xeon"}), host("h2")]
+    hosts = [
+        host("h0", labels={"cpu": "epyc", "net": "fast"}),
+        rule_host or host("h1", labels={"cpu": "xeon"}),
+        host("h2"),
+    ]
     return fleet(hosts, [vm("v0", "h0", **more), vm("v1", "h1")])
 
 
@@ -51,7 +55,7 @@ def test_the_policy_may_say_more() -> None:
 
 
 def test_every_label_has_to_have_one_of_its_values() -> None:
-    needs = {"cpu": ["xeon"], "net": ["fast"]}
+    needs = {"cpu": ["xeon", "epyc"], "net": ["fast"]}
     slow = one(host("h1", labels={"cpu": "xeon", "net": "slow"}), requires=needs)
     given(Allowed(), slow).under_way("v0 h1").says("net slow, fast required")
     given(Allowed(), one(host("h1", labels={"cpu": "xeon"}), requires=needs)).under_way("v0 h1").says("not labelled")
