@@ -50,6 +50,7 @@ class Case:
         self.directory = directory
         self.ran = 0
         self.wrong: list[str] = []
+        self.said = ""
         self.refused = self.accepted = 0
 
     def run(self) -> None:
@@ -79,7 +80,7 @@ class Case:
             self.wrong.append(f"{args}: hangs")
             return -1
         took = time.process_time() - began
-        text = result.stdout + result.stderr
+        text = self.said = result.stdout + result.stderr
         if result.exit_code not in CONTRACT or "Traceback" in text or "internal error" in text:
             self.wrong.append(f"{args}: exit {result.exit_code}: {result.stderr.strip()[-500:]}")
         if took > LONGEST_S:
@@ -89,12 +90,12 @@ class Case:
     def _own_plan(self, inputs: Inputs, plan: Path) -> None:
         """A plan of Remora's own holds, and would be applied."""
         if self.call("verify", inputs.fleet, plan, *inputs.options) != 0:
-            self.wrong.append("verify refuses Remora's own plan")
+            self.wrong.append(f"verify refuses Remora's own plan: {self.said[-500:]}")
         ledger = ["--ledger", self.directory / "ledger.sqlite"]
         if self.call("apply", inputs.fleet, plan, *inputs.options, *ledger) != 0:
-            self.wrong.append("apply refuses Remora's own plan")
+            self.wrong.append(f"apply refuses Remora's own plan: {self.said[-500:]}")
         if self.rng.random() < 0.2 and self.call("apply", inputs.fleet, plan, *inputs.options, *ledger, "--act") != 0:
-            self.wrong.append("acting on Remora's own plan fails")
+            self.wrong.append(f"acting on Remora's own plan fails: {self.said[-500:]}")
 
     def _tampered(self, inputs: Inputs, plan: Path) -> None:
         """A plan that was tampered with is refused, or whatever it leads to is no worse than the start."""
