@@ -35,7 +35,7 @@ LIMIT_S = 1
 LONGEST_S = 60
 """CPU seconds of one command, by far more than any of these inputs may take; and wall seconds, twenty times that."""
 
-ODD = ("", "-1", "nan", "h0", "v0", "--", "-o", "--json", "1e999", "\x1b[2J", "@nothing", "rack:r0", "*", "\udc80")
+ODD = ("", "-1", "nan", "h0", "v0", "--", "--json", "1e999", "\x1b[2J", "@nothing", "rack:r0", "*", "\udc80")
 
 
 class Hang(BaseException):
