@@ -168,6 +168,7 @@ def judge_batches(fleet: Fleet, policy: Policy, plan: Plan, script: Script) -> I
     """Yield where the batches do not hold every move once, in order, and within the limits."""
     by_id = {move.id: move for move in plan.moves}
     number = {move.id: i for i, move in enumerate(plan.moves)}
+    budgets = Budgets(fleet, policy.concurrency)
     listed = Counter(name for batch in plan.batches for name in batch.moves)
     if [b.batch for b in plan.batches] != list(range(1, len(plan.batches) + 1)):
         yield Finding("batch", "batches", "batches are not numbered 1, 2, 3, ...")
@@ -184,7 +185,8 @@ def judge_batches(fleet: Fleet, policy: Policy, plan: Plan, script: Script) -> I
         longest = max((move.seconds for move in members), default=0.0)
         if abs(batch.seconds - longest) > TENTH:
             yield Finding("batch_seconds", f"batches[{batch.batch}].seconds", f"says {batch.seconds}, it is {longest}")
-        yield from _over_limits(fleet, policy, batch.batch, [script.moves[number[move.id]] for move in members])
+        at_once = [script.moves[number[move.id]] for move in members]
+        yield from _over_limits(fleet, policy, budgets, batch.batch, at_once)
     yield from _too_early(plan.moves, by_id)
 
 
@@ -199,7 +201,9 @@ def _too_early(moves: Sequence[PlannedMove], by_id: dict[str, PlannedMove]) -> I
                 )
 
 
-def _over_limits(fleet: Fleet, policy: Policy, batch: int, moves: Sequence[Move]) -> Iterator[Finding]:
+def _over_limits(
+    fleet: Fleet, policy: Policy, budgets: Budgets, batch: int, moves: Sequence[Move]
+) -> Iterator[Finding]:
     allowed = policy.concurrency
     taken: Counter[tuple[str, str]] = Counter()
     limit = {"fleet": allowed.fleet, "source": allowed.per_source, "target": allowed.per_target, "vm": 1}
@@ -213,7 +217,6 @@ def _over_limits(fleet: Fleet, policy: Policy, batch: int, moves: Sequence[Move]
             number = fleet.level_index[level]
             for d in {fleet.hosts.domain[number, h] for h in (move.source, move.target)}:
                 taken[f"{level}", fleet.domain_ids[number][d]] += 1
-    budgets = Budgets(fleet, allowed)
     disrupted = Counter(budget for move in moves for budget in budgets.of(move.vm))
     for budget, n in sorted(disrupted.items()):
         if n > budget.limit:
