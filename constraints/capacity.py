@@ -5,10 +5,10 @@ Measured use counts where it is higher: what a host reports in use beyond its VM
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, host_load, labelled
@@ -17,7 +17,7 @@ from optimizer.fleet import ABSENT
 from optimizer.problem.amounts import amount, pair, percent, spoken
 from optimizer.problem.atoms import UNLIMITED, Linear
 from optimizer.problem.names import HostLabels, ResourceName, Word
-from optimizer.problem.rounding import MILLION, capacity_limits
+from optimizer.problem.rounding import MILLION, capacity_limits, ratio_millionths, ratio_text
 from optimizer.problem.rule import Hardness, NotEvaluated, Violation
 
 if TYPE_CHECKING:
@@ -39,14 +39,13 @@ class Overcommit:
     """Overcommit of one resource on the hosts with all of `labels`, where the host itself says none."""
 
     resource: ResourceName
-    ratio: Word = Field(pattern=r"^\d{1,3}(\.\d{1,6})?$")
+    ratio: Annotated[Word, BeforeValidator(ratio_text, json_schema_input_type=float | str)]
     labels: HostLabels = Field(default_factory=dict)
 
     @property
     def millionths(self) -> int:
         """The ratio as an integer."""
-        whole, _, part = self.ratio.partition(".")
-        return int(whole) * MILLION + int(part.ljust(6, "0"))
+        return ratio_millionths(self.ratio)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -56,12 +55,14 @@ class Capacity(Parameters):
     Parameters
     ----------
     overcommit
-        Ratios by label of host; the first that matches counts, and a host's own figure before it.
+        Ratios by label of host, for every rule of the policy; the first that matches counts, and a host's own figure
+        before it.
     resources
         Only these resources; all that the hosts name by default.
     """
 
     kind: ClassVar[str] = "capacity"
+    shared: ClassVar[frozenset[str]] = frozenset({"overcommit"})
 
     overcommit: tuple[Overcommit, ...] = ()
     resources: tuple[ResourceName, ...] | None = None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from optimizer.problem.atoms import Asked
 from optimizer.problem.names import Word
+from optimizer.problem.rounding import share
 from optimizer.problem.rule import Hardness, NotEvaluated
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
     from optimizer.fleet import Fleet, GroupRule, State
 
-__all__ = ["CONFIG", "Parameters", "host_load", "in_domains", "labelled", "names"]
+__all__ = ["CONFIG", "Parameters", "Share", "host_load", "in_domains", "labelled", "names"]
+
+Share = Annotated[float, BeforeValidator(share, json_schema_input_type=float | str)]
+"""A share or ratio, written as a number, as text, or in percent: 0.9, "0.9" or "90%"."""
 
 CONFIG = ConfigDict(extra="forbid", strict=False)
 
@@ -44,6 +48,8 @@ class Parameters:
 
     kind: ClassVar[str] = ""
     understands: ClassVar[frozenset[str]] = frozenset()
+    shared: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that, said by one rule of a policy, hold for every rule that has them: entries by resource."""
 
     name: Word = Field(default="", max_length=64, pattern=r"^[a-z0-9_]*$")
     hardness: Literal["must", "should"] = "must"

@@ -61,10 +61,11 @@ class Eligible(HardParameters):
     owner_vms
         A host takes a VM only while it holds fewer than this many others of the same owner (1: the owner is not there).
     overcommit
-        As in the rule capacity, and to be given the same: what disk and memory are measured against.
+        What disk and memory are measured against; that of the rule capacity unless the policy says it here.
     """
 
     kind: ClassVar[str] = "eligible"
+    shared: ClassVar[frozenset[str]] = frozenset({"overcommit"})
     understands: ClassVar[frozenset[str]] = frozenset({"host_state", "busy", "max_vms", "move_within"})
     facts: ClassVar[frozenset[str]] = frozenset(
         {"error_count", "owner", *(f"capacity.{r}" for r in (CPU, MEMORY, DISK))}

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from constraints.common import CONFIG, Parameters, host_load, labelled, names
+from constraints.common import CONFIG, Parameters, Share, host_load, labelled, names
 from constraints.hard import check_facts
 from optimizer.fleet import ABSENT, State
 from optimizer.problem.amounts import amount, pair, percent, spoken
@@ -37,8 +37,8 @@ class HeadroomLevels:
     """Other levels for the hosts with all of `labels`."""
 
     labels: HostLabels
-    alert: float = Field(gt=0, le=1, allow_inf_nan=False)
-    safe: float = Field(gt=0, le=1, allow_inf_nan=False)
+    alert: Share = Field(gt=0, le=1, allow_inf_nan=False)
+    safe: Share = Field(gt=0, le=1, allow_inf_nan=False)
 
     def __post_init__(self) -> None:
         _ordered(self.alert, self.safe)
@@ -72,8 +72,8 @@ class Headroom(Parameters):
     kind: ClassVar[str] = "headroom"
 
     resource: ResourceName = Field(min_length=1)
-    alert: float = Field(default=0.90, gt=0, le=1, allow_inf_nan=False)
-    safe: float = Field(default=0.80, gt=0, le=1, allow_inf_nan=False)
+    alert: Share = Field(default=0.90, gt=0, le=1, allow_inf_nan=False)
+    safe: Share = Field(default=0.80, gt=0, le=1, allow_inf_nan=False)
     by_label: tuple[HeadroomLevels, ...] = ()
 
     def __post_init__(self) -> None:

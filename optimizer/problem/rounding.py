@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MILLI",
+    "RATIO_EXPECTED",
+    "RATIO_PATTERN",
     "capacity_limit",
     "capacity_limits",
     "demand_milli",
     "demands_milli",
     "harm",
     "limit_milli",
+    "ratio_millionths",
+    "ratio_text",
+    "share",
     "share_of",
 ]
 
@@ -71,3 +77,54 @@ def limit_milli(value: float) -> int:
 def harm(excess: int, unit: int, weight: int) -> int:
     """Return weight x ceil(1000 x excess / unit): what an excess of a rule counts."""
     return weight * -(-MILLI * excess // unit)
+
+
+RATIO_PATTERN = r"^\d{1,3}(\.\d{1,6})?$|^\d{1,5}(\.\d{1,4})?%$"
+"""How a ratio may be written as text: ``1.5`` or ``150%``."""
+
+RATIO_EXPECTED = (
+    "a decimal string, number or percentage from 0 to 999.999999 with at most 6 decimals, such as 1.5 or '150%'"
+)
+
+
+def ratio_millionths(value: object) -> int:
+    """Return a ratio in millionths, exactly as it is written: 1.5, ``1.5`` and ``150%`` are the same.
+
+    Raises
+    ------
+    ValueError
+        It is no ratio, is out of range, or has more than six decimals.
+    """
+    written = repr(value) if type(value) in (int, float) else value
+    match = (
+        re.fullmatch(r"(\d{1,5}(?:\.\d{1,16})?(?:e-\d{1,2})?)(%?)", written, re.ASCII)
+        if isinstance(written, str)
+        else None
+    )
+    exact = Fraction(match[1]) * MILLION / (100 if match[2] else 1) if match else Fraction(-1)
+    if exact.denominator != 1 or not 0 <= exact < 1000 * MILLION:
+        raise ValueError(RATIO_EXPECTED)
+    return int(exact)
+
+
+def ratio_text(value: object) -> str:
+    """Return a ratio as a decimal string, however it was written.
+
+    Raises
+    ------
+    ValueError
+        As `ratio_millionths`.
+    """
+    whole, part = divmod(ratio_millionths(value), MILLION)
+    return f"{whole}.{part:06}".rstrip("0").rstrip(".")
+
+
+def share(value: object) -> object:
+    """Return a number that was written as text (``0.9``, ``90%``) as that number; anything else as it is.
+
+    Raises
+    ------
+    ValueError
+        As `ratio_millionths`, for text.
+    """
+    return float(ratio_text(value)) if isinstance(value, str) else value

@@ -13,7 +13,7 @@ import numpy as np
 
 from optimizer.errors import InputError
 from optimizer.fleet import ABSENT, Busy, Hosts, HostState, Mobility, Pressure, Vms, VmState, Window
-from optimizer.problem.rounding import MILLI, demand_milli
+from optimizer.problem.rounding import MILLI, demand_milli, ratio_millionths
 from optimizer.sources.kinds import key_path, parse_time, similar
 
 if TYPE_CHECKING:
@@ -188,8 +188,7 @@ def _ratios(hosts: Records, names: Names) -> NDArray[np.int64]:
     out = np.full((len(hosts), len(names.resources)), ABSENT, np.int64)
     for h, ratios in enumerate(maps):
         for resource, ratio in ratios.items():
-            units, _, part = ratio.partition(".")
-            out[h, names.resources[resource]] = int(units + part.ljust(6, "0"))
+            out[h, names.resources[resource]] = ratio_millionths(ratio)
     return out
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optimizer.fleet import AMOUNT_LIMIT, Busy, HostState, Mobility, MoveOutcome, Pressure, VmState
-from optimizer.sources.kinds import choice, exactly, flag, real, shaped, text, when, whole
+from optimizer.sources.kinds import choice, exactly, flag, ratio, real, shaped, text, when, whole
 from optimizer.sources.shapes import Field, Listing, Maybe, Record, Table, Tagged
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ PROSE = text(4096, 0, prose=True)
 AMOUNT = whole(0, AMOUNT_LIMIT)
 FRACTION = real(0, 1)
 LEVEL = shaped(r"^[^\u0000-\u001f\u007f-\u009f:|]{1,64}$", "a level: 1 to 64 characters, neither : nor |")
-RATIO = shaped(r"^\d{1,3}(\.\d{1,6})?$", "a decimal string up to 999.999999 with at most 6 decimals")
+RATIO = ratio()
 LABELS = Table(text(least=0, what="a label's value"))
 AMOUNTS = Table(AMOUNT)
 
@@ -73,7 +73,9 @@ HOST = Record(
         "name": Field(NAME, "what people call it: shown beside its id, and never used in its place", None),
         "domains": Field(Table(ID), "its domain at each level but host", {}),
         "capacity": Field(AMOUNTS, "physical capacity by resource; it counts for every resource named here"),
-        "overcommit": Field(Table(RATIO), "how often each resource may be sold, as decimal strings", {}),
+        "overcommit": Field(
+            Table(RATIO), "how often each resource may be allocated: a decimal string, a number or a percentage", {}
+        ),
         "reserved": Field(AMOUNTS, "kept from VMs, by resource", {}),
         "measured": Field(AMOUNTS, "what the host itself reports in use, by resource", {}),
         "state": Field(

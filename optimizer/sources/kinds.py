@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from optimizer.errors import InputError, shorten
+from optimizer.problem.rounding import RATIO_EXPECTED, RATIO_PATTERN, ratio_millionths
 from optimizer.similar import similar
 
 if TYPE_CHECKING:
@@ -209,6 +210,23 @@ def real(low: float, high: float) -> Scalar:
         return not column or (not any(v != v for v in column) and low <= min(column) and max(column) <= high)
 
     return Scalar(holds, f"a number from {low:g} to {high:g}", {"type": "number", "minimum": low, "maximum": high})
+
+
+def ratio() -> Scalar:
+    """Return the kind of ratios: numbers, decimal strings, percentages."""
+
+    def holds(column: Sequence[Any]) -> bool:
+        if not _are(column, str, int, float):
+            return False
+        try:
+            return all(ratio_millionths(value) >= 0 for value in set(column))
+        except ValueError:
+            return False
+
+    schema = {
+        "anyOf": [{"type": "string", "pattern": RATIO_PATTERN}, {"type": "number", "minimum": 0, "maximum": 999.999999}]
+    }
+    return Scalar(holds, RATIO_EXPECTED, schema)
 
 
 def when() -> Scalar:

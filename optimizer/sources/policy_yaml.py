@@ -20,6 +20,7 @@ from optimizer.problem.problem import Least
 from optimizer.problem.snapshot_rule import SNAPSHOT
 from optimizer.similar import similar
 from optimizer.sources.files import canonical_digest
+from optimizer.sources.policy_shared import share_parameters
 from optimizer.sources.safe_yaml import check_plain, load_yaml
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def policy_from_document(document: object, where: str, catalogue: Mapping[str, t
     header: _Document = _validated(_Document, document, where, "")
     rules = tuple(_rule(r, where, f"rules[{i}]", catalogue) for i, r in enumerate(header.rules))
     _unique_names(rules, where)
+    rules = share_parameters(rules, where)
     return Policy(
         name=header.name,
         rules=rules,

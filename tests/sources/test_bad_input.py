@@ -86,7 +86,7 @@ FLEETS: list[tuple[str, Any, str | None, str]] = [
     ("hosts.0.capacity.memory_mib", float("nan"), "hosts[0].capacity.memory_mib", "an integer"),
     ("hosts.0.capacity.memory_mb", 1, "hosts[0].capacity.memory_mb", "did you mean memory_mib?"),
     ("hosts.2.reserved", {"x_gpu": 1}, "hosts[2].reserved.x_gpu", "a resource that the fleet names"),
-    ("hosts.0.overcommit.cpu_millicores", 1.6, "hosts[0].overcommit.cpu_millicores", 'as a string: "1.6"'),
+    ("hosts.0.overcommit.cpu_millicores", 1000.0, "hosts[0].overcommit.cpu_millicores", "decimal string"),
     ("hosts.0.overcommit.cpu_millicores", "1000", "hosts[0].overcommit.cpu_millicores", "999.999999"),
     ("hosts.0.overcommit.cpu_millicores", "1.1234567", "hosts[0].overcommit.cpu_millicores", "6 decimals"),
     ("hosts.0.overcommit.cpu_millicores", "-1", "hosts[0].overcommit.cpu_millicores", "decimal string"),

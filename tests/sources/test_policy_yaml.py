@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD = f"format: {FORMAT}\n"
-RATIO = HEAD + "rules: [{rule: capacity, overcommit: [{resource: c, ratio: 1.6}]}]"
+RATIO = HEAD + "rules: [{rule: capacity, overcommit: [{resource: c, ratio: 1.0000001}]}]"
 CAPACITY = HEAD + "rules: [{rule: capacity}]\n"
 
 
@@ -130,7 +130,7 @@ def test_the_catalogue_goes_by_kind() -> None:
         (HEAD + "rules: [{rule: eligible, vms_per_cpu: .nan}]", "rules[0].vms_per_cpu", "finite"),
         (HEAD + "rules: [{rule: eligible, busy: [lunch]}]", "rules[0].busy[0]", "'create'"),
         (HEAD + "rules: [{rule: eligible, hardness: should}]", "rules[0].hardness", "'must'"),
-        (RATIO, "rules[0].overcommit[0].ratio", "quotes"),
+        (RATIO, "rules[0].overcommit[0].ratio", "at most 6 decimals"),
         (HEAD + "rules: [{rule: journey, unmovable: {times: 3}}]", "rules[0].unmovable.within_s", "has to be given"),
         (HEAD + "rules: [{rule: budget, limits: [{per: run}]}]", "rules[0].limits[0]", "needs moves or gib"),
         (HEAD + "rules: [{rule: capacity, price: 3}]", "rules[0]", "a price belongs to a should"),
