@@ -120,7 +120,7 @@ def _lay_out(
     for r, (row, (note, next_note)) in enumerate(zip(table.rows, pairwise(notes), strict=True)):
         for depth, line in enumerate(lines):
             yield from (Row(r, _margin(depth) + text) for text in _row_lines([(c, row[c.number]) for c in line]))
-        texts = [f"{c.title}: {row[c.number]}" for c in below if row[c.number]]
+        texts = [f"{c.title}: {row[c.number]}" for c in below if row[c.number] not in ("", "-")]
         if note and note != next_note:
             texts += note
         for text in texts:
