@@ -1,9 +1,27 @@
 #!/usr/bin/env bash
-# Every linter, every test, the regression check, with all set-up: what a change has to pass. Arguments go to pytest,
-# and leave the regression check out.
+# Every linter, the tests, the regression check, with all set-up: what a change has to pass.
+#
+#   tools/test.sh              what CI runs: another share of the oracle and the fuzzers each day
+#   tools/test.sh --quick      linters and the quick tests, before each commit
+#   tools/test.sh --all        every test there is, all shares
+#   tools/test.sh --coverage   what CI runs, and which lines no test reached
+#
+# Other arguments go to pytest, which then runs alone, without the regression check.
 set -euo pipefail
 # shellcheck source=tools/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+tier=ci
+options=()
+rest=()
+for argument in "$@"; do
+  case $argument in
+    --quick | --all) tier=${argument#--} ;;
+    --coverage) options+=(--cov --cov-report=term) ;;
+    *) rest+=("$argument") ;;
+  esac
+done
+
 set_up dev
 cd "$checkout"
 
@@ -19,11 +37,13 @@ say 'codespell'
 "$python" -m codespell_lib
 say 'import-linter'
 "$venv/bin/lint-imports"
-say 'mkdocs'
-"$python" -m mkdocs build --strict --site-dir "$site"
-say 'pytest'
-"$python" -m pytest -n 2 "$@"
-if [[ $# -eq 0 ]]; then # by itself, so that it measures the program and not the other tests
+if [[ $tier != quick ]]; then
+  say 'mkdocs'
+  "$python" -m mkdocs build --strict --site-dir "$site"
+fi
+say "pytest, tier $tier"
+"$python" -m pytest -n 2 --tier "$tier" "${options[@]}" "${rest[@]}"
+if [[ $tier != quick && ${#rest[@]} -eq 0 && ${#options[@]} -eq 0 ]]; then # by itself, so that it measures the program alone
   say 'regression check'
   "$python" cli.py bench --check || "$python" cli.py bench --check # what is slower is slower twice
 fi
