@@ -73,6 +73,26 @@ class Obstacles:
             out[obstacle] = out[obstacle] | closed if obstacle in out else closed
         return {o: closed for o, closed in out.items() if closed.any()}
 
+    def of_unit(self, vms: Sequence[int], together: Obstacle) -> dict[Obstacle, Hosts]:
+        """Return the same for VMs that have to travel together: what keeps any of them off, room for all of them."""
+        out: dict[Obstacle, Hosts] = {}
+        for vm in vms:
+            for obstacle, closed in self.of(vm).items():
+                if obstacle != together and obstacle.kind is not Kind.ROOM:
+                    out[obstacle] = out[obstacle] | closed if obstacle in out else closed
+        for obstacle, closed in self._sums(vms):
+            out[obstacle] = out[obstacle] | closed if obstacle in out else closed
+        return {o: closed for o, closed in out.items() if closed.any()}
+
+    def unit_of(self, vm: int) -> tuple[Obstacle, list[int]] | None:
+        """Return the group that has to stay together with the VM, where a must or a guard asks for it."""
+        for t, _ in self.work.tally.sets_of.get(vm, ()):
+            if t.shape.at_end and t.atom.asked.hardness is not Hardness.SHOULD:
+                sets = t.atom.sides[0]
+                vms = [int(v) for v in sets[t.member] if self.work.placement[v] != ABSENT]
+                return Obstacle(Kind.GROUP, t.atom.asked.rule, sets.ids[t.member]), vms
+        return None
+
     def instances(self, vm: int, obstacle: Obstacle, host: int) -> list[Instance]:
         """Return the instances that lifting an obstacle lets be exceeded if the VM goes to `host`."""
         domain = self.problem.domain
@@ -87,7 +107,7 @@ class Obstacles:
     def _all(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:
         yield from self._hard(vm)
         yield from self._leaves(vm)
-        yield from self._sums(vm)
+        yield from self._sums([vm])
         yield from self._groups(vm)
         yield from self._flows(vm)
 
@@ -109,14 +129,14 @@ class Obstacles:
             if a.asked.hardness is not Hardness.SHOULD and not there and vm in a.vms:
                 yield Obstacle(Kind.LEAVING, a.asked.rule), a.hosts
 
-    def _sums(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:
+    def _sums(self, vms: Sequence[int]) -> Iterator[tuple[Obstacle, Hosts]]:
         for t in self.work.tally.linears:
-            amount = int(t.atom.amount[vm])
+            amount = int(t.atom.amount[list(vms)].sum())
             if not amount or t.atom.asked.hardness is Hardness.SHOULD:
                 continue
             full = t.load > t.ceiling - amount
             domain = self.problem.domain[t.atom.level]
-            for h in self.work.tally.ends[vm]:
+            for h in {h for vm in vms for h in self.work.tally.ends[vm]}:
                 full[domain[h]] = False
             yield Obstacle(Kind.ROOM, t.atom.asked.rule, resource=t.atom.resource), full[domain]
 

@@ -15,11 +15,12 @@ from optimizer.plan import Advice, Cause
 from optimizer.planning.obstacles import Kind, Obstacle, Obstacles
 from optimizer.problem.problem import Stage, stage_of
 from optimizer.problem.rounding import MILLI, harm
+from optimizer.problem.rule import Hardness
 from optimizer.problem.shapes import LEAVE, SUM
 from optimizer.problem.working_placement import WorkingPlacement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,6 +43,9 @@ VMS = 60
 TRIES = 4
 """Hosts to which a VM is sent for a trial of one obstacle, at most."""
 
+SHOWN = 3
+"""VMs of a group that are named, at most."""
+
 CHEAPEST_FIRST = (Kind.BUDGET, Kind.PINNED, Kind.REFUSED, Kind.GROUP, Kind.LEAVING, Kind.ROOM)
 """Which of several obstacles is named, where each would do: those that an operator can lift without hardware first."""
 
@@ -55,9 +59,12 @@ class Ending:
 
 
 class _Opening(NamedTuple):
-    """A VM, what alone keeps it off some hosts, how many, and what would be left if it went to one of them."""
+    """VMs (one, or a group that travels together), what alone keeps them off some hosts, how many, and what is left.
 
-    vm: int
+    `left` is the excess of the violation if they went to `host`.
+    """
+
+    vms: tuple[int, ...]
     obstacle: Obstacle
     hosts: int
     host: int
@@ -97,7 +104,7 @@ class Openings:
         violated = _Violated(atom, instance, self._excess(atom, instance))
         open_now: list[tuple[int, int]] = []
         best: list[_Opening] = []
-        closed: dict[Obstacle, int] = {}
+        closed: set[Obstacle] = set()
         for vm in sorted(vms, key=lambda v: (tuple(self.fleet.vms.demand[v].tolist()), v))[:VMS]:
             self.looks += self.problem.hosts
             if self._over() or any(o.left == 0 for o in best):
@@ -106,12 +113,12 @@ class Openings:
             if not useful.any():
                 continue
             masks = self.obstacles.of(vm)
-            count = sum((m.astype(np.int64) for m in masks.values()), np.zeros(self.problem.hosts, np.int64))
+            count = self._count(masks)
             open_now += [(vm, int(h)) for h in np.flatnonzero(useful & (count == 0))[:TRIES]]
-            for obstacle, mask in masks.items():
-                closed[obstacle] = max(closed.get(obstacle, 0), int((mask & useful).sum()))
-                alone = np.flatnonzero(useful & mask & (count == 1))
-                best += self._opening(violated, vm, obstacle, alone)
+            closed |= {o for o, mask in masks.items() if (mask & useful).any()}
+            best += self._openings(violated, (vm,), masks, useful)
+            if unit := self.obstacles.unit_of(vm):
+                best += self._openings(violated, tuple(unit[1]), self.obstacles.of_unit(unit[1], unit[0]), useful)
         return self._advice(violated, open_now, best, closed, vms)
 
     def _over(self) -> bool:
@@ -148,41 +155,64 @@ class Openings:
 
     # -- trying ------------------------------------------------------------------------------------------------------
 
-    def _opening(self, violated: _Violated, vm: int, obstacle: Obstacle, hosts: NDArray[np.int64]) -> list[_Opening]:
-        """Return the opening that lifting one obstacle for the VM makes, if a trial shows that it lessens what is left."""
-        for host in self._promising(vm, obstacle, hosts)[:TRIES]:
-            but_not = set(self.obstacles.instances(vm, obstacle, host))
-            before, after, left = self._tried(violated, vm, host, but_not)
-            if after < before and left < violated.excess:
-                return [_Opening(vm, obstacle, hosts.size, host, left)]
-        return []
+    def _count(self, masks: Mapping[Obstacle, NDArray[np.bool_]]) -> NDArray[np.int64]:
+        return sum((m.astype(np.int64) for m in masks.values()), np.zeros(self.problem.hosts, np.int64))
+
+    def _openings(
+        self,
+        violated: _Violated,
+        vms: tuple[int, ...],
+        masks: Mapping[Obstacle, NDArray[np.bool_]],
+        useful: NDArray[np.bool_],
+    ) -> list[_Opening]:
+        """Return what lifting each obstacle alone opens, where a trial shows that less is left."""
+        count, found = self._count(masks), []
+        for obstacle, mask in masks.items():
+            hosts = np.flatnonzero(useful & mask & (count == 1))
+            for host in self._promising(vms, obstacle, hosts)[:TRIES]:
+                but_not = {i for v in vms for i in self.obstacles.instances(v, obstacle, host)}
+                before, after, left = self._tried(violated, vms, host, but_not)
+                if after < before and left < violated.excess:
+                    found.append(_Opening(vms, obstacle, int(hosts.size), host, left))
+                    break
+        return found
 
     def _tried(
-        self, violated: _Violated, vm: int, host: int, but_not: set[Instance]
+        self, violated: _Violated, vms: Sequence[int], host: int, but_not: Collection[Instance] = ()
     ) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-        """Return what the end is worth without and with one more move, and what is then left of the violation."""
-        here = int(self.work.placement[vm])
+        """Return what the end is worth without and with more moves, and what is then left of the violation."""
+        here = [int(self.work.placement[v]) for v in vms]
         before = tuple(self.work.values(but_not).values())
-        self.work.put(vm, host)
-        after = tuple(self.work.values(but_not).values())
+        for v in vms:
+            self.work.put(v, host)
+        after = tuple(self.work.values(but_not).values()) if self._is_no_worse(but_not) else before
         left = self._excess(violated.atom, violated.instance)
-        self.work.put(vm, here)
+        for v, h in zip(vms, here, strict=True):
+            self.work.put(v, h)
         return before, after, max(0, left)
 
-    def _promising(self, vm: int, obstacle: Obstacle, hosts: NDArray[np.int64]) -> list[int]:
+    def _is_no_worse(self, but_not: Collection[Instance]) -> bool:
+        """Whether no other must or guard exceeds what it was at the start."""
+        return not any(
+            excess > tally.allowed(domain)
+            for tally, domain, excess in self.work.tally.excesses()
+            if tally.atom.asked.hardness is not Hardness.SHOULD and tally.instance(domain) not in but_not
+        )
+
+    def _promising(self, vms: Sequence[int], obstacle: Obstacle, hosts: NDArray[np.int64]) -> list[int]:
         """Return the hosts in the order in which they are tried: where least room lacks, else as they come."""
         if obstacle.kind is not Kind.ROOM or not hosts.size:
-            return hosts.tolist()
-        lacks = [(self._shortage(vm, obstacle, int(h)), int(h)) for h in hosts.tolist()]
+            return [int(h) for h in hosts]
+        lacks = [(self._shortage(vms, obstacle, int(h)), int(h)) for h in hosts]
         return [h for _, h in sorted(lacks)]
 
-    def _shortage(self, vm: int, obstacle: Obstacle, host: int) -> int:
+    def _shortage(self, vms: Sequence[int], obstacle: Obstacle, host: int) -> int:
         """Return how much of the resource would have to be free on the host beyond what is."""
         lacks = 0
         for t in self.work.tally.linears:
             if (t.atom.asked.rule, t.atom.resource) == (obstacle.rule, obstacle.resource):
                 d = int(self.problem.domain[t.atom.level][host])
-                lacks = max(lacks, int(t.load[d]) + int(t.atom.amount[vm]) - int(t.ceiling[d]))
+                lacks = max(lacks, int(t.load[d]) + int(t.atom.amount[list(vms)].sum()) - int(t.ceiling[d]))
         return lacks
 
     # -- saying ------------------------------------------------------------------------------------------------------
@@ -192,12 +222,12 @@ class Openings:
         violated: _Violated,
         open_now: list[tuple[int, int]],
         best: list[_Opening],
-        closed: dict[Obstacle, int],
+        closed: set[Obstacle],
         vms: Sequence[int],
     ) -> Advice:
         if best:
             rank = {kind: n for n, kind in enumerate(CHEAPEST_FIRST)}
-            return self._opened(min(best, key=lambda o: (o.left, rank[o.obstacle.kind], -o.hosts, o.vm)))
+            return self._opened(min(best, key=lambda o: (o.left, rank[o.obstacle.kind], -o.hosts, o.vms)))
         if open_now:
             return self._not_worth_it(violated, open_now)
         if self._over():
@@ -210,7 +240,10 @@ class Openings:
         )
 
     def _opened(self, opening: _Opening) -> Advice:
-        vm, host = self.fleet.vms.ids[opening.vm], self.fleet.hosts.ids[opening.host]
+        host = self.fleet.hosts.ids[opening.host]
+        vm = ", ".join(self.fleet.vms.ids[v] for v in opening.vms[:SHOWN]) + (
+            ", ..." if len(opening.vms) > SHOWN else ""
+        )
         o = opening.obstacle
         cause = Cause(o.kind.value, o.rule, vm, o.subject, o.resource, opening.hosts)
         end = "" if opening.left == 0 else f" (then {opening.left} of it would be left)"
@@ -221,10 +254,11 @@ class Openings:
         if o.kind is Kind.BUDGET:
             return f"a larger budget {o.rule} ({o.subject}): {vm} could then move to {host}"
         if o.kind is Kind.PINNED:
-            return f"let {vm} move ({': '.join(t for t in (o.rule, o.subject) if t)}): {hosts} could take it, such as {host}"
+            why = ": ".join(t for t in (o.rule, o.subject) if t)
+            return f"let {vm} move ({why}): {hosts} could take it, such as {host}"
         if o.kind is Kind.ROOM:
-            lacks = self._shortage(opening.vm, o, opening.host)
-            return f"free {lacks} {o.resource} on {host} for {vm} ({o.rule}: only that keeps it off {hosts})"
+            lacks = self._shortage(opening.vms, o, opening.host)
+            return f"free {lacks} {o.resource} on {host} for {vm}: only {o.rule} keeps it off {hosts}"
         if o.kind is Kind.GROUP:
             return f"lift {o.rule} of {o.subject} for {vm}: only that keeps it off {hosts}, such as {host}"
         return f"let {host} receive {vm}: only {o.rule} keeps it off {hosts}"
@@ -233,7 +267,7 @@ class Openings:
         """Say why a move that nothing forbids was not made: its price, what it would break, or an early end."""
         trades: list[Advice] = []
         for vm, host in open_now[: 4 * TRIES]:
-            before, after, left = self._tried(violated, vm, host, set())
+            before, after, left = self._tried(violated, [vm], host)
             if after < before and left < violated.excess:
                 return self._unfinished(vm, host)
             trades += self._price(violated, vm, host, left) or self._trade(vm, host)
