@@ -20,7 +20,7 @@ from optimizer.problem.shapes import LEAVE, SUM
 from optimizer.problem.working_placement import WorkingPlacement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -254,7 +254,7 @@ class Openings:
         if o.kind is Kind.BUDGET:
             return f"a larger budget {o.rule} ({o.subject}): {vm} could then move to {host}"
         if o.kind is Kind.PINNED:
-            why = ": ".join(t for t in (o.rule, o.subject) if t)
+            why = ": ".join(t for t in (o.rule, o.subject, self._platform(opening.vms)) if t)
             return f"let {vm} move ({why}): {hosts} could take it, such as {host}"
         if o.kind is Kind.ROOM:
             lacks = self._shortage(opening.vms, o, opening.host)
@@ -262,6 +262,11 @@ class Openings:
         if o.kind is Kind.GROUP:
             return f"lift {o.rule} of {o.subject} for {vm}: only that keeps it off {hosts}, such as {host}"
         return f"let {host} receive {vm}: only {o.rule} keeps it off {hosts}"
+
+    def _platform(self, vms: Sequence[int]) -> str:
+        """Return the platform's own reason why one of the VMs does not move; empty where it gives none."""
+        reasons = (self.fleet.vms.mobility_reason.get(v) for v in vms)
+        return next((r for r in reasons if r), "")
 
     def _not_worth_it(self, violated: _Violated, open_now: list[tuple[int, int]]) -> Advice:
         """Say why a move that nothing forbids was not made: its price, what it would break, or an early end."""

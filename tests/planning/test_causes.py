@@ -31,8 +31,8 @@ LIFTED = {"room", "group", "refused", "pinned", "leaving", "budget"}
 Excesses = dict[tuple[str, str, str, str], int]
 
 
-def judged(policy_: Policy, state: State) -> tuple[Excesses, set[str]]:
-    """Return the excess of each must, should and guard by its names, and the rules with a hard breach."""
+def judged(policy_: Policy, state: State, *, softly: bool = False) -> tuple[Excesses, set[str]]:
+    """Return the excess of each must and guard (and should) by its names, and the rules with a hard breach."""
     excess: Excesses = {}
     hard: set[str] = set()
     for rule in policy_.rules:
@@ -40,14 +40,15 @@ def judged(policy_: Policy, state: State) -> tuple[Excesses, set[str]]:
             if v.hardness is Hardness.HARD:
                 hard.add(v.rule)
                 continue
-            excess[v.rule, v.subject, v.resource or "", v.domain or ""] = v.excess
+            if v.hardness is not Hardness.SHOULD or softly:
+                excess[v.rule, v.subject, v.resource or "", v.domain or ""] = v.excess
     return excess, hard
 
 
-def worse(policy_: Policy, state: State, start: Excesses, soft: set[str]) -> set[str]:
+def worse(policy_: Policy, state: State, start: Excesses) -> set[str]:
     """Return the rules of which an instance that binds is worse than at the start, or a hard demand is broken."""
     excess, hard = judged(policy_, state)
-    return hard | {k[0] for k, e in excess.items() if k[0] not in soft and e > start.get(k, 0)}
+    return hard | {k[0] for k, e in excess.items() if e > start.get(k, 0)}
 
 
 def ended(of: Fleet, plan: Plan) -> State:
@@ -59,7 +60,6 @@ def true_hosts(of: Fleet, policy_: Policy, plan: Plan, left: Remaining) -> int:
     """Return how many hosts the named rule alone closes to the VM, of those on which it would lessen the violation."""
     assert left.cause is not None
     start, end = judged(policy_, State.start(of))[0], ended(of, plan)
-    soft = {r.name for r in policy_.rules if getattr(r, "hardness", "must") == "should"}
     key = (left.rule, left.subject, left.resource or "", left.domain or "")
     v = of.vm_index[left.cause.vm]
     here, found = int(end.placement[v]), 0
@@ -68,8 +68,8 @@ def true_hosts(of: Fleet, policy_: Policy, plan: Plan, left: Remaining) -> int:
         if h == here:
             continue
         then = end.finish([move])
-        closing = worse(policy_, end.begin([move]), start, soft) | worse(policy_, then, start, soft)
-        if closing == {left.cause.rule} and judged(policy_, then)[0].get(key, 0) < left.excess:
+        closing = worse(policy_, end.begin([move]), start) | worse(policy_, then, start)
+        if closing == {left.cause.rule} and judged(policy_, then, softly=True)[0].get(key, 0) < left.excess:
             found += 1
     return found
 
@@ -111,7 +111,7 @@ RULES = ("capacity", "spread", "together", "needs", "apart", "anti_affinity", "e
 def test_a_group_that_cannot_travel_together_is_named_and_not_room() -> None:
     hosts = [host("h1", memory=100, state="draining"), host("h2", memory=100), host("h3", memory=100)]
     vms = [vm(n, "h1", memory=20, groups=["g"]) for n in "abc"]
-    vms += [vm("d", "h2", memory=50), vm("e", "h3", memory=50)]
+    vms += [vm("d", "h2", memory=70), vm("e", "h3", memory=70)]
     of = fleet(hosts, vms, groups=[{"id": "g", "rules": [{"rule": "together", "level": "host"}]}])
     left = remaining(of, *RULES)
     assert {(r.cause.kind, r.cause.rule, r.cause.subject) for r in left if r.cause} == {("group", "together", "g")}
