@@ -15,7 +15,7 @@ from optimizer.engine import LocalEngine
 from optimizer.fleet import State
 from optimizer.limits import Deadline, Limits, peak_rss_mib
 from optimizer.plan import Plan, StageResult, Status, Unevaluated, impossible_because
-from optimizer.planning.describe import describe, identify, violations
+from optimizer.planning.describe import Ending, describe, identify, violations
 from optimizer.planning.even_out import even_out
 from optimizer.planning.in_parts import InParts
 from optimizer.planning.solve_and_order import Answer, solve_and_order
@@ -138,7 +138,8 @@ def make_plan(
     if status in (Status.IMPOSSIBLE, Status.NO_PLAN_IN_TIME):
         answer = answer.stay(problem)
     report("describe")
-    described = describe(fleet, policy, problem, answer.ordered, before)
+    unfinished = None if answer.proven else stopped_by
+    described = describe(fleet, policy, problem, answer.ordered, before, Ending(unfinished, whole.over))
     watch.lap("sequence")
     stats = {
         "seconds": watch.laps,

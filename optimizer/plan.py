@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STOPPED_BY",
+    "Advice",
     "Batch",
+    "Cause",
     "Caution",
     "Part",
     "Plan",
@@ -140,6 +142,31 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a violation remains: the rule or limit which, lifted for `vm`, opens `hosts` hosts to it.
+
+    `kind` is a word of `optimizer.planning.obstacles.Kind`; `reason` is for what no single rule or limit explains.
+    """
+
+    kind: str
+    rule: str = ""
+    vm: str = ""
+    subject: str = ""
+    resource: str = ""
+    hosts: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The cause of what remains, and in words what was found to help; `deferred` where only a budget is in the way."""
+
+    cause: Cause
+    would_help: str
+    deferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Remaining:
     """A violation that the plan leaves."""
 
@@ -150,6 +177,8 @@ class Remaining:
     would_help: str
     resource: str | None = None
     domain: str | None = None
+    cause: Cause | None = None
+    deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)

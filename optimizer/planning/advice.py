@@ -1,14 +1,17 @@
-"""What would help where a plan leaves something: read off the atom that asks for it, without any rule's own words."""
+"""The cause of what a plan leaves, and what would help: read off the atoms, without any rule's own words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from optimizer.fleet import ABSENT
+from optimizer.plan import Advice, Cause
+from optimizer.planning.obstacles import Kind
+from optimizer.planning.openings import Ending, Openings
 from optimizer.problem.evaluate import in_flow
 from optimizer.problem.instance import Instance, name_of, subjects
 from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet, Move
-    from optimizer.problem.atoms import AtLeast, AtMost, Flow, Group, Harming, Leave, Linear, Needs
+    from optimizer.problem.atoms import AtLeast, AtMost, Group, Harming, Leave, Linear, Needs
     from optimizer.problem.problem import Problem
     from optimizer.problem.rule import Violation
 
@@ -41,35 +44,44 @@ class Outlook:
     ----------
     placement
         int32 [V]: where each VM is when all of `moves` have been made.
+    ending
+        How the search ended, and when to stop looking for causes.
     """
 
     fleet: Fleet
     problem: Problem
     placement: NDArray[np.int32]
     moves: Sequence[Move]
+    ending: Ending = field(default_factory=lambda: Ending())
     _named: dict[int, dict[tuple[str, str], Instance]] = field(default_factory=dict)
 
-    def would_help(self, violation: Violation) -> str:
-        """Name what would put a violation right that is left at the end.
+    def advise(self, violation: Violation) -> Advice:
+        """Name the cause of what is left, and what was found to help.
 
-        From what no move can mend to what more room would: too few VMs or domains, VMs that may not move, hosts that
-        may not receive them, a budget that is used up, room.
+        From what no move can repair to what one change would open: too few VMs or domains; then, for each VM whose
+        move would lessen the violation, the rules and limits that keep it off the hosts where it would.
         """
         demand = self._demand(violation)
         never = self._out_of_reach(demand)
         if never:
-            return never
-        vms = self._concerned(demand, violation)
-        free = [v for v in vms if self.problem.movable[v]]
-        if not free:
-            return self._fixed(vms)
-        welcome = [v for v in free if self._receivers(v).any()]
-        if not welcome:
-            return self._unwelcome(self._smallest(free))
-        payable = [v for v in welcome if (self._receivers(v) & ~self._unpaid(v)).any()]
-        if not payable:
-            return self._budget(welcome)
-        return self._room(self._smallest(payable)) + self._meeting_place(demand, violation)
+            return Advice(Cause(Kind.BEYOND.value, reason=never), never)
+        vms = [v for v in self._concerned(demand, violation) if self.placement[v] != ABSENT]
+        if demand is None or not vms:
+            nobody = "no VM can be moved to repair it"
+            return Advice(Cause(Kind.BEYOND.value, reason=nobody), "more capacity: no VM is the cause")
+        return self._openings.advise(demand.atom, demand.instance, self._domain_of(demand, violation), vms)
+
+    @cached_property
+    def _openings(self) -> Openings:
+        return Openings(self.fleet, self.problem, self.placement, self._used, self.ending)
+
+    def _domain_of(self, demand: Demand, violation: Violation) -> int:
+        """Return the domain that the violation is in; that of the instance where the set is one instance."""
+        if not violation.domain:
+            return demand.instance.domain
+        level, _, name = violation.domain.partition(":")
+        ids = self.problem.domain_ids[self.problem.levels.index(level)]
+        return ids.index(name)
 
     # -- what is asked -----------------------------------------------------------------------------------------------
 
@@ -147,33 +159,7 @@ class Outlook:
         placed, domains = len(self._placed(atom.sets[i])), len(self.problem.domain_ids[atom.level])
         return int(atom.k[i]), placed, self.problem.levels[atom.level], domains
 
-    # -- who may not move --------------------------------------------------------------------------------------------
-
-    def _fixed(self, vms: Iterable[int]) -> str:
-        reasons = [f"{self.fleet.vms.ids[v]} ({self._why_fixed(v)})" for v in vms]
-        return f"if one of these could move: {_few(reasons)}" if reasons else "more capacity: no VM is to blame"
-
-    def _why_fixed(self, vm: int) -> str:
-        fixing = (a for a in self.problem.demands.fixed.values() if vm in a.vms)
-        return next((f"{a.rule}: {a.reason}" for a in fixing), "not placed")
-
-    # -- where they may not go -----------------------------------------------------------------------------------------
-
-    def _receivers(self, vm: int) -> NDArray[np.bool_]:
-        """Return bool [H]: the hosts, other than its own, that may receive the VM."""
-        hosts = self.problem.may_enter(vm).copy()
-        hosts[self.placement[vm]] = False
-        return hosts
-
-    def _unwelcome(self, vm: int) -> str:
-        enters = self.problem.demands.enters.values()
-        barring = {f"{a.rule}: {a.reason}" if a.reason else a.rule for a in enters if a.vms is None or vm in a.vms}
-        name = self.fleet.vms.ids[vm]
-        if not barring:
-            return f"another host for {name}"
-        return f"a host that may receive {name}: now none may ({_few(sorted(barring))})"
-
-    # -- what they may not cost ----------------------------------------------------------------------------------------
+    # -- what the plan has spent --------------------------------------------------------------------------------------
 
     @cached_property
     def _used(self) -> list[int]:
@@ -183,58 +169,6 @@ class Outlook:
             for f in self.problem.flows
         ]
 
-    def _exhausted(self, vm: int) -> list[tuple[Flow, int]]:
-        """Return the flows (and what is used of them) from which one more move of the VM cannot be paid."""
-        here = int(self.placement[vm])
-        return [
-            (flow, used)
-            for flow, used in zip(self.problem.flows, self._used, strict=True)
-            if flow.cost[vm]
-            and used + int(flow.cost[vm]) > flow.limit
-            and (flow.vms is None or flow.vms[vm])
-            and (flow.sources is None or flow.sources[here])
-        ]
-
-    def _unpaid(self, vm: int) -> NDArray[np.bool_]:
-        """Return bool [H]: the hosts to which one more move of the VM cannot be paid."""
-        out = np.zeros(self.problem.hosts, np.bool_)
-        for flow, _ in self._exhausted(vm):
-            out |= True if flow.targets is None else flow.targets
-        return out
-
-    def _budget(self, vms: Iterable[int]) -> str:
-        flows = {id(flow): (flow, used) for v in vms for flow, used in self._exhausted(v)}
-        names = [f"{f.rule}: {f.subject}, {used} of {f.limit} used by this plan" for f, used in flows.values()]
-        return f"a larger budget ({_few(names)})"
-
-    # -- where there is no room ----------------------------------------------------------------------------------------
-
-    def _smallest(self, vms: Iterable[int]) -> int:
-        return min(vms, key=lambda v: (tuple(self.fleet.vms.demand[v].tolist()), v))
-
-    def _room(self, vm: int) -> str:
-        demand = self.fleet.vms.demand[vm]
-        needs = [f"{demand[r]} {resource.name}" for r, resource in enumerate(self.fleet.resources) if demand[r]]
-        size = f" ({', '.join(needs)})" if needs else ""
-        return f"a host with room for {self.fleet.vms.ids[vm]}{size}, reachable by live moves"
-
-    def _meeting_place(self, demand: Demand | None, violation: Violation) -> str:
-        """Say where that host has to be: with those whom the VMs in question should meet, if none of these may move."""
-        if demand is None or demand.atom.shape not in MEETING:
-            return ""
-        group, i = cast("Group", demand.atom), demand.instance.member
-        others = group.sides[-1]
-        strays = set(violation.vms)
-        partners = [v for v in self._placed(others[i]) if v not in strays]
-        if not partners or self.problem.movable[partners].any():
-            return ""
-        level = self.problem.levels[group.level]
-        names = [f"{self.fleet.vms.ids[v]} ({self._why_fixed(v)})" for v in partners]
-        return f", on the {level} of one of {others.ids[i]}, of which none may move: {_few(names)}"
-
-
-MEETING = (COMPANY, TOGETHER)
-"""Shapes of groups whose VMs have to meet others: those of the last side."""
 
 _CONCERNED: ByShape[Callable[..., list[int]]] = ByShape(
     "advice",
@@ -258,7 +192,3 @@ _BEYOND: ByShape[Callable[..., str]] = ByShape(
         **dict.fromkeys((SUM, PAIR, TOGETHER, LEAVE), Outlook._reachable),
     },
 )
-
-
-def _few(names: Sequence[str], most: int = 4) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

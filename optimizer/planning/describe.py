@@ -13,6 +13,7 @@ import orjson
 from optimizer.fleet import ABSENT, Move, State, copied_mib, move_seconds
 from optimizer.plan import Batch, Plan, PlannedMove, Reason, Remaining
 from optimizer.planning.advice import Outlook
+from optimizer.planning.openings import Ending
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.rule import Hardness
 from optimizer.sequence.batches import batches
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from optimizer.problem.rule import Rule, Violation
     from optimizer.sequence.order import Ordered
 
-__all__ = ["Described", "describe", "highest_load", "identify", "violations"]
+__all__ = ["Described", "Ending", "describe", "highest_load", "identify", "violations"]
 
 Instance = tuple[str, ...]
 
@@ -47,7 +48,12 @@ class Described:
 
 
 def describe(
-    fleet: Fleet, policy: Policy, problem: Problem, ordered: Ordered, before: Mapping[Instance, Violation] | None = None
+    fleet: Fleet,
+    policy: Policy,
+    problem: Problem,
+    ordered: Ordered,
+    before: Mapping[Instance, Violation] | None = None,
+    ending: Ending | None = None,
 ) -> Described:
     """Say in a plan's words what the ordered moves are, why, and what they leave.
 
@@ -55,7 +61,10 @@ def describe(
     ----------
     before
         The `violations` of the start, where they are known.
+    ending
+        How the search ended; as if it had been finished, where it is not given.
     """
+    ending = ending or Ending()
     if before is None:
         before = violations(policy, State.start(fleet))
     rules = {rule.name: rule for rule in policy.rules}
@@ -65,7 +74,7 @@ def describe(
     mended = [v for key, v in before.items() if key not in after or after[key].excess < v.excess]
     moves = _moves(fleet, rules, ordered, of_batch, mended)
     made = [m.move for m in ordered.moves]
-    outlook = Outlook(fleet, problem, end.placement, made)
+    outlook = Outlook(fleet, problem, end.placement, made, ending)
     return Described(
         moves=moves,
         batches=tuple(
@@ -174,14 +183,17 @@ def _makes_room(fleet: Fleet, ordered: Ordered, move: Move, waiting: Sequence[in
 
 
 def _remaining(fleet: Fleet, rules: Mapping[str, Rule], outlook: Outlook, violation: Violation) -> Remaining:
+    advice = outlook.advise(violation)
     return Remaining(
         rule=violation.rule,
         subject=violation.subject,
         excess=violation.excess,
         why=rules[violation.rule].explain(violation, fleet),
-        would_help=outlook.would_help(violation),
+        would_help=advice.would_help,
         resource=violation.resource,
         domain=violation.domain,
+        cause=advice.cause,
+        deferred=advice.deferred,
     )
 
 

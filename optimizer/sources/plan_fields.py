@@ -93,6 +93,21 @@ BATCH = Record(
     },
 )
 
+CAUSE = Record(
+    "cause",
+    {
+        "kind": Field(
+            ID, "budget, pinned, refused, group, leaving, room, price, trade, search, beyond, several, not_analysed"
+        ),
+        "rule": Field(text(1024, 0), "the rule's name in the policy", ""),
+        "vm": Field(text(1024, 0), "the VM that it is lifted for", ""),
+        "subject": Field(WORDS, "the group, the budget, or the reason", ""),
+        "resource": Field(text(1024, 0), "the resource of which there is no room", ""),
+        "hosts": Field(COUNT, "how many hosts it opens", 0),
+        "reason": Field(WORDS, "what no single rule or limit explains", ""),
+    },
+)
+
 REMAINING = Record(
     "remaining violation",
     {
@@ -100,9 +115,11 @@ REMAINING = Record(
         "subject": Field(SUBJECT, "what breaks it"),
         "excess": Field(COUNT, "by how much"),
         "why": Field(WORDS, "why it stays"),
-        "would_help": Field(WORDS, "what would put it right"),
+        "would_help": Field(WORDS, "what was found to help, tried as one more move"),
         "resource": _RESOURCE,
         "domain": _DOMAIN,
+        "cause": Field(Maybe(CAUSE), "the rule or limit that, lifted for one VM, opens hosts to it", None),
+        "deferred": Field(flag(), "only a budget is in the way: a later run can repair it", False),
     },
 )
 

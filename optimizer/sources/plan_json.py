@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.plan import (
     Batch,
+    Cause,
     Caution,
     Part,
     Plan,
@@ -194,7 +195,16 @@ def _remaining_document(remaining: Remaining) -> Document:
         "excess": remaining.excess,
         "why": remaining.why,
         "would_help": remaining.would_help,
+        **_known(cause=_cause_document(remaining.cause), deferred=remaining.deferred or None),
     }
+
+
+def _cause_document(cause: Cause | None) -> Document | None:
+    if cause is None:
+        return None
+    texts = {"rule": cause.rule, "vm": cause.vm, "subject": cause.subject, "resource": cause.resource}
+    rest = {"hosts": cause.hosts, "reason": cause.reason}
+    return {"kind": cause.kind, **{name: value for name, value in (texts | rest).items() if value}}
 
 
 def _unevaluated_document(fact: Unevaluated) -> Document:
@@ -250,4 +260,10 @@ def _remaining(record: Document) -> Remaining:
         would_help=record["would_help"],
         resource=record.get("resource"),
         domain=record.get("domain"),
+        cause=_cause(record.get("cause")),
+        deferred=record.get("deferred", False),
     )
+
+
+def _cause(record: Document | None) -> Cause | None:
+    return None if record is None else Cause(**record)

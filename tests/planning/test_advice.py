@@ -28,7 +28,7 @@ def helps(of: Fleet, *more: Any, moves: Sequence[tuple[str, str, str]] = (), rul
     end = State.start(of).finish(made)
     outlook = Outlook(of, build(of, wanted.rules, wanted.least), end.placement, made)
     left = [v for r in wanted.rules for v in r.check(end) if v.hardness is not Hardness.HARD]
-    return [outlook.would_help(v) for v in left]
+    return [outlook.advise(v).would_help for v in left]
 
 
 def two(first: int, second: int, **more: Any) -> Fleet:
@@ -234,5 +234,7 @@ def test_a_violation_that_no_atom_asked_for_is_judged_by_the_vms_it_names() -> N
     rules = policy(*RULES)
     outlook = Outlook(of, build(of, rules.rules, rules.least), State.start(of).placement, [])
     odd = Violation("odd", "x", Hardness.MUST, 1, 0, 1, vms=(1,))
-    assert outlook.would_help(odd) == "a host with room for b (2 memory_mib), reachable by live moves"
-    assert outlook.would_help(Violation("odd", "x", Hardness.MUST, 1, 0, 1)) == "more capacity: no VM is to blame"
+    assert outlook.advise(odd).would_help == "a host with room for b (2 memory_mib), reachable by live moves"
+    assert (
+        outlook.advise(Violation("odd", "x", Hardness.MUST, 1, 0, 1)).would_help == "more capacity: no VM is to blame"
+    )

@@ -116,7 +116,7 @@ READERS: dict[str, Callable[[Problem], object]] = {
     "arrivals": lambda p: p.may_enter(0),
     "names": lambda p: name_of(p, Instance(0, 0, 0)),
     "subjects": lambda p: list(subjects(p, 0)),
-    "advice": lambda p: _outlook(p).would_help(Violation("r", "h0", Hardness.MUST, 2, 1, 1)),
+    "advice": lambda p: _outlook(p).advise(Violation("r", "h0", Hardness.MUST, 2, 1, 1)),
 }
 
 REFERENCE = {"placements", "enumeration", "evaluation", "hard breaches", "cost"}

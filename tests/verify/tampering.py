@@ -40,7 +40,7 @@ UNKNOWABLE = {
     r"objective\[\]\.gap": "it may be rounded to two decimals",
     r"stats\.(seconds\..*|peak_rss_mib|seed|workers|deterministic)": "how it was made",
     r"stats\.(partition.*|clean_displaces_at_least)": "how it was made",
-    r"remaining\[\]\.would_help": "advice, not a claim",
+    r"remaining\[\]\.(would_help|cause.*|deferred)": "advice, not a claim: the rules' check knows nothing of it",
     r"proof\[\]\.parts\[\]\.curve.*": "a weaker claim (less harm, or later) is as true, where the bound still follows",
     r"proof\[\]\.parts\[\]\.by": "another argument that proves the same",
     r"moves\[\]\.to": "another plan that is as good, and as safe",

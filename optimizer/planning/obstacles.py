@@ -1,0 +1,168 @@
+"""What keeps a VM off each host at the end of a plan: one mask over hosts for each rule or limit that does.
+
+A host is opened by lifting one obstacle for the VM where that obstacle alone stands in the way.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from optimizer.fleet import ABSENT
+from optimizer.problem.rule import Hardness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from optimizer.problem.instance import Instance
+    from optimizer.problem.working_placement import WorkingPlacement
+
+    Hosts = NDArray[np.bool_]
+
+__all__ = ["Kind", "Obstacle", "Obstacles"]
+
+
+class Kind(Enum):
+    """What an obstacle, or another cause, is; the values are the words of a plan's `cause`."""
+
+    PINNED = "pinned"
+    REFUSED = "refused"
+    LEAVING = "leaving"
+    GROUP = "group"
+    ROOM = "room"
+    BUDGET = "budget"
+    PRICE = "price"
+    TRADE = "trade"
+    SEARCH = "search"
+    BEYOND = "beyond"
+    SEVERAL = "several"
+    NOT_ANALYSED = "not_analysed"
+
+
+class Obstacle(NamedTuple):
+    """A rule or limit in the way of one VM: `subject` is a group, a budget or a reason; `resource` where room lacks."""
+
+    kind: Kind
+    rule: str
+    subject: str = ""
+    resource: str = ""
+
+
+class Obstacles:
+    """The obstacles of VMs in one placement.
+
+    Parameters
+    ----------
+    work
+        The end of the plan.
+    spent
+        What the plan's moves, staging hops included, spend of each flow.
+    """
+
+    def __init__(self, work: WorkingPlacement, spent: Sequence[int]) -> None:
+        self.work, self.problem, self.spent = work, work.problem, spent
+
+    def of(self, vm: int) -> dict[Obstacle, Hosts]:
+        """Return what keeps the VM off hosts, each with the hosts (bool [H]) that it closes."""
+        out: dict[Obstacle, Hosts] = {}
+        for obstacle, closed in self._all(vm):
+            out[obstacle] = out[obstacle] | closed if obstacle in out else closed
+        return {o: closed for o, closed in out.items() if closed.any()}
+
+    def of_unit(self, vms: Sequence[int], together: Obstacle) -> dict[Obstacle, Hosts]:
+        """Return the same for VMs that have to travel together: what keeps any of them off, room for all of them."""
+        out: dict[Obstacle, Hosts] = {}
+        for vm in vms:
+            for obstacle, closed in self.of(vm).items():
+                if obstacle != together and obstacle.kind is not Kind.ROOM:
+                    out[obstacle] = out[obstacle] | closed if obstacle in out else closed
+        for obstacle, closed in self._sums(vms):
+            out[obstacle] = out[obstacle] | closed if obstacle in out else closed
+        return {o: closed for o, closed in out.items() if closed.any()}
+
+    def unit_of(self, vm: int) -> tuple[Obstacle, list[int]] | None:
+        """Return the group that has to stay together with the VM, where a must or a guard asks for it."""
+        for t, _ in self.work.tally.sets_of.get(vm, ()):
+            if t.shape.at_end and t.atom.asked.hardness is not Hardness.SHOULD:
+                sets = t.atom.sides[0]
+                vms = [int(v) for v in sets[t.member] if self.work.placement[v] != ABSENT]
+                return Obstacle(Kind.GROUP, t.atom.asked.rule, sets.ids[t.member]), vms
+        return None
+
+    def instances(self, vm: int, obstacle: Obstacle, host: int) -> list[Instance]:
+        """Return the instances that lifting an obstacle lets be exceeded if the VM goes to `host`."""
+        domain = self.problem.domain
+        if obstacle.kind is Kind.ROOM:
+            sums = (t for t in self.work.tally.linears if (t.atom.asked.rule, t.atom.resource) == obstacle[1::2])
+            return [t.instance(int(domain[t.atom.level][host])) for t in sums]
+        if obstacle.kind is Kind.GROUP:
+            mine = (t for t, _ in self.work.tally.sets_of.get(vm, ()) if t.atom.asked.rule == obstacle.rule)
+            return [t.instance(int(domain[t.atom.level][host]) if t.shape.by_domain else 0) for t in mine]
+        return []
+
+    def _all(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:
+        yield from self._hard(vm)
+        yield from self._leaves(vm)
+        yield from self._sums([vm])
+        yield from self._groups(vm)
+        yield from self._flows(vm)
+
+    def _hard(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:
+        everywhere = np.ones(self.problem.hosts, np.bool_)
+        fixed = [a for a in self.problem.demands.fixed.values() if vm in a.vms]
+        for a in fixed:
+            yield Obstacle(Kind.PINNED, a.rule, a.reason), everywhere
+        if not fixed and not self.problem.movable[vm]:
+            yield Obstacle(Kind.PINNED, "", "not placed, or already migrating"), everywhere
+        for e in self.problem.demands.enters.values():
+            if e.vms is None or vm in e.vms:
+                yield Obstacle(Kind.REFUSED, e.rule), ~e.hosts
+
+    def _leaves(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:
+        start, also = int(self.problem.start[vm]), int(self.problem.also_at[vm])
+        for a in self.problem.demands.leaves.values():
+            there = any(h != ABSENT and a.hosts[h] for h in (start, also))
+            if a.asked.hardness is not Hardness.SHOULD and not there and vm in a.vms:
+                yield Obstacle(Kind.LEAVING, a.asked.rule), a.hosts
+
+    def _sums(self, vms: Sequence[int]) -> Iterator[tuple[Obstacle, Hosts]]:
+        for t in self.work.tally.linears:
+            amount = int(t.atom.amount[list(vms)].sum())
+            if not amount or t.atom.asked.hardness is Hardness.SHOULD:
+                continue
+            full = t.load > t.ceiling - amount
+            domain = self.problem.domain[t.atom.level]
+            for h in {h for vm in vms for h in self.work.tally.ends[vm]}:
+                full[domain[h]] = False
+            yield Obstacle(Kind.ROOM, t.atom.asked.rule, resource=t.atom.resource), full[domain]
+
+    def _groups(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:
+        tally = self.work.tally
+        for t, side in tally.sets_of.get(vm, ()):
+            if t.atom.asked.hardness is Hardness.SHOULD:
+                continue
+            domain = self.problem.domain[t.atom.level]
+            if t.shape.by_domain:
+                others = t.other(side)
+                both = others != side and (t, others) in tally.sets_of[vm]
+                allowed = np.array(
+                    [t.with_one_more(side, d, of_both=both) > t.allowed(d) for d in range(int(domain.max()) + 1)]
+                )
+                for h in tally.ends[vm]:
+                    allowed[domain[h]] = False
+            else:
+                allowed = tally.excess_in(t, vm) > t.allowed(0)
+            subject = "|".join(sets.ids[t.member] for sets in t.atom.sides)
+            yield Obstacle(Kind.GROUP, t.atom.asked.rule, subject), allowed[domain]
+
+    def _flows(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:
+        here = int(self.work.placement[vm])
+        for flow, used in zip(self.problem.flows, self.spent, strict=True):
+            counts = (flow.vms is None or flow.vms[vm]) and (flow.sources is None or flow.sources[here])
+            if counts and flow.cost[vm] and used + int(flow.cost[vm]) > flow.limit:
+                closed = np.ones(self.problem.hosts, np.bool_) if flow.targets is None else flow.targets
+                yield Obstacle(Kind.BUDGET, flow.rule, flow.subject), closed
