@@ -130,8 +130,11 @@ seed_option = click.option(
 )
 
 
-LEAST_SHARE = 0.4
-"""Share of a time limit that a search gets at least, however long it took to load libraries and to read."""
+LEAST_SHARE, LOADING_S = 0.4, 1.0
+"""Share of a time limit, beyond what loading takes, that a search gets at least, however long it took to read."""
+
+LEAST_OF_ALL = 0.1
+"""Share of a time limit that a search gets in any case."""
 
 
 def began_at(clock: Clock) -> float:
@@ -142,7 +145,8 @@ def began_at(clock: Clock) -> float:
 
 def seconds_left(limit: float, began: float, clock: Clock, *, counted: bool) -> float:
     """Return what is left of a time limit for the whole process; all of it where work is what is `counted`."""
-    return limit if counted else max(limit - (clock.monotonic() - began), LEAST_SHARE * limit)
+    least = max(LEAST_OF_ALL * limit, LEAST_SHARE * (limit - LOADING_S))
+    return limit if counted else max(limit - (clock.monotonic() - began), least)
 
 
 def load_fleet(path: Path, overlay: Path | None = None) -> Fleet:

@@ -44,8 +44,8 @@ def test_repair_drives_others_out_where_it_has_to() -> None:
     assert solver_of(full()).repair().tolist() == [1, 2, 2]
 
 
-def test_repair_does_only_what_is_acceptable_beyond_reception() -> None:
-    assert solver_of(full()).repair(lambda _: False).tolist() == [0, 1, 2]
+def test_repair_asks_of_no_chain_that_follows_what_was_done_whether_it_is_acceptable() -> None:
+    assert solver_of(full()).repair(lambda _: False).tolist() == [1, 2, 2]
 
 
 def test_repair_without_work_stays() -> None:
