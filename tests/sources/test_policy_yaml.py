@@ -97,7 +97,7 @@ def test_shipped_policies() -> None:
 def test_the_old_name_of_a_policy_loads_the_same() -> None:
     new, old = (read_policy(name, CATALOGUE, SHIPPED) for name in ("public-cloud", "dolphin"))
     assert new.name == old.name == "public-cloud"
-    assert new == old
+    assert (new.rules, new.digest) == (old.rules, old.digest)
 
 
 def test_a_healthy_fleet_is_content_with_the_shipped_policies() -> None:
