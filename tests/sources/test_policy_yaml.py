@@ -94,6 +94,12 @@ def test_shipped_policies() -> None:
     assert (eligible.errors, eligible.vm_cap, eligible.memory_floor_mib) == (3, 135, 512)
 
 
+def test_the_old_name_of_a_policy_loads_the_same() -> None:
+    new, old = (read_policy(name, CATALOGUE, SHIPPED) for name in ("public-cloud", "dolphin"))
+    assert new.name == old.name == "public-cloud"
+    assert (new.rules, new.digest) == (old.rules, old.digest)
+
+
 def test_a_healthy_fleet_is_content_with_the_shipped_policies() -> None:
     healthy = fleet(
         [host(f"h{i}", cpu=64000, memory=131072, disk=10**6, error_count=0, rack=f"r{i}") for i in range(3)],
