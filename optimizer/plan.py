@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from optimizer.scope import EVERYTHING, Scope
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -168,7 +170,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """A violation that the plan leaves."""
+    """A violation that the plan leaves; `deferred` names the limit that makes it wait, where one does."""
 
     rule: str
     subject: str
@@ -178,7 +180,7 @@ class Remaining:
     resource: str | None = None
     domain: str | None = None
     cause: Cause | None = None
-    deferred: bool = False
+    deferred: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +223,4 @@ class Plan:
     stats: Mapping[str, object] = field(default_factory=dict)
     reason: str = ""
     warnings: tuple[Caution, ...] = ()
+    scope: Scope = EVERYTHING
