@@ -193,8 +193,7 @@ def _makes_room(fleet: Fleet, ordered: Ordered, move: Move, waiting: Sequence[in
 def _remaining(
     fleet: Fleet, rules: Mapping[str, Rule], outlook: Outlook, deferral: Deferral, violation: Violation
 ) -> Remaining:
-    advice = outlook.advise(violation)
-    deferred = deferral.of(violation) or (f"{advice.cause.rule}: {advice.cause.subject}" if advice.deferred else "")
+    advice, deferred = outlook.advise(violation), deferral.of(violation)
     return Remaining(
         rule=violation.rule,
         subject=violation.subject,

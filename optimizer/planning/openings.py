@@ -252,7 +252,7 @@ class Openings:
     def _text(self, o: Obstacle, opening: _Opening, vm: str, host: str) -> str:
         hosts = f"{opening.hosts} host" + ("s" if opening.hosts != 1 else "")
         if o.kind is Kind.BUDGET:
-            return f"a larger budget {o.rule} ({o.subject}): {vm} could then move to {host}"
+            return f"deferred by {o.rule} ({o.subject}): a later run, or a larger budget, can move {vm} to {host}"
         if o.kind is Kind.PINNED:
             why = ": ".join(t for t in (o.rule, o.subject, self._platform(opening.vms)) if t)
             return f"let {vm} move ({why}): {hosts} could take it, such as {host}"
