@@ -24,6 +24,7 @@ from commands.common import (
 )
 from commands.interrupt import Interrupt
 from commands.progress import Progress
+from commands.switches import under_scope
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -93,6 +94,7 @@ def command(
     refuse_or_warn(snapshot, wish)
     answer = read_plan(plan)
     _check_failures(plan, answer, fail)
+    wish = under_scope(wish, snapshot, answer.scope)
     applied = _carry_out(snapshot, wish, answer, _open(driver, snapshot, where, fail), ledger, act=act)
     if output is not None:
         write_json(output, after_document(document, applied.past, applied.ended_at))

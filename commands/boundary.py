@@ -6,6 +6,7 @@
 2      the input or the command line is wrong; nothing was written
 3      no plan in time
 4      stopped by a safety
+10, 11 `plan --exit-code`: moves to make; something needs attention
 70     an internal error: a fault in Remora itself, which says so; or out of memory
 130    interrupted
 =====  ======================================================
@@ -43,6 +44,8 @@ class Exit(IntEnum):
     INPUT = 2
     NO_PLAN_IN_TIME = 3
     STOPPED = 4
+    MOVES_TO_MAKE = 10
+    NEEDS_ATTENTION = 11
     INTERNAL = 70
     INTERRUPTED = 130
 

@@ -19,6 +19,7 @@ from commands.common import (
     refuse_or_warn,
     say,
 )
+from commands.switches import under_scope
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,7 @@ def command(
     snapshot = load_fleet(fleet, overlay)
     refuse_or_warn(snapshot, wish)
     plan = None if plan_path is None else load_plan(plan_path, snapshot)
+    wish = wish if plan is None else under_scope(wish, snapshot, plan.scope)
     what = find_subject(snapshot, plan, subject)
     problem = build(snapshot, wish.rules, wish.least)
     check_exact(problem, f"fleet {snapshot.id} with policy {wish.name}")

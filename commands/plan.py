@@ -32,6 +32,7 @@ from commands.common import (
 )
 from commands.interrupt import Interrupt
 from commands.progress import Progress
+from commands.switches import add_switches, scope_of, under_scope
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +53,7 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
 @fleet_argument
 @policy_option
 @overlay_option
+@add_switches
 @click.option("-o", "--output", type=NewFile(), metavar="PLAN", help="Write the plan there, as --format says.")
 @click.option(
     "--format",
@@ -95,16 +97,30 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
 @seed_option
 @click.option("--deterministic", is_flag=True, help="Limit work instead of time: the same plan on every machine.")
 @click.option("--require-clean", is_flag=True, help="Impossible, rather than a plan that leaves something wrong.")
+@click.option(
+    "--exit-code",
+    "tell_apart",
+    is_flag=True,
+    help="Exit with 0 if there is nothing to do, 10 if there are moves to make, 11 if something needs attention.",
+)
 @json_option
 def command(
-    fleet: Path, policy: str, overlay: Path | None, output: Path | None, form: str | None, as_json: bool, **limits: Any
+    fleet: Path,
+    policy: str,
+    overlay: Path | None,
+    output: Path | None,
+    form: str | None,
+    as_json: bool,
+    tell_apart: bool,
+    **limits: Any,
 ) -> Exit:
     """Plan the smallest set of live migrations that puts a fleet right.
 
     Prints the plan for people; with -o writes it for `verify` and `apply`. Leaves with 1 if something remains wrong.
     """
     from optimizer.clock import SystemClock
-    from optimizer.pipeline import Request, make_plan
+    from optimizer.pipeline import Request
+    from optimizer.scoped_plan import make_scoped_plan
 
     if as_json and output is None and form not in (None, JSON):
         raise click.UsageError(f"--json prints the plan as JSON: --format {form} needs -o", click.get_current_context())
@@ -125,15 +141,25 @@ def command(
         parts=limits["parts"],
         gap=limits["gap"],
     )
+    scope = scope_of(snapshot, wish, limits)
     engine = closing(_engine(limits["engine"], limits["workers"], limits["scheduler"]))
     with Interrupt() as interrupt:
         with Progress("planning") as progress, engine as doer:
-            plan = make_plan(snapshot, wish, request, progress=progress.tell, interrupt=interrupt.event, engine=doer)
+            plan = make_scoped_plan(
+                snapshot,
+                scope,
+                lambda narrowed: under_scope(wish, snapshot, narrowed),
+                request,
+                progress=progress.tell,
+                interrupt=interrupt.event,
+                engine=doer,
+            )
+        wish = under_scope(wish, snapshot, plan.scope)
         plan = _with_reading(plan, read_s)
         if output is not None:
             _write(output, form or JSON, plan)
         _say(plan, snapshot, wish, None if output is not None else form, as_json)
-    return Exit.INTERRUPTED if interrupt.asked else exit_of(plan)
+    return Exit.INTERRUPTED if interrupt.asked else exit_of(plan, tell_apart=tell_apart)
 
 
 def _agree(engine: str, scheduler: str | None) -> None:
@@ -166,13 +192,19 @@ def _with_reading(plan: Plan, seconds: float) -> Plan:
     return replace(plan, stats={**plan.stats, "seconds": {"read": seconds, **laps}})
 
 
-def exit_of(plan: Plan) -> Exit:
-    """Return what a plan's outcome is called as an exit code."""
+def exit_of(plan: Plan, *, tell_apart: bool = False) -> Exit:
+    """Return what a plan's outcome is called as an exit code; `tell_apart`: as `--exit-code` asks."""
     from optimizer.plan import Status
 
     if plan.status is Status.NO_PLAN_IN_TIME:
         return Exit.NO_PLAN_IN_TIME
-    return Exit.ATTENTION if plan.remaining or plan.status is Status.IMPOSSIBLE else Exit.DONE
+    left = bool(plan.remaining) or plan.status is Status.IMPOSSIBLE
+    if not tell_apart:
+        return Exit.ATTENTION if left else Exit.DONE
+    waits = bool(plan.moves) and all(r.deferred for r in plan.remaining)
+    if left and not waits:
+        return Exit.NEEDS_ATTENTION
+    return Exit.MOVES_TO_MAKE if plan.moves else Exit.DONE
 
 
 def _write(path: Path, form: str, plan: Plan) -> None:

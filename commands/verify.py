@@ -19,6 +19,7 @@ from commands.common import (
     refuse_or_warn,
     say,
 )
+from commands.switches import under_scope
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,6 +58,7 @@ def command(fleet: Path, plan: Path, policy: str, overlay: Path | None, at: date
     snapshot = load_fleet(fleet, overlay)
     refuse_or_warn(snapshot, wish)
     answer, misfits = read_claims(plan)
+    wish = under_scope(wish, snapshot, answer.scope)
     today = SystemClock().now()
     when, notes = _expiry(answer, at, today)
     verdict = verify(snapshot, wish, answer, now=when, latest=today)

@@ -67,7 +67,7 @@ class Maintenance(Parameters):
     def check(self, state: State) -> Iterator[Violation]:
         """Name each VM that was on such a host and is on one, and each move that goes to one."""
         fleet = state.fleet
-        why = {h: reason for h in range(len(fleet.hosts)) if (reason := self._why(fleet, h))}
+        why = {h: reason for h in range(len(fleet.hosts)) if (reason := self.why(fleet, h))}
         if not why:
             return
         start = State.start(fleet)
@@ -83,10 +83,10 @@ class Maintenance(Parameters):
         """Say which host is emptied, and why."""
         vm = violation.vms[0]
         if violation.hardness is Hardness.HARD:
-            why = self._why(fleet, fleet.host_index[violation.subject])
+            why = self.why(fleet, fleet.host_index[violation.subject])
             return f"{violation.subject}: {why}; it takes no VM"
         ends = (int(h) for h in (fleet.vms.host[vm], fleet.also_at[vm]) if h >= 0)
-        host, why = next((h, w) for h in ends if (w := self._why(fleet, h)))
+        host, why = next((h, w) for h in ends if (w := self.why(fleet, h)))
         return (
             f"{violation.subject}: it stands on {fleet.hosts.ids[host]}, which is to be emptied: {why}; it has to leave"
         )
@@ -128,7 +128,7 @@ class Maintenance(Parameters):
                 closed |= np.isin(fleet.hosts.domain[number], chosen)
         return closed
 
-    def _why(self, fleet: Fleet, host: int) -> str:
+    def why(self, fleet: Fleet, host: int) -> str:
         """Say why one host is to be emptied; nothing where it is not."""
         if fleet.hosts.state[host] == HostState.DRAINING:
             return "it is draining"

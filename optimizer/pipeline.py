@@ -15,20 +15,26 @@ from optimizer.engine import LocalEngine
 from optimizer.fleet import State
 from optimizer.limits import Deadline, Limits, peak_rss_mib
 from optimizer.plan import Plan, StageResult, Status, Unevaluated, impossible_because
-from optimizer.planning.describe import describe, identify, violations
+from optimizer.planning.describe import describe, violations
 from optimizer.planning.even_out import even_out
+from optimizer.planning.identity import identify
 from optimizer.planning.in_parts import InParts
 from optimizer.planning.solve_and_order import Answer, solve_and_order
 from optimizer.problem.exactness import check_exact
 from optimizer.problem.problem import Stage, build
+from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.solver import Method, Solver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from optimizer.clock import Clock
     from optimizer.engine import Engine
     from optimizer.fleet import Fleet
+    from optimizer.planning.solve_and_order import Repair
     from optimizer.policy import Policy
     from optimizer.problem.rule import Violation
 
@@ -98,6 +104,7 @@ def make_plan(
     progress: Callable[[str], None] | None = None,
     interrupt: threading.Event | None = None,
     engine: Engine | None = None,
+    resume: Plan | None = None,
 ) -> Plan:
     """Return the smallest safe set of moves that puts the fleet right, with its proof.
 
@@ -111,6 +118,8 @@ def make_plan(
         Ends the search when it is set; the best plan so far is returned.
     engine
         Solves the parts of a fleet that is split; in process by default.
+    resume
+        A plan for the same fleet that is gone on from, rather than from the start.
     """
     clock = clock or SystemClock()
     report = progress or (lambda _: None)
@@ -127,7 +136,8 @@ def make_plan(
     report("solve")
     in_parts = InParts(engine or LocalEngine(), request.parts, interrupt)
     solver = Solver(problem, in_parts.limits(problem, request.limits), deadline)
-    answer = solve_and_order(solver, Method(request.path), in_parts)
+    repair = in_parts if resume is None else _resumed(fleet, resume)
+    answer = solve_and_order(solver, Method(request.path), repair)
     watch.lap("solve")
     stopped_by = "gap" if answer.is_within(request.gap) else solver.deadline.stopped_by
     report("place")
@@ -148,6 +158,8 @@ def make_plan(
         "deterministic": request.deterministic,
         "displaced": len({m.move.vm for m in answer.ordered.moves}),
     }
+    if described.outside_scope:
+        stats["outside_scope"] = described.outside_scope
     if in_parts.report:
         stats["partition"] = in_parts.report
     if answer.clean_moves:
@@ -172,6 +184,7 @@ def make_plan(
             stats=stats,
             reason=reason,
             warnings=cautions(fleet, policy, made_at),
+            scope=policy.scope,
         )
     )
 
@@ -181,6 +194,18 @@ def _ending_share(build_s: float, request: Request) -> float:
     if request.deterministic or not request.seconds:
         return 0.0
     return min(LARGEST_ENDING, (ENDING_S + ENDING_PER_BUILD * build_s) / request.seconds)
+
+
+def _resumed(fleet: Fleet, plan: Plan) -> Repair:
+    """Return a repair that goes on from where a plan ends."""
+
+    def repair(solver: Solver, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
+        work = WorkingPlacement(solver.problem)
+        for move in plan.moves:
+            work.put(fleet.vm_index[move.vm], fleet.host_index[move.target])
+        return solver.mend_seams(work, acceptable)
+
+    return repair
 
 
 def judge(answer: Answer, request: Request) -> tuple[Status, str]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from optimizer.scope import EVERYTHING, Scope
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -141,7 +143,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """A violation that the plan leaves."""
+    """A violation that the plan leaves; `deferred` names the limit that makes it wait, where one does."""
 
     rule: str
     subject: str
@@ -150,6 +152,7 @@ class Remaining:
     would_help: str
     resource: str | None = None
     domain: str | None = None
+    deferred: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +195,4 @@ class Plan:
     stats: Mapping[str, object] = field(default_factory=dict)
     reason: str = ""
     warnings: tuple[Caution, ...] = ()
+    scope: Scope = EVERYTHING

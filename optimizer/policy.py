@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.problem.problem import Least
 from optimizer.problem.snapshot_rule import with_snapshot
+from optimizer.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +64,8 @@ class Policy:
         The file (or the shipped policy) that it came from, for messages.
     named
         Every name that its document speaks of; what only defaults name is not among them.
+    scope
+        What one run restricts it to: the rules say it already, and a plan repeats it.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Policy:
     unknown_names: UnknownNames = UnknownNames.ERROR
     named: tuple[Named, ...] = ()
     where: str = ""
+    scope: Scope = EVERYTHING
 
     @cached_property
     def judges(self) -> tuple[Rule, ...]:

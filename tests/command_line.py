@@ -13,7 +13,7 @@ from cli import remora
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONTRACT = {0, 1, 2, 3, 4, 130}
+CONTRACT = {0, 1, 2, 3, 4, 10, 11, 130}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.errors import ForeignPlan, SafetyStop, StalePlan, shorten
 from optimizer.fleet import ABSENT, HostState, copied_mib, move_seconds
+from optimizer.planning.identity import altered
 from optimizer.verify.verify import verify
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def admit(fleet: Fleet, policy: Policy, plan: Plan, driven: str, now: datetime) 
         )
     _refuse_changed(fleet, plan)
     _refuse_unverified(fleet, policy, plan)
+    if own := altered(plan):
+        raise SafetyStop(f"plan {plan.id} was changed after it was made: what it says now would be {own}")
 
 
 def _refuse_unverified(fleet: Fleet, policy: Policy, plan: Plan) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import orjson
 
 from optimizer.fleet import ABSENT, Move, State, copied_mib, move_seconds
-from optimizer.plan import Batch, Plan, PlannedMove, Reason, Remaining
+from optimizer.plan import Batch, PlannedMove, Reason, Remaining
 from optimizer.planning.advice import Outlook
+from optimizer.planning.deferral import Deferral
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.rule import Hardness
 from optimizer.sequence.batches import batches
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from optimizer.problem.rule import Rule, Violation
     from optimizer.sequence.order import Ordered
 
-__all__ = ["Described", "describe", "highest_load", "identify", "violations"]
+__all__ = ["Described", "describe", "highest_load", "violations"]
 
 Instance = tuple[str, ...]
 
@@ -44,6 +43,7 @@ class Described:
     batches: tuple[Batch, ...]
     remaining: tuple[Remaining, ...]
     placement_value: int
+    outside_scope: int = 0
 
 
 def describe(
@@ -65,14 +65,15 @@ def describe(
     mended = [v for key, v in before.items() if key not in after or after[key].excess < v.excess]
     moves = _moves(fleet, rules, ordered, of_batch, mended)
     made = [m.move for m in ordered.moves]
-    outlook = Outlook(fleet, problem, end.placement, made)
+    outlook, deferral = Outlook(fleet, problem, end.placement, made), Deferral(problem, made)
     return Described(
         moves=moves,
         batches=tuple(
             Batch(i + 1, tuple(moves[m].id for m in members), max(moves[m].seconds for m in members))
             for i, members in enumerate(grouped)
         ),
-        remaining=tuple(_remaining(fleet, rules, outlook, v) for v in after.values()),
+        remaining=tuple(_remaining(fleet, rules, outlook, deferral, v) for v in after.values()),
+        outside_scope=_outside(policy, end),
         placement_value=ARC * sum(len(m.after) for m in ordered.moves) + highest_load(problem, end.placement, made),
     )
 
@@ -82,6 +83,13 @@ def violations(policy: Policy, state: State) -> dict[Instance, Violation]:
     silent = (Hardness.HARD, Hardness.GUARD)
     found = (v for rule in policy.rules for v in rule.check(state) if v.hardness not in silent)
     return {v.instance: v for v in sorted(found, key=lambda v: (v.hardness.value, v.instance))}
+
+
+def _outside(policy: Policy, state: State) -> int:
+    """Return how many violations are none of this plan's, since it was asked for others alone."""
+    if not policy.scope.only:
+        return 0
+    return sum(v.hardness is Hardness.GUARD for rule in policy.rules for v in rule.check(state))
 
 
 def _batches(fleet: Fleet, policy: Policy, ordered: Ordered) -> tuple[list[int], list[list[int]]]:
@@ -173,15 +181,19 @@ def _makes_room(fleet: Fleet, ordered: Ordered, move: Move, waiting: Sequence[in
 # -- what remains --------------------------------------------------------------------------------------------------
 
 
-def _remaining(fleet: Fleet, rules: Mapping[str, Rule], outlook: Outlook, violation: Violation) -> Remaining:
+def _remaining(
+    fleet: Fleet, rules: Mapping[str, Rule], outlook: Outlook, deferral: Deferral, violation: Violation
+) -> Remaining:
+    deferred = deferral.of(violation)
     return Remaining(
         rule=violation.rule,
         subject=violation.subject,
         excess=violation.excess,
         why=rules[violation.rule].explain(violation, fleet),
-        would_help=outlook.would_help(violation),
+        would_help=f"a later run, or a larger limit ({deferred})" if deferred else outlook.would_help(violation),
         resource=violation.resource,
         domain=violation.domain,
+        deferred=deferred,
     )
 
 
@@ -202,9 +214,3 @@ def highest_load(problem: Problem, placement: NDArray[np.int32], moves: Sequence
             if 0 < atom.limit[h] < UNLIMITED:
                 highest = max(highest, ARC * int(load[h]) // int(atom.limit[h]))
     return highest
-
-
-def identify(plan: Plan) -> Plan:
-    """Return the plan with its id: the digest of all that it says but statistics, warnings and the time of making."""
-    said = replace(plan, id="", made_at=plan.taken_at, stats={}, warnings=())
-    return replace(plan, id="plan-" + sha256(orjson.dumps(said)).hexdigest()[:16])

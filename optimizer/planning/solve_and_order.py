@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Acceptable = Callable[[NDArray[np.int32]], bool]
     Repair = Callable[[Solver, Acceptable], NDArray[np.int32]]
 
-__all__ = ["Answer", "can_be_ordered", "solve_and_order"]
+__all__ = ["Answer", "Repair", "can_be_ordered", "solve_and_order"]
 
 LOG = logging.getLogger("remora.planning")
 

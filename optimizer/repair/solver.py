@@ -23,6 +23,7 @@ from optimizer.problem.working_placement import WorkingPlacement, sizes
 from optimizer.repair.insertion import evicted, receive
 from optimizer.repair.neighbourhood_search import NeighbourhoodSearch
 from optimizer.repair.ruin_and_recreate import recreate
+from optimizer.repair.whole_hosts import finish_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -146,6 +147,7 @@ class Solver:
     ) -> NDArray[np.int32]:
         mender = NeighbourhoodSearch(best, self.bounds, self.limits, deadline, acceptable)
         self._repair_what_is_left(mender)
+        finish_hosts(best, self.bounds.size, deadline.over, acceptable)
         if self.bounds.affordable:  # who leaves was chosen for what it mends: fewer moves would mend less
             return best.placement
         mender.deadline = deadline.part(TRIM_SHARE)
@@ -209,6 +211,7 @@ class Solver:
             mender.by_company()
             mender.deadline = whole
             mender.by_chains()
+            finish_hosts(work, self.bounds.size, deadline.over if best else self.deadline.over, acceptable)
             measure = work.measure()
             if best is None or measure < best[0]:
                 best = measure, work.placement.copy()

@@ -12,6 +12,7 @@ from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.demands import Demands
 from optimizer.problem.presence import load_of
 from optimizer.problem.rule import Hardness
+from optimizer.scope import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,7 +72,7 @@ def meters(fleet: Fleet, atoms: Iterable[Atom]) -> tuple[Meter, ...]:
     """Add up what stands on each host, for every linear demand at the level of hosts."""
     out = []
     for atom in Demands.of(atoms).sums.values():
-        if atom.level == 0:
+        if atom.level == 0 and atom.resource != WAITING:
             out.append(Meter(atom, load_of(atom, fleet.hosts.domain[0], fleet.vms.host, fleet.also_at)))
     return tuple(out)
 

@@ -10,6 +10,7 @@ from optimizer.plan import Status
 from optimizer.problem.problem import Least, Stage
 from optimizer.report.called import NOBODY, Called
 from optimizer.report.page import Page, Table, Tone
+from optimizer.report.scope import deferred_line, scope_line
 from optimizer.report.violations import measured, not_evaluated
 from optimizer.report.words import amount, count, duration, percent, shortened, spoken
 
@@ -37,7 +38,13 @@ HOSTS_NAMED = 8
 def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least, called: Called = NOBODY) -> Page:
     """Lay out a plan; `least` is what its policy counts as moving."""
     page = Page()
+    if said := scope_line(plan.scope):
+        page.line(said)
     page.line(*status_line(plan, least))
+    if outside := plan.stats.get("outside_scope"):
+        page.line(f"outside the scope: {count(int(str(outside)), 'violation')}, left as found", Tone.QUIET)
+    if waits := deferred_line(plan):
+        page.line(waits, Tone.WARN)
     if plan.objective:
         page.table(_objective(plan.objective, least))
     if plan.moves:
@@ -56,8 +63,10 @@ def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least, called: C
 def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
     """Say the status so that an operator need not know the words of the format."""
     moves = count(len(plan.moves), "move")
-    mends = ("puts" if len(plan.moves) == 1 else "put") + " everything right"
-    left = f", and {count(len(plan.remaining), 'violation')} cannot be put right" if plan.remaining else ""
+    mends = ("puts" if len(plan.moves) == 1 else "put") + (
+        " everything right in scope" if plan.scope.only else " everything right"
+    )
+    left = _left(plan)
     match plan.status:
         case Status.NOTHING_TO_DO:
             return "nothing to do: nothing is wrong, so nothing moves", Tone.GOOD
@@ -79,6 +88,15 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
             kept = f", {count(len(plan.remaining), 'violation')} left" if plan.remaining else f" {mends}"
             return f"feasible: {moves}{kept}, not proven to be the best{_open_stage(plan, least)}", Tone.WARN
     raise AssertionError(plan.status)
+
+
+def _left(plan: Plan) -> str:
+    """Say how much remains: what waits for a limit, and what no plan puts right."""
+    waiting = sum(bool(r.deferred) for r in plan.remaining)
+    never = len(plan.remaining) - waiting
+    parts = [f"{count(waiting, 'host')} {'is' if waiting == 1 else 'are'} deferred"] * bool(waiting)
+    parts += [f"{count(never, 'violation')} cannot be put right"] * bool(never)
+    return ", and " + " and ".join(parts) if parts else ""
 
 
 def _open_stage(plan: Plan, least: Least) -> str:
@@ -178,7 +196,9 @@ def remaining(page: Page, plan: Plan, called: Called = NOBODY) -> None:
     for (why, would_help), alike in _by_cause(plan.remaining).items():
         below = [f"why: {why}"] * bool(why) + [f"what would help: {would_help}"] * bool(would_help)
         for r in alike:
-            table.add(r.rule, called.subject(r.subject), measured(r.resource, r.excess), tone=Tone.WARN, below=below)
+            waits = [f"deferred: it waits for {r.deferred}"] * bool(r.deferred)
+            subject, excess = called.subject(r.subject), measured(r.resource, r.excess)
+            table.add(r.rule, subject, excess, tone=Tone.WARN, below=below + waits)
     page.table(table)
 
 

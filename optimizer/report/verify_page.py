@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optimizer.planning.describe import identify
+from optimizer.planning.identity import altered
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.words import count
 from optimizer.verify.verdict import Finding
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from optimizer.verify.verdict import Verdict
 
 __all__ = ["VerdictFacts", "describe_verdict", "verify_page"]
-
-
-OWN_ID = re.compile(r"plan-[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +49,7 @@ def describe_verdict(
 
 def _altered(plan: Plan) -> Iterator[Finding]:
     """Notice what was changed in a plan of Remora's, even where the change does no harm; others name theirs freely."""
-    own = identify(plan).id
-    if OWN_ID.fullmatch(plan.id) and plan.id != own:
+    if own := altered(plan):
         yield Finding("plan_id", "id", f"says {plan.id}, but a plan with these claims and moves is {own}")
 
 

@@ -103,6 +103,7 @@ REMAINING = Record(
         "would_help": Field(WORDS, "what would put it right"),
         "resource": _RESOURCE,
         "domain": _DOMAIN,
+        "deferred": Field(WORDS, "the limit for which it waits, where it could be fixed without that", ""),
     },
 )
 
@@ -122,6 +123,23 @@ CAUTION = Record(
         "code": Field(ID, "unknown_name, future_snapshot or unusual_amount"),
         "where": Field(SUBJECT, "the field of the policy or the snapshot"),
         "text": Field(WORDS, "what is doubtful about it"),
+    },
+)
+
+_NAMES = Listing(ID, unique=True)
+
+SCOPE = Record(
+    "scope",
+    {
+        "drain": Field(_NAMES, "hosts to be emptied", []),
+        "exclude": Field(_NAMES, "VMs that stay", []),
+        "only": Field(_NAMES, "rules, groups and hosts that are fixed while the rest gets no worse", []),
+        "from": Field(_NAMES, "hosts that VMs may leave", []),
+        "to": Field(_NAMES, "hosts that may receive", []),
+        "max_moves": Field(COUNT, "most moves", None),
+        "max_gib": Field(COUNT, "most GiB copied", None),
+        "whole": Field(flag(), "hosts are emptied one after the other, each as a whole or not at all", False),
+        "begun": Field(_NAMES, "hosts that are emptied as far as can be, though not all of it can", []),
     },
 )
 
@@ -146,5 +164,6 @@ PLAN = Record(
         "warnings": Field(Listing(CAUTION), "what is doubtful about the snapshot or the policy", []),
         "stats": Field(Anything(), "how the plan was made", {}),
         "reason": Field(WORDS, "why there is no plan, where there is none", ""),
+        "scope": Field(SCOPE, "what the plan was restricted to; names as ids, level:id or globs", {}),
     },
 )

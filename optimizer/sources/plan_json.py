@@ -26,6 +26,7 @@ from optimizer.sources.fleet_json import check_format
 from optimizer.sources.kinds import check, parse_time, time_text
 from optimizer.sources.plan_fields import PLAN, PLAN_FORMAT
 from optimizer.sources.plan_structure import Misfit, check_structure, stage_misfits
+from optimizer.sources.scope_words import scope_document, scope_from_document
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -84,6 +85,7 @@ def plan_document(plan: Plan) -> Document:
         "expires_at": time_text(plan.expires_at),
         "status": plan.status.value,
         **({"reason": plan.reason} if plan.reason else {}),
+        **({"scope": scope_document(plan.scope)} if plan.scope else {}),
         "objective": [_stage_document(stage) for stage in plan.objective],
         "proof": [_proof_document(proof) for proof in plan.proof],
         "moves": [_move_document(move) for move in plan.moves],
@@ -137,6 +139,7 @@ def _plan(checked: Document) -> Plan:
         stats=checked.get("stats", {}),
         reason=checked.get("reason", ""),
         warnings=tuple(Caution(w["code"], w["where"], w["text"]) for w in checked.get("warnings", ())),
+        scope=scope_from_document(checked.get("scope", {})),
     )
 
 
@@ -194,6 +197,7 @@ def _remaining_document(remaining: Remaining) -> Document:
         "excess": remaining.excess,
         "why": remaining.why,
         "would_help": remaining.would_help,
+        **_known(deferred=remaining.deferred or None),
     }
 
 
@@ -250,4 +254,5 @@ def _remaining(record: Document) -> Remaining:
         would_help=record["would_help"],
         resource=record.get("resource"),
         domain=record.get("domain"),
+        deferred=record.get("deferred", ""),
     )

@@ -62,6 +62,8 @@ def judge_identity(fleet: Fleet, policy: Policy, plan: Plan, now: datetime | Non
         yield Finding("fleet_digest", "fleet_digest", "the plan was made from another snapshot of this fleet")
     if plan.policy_digest != policy.digest:
         yield Finding("policy_digest", "policy_digest", "the plan was made under another policy")
+    if plan.scope != policy.scope:
+        yield Finding("scope", "scope", "the plan was restricted otherwise than it is judged")
     expires = plan.taken_at + timedelta(seconds=policy.expires_after_s)
     if plan.expires_at != expires:
         yield Finding(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from optimizer.problem.exactness import check_exact
 from optimizer.problem.problem import build
 from optimizer.verify.claims import judge_claims
+from optimizer.verify.deferral import judge_deferral
 from optimizer.verify.effect import Effect
 from optimizer.verify.form import judge_batches, judge_identity, judge_moves, read_moves
 from optimizer.verify.proof import judge_proofs
@@ -55,9 +56,10 @@ def verify(
     states = judge_states(fleet, policy, problem, script, effect)
     claims = judge_claims(fleet, policy, problem, plan, script, effect)
     words = judge_words(fleet, plan, script, effect)
+    deferral = judge_deferral(problem, plan, script.moves, [v for _, v in effect.after])
     proofs = judge_proofs(problem, plan, claims.recomputed)
     return Verdict(
-        tuple([*findings, *states.findings, *claims.findings, *words, *proofs.findings]),
+        tuple([*findings, *states.findings, *claims.findings, *deferral, *words, *proofs.findings]),
         {**claims.recomputed, **proofs.recomputed},
         (*states.notes, *claims.notes, *proofs.notes),
     )

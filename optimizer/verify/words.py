@@ -139,5 +139,6 @@ class _Reasons:
 
 
 def _in_order(judged: Judged) -> list[Violation]:
-    found = [v for _, v in judged if v.hardness is not Hardness.HARD]
+    """Return what may be a reason to move, in the order in which a plan names it."""
+    found = [v for _, v in judged if v.hardness in (Hardness.MUST, Hardness.SHOULD)]
     return sorted(found, key=lambda v: (v.hardness.value, v.instance))

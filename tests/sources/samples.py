@@ -81,6 +81,8 @@ PLAN_TEXT = """
   "policy_digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111",
   "made_at": "2026-11-21T12:00:01.5Z", "expires_at": "2026-11-21T12:15:00+00:00",
   "status": "optimal", "reason": "said in words",
+  "scope": {"drain": ["h3", "rack:r*"], "exclude": ["v1"], "only": ["rule:capacity"], "from": ["h3"], "to": ["zone:z0"],
+            "max_moves": 10, "max_gib": 500, "whole": true, "begun": ["h4"]},
   "objective": [
     {"stage": "harm", "value": 0, "bound": 0, "gap": 0.0, "status": "optimal", "stopped_by": null},
     {"stage": "moving", "value": 2, "bound": 2, "gap": 0.0, "status": "optimal", "stopped_by": null},
@@ -100,7 +102,8 @@ PLAN_TEXT = """
   "batches": [{"batch": 1, "moves": ["m0001"], "seconds": 41.0}, {"batch": 2, "moves": ["m0002"], "seconds": 3.0}],
   "remaining": [
     {"rule": "anti_affinity", "subject": "g17", "domain": "host:h1", "excess": 1, "why": "no room", "would_help": "x"},
-    {"rule": "capacity", "subject": "h1", "resource": "disk_mib", "excess": 1, "why": "", "would_help": ""}],
+    {"rule": "capacity", "subject": "h1", "resource": "disk_mib", "excess": 1, "why": "", "would_help": "",
+     "deferred": "--max-moves: at most 10 moves"}],
   "not_evaluated": [{"rule": "journey", "what": "created_at", "vms": 8}, {"rule": "headroom", "what": "x", "hosts": 3}],
   "warnings": [{"code": "unknown_name", "where": "rules[0].hosts[0]", "text": "'h9' is not a host"}],
   "stats": {"seconds": {"read": 0.2}, "peak_rss_mib": 210, "seed": 0, "deterministic": false}

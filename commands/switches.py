@@ -1,0 +1,75 @@
+"""The everyday switches of `plan`: what to drain, exclude and fix, and how much may move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optimizer.fleet import Fleet
+    from optimizer.policy import Policy
+    from optimizer.scope import Scope
+
+__all__ = ["add_switches", "scope_of", "under_scope"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+MOST = 10**9
+
+_SWITCHES = (
+    click.option(
+        "--drain", multiple=True, metavar="HOST", help="Empty this host, or all of LEVEL:ID, such as rack:r12."
+    ),
+    click.option("--exclude", multiple=True, metavar="VM", help="Do not move this VM."),
+    click.option(
+        "--only", multiple=True, metavar="NAME", help="Fix this rule, group or host; let nothing else get worse."
+    ),
+    click.option("--from", "sources", multiple=True, metavar="HOST", help="Move VMs only off these hosts."),
+    click.option("--to", "targets", multiple=True, metavar="HOST", help="Move VMs only to these hosts."),
+    click.option("--max-moves", type=click.IntRange(0, MOST), metavar="N", help="Make at most N moves."),
+    click.option("--max-gib", type=click.IntRange(0, MOST), metavar="N", help="Copy at most N GiB."),
+)
+
+
+def add_switches(command: F) -> F:
+    """Give a command the switches; all that take names repeat, and take globs and @FILE."""
+    for option in reversed(_SWITCHES):
+        command = option(command)
+    return command
+
+
+def scope_of(fleet: Fleet, policy: Policy, switches: dict[str, Any]) -> Scope:
+    """Return what the switches restrict the plan to; every name is known to mean something.
+
+    Raises
+    ------
+    InputError
+        If a name means nothing in this fleet, or a file of names cannot be read.
+    """
+    from dataclasses import replace
+
+    from constraints.scope import empties_under_limits, group_names
+    from optimizer.scope import Scope
+    from optimizer.sources.scope_words import host_words, only_words, vm_words
+
+    names = [rule.name for rule in policy.rules]
+    groups = group_names(policy.rules, fleet) if switches["only"] else []
+    scope = Scope(
+        drain=host_words("--drain", switches["drain"], fleet),
+        exclude=vm_words("--exclude", switches["exclude"], fleet),
+        only=only_words("--only", switches["only"], fleet, names, groups),
+        sources=host_words("--from", switches["sources"], fleet),
+        targets=host_words("--to", switches["targets"], fleet),
+        max_moves=switches["max_moves"],
+        max_gib=switches["max_gib"],
+    )
+    return replace(scope, whole=empties_under_limits(policy, fleet, scope))
+
+
+def under_scope(policy: Policy, fleet: Fleet, scope: Scope) -> Policy:
+    """Return the policy under a scope: of the switches, or of a plan that is judged or carried out."""
+    from constraints.scope import scoped
+
+    return scoped(policy, fleet, scope)

@@ -1,0 +1,37 @@
+"""The id of a plan: the digest of what it says, by which a change of any word of it shows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import orjson
+
+if TYPE_CHECKING:
+    from optimizer.plan import Plan
+
+__all__ = ["altered", "identify"]
+
+OWN_ID = re.compile(r"plan-[0-9a-f]{16}")
+
+
+def identify(plan: Plan) -> Plan:
+    """Return the plan with its id: the digest of all that it says, but statistics, warnings and the time of making.
+
+    Fields that were added to the format count where they say something, so that older plans keep their ids.
+    """
+    said = orjson.loads(orjson.dumps(replace(plan, id="", made_at=plan.taken_at, stats={}, warnings=())))
+    if not plan.scope:
+        del said["scope"]
+    for remaining in said["remaining"]:
+        if not remaining["deferred"]:
+            del remaining["deferred"]
+    return replace(plan, id="plan-" + sha256(orjson.dumps(said)).hexdigest()[:16])
+
+
+def altered(plan: Plan) -> str:
+    """Return the id that a plan of Remora's should have, where it has another; other programs name theirs freely."""
+    own = identify(plan).id
+    return own if OWN_ID.fullmatch(plan.id) and plan.id != own else ""

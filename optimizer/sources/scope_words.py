@@ -1,0 +1,146 @@
+"""The names that the switches of a plan are given: files of names read, every name known to mean something.
+
+A name is an id, ``LEVEL:ID`` for hosts, or a glob; ``@FILE`` stands for the names in a file, one a line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optimizer.errors import InputError
+from optimizer.fleet.selection import matching, named_hosts, named_vms
+from optimizer.scope import Scope
+from optimizer.similar import similar
+from optimizer.sources.files import read_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from optimizer.fleet import Fleet
+
+__all__ = ["expanded", "host_words", "only_words", "scope_document", "scope_from_document", "vm_words"]
+
+WHERE = "plan"
+FIELDS = {"drain": "drain", "exclude": "exclude", "only": "only", "from": "sources", "to": "targets", "begun": "begun"}
+"""Lists of names: their field in the document, and in `Scope`."""
+
+
+def expanded(words: Iterable[str]) -> tuple[str, ...]:
+    """Return the words with ``@FILE`` replaced by the names in the file, each once; blank lines and ``#`` are skipped.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, is no text, or has no name in it: what is left out by mistake is not "nothing".
+    """
+    return tuple(dict.fromkeys(name for word in words for name in _names(word)))
+
+
+def _names(word: str) -> list[str]:
+    if not word.startswith("@"):
+        return [word]
+    raw = read_bytes(Path(word[1:]))
+    try:
+        lines = raw.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(word[1:], "", "bytes that are no text", "a file of names, one a line, in UTF-8") from error
+    found = [name for line in lines if (name := line.strip()) and not name.startswith("#")]
+    if not found:
+        raise InputError(word[1:], "", "no name", "a file with at least one name, one a line")
+    return found
+
+
+def host_words(option: str, words: Iterable[str], fleet: Fleet) -> tuple[str, ...]:
+    """Return the names of hosts, each known to mean at least one.
+
+    Raises
+    ------
+    InputError
+        If one means no host.
+    """
+    names = expanded(words)
+    for name in names:
+        if not named_hosts(fleet, name):
+            raise InputError(WHERE, option, name, f"a host of fleet {fleet.id}, or LEVEL:ID", _near_host(name, fleet))
+    return names
+
+
+def vm_words(option: str, words: Iterable[str], fleet: Fleet) -> tuple[str, ...]:
+    """Return the names of VMs, each known to mean at least one.
+
+    Raises
+    ------
+    InputError
+        If one means no VM.
+    """
+    names = expanded(words)
+    for name in names:
+        if not named_vms(fleet, name):
+            raise InputError(WHERE, option, name, f"a VM of fleet {fleet.id}", similar(name, fleet.vms.ids))
+    return names
+
+
+def only_words(
+    option: str, words: Iterable[str], fleet: Fleet, rules: Sequence[str], groups: Sequence[str]
+) -> tuple[str, ...]:
+    """Return what is to be fixed, each as ``rule:``, ``group:``, ``host:`` or ``LEVEL:`` and its name.
+
+    Parameters
+    ----------
+    rules, groups
+        The names that there are.
+
+    Raises
+    ------
+    InputError
+        If a name means nothing, or things of two kinds.
+    """
+    return tuple(dict.fromkeys(_only(option, name, fleet, rules, groups) for name in expanded(words)))
+
+
+def _only(option: str, name: str, fleet: Fleet, rules: Sequence[str], groups: Sequence[str]) -> str:
+    kind, colon, rest = name.partition(":")
+    known = {"rule": rules, "group": groups}
+    found = [f"{k}:{name}" for k, names in known.items() if matching(name, names)]
+    if named_hosts(fleet, name):
+        found.append(name if name not in fleet.host_index and colon else f"host:{name}")
+    if not found and kind in known and matching(rest, known[kind]):
+        return name
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(WHERE, option, name, "one thing to fix", f"say which: {', '.join(found)}")
+    if kind in known:
+        hint = similar(name, (f"{kind}:{one}" for one in known[kind]))
+    else:
+        hint = similar(name, [*rules, *groups]) or _near_host(name, fleet)
+    raise InputError(WHERE, option, name, "a rule of the policy, a group, a host or LEVEL:ID", hint)
+
+
+def _near_host(name: str, fleet: Fleet) -> str:
+    level, colon, _ = name.partition(":")
+    if colon and level in fleet.level_index:
+        return similar(name, (f"{level}:{domain}" for domain in fleet.domain_ids[fleet.level_index[level]]))
+    return similar(name, fleet.hosts.ids)
+
+
+# -- in a plan -------------------------------------------------------------------------------------------------------
+
+
+def scope_document(scope: Scope) -> dict[str, Any]:
+    """Return a scope as a plan says it; what is not restricted is left out."""
+    names = {field: list(words) for field, own in FIELDS.items() if (words := getattr(scope, own))}
+    limits = {"max_moves": scope.max_moves, "max_gib": scope.max_gib, "whole": scope.whole or None}
+    return names | {field: limit for field, limit in limits.items() if limit is not None}
+
+
+def scope_from_document(document: dict[str, Any]) -> Scope:
+    """Return the scope that a checked document says."""
+    names = {own: tuple(document.get(field, ())) for field, own in FIELDS.items()}
+    return Scope(
+        **names,
+        max_moves=document.get("max_moves"),
+        max_gib=document.get("max_gib"),
+        whole=document.get("whole", False),
+    )
