@@ -35,17 +35,21 @@ from commands.progress import Progress
 from commands.switches import add_switches, scope_of, under_scope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from optimizer.engine import Engine
-    from optimizer.fleet import Fleet
+    from optimizer.fleet import Carrying, Fleet
     from optimizer.plan import Plan
     from optimizer.policy import Policy
     from optimizer.report.page import Page
 
+    Export = Callable[[str, Plan], str]
+
 __all__ = ["command", "exit_of"]
 
 JSON, CSV, SHELL = "json", "csv", "shell"
+TEMPLATES = ("virsh", "qm", "openstack")
 LOCAL, PROCESS, DASK = "local", "process", "dask"
 
 
@@ -60,6 +64,11 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
     "form",
     type=click.Choice([JSON, CSV, SHELL]),
     help="json (the plan itself), csv (its moves), shell (a script to review); without -o on standard output.",
+)
+@click.option(
+    "--template",
+    type=click.Choice(TEMPLATES),
+    help="What the script of --format shell migrates with: virsh (the default), qm (Proxmox) or openstack.",
 )
 @time_limit_option
 @click.option(
@@ -125,11 +134,14 @@ def command(
     if as_json and output is None and form not in (None, JSON):
         raise click.UsageError(f"--json prints the plan as JSON: --format {form} needs -o", click.get_current_context())
     _agree(limits["engine"], limits["scheduler"])
+    if limits["template"] is not None and form != SHELL:
+        raise click.UsageError("--template is for --format shell", click.get_current_context())
     wish = load_policy(policy)
     clock = SystemClock()
     began, started = began_at(clock), clock.monotonic()
     snapshot = load_fleet(fleet, overlay)
     refuse_or_warn(snapshot, wish)
+    exported = _exporter(snapshot, limits["template"])
     read_s = round(clock.monotonic() - started, 3)
     request = Request(
         seconds=seconds_left(limits["time_limit"], began, clock, counted=limits["deterministic"]),
@@ -157,8 +169,8 @@ def command(
         wish = under_scope(wish, snapshot, plan.scope)
         plan = _with_reading(plan, read_s)
         if output is not None:
-            _write(output, form or JSON, plan)
-        _say(plan, snapshot, wish, None if output is not None else form, as_json)
+            _write(output, form or JSON, plan, exported)
+        _say(plan, snapshot, wish, None if output is not None else form, as_json, exported)
     return Exit.INTERRUPTED if interrupt.asked else exit_of(plan, tell_apart=tell_apart)
 
 
@@ -207,7 +219,7 @@ def exit_of(plan: Plan, *, tell_apart: bool = False) -> Exit:
     return Exit.MOVES_TO_MAKE if plan.moves else Exit.DONE
 
 
-def _write(path: Path, form: str, plan: Plan) -> None:
+def _write(path: Path, form: str, plan: Plan, exported: Export) -> None:
     from optimizer.report.words import count
 
     if form == JSON:
@@ -215,22 +227,33 @@ def _write(path: Path, form: str, plan: Plan) -> None:
 
         write_json(path, plan_document(plan))
     else:
-        write_text(path, _exported(form, plan))
+        write_text(path, exported(form, plan))
     tell_written(path, count(len(plan.moves), "move"))
 
 
-def _exported(form: str, plan: Plan) -> str:
-    from optimizer.report.export import plan_csv, plan_shell
+def _exporter(fleet: Fleet, template: str | None) -> Export:
+    """Return what writes a plan in the form that was asked for."""
 
-    return plan_csv(plan) if form == CSV else plan_shell(plan)
+    def exported(form: str, plan: Plan) -> str:
+        from optimizer.fleet import carrying
+        from optimizer.report.export import Template, plan_csv, plan_shell
+
+        def carried(vm: str) -> Carrying:
+            return carrying(fleet, fleet.vm_index[vm])
+
+        if form == CSV:
+            return plan_csv(plan, carried)
+        return plan_shell(plan, carried, Template(template or Template.VIRSH))
+
+    return exported
 
 
-def _say(plan: Plan, fleet: Fleet, policy: Policy, form: str | None, as_json: bool) -> None:
+def _say(plan: Plan, fleet: Fleet, policy: Policy, form: str | None, as_json: bool, exported: Export) -> None:
     """Print what was asked for: one document, one export, or the page."""
     from optimizer.sources.plan_json import plan_document
 
     if form in (CSV, SHELL):
-        say_text(_exported(str(form), plan))
+        say_text(exported(str(form), plan))
     else:
         say(as_json or form == JSON, lambda: plan_document(plan), lambda: _page(plan, fleet, policy))
 

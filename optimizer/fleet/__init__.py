@@ -3,6 +3,7 @@
 Nothing here reads or writes; nothing here knows what is asked of a fleet.
 """
 
+from optimizer.fleet.carrying import Carrying, How, carrying
 from optimizer.fleet.directory import Directory, NameKind
 from optimizer.fleet.fleet import (
     ABSENT,
@@ -32,12 +33,14 @@ __all__ = [
     "ABSENT",
     "AMOUNT_LIMIT",
     "Busy",
+    "Carrying",
     "Directory",
     "Fleet",
     "Group",
     "GroupRule",
     "HostState",
     "Hosts",
+    "How",
     "InFlight",
     "Interference",
     "Mobility",
@@ -51,6 +54,7 @@ __all__ = [
     "VmState",
     "Vms",
     "Window",
+    "carrying",
     "copied_mib",
     "measured_after",
     "move_seconds",

@@ -1,7 +1,8 @@
 """Plans for carrying out by hand: a table for a spreadsheet, and a shell script to review, sign and run.
 
 The names in a plan come from files and are hostile: in the script every one is quoted where it is a word and escaped
-where it stands in a comment, and no name becomes part of a command or of a function's name.
+where it stands in a comment, and no name becomes part of a command or of a function's name. In the table a cell that a
+spreadsheet would take for a formula begins with an apostrophe.
 """
 
 from __future__ import annotations
@@ -9,120 +10,80 @@ from __future__ import annotations
 import csv
 import io
 import shlex
+from enum import Enum
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from optimizer.errors import InputError
 from optimizer.report.words import clean, count
+from optimizer.sources.csv_formulas import defused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from optimizer.fleet import Carrying
     from optimizer.plan import Plan, PlannedMove
 
-__all__ = ["CSV_COLUMNS", "plan_csv", "plan_shell"]
+__all__ = ["CSV_COLUMNS", "Template", "plan_csv", "plan_shell"]
 
-CSV_COLUMNS = ("id", "vm", "from", "to", "after", "batch", "staging", "seconds", "copied_mib", "why")
+PLAN_COLUMNS = ("id", "vm", "from", "to", "after", "batch", "staging", "seconds", "copied_mib")
+CSV_COLUMNS = (*PLAN_COLUMNS, "state", "mobility", "storage", "why")
 
 
-def plan_csv(plan: Plan) -> str:
-    """Return the moves as CSV, one a row, in the plan's order; `after` is a list with spaces between."""
+class Template(Enum):
+    """With what a script migrates."""
+
+    VIRSH = "virsh"
+    QM = "qm"
+    OPENSTACK = "openstack"
+
+
+def plan_csv(plan: Plan, carried: Callable[[str], Carrying]) -> str:
+    """Return the moves as CSV, one a row, in the plan's order; `after` is a list with spaces between.
+
+    Parameters
+    ----------
+    carried
+        Says of a VM, by its id, how it is migrated.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for m in plan.moves:
-        staging = "yes" if m.staging else "no"
-        writer.writerow(
-            (m.id, m.vm, m.source, m.target, " ".join(m.after), m.batch, staging, m.seconds, m.copied_mib, clean(m.why))
-        )
+        staging, how = "yes" if m.staging else "no", carried(m.vm)
+        facts = (how.state.name.lower(), how.mobility.name.lower(), how.storage)
+        cells = (m.id, m.vm, m.source, m.target, " ".join(m.after), m.batch, staging, m.seconds, m.copied_mib)
+        writer.writerow([defused(str(cell)) for cell in (*cells, *facts, clean(m.why))])
     return out.getvalue()
 
 
-HEAD = r"""#!/usr/bin/env bash
+HEAD = """#!/usr/bin/env bash
 # {title}
-# {taken}
+# Snapshot of {taken}, fleet {fleet_digest}, policy {policy_digest}
+# Expires at {expires_text}
 #
 # Review it, then run it:  bash plan.sh
-# Moves of one batch run side by side; the next batch begins when all of them have ended. A move that has to follow
-# one that failed is not started. Nothing is ever undone.
+# Moves of one batch run side by side; the next batch begins when all of them have ended. After the first failure no
+# further batch begins. Nothing is ever undone.
 #
 #   YES=1         do not ask before each batch
-#   MIGRATE=...   the command that moves one VM, called with VM FROM TO (by default: virsh, below); it has to return
-#                 only when the VM is seen on TO and gone from FROM, and to fail otherwise
+#   KEEP_GOING=1  after a failure go on with the moves that do not have to follow it
+#   MIGRATE=...   a command that moves one VM instead of {template}, called with VM FROM TO HOW STORAGE (live, paused,
+#                 cold, stopped; copied, shared); it has to return only when the VM is seen on TO and gone from FROM,
+#                 and to fail otherwise
 #   EXPIRED_OK=1  go on although the plan has expired: only if you are sure that nothing has changed
-set -euo pipefail
-
-expires={expires} # {expires_text}
-
-migrate() {{ # migrate VM FROM TO
-  if [[ -n ${{MIGRATE:-}} ]]; then
-    "$MIGRATE" "$1" "$2" "$3"
-  elif [[ $2$3 == *[!A-Za-z0-9.:_-]* || $2 == -* || $3 == -* ]]; then
-    # part of an address: what is no plain name could give libvirt a command of its own to run
-    printf 'no names of hosts that virsh may be given: %q %q (set MIGRATE)\n' "$2" "$3" >&2
-    return 1
-  else
-    virsh --connect "qemu+ssh://$2/system" migrate --live --persistent --undefinesource --auto-converge \
-      --copy-storage-all --domain "$1" --desturi "qemu+ssh://$3/system"
-  fi
-}}
-
-declare -a state=() # of each move, by its number: done, failed, skipped
-declare -a process=()
-declare -a name=()
-
-begin() {{ # begin NUMBER PREDECESSOR...: start a move unless something that it has to follow did not succeed
-  local number=$1 before
-  shift
-  for before in "$@"; do
-    if [[ ${{state[before]:-skipped}} != 'done' ]]; then
-      state[number]=skipped
-      printf '%s skipped: %s %s\n' "${{name[number]}}" "${{name[before]}}" "${{state[before]:-skipped}}" >&2
-      return 0
-    fi
-  done
-  printf '%s started\n' "${{name[number]}}" >&2
-  "move_$number" </dev/null &
-  process[number]=$!
-}}
-
-finish() {{ # wait for every move of the batch
-  local number
-  for number in "${{!process[@]}}"; do
-    if wait "${{process[number]}}"; then state[number]='done'; else state[number]='failed'; fi
-    printf '%s %s\n' "${{name[number]}}" "${{state[number]}}" >&2
-  done
-  process=()
-}}
-
-may_go_on() {{ # may_go_on TEXT
-  local answer=
-  if [[ $(date +%s) -ge $expires && ${{EXPIRED_OK:-}} != 1 ]]; then
-    printf 'the plan has expired: take a new snapshot and make a new plan\n' >&2
-    exit 4
-  fi
-  [[ ${{YES:-}} == 1 ]] && return 0
-  read -r -p "$1: go on? [y/N] " answer || true
-  if [[ $answer != [yY]* ]]; then
-    printf 'stopped before %s\n' "$1" >&2
-    exit 1
-  fi
-}}
-"""
-
-TAIL = r"""
-bad=0
-for number in "${!name[@]}"; do
-  if [[ ${state[number]:-skipped} != 'done' ]]; then bad=$((bad + 1)); fi
-done
-printf '%s of %s moves done\n' "$((${#name[@]} - bad))" "${#name[@]}" >&2
-[[ $bad -eq 0 ]]
 """
 
 
-def plan_shell(plan: Plan) -> str:
+def plan_shell(plan: Plan, carried: Callable[[str], Carrying], template: Template = Template.VIRSH) -> str:
     """Return a shell script (bash 4.4 or later) that carries the plan out, batch by batch.
 
-    It leaves with 0 if all moves were done, 1 if not, 4 if the plan has expired.
+    It exits with 0 if all moves were done, 1 if not, 4 if the plan has expired.
+
+    Parameters
+    ----------
+    carried
+        Says of a VM, by its id, how it is migrated.
 
     Raises
     ------
@@ -130,25 +91,44 @@ def plan_shell(plan: Plan) -> str:
         A name holds a NUL character, which no command line can.
     """
     _refuse_nul(plan)
-    return "\n".join([*_head(plan), *_functions(plan), *_batches(plan), *TAIL.strip("\n").split("\n"), ""])
+    parts = [
+        *_head(plan, template),
+        _text("frame"),
+        f"expires={int(plan.expires_at.timestamp())} # {plan.expires_at.isoformat()}",
+        "",
+        _text(template.value),
+        _text("run"),
+        *_functions(plan, carried),
+        *_batches(plan),
+        "summary",
+    ]
+    return "\n".join([*parts, ""])
 
 
-def _head(plan: Plan) -> Iterator[str]:
+def _text(name: str) -> str:
+    return (files("optimizer.report") / "shell" / f"{name}.sh").read_text("utf-8")
+
+
+def _head(plan: Plan, template: Template) -> Iterator[str]:
     yield HEAD.format(
         title=clean(f"Plan {plan.id} of fleet {plan.fleet}: {count(len(plan.moves), 'move')}"),
-        taken=f"Snapshot of {plan.taken_at.isoformat()}",
-        expires=int(plan.expires_at.timestamp()),
+        taken=plan.taken_at.isoformat(),
+        fleet_digest=clean(plan.fleet_digest),
+        policy_digest=clean(plan.policy_digest),
         expires_text=plan.expires_at.isoformat(),
+        template=template.value,
     )
 
 
-def _functions(plan: Plan) -> Iterator[str]:
+def _functions(plan: Plan, carried: Callable[[str], Carrying]) -> Iterator[str]:
     for number, move in enumerate(plan.moves, 1):
         after = f", after {', '.join(move.after)}" if move.after else ""
         staging = ", to wait there for its place" if move.staging else ""
+        how = carried(move.vm)
+        words = [shlex.quote(word) for word in (move.vm, move.source, move.target)]
         yield f"# {clean(move.why)}" if move.why else "#"
         yield f"move_{number}() {{ # {clean(f'{move.id}: {move.seconds} s, {move.copied_mib} MiB{after}{staging}')}"
-        yield f"  migrate {shlex.quote(move.vm)} {shlex.quote(move.source)} {shlex.quote(move.target)}"
+        yield f"  carry {' '.join(words)} {how.how.value} {how.storage}"
         yield "}"
         yield f"name[{number}]={shlex.quote(clean(_title(move)))}"
         yield ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optimizer.errors import InputError
+from optimizer.sources.csv_formulas import restored
 from optimizer.sources.files import read_bytes
 from optimizer.sources.fleet_fields import FLEET, LEVEL
 from optimizer.sources.kinds import exactly, shaped, similar, text
@@ -130,7 +131,7 @@ def _parse(raw: bytes, where: str, delimiter: str) -> tuple[list[int], list[tupl
         for row in reader:
             if any(row):
                 lines.append(reader.line_num)
-                rows.append(tuple(cell.strip() for cell in row))
+                rows.append(tuple(restored(cell.strip()) for cell in row))
     except csv.Error as error:
         raise InputError(where, f"line {reader.line_num}", str(error), "CSV", "is a quote not closed?") from error
     return lines, rows
