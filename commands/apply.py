@@ -48,7 +48,7 @@ SIMULATED = "simulated"
 @click.argument("plan", type=FILE)
 @click.option("--act", is_flag=True, help="Execute; the default is a dry run, which writes nothing.")
 @click.option("--driver", default=SIMULATED, show_default=True, metavar="NAME", help="What migrates the VMs.")
-@click.option("--at", "where", default="", metavar="WHERE", help="What the driver reaches, in its own words.")
+@click.option("--location", "where", default="", metavar="WHERE", help="What the driver reaches, in its own words.")
 @click.option("--fail", multiple=True, metavar="MOVE", help="Let this move fail (simulated driver); repeat for more.")
 @click.option("-o", "--output", type=NewFile(), metavar="AFTER", help="Write the fleet that results.")
 @click.option(

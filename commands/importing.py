@@ -26,7 +26,7 @@ CSV_FILES = ("hosts", "vms", "groups", "mapping")
 @click.option("--groups", type=FILE, metavar="CSV", help="The rules of groups, one a line.")
 @click.option("--mapping", type=FILE, metavar="YAML", help="Names of columns, where yours differ.")
 @click.option("--source", metavar="NAME", help="Read another source instead of CSV files: csv (a directory), json, ...")
-@click.option("--at", "where", type=FILE, metavar="WHERE", help="What the source reads: a path or an address.")
+@click.option("--location", "where", type=FILE, metavar="WHERE", help="What the source reads: a path or an address.")
 @click.option("--fleet", "fleet_id", metavar="ID", help="The fleet's id; the name of FLEET by default.")
 @click.option("--taken-at", metavar="TIME", help="When this was so, such as 2026-11-21T12:00:00Z; now by default.")
 @click.option("-o", "--output", type=NewFile(), required=True, metavar="FLEET", help="Output file.")
@@ -55,12 +55,12 @@ def _agree(source: str | None, where: Path | None, asked: dict[str, Any]) -> Non
     context = click.get_current_context()
     files = [name for name in CSV_FILES if asked[name] is not None]
     if (source is None) != (where is None):
-        raise click.UsageError("--source and --at go together", context)
+        raise click.UsageError("--source and --location go together", context)
     if source is not None and files:
         raise click.UsageError(f"--{files[0]} is for CSV files, not for --source", context)
     missing = [name for name in ("hosts", "vms") if asked[name] is None]
     if source is None and missing:
-        raise click.UsageError(f"missing option '--{missing[0]}' (or --source and --at)", context)
+        raise click.UsageError(f"missing option '--{missing[0]}' (or --source and --location)", context)
 
 
 def _document(source: str | None, settings: SourceSettings, asked: dict[str, Any]) -> dict[str, Any]:

@@ -83,9 +83,15 @@ def test_the_parameters_of_every_rule_are_documented() -> None:
     assert not {f.name for f in fields(Parameters)} - named, "common parameters that docs/policy.md does not name"
 
 
-def test_the_rule_of_the_walk_through_works() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+def worked_example(section: str) -> str:
+    """Return the code that stands in a section of CONTRIBUTING."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
     (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return str(code)
+
+
+def test_the_rule_of_the_walk_through_works() -> None:
+    code = worked_example("How to add a rule")
     module = types.ModuleType("constraints.quota")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, module.__name__, module)  # where pydantic looks for the names of annotations

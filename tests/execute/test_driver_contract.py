@@ -32,7 +32,7 @@ def test_every_driver_keeps_to_the_contract(name: str, check: Callable[..., None
 
 
 def test_the_simulated_driver_reaches_nothing() -> None:
-    with pytest.raises(InputError, match="--at"):
+    with pytest.raises(InputError, match="--location"):
         DRIVERS.load("simulated")(FLEET, DriverSettings(where="qemu:///system"))
 
 

@@ -46,7 +46,7 @@ def test_every_source_keeps_to_the_contract(name: str, check: Callable[..., None
 @pytest.mark.parametrize("name", SOURCES.names())
 def test_import_reads_every_source(name: str, tmp_path: Path) -> None:
     output = tmp_path / "imported.json"
-    done = run("import", "--source", name, "--at", PLACES[name](tmp_path), "-o", output)
+    done = run("import", "--source", name, "--location", PLACES[name](tmp_path), "-o", output)
     assert done.code == 0, done.err
     assert run("show", output).code == 0
 
@@ -54,10 +54,10 @@ def test_import_reads_every_source(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--source", "jsom", "--at", "x"), "did you mean json?"),
-        (("--source", "json"), "--source and --at go together"),
-        (("--at", "x"), "--source and --at go together"),
-        (("--source", "json", "--at", "x", "--vms", "v.csv"), "--vms is for CSV files"),
+        (("--source", "jsom", "--location", "x"), "did you mean json?"),
+        (("--source", "json"), "--source and --location go together"),
+        (("--location", "x"), "--source and --location go together"),
+        (("--source", "json", "--location", "x", "--vms", "v.csv"), "--vms is for CSV files"),
         ((), "--hosts"),
         (("--hosts", "h.csv"), "--vms"),
     ],

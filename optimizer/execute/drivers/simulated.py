@@ -30,7 +30,7 @@ __all__ = ["SimulatedDriver", "open_simulated"]
 def open_simulated(fleet: Fleet, settings: DriverSettings) -> SimulatedDriver:
     """Open the simulated driver; it reaches nothing, so there is nothing to say where."""
     if settings.where:
-        raise InputError("--at", "", settings.where, "nothing: the simulated driver reaches only the snapshot")
+        raise InputError("--location", "", settings.where, "nothing: the simulated driver reaches only the snapshot")
     return SimulatedDriver(fleet, settings.fail)
 
 
