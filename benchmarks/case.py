@@ -148,7 +148,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A named family of trials; `prepare` makes files and returns what is to be measured."""
+    """A named family of trials; `prepare` makes files and returns what should be measured."""
 
     name: str
     about: str

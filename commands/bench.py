@@ -88,10 +88,10 @@ def command(
     """Measure remora as whole processes and print a table in Markdown; without CASE all of them.
 
     Each command runs in turn with a fixed reference or a rival, several times; the table has medians. Plans are
-    judged by remora verify. Leaves with 1 if a command failed, an answer was refused, or nothing could be measured.
+    judged by remora verify. Exits with 1 if a command failed, an answer was refused, or nothing could be measured.
 
     With --check or --renew no case runs: parts of the program are measured in this process beside fixed reference
-    work. --check leaves with 1 if one got slower or worse by more than noise.
+    work. --check exits with 1 if one got slower or worse by more than noise.
     """
     if guard or baseline:
         if not guard or names or _given(*OF_CASES):

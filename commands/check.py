@@ -30,7 +30,7 @@ __all__ = ["command"]
 @overlay_option
 @json_option
 def command(fleet: Path, policy: str, overlay: Path | None, as_json: bool) -> Exit:
-    """List what is wrong with a fleet, rule by rule. Leaves with 1 if anything is."""
+    """List what is wrong with a fleet, rule by rule. Exits with 1 if anything is."""
     from optimizer.pipeline import check
     from optimizer.report.called import Called
     from optimizer.report.violations import check_page, describe_check

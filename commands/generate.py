@@ -1,4 +1,4 @@
-"""`remora generate`: a seeded, realistic fleet, with planted troubles of which the cure is known."""
+"""`remora generate`: a seeded, realistic fleet, with planted problems of which the cure is known."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _option(name: str, default: Any, doc: str) -> click.Option:
 def command(output: Path | None, as_json: bool, **spec: Any) -> Exit:
     """Generate a fleet: the same options make the same document, byte for byte.
 
-    Troubles are shares of the hosts (see each); what was planted, and the least number of moves that mends it,
+    Problems are shares of the hosts (see each); what was planted, and the least number of moves that repairs it,
     stands in the document under x_planted.
     """
     from optimizer.sources.files import json_bytes

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM or SIGHUP while work is under way: the first asks it to end, the second ends it at once."""
+"""Ctrl-C, SIGTERM or SIGHUP while work is in flight: the first asks it to end, the second ends it at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`remora plan`: the fewest moves that put a fleet right, safe at every instant, with their proof."""
+"""`remora plan`: the fewest moves that repairs the fleet, safe at every instant, with their proof."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
     type=SHARE,
     default=0.0,
     show_default=True,
-    help="Stop as soon as no plan that mends as much can do with less than (1 - GAP) x the moving found.",
+    help="Stop as soon as no plan that repairs as much can do with less than (1 - GAP) x the moving found.",
     metavar="GAP",
 )
 @workers_option
@@ -92,7 +92,7 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
     "--parts",
     type=click.IntRange(1, 10_000),
     metavar="N",
-    help="Split the fleet into so many parts, solved apart and mended across the seams; by default 1 up to 50,000 "
+    help="Split the fleet into N parts, solved apart and joined across their boundaries; by default 1 up to 50,000 "
     "hosts, and about 10,000 hosts a part beyond.",
 )
 @click.option(
@@ -123,9 +123,9 @@ def command(
     tell_apart: bool,
     **limits: Any,
 ) -> Exit:
-    """Plan the smallest set of live migrations that puts a fleet right.
+    """Plan the smallest set of live migrations that repairs the fleet.
 
-    Prints the plan for people; with -o writes it for `verify` and `apply`. Leaves with 1 if something remains wrong.
+    Prints the plan for people; with -o writes it for `verify` and `apply`. Exits with 1 if something remains wrong.
     """
     from optimizer.clock import SystemClock
     from optimizer.pipeline import Request

@@ -22,7 +22,7 @@ __all__ = ["command"]
 def command(fleet: Path, overlay: Path | None, as_json: bool) -> Exit:
     """Show what a snapshot holds, so that you know your fleet.
 
-    Totals by kind of host, use by resource, optional facts, undeclared groups, what no VM explains, moves under way
+    Totals by kind of host, use by resource, optional facts, undeclared groups, host overhead, moves in flight
     and the span of the history.
     """
     from optimizer.report.show import describe_fleet

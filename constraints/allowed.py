@@ -106,7 +106,7 @@ class Allowed(HardParameters):
     # -- check ---------------------------------------------------------------------------------------------------
 
     def check(self, state: State) -> Iterator[Violation]:
-        """Judge where VMs stand, and the VM and the target of every move that was made or is under way."""
+        """Judge where VMs stand, and the VM and the target of every move that was made or is in flight."""
         fleet = state.fleet
         hardness = Hardness.GUARD if self.standing == "report" else Hardness(self.standing)
         for vm, _ in misplaced(state):

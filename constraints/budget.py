@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Budget", "Limit"]
 
 THROUGH = 8
-"""A limit that even so many VMs on their way through would not reach is left out of the problem."""
+"""A limit that even that many VMs on their way through would not reach is left out of the problem."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -47,7 +47,7 @@ class Budget(HardParameters):
     limits: tuple[Limit, ...] = Field(min_length=1, max_length=100)
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
-        """Return one `Flow` for each purse that can run empty."""
+        """Return one `Flow` for each budget account that can run empty."""
         mib, ones = copied_mib(fleet), np.ones(len(fleet.vms), np.int64)
         for limit in self.limits:
             used = self._used(limit, fleet, mib)
@@ -80,7 +80,7 @@ class Budget(HardParameters):
             )
 
     def check(self, state: State) -> Iterator[Violation]:
-        """Add up every move that was made or is under way, beside what history has used."""
+        """Add up every move that was made or is in flight, beside what history has used."""
         fleet = state.fleet
         if not state.moves:
             return
@@ -103,7 +103,7 @@ class Budget(HardParameters):
                     )
 
     def explain(self, violation: Violation, fleet: Fleet) -> str:
-        """Say which purse is empty."""
+        """Say which budget account is empty."""
         v = violation
         if v.reason == "moves":
             return f"{v.subject}: {counted(v.value, 'move')}, {v.limit} allowed; wait, or raise the limit"

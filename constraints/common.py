@@ -41,7 +41,7 @@ class Parameters:
     weight
         What one unit of excess counts beside those of other rules of the same hardness.
     price
-        For a ``should``: so many moves at most for one unit of excess; any number if absent.
+        For a ``should``: that many moves at most for one unit of excess; any number if absent.
     require
         Facts that the snapshot has to have: their absence is an error, not a note.
     """
@@ -84,7 +84,7 @@ def labelled(labels: Iterable[Mapping[str, str]], wanted: Mapping[str, str]) -> 
 
 
 def in_domains(state: State, level: int, vms: NDArray[np.int32]) -> dict[int, set[int]]:
-    """For each domain of a level, which of `vms` are (also) there: a VM under way counts at both ends, once each."""
+    """For each domain of a level, which of `vms` are (also) there: a migrating VM counts at both ends, once each."""
     here: dict[int, set[int]] = {}
     domain = state.fleet.hosts.domain[level]
     for vm in vms.tolist():
@@ -97,7 +97,7 @@ def in_domains(state: State, level: int, vms: NDArray[np.int32]) -> dict[int, se
 
 
 def host_load(state: State, amount: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return int64 [H]: the sum of `amount` (int64 [V]) over the VMs on each host, under way at both ends."""
+    """Return int64 [H]: the sum of `amount` (int64 [V]) over the VMs on each host, in flight at both ends."""
     vms, hosts = state.presence
     load = np.zeros(len(state.fleet.hosts), np.int64)
     np.add.at(load, hosts, amount[vms])

@@ -49,7 +49,7 @@ class Eligible(HardParameters):
     errors
         A host with more errors than this takes nothing; any number if absent.
     vms_per_cpu
-        The old scheduler's overage: a host takes VMs up to so many for each of its physical CPUs (steps of 0.001).
+        The old scheduler's overage: a host takes VMs up to that many for each of its physical CPUs (steps of 0.001).
     vm_cap
         No host takes VMs beyond this; a host's own `max_vms` counts as well, the lower of the two.
     cpus, disk, memory
@@ -203,7 +203,7 @@ class Eligible(HardParameters):
     # -- check ---------------------------------------------------------------------------------------------------
 
     def check(self, state: State) -> Iterator[Violation]:
-        """Judge the target of every move that was made or is under way."""
+        """Judge the target of every move that was made or is in flight."""
         if not state.moves:
             return
         now, start = Reading(state), Reading(State.start(state.fleet))

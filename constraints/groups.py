@@ -182,7 +182,7 @@ class Crowds(NamedTuple):
 
 
 def crowds(state: State, level: int, sets: Sequence[NDArray[np.int32]], *, both_ends: bool = True) -> Crowds:
-    """Count the VMs of each set in each domain of a level; a VM under way at both ends, or only where it stands."""
+    """Count the VMs of each set in each domain of a level; a migrating VM at both ends, or only where it stands."""
     which = np.repeat(np.arange(len(sets)), [len(s) for s in sets])
     members = np.concatenate([*sets, np.zeros(0, np.int32)])
     domain = state.fleet.hosts.domain[level].astype(np.int64)
@@ -202,7 +202,7 @@ def by_set(which: NDArray[np.int64], domain: NDArray[np.int64]) -> Iterator[tupl
 
 
 def under_way(state: State, sets: Sequence[NDArray[np.int32]]) -> list[int]:
-    """Return which of the sets have a VM under way."""
+    """Return which of the sets have a migrating VM."""
     which = np.repeat(np.arange(len(sets)), [len(s) for s in sets])
     members = np.concatenate([*sets, np.zeros(0, np.int32)])
     return sorted(set(which[_other_ends(state)[members] != ABSENT].tolist()))
@@ -225,12 +225,12 @@ class Meeting(NamedTuple):
 
     @property
     def fewer(self) -> int:
-        """How many VMs of either side would have to go, at the least."""
+        """How many VMs of either side have to go, at the least."""
         return min(len(self.left), len(self.right))
 
 
 def meetings(state: State, pairs: Sequence[PairDemand]) -> Iterator[Meeting]:
-    """Yield each domain where both sides of a pair are, by pair; a VM under way is at both ends."""
+    """Yield each domain where both sides of a pair are, by pair; a migrating VM is at both ends."""
     for level in sorted({pair.level for pair in pairs}):
         here = [pair for pair in pairs if pair.level == level]
         wide = len(state.fleet.domain_ids[level])
@@ -244,9 +244,9 @@ def meetings(state: State, pairs: Sequence[PairDemand]) -> Iterator[Meeting]:
 
 
 def least_held(state: State, level: int, vms: NDArray[np.int32]) -> Iterator[frozenset[int]]:
-    """Yield the domains that a set holds, for choices of ends of its VMs under way.
+    """Yield the domains that a set holds, for choices of ends of its migrating VMs.
 
-    Not every choice: for each, one is yielded that holds no domain which the choice does not, so a judge for whom
+    Not every choice: for each, one is yielded that holds no domain which the choice does not, so a judge for which
     fewer is worse sees the worst.
     """
     settled, open_ends = _open_ends(state, level, vms)
@@ -255,7 +255,7 @@ def least_held(state: State, level: int, vms: NDArray[np.int32]) -> Iterator[fro
 
 
 def fewest_held(state: State, level: int, vms: NDArray[np.int32]) -> int:
-    """Return how many domains a set holds at the least, over all choices of ends of its VMs under way."""
+    """Return how many domains a set holds at the least, over all choices of ends of its migrating VMs."""
     settled, open_ends = _open_ends(state, level, vms)
     return len(settled) + _fewest(open_ends)
 

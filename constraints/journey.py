@@ -33,7 +33,7 @@ HOUR_S = 3600
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Within:
-    """So many `times` (or more) within the last `within_s` seconds."""
+    """That many `times` (or more) within the last `within_s` seconds."""
 
     times: int = Field(ge=1, le=1_000_000)
     within_s: int = Field(ge=1, le=31_536_000)
@@ -89,7 +89,7 @@ class Journey(HardParameters):
             yield from self._stay(np.array(sorted(often), np.int32), text)
 
     def check(self, state: State) -> Iterator[Violation]:
-        """Judge every VM that was moved or is under way."""
+        """Judge every VM that was moved or is in flight."""
         fleet = state.fleet
         moved = dict.fromkeys(m.vm for m in state.moves)
         past: dict[str, list[PastMove]] = {fleet.vms.ids[vm]: [] for vm in moved}
@@ -142,7 +142,7 @@ class Journey(HardParameters):
             return f"not to be moved for {v.value} s more (no_move_until)"
         habit = next(h for h in self._habits() if h.reason == v.reason)
         happened = counted(v.value, _WORDS[habit.outcome])
-        return f"{v.reason}: {happened} within {habit.within_s} s, stays from {v.limit} on; it has to rest"
+        return f"{v.reason}: {happened} within {habit.within_s} s, stays from {v.limit} on; it is cooling down"
 
 
 _WORDS = {MoveOutcome.FAILED: "failed move", MoveOutcome.DONE: "move"}

@@ -34,7 +34,7 @@ class Maintenance(Parameters):
     Parameters
     ----------
     ahead_s
-        A window that starts within so many seconds of the snapshot counts already.
+        A window that starts within that many seconds of the snapshot counts already.
     hosts
         Ids of hosts to empty, whatever the snapshot says.
     domains

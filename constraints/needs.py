@@ -48,7 +48,7 @@ class Needs(Parameters):
             )
 
     def check(self, state: State) -> Iterator[Violation]:
-        """Count the VMs that lack what they need; VMs under way at whichever end is worse."""
+        """Count the VMs that lack what they need; migrating VMs at whichever end is worse."""
         for demand in self._demands(state.fleet):
             lone = _lone(state, demand)
             if lone:
@@ -75,7 +75,7 @@ class Needs(Parameters):
             )
         return (
             f"{left}: {counted(v.value, 'VM')} ({names(fleet, v.vms)}) on a {level} without a VM of {right}; "
-            f"they would have to go where one is, or one would have to come"
+            f"they have to go where one is, or one would have to come"
         )
 
     def _demands(self, fleet: Fleet, of: str | None = None) -> Iterator[PairDemand]:

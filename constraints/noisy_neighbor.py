@@ -44,7 +44,7 @@ class NoisyNeighbor(Parameters):
     noisy_from
         A VM is noisy whose noise of any kind is at least this.
     at_most
-        So many noisy VMs on one host.
+        That many noisy VMs on one host.
     apart_from_sensitive
         Noisy VMs and sensitive ones share no host. A VM that is both counts as noisy.
     score_from
@@ -91,7 +91,7 @@ class NoisyNeighbor(Parameters):
             yield Leave(self.asked, np.array(vms, np.int32), mask)
 
     def check(self, state: State) -> Iterator[Violation]:
-        """Add up noise, count the noisy, and look who stands with whom."""
+        """Add up noise, count the noisy, and look who stands with which."""
         fleet = state.fleet
         for kind, limit in sorted(self.limit.items()):
             load = host_load(state, self._milli(fleet, kind))
@@ -105,21 +105,21 @@ class NoisyNeighbor(Parameters):
         yield from self._still_there(state)
 
     def explain(self, violation: Violation, fleet: Fleet) -> str:
-        """Say who disturbs whom, or how loud it is."""
+        """Say who disturbs which, or how loud it is."""
         v = violation
         if v.resource == NOISY_VMS:
             noisy = counted(v.value, "noisy VM")
-            return f"{v.subject}: {noisy}, at most {v.limit} allowed; {v.excess} of them would have to leave"
+            return f"{v.subject}: {noisy}, at most {v.limit} allowed; {v.excess} of them have to leave"
         if v.resource is not None:
             return (
                 f"{v.subject}: {v.resource} {v.value / v.unit:.3f}, at most {v.limit / v.unit:.3f}; VMs that make "
-                f"{v.excess / v.unit:.3f} of it would have to leave"
+                f"{v.excess / v.unit:.3f} of it have to leave"
             )
         if v.domain is not None:
             host = v.domain.partition(":")[2]
             return (
-                f"{v.subject}: {names(fleet, v.vms)} stand together on {host}, where one disturbs the other; "
-                f"{counted(v.excess, 'VM')} of one side would have to leave"
+                f"{v.subject}: {names(fleet, v.vms)} are both on {host}, where one disturbs the other; "
+                f"{counted(v.excess, 'VM')} of one side have to leave"
             )
         whom = "its noisy neighbour" if self.moves == "victim" else "one that it disturbs"
         host = fleet.hosts.ids[int(fleet.vms.host[v.vms[0]])]
@@ -136,7 +136,7 @@ class NoisyNeighbor(Parameters):
         if self.noisy_from is not None and missing:
             yield NotEvaluated(self.name, "noise", vms=missing)
 
-    # -- who is noisy, and to whom -----------------------------------------------------------------------------------
+    # -- who is noisy, and to which -----------------------------------------------------------------------------------
 
     def _milli(self, fleet: Fleet, kind: str) -> NDArray[np.int64]:
         """Return int64 [V]: noise in thousandths, rounded up; 0 where the snapshot says nothing."""

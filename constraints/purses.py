@@ -1,4 +1,4 @@
-"""The purses of the rule budget: what each limit is kept for, and which moves are paid from it."""
+"""The budget accounts of the rule budget: what each limit is kept for, and which moves are paid from it."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Limit:
     level, label
         See `per`.
     moves, gib
-        At most so many moves; so much copied. One of the two or both.
+        At most that many moves; that much copied. One of the two or both.
     window_s
-        What history shows within so many seconds before the snapshot has used part of it; only this run if absent.
+        What history shows within that many seconds before the snapshot has used part of it; only this run if absent.
     """
 
     per: Literal["run", "source", "target", "domain", "pool", "owner", "label"] = "run"
@@ -73,7 +73,7 @@ class Limit:
 
 
 class Key(NamedTuple):
-    """What one purse is for: ``out of`` rack r1; ``of`` owner u3; everything."""
+    """What one budget account is for: ``out of`` rack r1; ``of`` owner u3; everything."""
 
     side: Side
     name: str
@@ -89,7 +89,7 @@ class Trip:
 
 
 def subject_of(limit: Limit, key: Key) -> str:
-    """Return what messages call a purse: ``run in 86400 s``, ``out of rack r1``, ``owner u3``."""
+    """Return what messages call a budget account: ``run in 86400 s``, ``out of rack r1``, ``owner u3``."""
     what = {"run": "run", "owner": "owner", "pool": f"pool {limit.label}", "label": f"label {limit.label}"}
     words = [what.get(limit.per, limit.level) if key.side != "all" else "run", key.name]
     side = [key.side] if key.side in ("out of", "into") else []
@@ -101,7 +101,7 @@ def subject_of(limit: Limit, key: Key) -> str:
 
 
 def keys_of(limit: Limit, fleet: Fleet, trip: Trip | Move) -> Iterator[Key]:
-    """Yield the purses that a trip is paid from; this side is read by `check` alone."""
+    """Yield the budget accounts that a trip is paid from; this side is read by `check` alone."""
     if limit.per == "run":
         yield Key("all", "")
     elif limit.per == "owner":
@@ -138,7 +138,7 @@ def _place(limit: Limit, fleet: Fleet, host: int) -> str | None:
 
 @plain_dataclass(frozen=True, slots=True, eq=False)
 class Purses:
-    """The purses of one side of a limit: `of` is the number of the purse of each VM, or (`hosts`) of each host."""
+    """The budget accounts of one side of a limit: `of` is the account of each VM, or (`hosts`) of each host."""
 
     side: Side
     names: tuple[str, ...]
@@ -146,7 +146,7 @@ class Purses:
     hosts: bool
 
     def reach(self, fleet: Fleet, cost: NDArray[np.int64], through: int) -> NDArray[np.int64]:
-        """Return int64 [purses]: what no plan spends more than.
+        """Return int64 [budget accounts]: what no plan spends more than.
 
         A VM leaves a host at most once and comes to one at most once; on its way it makes at most one hop. A source
         may see VMs from elsewhere pass through: `through` of the dearest are reckoned with.
@@ -162,7 +162,7 @@ class Purses:
 
 
 def purses_of(limit: Limit, fleet: Fleet) -> Iterator[Purses]:
-    """Yield the purses of a limit, side by side."""
+    """Yield the budget accounts of a limit, side by side."""
     if limit.per == "run":
         yield Purses("all", ("",), np.zeros(len(fleet.vms), np.int32), hosts=False)
     elif limit.per == "owner":

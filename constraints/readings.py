@@ -25,7 +25,7 @@ def presence(state: State) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 
 
 def load_of(fleet: Fleet, resource: str, vms: NDArray[np.int32], hosts: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return int64 [H]: what is used of a resource with these VMs there, and what no VM explains."""
+    """Return int64 [H]: what is used of a resource with these VMs there, and host overhead."""
     r = fleet.resource_index.get(resource)
     if r is None:
         return np.zeros(len(fleet.hosts), np.int64)

@@ -57,7 +57,7 @@ def _move_within(v: Violation, fleet: Fleet, host: int) -> str:
 
 def _count(v: Violation, fleet: Fleet, host: int) -> str:
     why = "its CPUs allow" if v.reason == "vm_count_cpus" else "it may hold"
-    return f"{counted(v.value, 'VM')}, {why} {v.limit}; {v.value - v.limit} would have to leave first"
+    return f"{counted(v.value, 'VM')}, {why} {v.limit}; {v.value - v.limit} have to leave first"
 
 
 def _too_little(v: Violation, fleet: Fleet, host: int) -> str:
@@ -68,7 +68,7 @@ def _too_little(v: Violation, fleet: Fleet, host: int) -> str:
     free = f"{amount(resource, left)} left" if left >= 0 else f"{amount(resource, -left)} more in use than there is"
     return (
         f"{spoken(resource)}: {free} and {vm} asks {amount(resource, asks)} (with it {value} of {limit}); "
-        f"{amount(resource, v.value - v.limit)} would have to leave first"
+        f"{amount(resource, v.value - v.limit)} have to leave first"
     )
 
 
@@ -77,7 +77,7 @@ def _floor(v: Violation, fleet: Fleet, host: int) -> str:
     free = f"{memory} would be free" if v.value >= 0 else f"{memory} more than there is would be in use"
     return (
         f"memory: {free} with {fleet.vms.ids[v.vms[0]]} there, under the floor of {amount(MEMORY, v.limit)}; "
-        f"{amount(MEMORY, v.limit - v.value)} would have to leave first"
+        f"{amount(MEMORY, v.limit - v.value)} have to leave first"
     )
 
 

@@ -53,7 +53,7 @@ class Spread(ByClass):
             )
 
     def check(self, state: State) -> Iterator[Violation]:
-        """Count the domains that each group holds; a VM under way at whichever end holds fewer."""
+        """Count the domains that each group holds; a migrating VM at whichever end holds fewer."""
         for (level, _), demands in families(self._demands(state.fleet)).items():
             held = self._held(state, level, demands)
             for demand, number in zip(demands, held.tolist(), strict=True):
@@ -82,7 +82,7 @@ class Spread(ByClass):
             return f"{text}; it has {counted(len(v.vms), 'VM')}, cannot occupy {counted(v.limit, level)}"
         if there < v.limit:
             return f"{text}; the fleet has {counted(there, level)}"
-        return f"{text}; VMs would have to go to {v.excess} more"
+        return f"{text}; VMs have to go to {v.excess} more"
 
     @staticmethod
     def _held(state: State, level: int, demands: list[SetDemand]) -> NDArray[np.int64]:

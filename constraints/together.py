@@ -70,7 +70,7 @@ class Together(Parameters):
         level = fleet.levels[demand.level] if demand else "domain"
         return (
             f"{v.subject}: {v.value} of its VMs ({names(fleet, v.vms)}) not on the {level} where most of it stands; "
-            f"they would have to go there"
+            f"they have to go there"
         )
 
     def _demands(self, fleet: Fleet, of: str | None = None) -> Iterator[SetDemand]:

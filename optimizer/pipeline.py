@@ -106,7 +106,7 @@ def make_plan(
     engine: Engine | None = None,
     resume: Plan | None = None,
 ) -> Plan:
-    """Return the smallest safe set of moves that puts the fleet right, with its proof.
+    """Return the smallest safe set of moves that repairs the fleet, with its proof.
 
     Parameters
     ----------

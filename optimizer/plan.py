@@ -83,7 +83,7 @@ class StageResult:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An independent piece of a proof: of `vms`, all on `hosts`, at least so much must move.
+    """An independent piece of a proof: of `vms`, all on `hosts`, at least that much must move.
 
     `at_least` is in the stage's own measure. `curve[m]`, where given, is the least harm that the part's instances keep
     if at most `m` of the measure is spent on it (the last entry holds for more as well). `by` names the argument.
@@ -107,7 +107,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A violation at the start that a move helps to mend."""
+    """A violation at the start that a move helps to repair."""
 
     rule: str
     subject: str
@@ -136,7 +136,7 @@ class PlannedMove:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Moves that may be under way together; batches throttle, they do not carry safety."""
+    """Moves that may be in flight together; batches throttle, they do not carry safety."""
 
     batch: int
     moves: tuple[str, ...]
@@ -185,7 +185,7 @@ class Remaining:
 
 @dataclass(frozen=True, slots=True)
 class Unevaluated:
-    """A fact that a rule wanted and so many VMs or hosts do not have."""
+    """A fact that a rule wanted and that many VMs or hosts do not have."""
 
     rule: str
     what: str

@@ -32,7 +32,7 @@ class UnknownNames(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
-    """How many moves may be under way at once; `per_domain` limits any one domain of a level, both ends counted.
+    """How many moves may be in flight at once; `per_domain` limits any one domain of a level, both ends counted.
 
     The starting values are the design's: 5 in the fleet, 1 per source, 1 per target, 2 per rack. The last four are
     disruption budgets, whose meaning for a fleet is in `optimizer.disruption`: `per_group` holds for each group with

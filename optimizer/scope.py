@@ -29,7 +29,7 @@ class Scope:
     sources, targets
         Hosts that VMs may leave; hosts that may receive. Empty: all.
     max_moves, max_gib
-        At most so many moves; at most so much copied.
+        At most that many moves; at most that much copied.
     whole
         Some limit may not pay for emptying all hosts that are to be emptied, so each of them is emptied or left alone.
     begun

@@ -17,7 +17,7 @@ LONGEST = 64
 """A longer name is not compared letter by letter."""
 
 COMPARED = 20_000
-"""So many names are compared letter by letter, those that begin or end like the given one first."""
+"""That many names are compared letter by letter, those that begin or end like the given one first."""
 
 CLOSE = 0.75
 

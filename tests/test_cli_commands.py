@@ -20,7 +20,7 @@ REFUSALS = sorted(p.stem.removeprefix("eligible_") for p in SCENARIOS.glob("elig
 
 
 def document(**more):
-    """h0 is over its memory and one move mends it; h1 is full, so that only h2 can take one of v0, v1."""
+    """h0 is over its memory and one move repairs it; h1 is full, so that only h2 can take one of v0, v1."""
     hosts = [build.host(f"h{n}", cpu=8000, memory=1000, disk=5000) for n in range(3)]
     vms = [
         build.vm("v0", "h0", cpu=1000, memory=600, disk=10),
@@ -121,7 +121,7 @@ def test_plan_in_parts_by_processes_is_the_same_plan_and_says_who_did_what(fleet
     assert all(part["worker"] not in {d["worker"] for d in here["stats"]["partition"]["done"]} for part in done)
     page = run("plan", fleet, "--parts", 3).out
     assert "Solved in 3 parts" in page
-    assert "by 1 worker (engine local), and mended across the seams" in page
+    assert "by 1 worker (engine local), and repaired across the boundaries" in page
 
 
 def test_plan_without_parts_is_not_split(fleet):
@@ -320,7 +320,7 @@ def test_explain_a_plan_and_its_moves(fleet, planned):
     assert "The proof of moving, part by part" in run("explain", fleet, "--plan", planned).out
     move = run("explain", fleet, "m0001", "--plan", planned)
     assert move.out.startswith("Move m0001: ")
-    assert "mends capacity of h0" in move.out
+    assert "repairs capacity of h0" in move.out
     assert run("explain", fleet, "m0001", "--plan", planned, "--json").json["move"]["target"] == "h2"
 
 

@@ -27,7 +27,7 @@ LIMITS = ("--time-limit", "60")
 LARGEST = ((100_000, 1_000_000, 82),)
 
 PLANTED = ("--memory-fill", "0.75")
-"""A fleet with room for all that its troubles displace."""
+"""A fleet with room for all that its problems displace."""
 
 
 @case("repair-given", "`remora plan` on the given fleets")
@@ -40,14 +40,14 @@ def given(settings: Settings) -> list[Trial]:
     return trials
 
 
-@case("repair-generated", "`remora plan` on generated fleets with the default troubles")
+@case("repair-generated", "`remora plan` on generated fleets with the default problems")
 def generated(settings: Settings) -> list[Trial]:
     """Plan fleets of a thousand and of ten thousand hosts."""
     return [_filled(settings, *size) for size in (GENERATED[:1] if settings.quick else GENERATED)]
 
 
 @case(
-    "repair-largest", "`remora plan` on a generated fleet of 100,000 hosts and 1,000,000 VMs with the default troubles"
+    "repair-largest", "`remora plan` on a generated fleet of 100,000 hosts and 1,000,000 VMs with the default problems"
 )
 def largest(settings: Settings) -> list[Trial]:
     """Plan the largest fleet within ten minutes and 12 GB (quick: a thousand hosts)."""
@@ -55,7 +55,7 @@ def largest(settings: Settings) -> list[Trial]:
     return [_filled(settings, *size, limits=limits) for size in (GENERATED[:1] if settings.quick else LARGEST)]
 
 
-@case("repair-dolphin", "`remora plan` under `dolphin` on generated fleets with every trouble planted")
+@case("repair-dolphin", "`remora plan` under `dolphin` on generated fleets with every problem planted")
 def dolphin(settings: Settings) -> list[Trial]:
     """Plan a fleet in which every rule finds something, and budgets do not pay for all of it."""
     from optimizer.sources.synthetic.spec import TROUBLES
@@ -63,12 +63,12 @@ def dolphin(settings: Settings) -> list[Trial]:
     hosts, vms = (200, 2_000) if settings.quick else (1_000, 10_000)
     troubles = (word for name in TROUBLES for word in ("--" + name.replace("_", "-"), "0.01"))
     packed = generated_fleet(settings, f"dolphin-{hosts}.json.gz", hosts, vms, *PLANTED, *troubles)
-    label = f"{hosts} hosts / {vms} VMs, every trouble"
+    label = f"{hosts} hosts / {vms} VMs, every problem"
     return [_trial(settings, label, packed, ("--time-limit", "20"), ("--policy", "dolphin"))]
 
 
 def _filled(settings: Settings, hosts: int, vms: int, fill: int, limits: tuple[str, ...] = LIMITS) -> Trial:
-    """Return the trial on a generated fleet that has so many per cent of its memory in use."""
+    """Return the trial on a generated fleet that has that many per cent of its memory in use."""
     packed = generated_fleet(
         settings, f"generated-{hosts}-{fill}.json.gz", hosts, vms, "--memory-fill", str(fill / 100)
     )

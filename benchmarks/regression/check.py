@@ -73,7 +73,7 @@ def renew(tell: Callable[[str], None]) -> Baseline:
     Raises
     ------
     Blurred
-        If the figures scatter so much that a kernel made 30 % slower, or a solver made 1 % worse, could pass.
+        If the figures scatter that much that a kernel made 30 % slower, or a solver made 1 % worse, could pass.
     """
     qualities = measure_qualities(tell)
     series = []

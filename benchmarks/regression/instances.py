@@ -33,12 +33,12 @@ RESOURCES, NEIGHBORHOODS, LOCATIONS = 6, 4, 8
 
 
 def fleet(hosts: int, seed: int, fill: float) -> Fleet:
-    """Return a fleet of ten VMs a host, `fill` of its memory in use, with the default troubles."""
+    """Return a fleet of ten VMs a host, `fill` of its memory in use, with the default problems."""
     return fleet_from_document(generate(Spec(hosts=hosts, vms=10 * hosts, seed=seed, memory_fill=fill)), "generated")
 
 
 def fleet_file(hosts: int, seed: int) -> bytes:
-    """Return the JSON of a fleet with the default troubles."""
+    """Return the JSON of a fleet with the default problems."""
     return json_bytes(generate(Spec(hosts=hosts, vms=10 * hosts, seed=seed)))
 
 

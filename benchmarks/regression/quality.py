@@ -25,10 +25,10 @@ EASY = ((300, 1, 0.82), (300, 2, 0.94), (300, 3, 0.97))
 """Hosts, seed, share of memory: fleets of which the plan is proven minimal."""
 
 TIGHT = (*((seed, 9, 6) for seed in range(1, 13)), *((seed, 5, 4) for seed in range(1, 5)))
-"""Arguments of `tight_fleet`: the first are mended by chains of moves, the others need CP-SAT as well."""
+"""Arguments of `tight_fleet`: the first are repaired by chains of moves, the others need CP-SAT as well."""
 
 PROBLEMS, SEEDS = (1, 2, 3), range(36)
-"""Seeds of problems, and of the searches of each: with so many, the chance in them is small beside one per cent."""
+"""Seeds of problems, and of the searches of each: with that many, the chance in them is small beside one per cent."""
 
 PLAN_WORK, COST_WORK = 1.0, 0.1
 

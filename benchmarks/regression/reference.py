@@ -23,7 +23,7 @@ HOSTS, VMS, SERVICES, ROWS = 100, 1_500, 250, 16
 
 
 def compiled_reference(steps: int) -> Callable[[], int]:
-    """Return a call that makes so many proposals of a bare annealing: compiled, at random in memory, rows of 16."""
+    """Return a call that makes that many proposals of a bare annealing: compiled, at random in memory, rows of 16."""
     rng = np.random.default_rng(1)
     amount = np.repeat(rng.integers(1, 100, (VMS, ROWS)), 2, axis=0).astype(np.float64)
     vm = np.stack([rng.integers(0, HOSTS, VMS), rng.integers(0, SERVICES, VMS), rng.integers(0, 50, VMS)], axis=1)

@@ -52,7 +52,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """A named part of the program; `prepare` makes what is to be measured."""
+    """A named part of the program; `prepare` makes what should be measured."""
 
     name: str
     prepare: Callable[[], Workload]

@@ -28,7 +28,7 @@ TWICE = 2
 
 @dataclass(frozen=True, kw_only=True)
 class MaxMoves(Switch):
-    """At most so many moves."""
+    """At most that many moves."""
 
     switch: ClassVar[str] = "--max-moves"
 
@@ -41,7 +41,7 @@ class MaxMoves(Switch):
             yield Flow(self.name, f"at most {counted(self.most, 'move')}", None, None, None, ones, self.most)
 
     def check(self, state: State) -> Iterator[Violation]:
-        """Count every move that was made or is under way."""
+        """Count every move that was made or is in flight."""
         if len(state.moves) > self.most:
             vms = tuple(dict.fromkeys(m.vm for m in state.moves))
             yield self.refusal("plan", len(state.moves), self.most, vms)
@@ -53,7 +53,7 @@ class MaxMoves(Switch):
 
 @dataclass(frozen=True, kw_only=True)
 class MaxGib(Switch):
-    """At most so much copied."""
+    """At most that much copied."""
 
     switch: ClassVar[str] = "--max-gib"
 
@@ -66,7 +66,7 @@ class MaxGib(Switch):
             yield Flow(self.name, f"at most {self.most} GiB copied", None, None, None, mib, self.most * MIB_PER_GIB)
 
     def check(self, state: State) -> Iterator[Violation]:
-        """Add up what every move copies that was made or is under way."""
+        """Add up what every move copies that was made or is in flight."""
         mib = copied_mib(state.fleet)
         total = sum(int(mib[m.vm]) for m in state.moves)
         if total > self.most * MIB_PER_GIB:

@@ -29,7 +29,7 @@ SHARES = (0.6, 0.2, 0.2)
 
 
 def everywhere(problem: Problem) -> list[Flow]:
-    """Return the budgets in which every move counts, whoever moves, whence and where to."""
+    """Return the budgets in which every move counts, whoever moves, from where and to where."""
     return [f for f in problem.flows if f.vms is None and f.sources is None and f.targets is None]
 
 

@@ -45,7 +45,7 @@ class Side:
 class Row:
     """One violated instance: one of its sides (two for Apart, one for all others) has to be met up to the excess.
 
-    `heals`: departures are all it takes; not so for AtLeast, Same and Needs, where it matters who arrives where.
+    `repairs`: departures are all it takes; not so for AtLeast, Same and Needs, where it matters who arrives where.
     """
 
     asked: Asked

@@ -99,7 +99,7 @@ class _Cases:
         return [_Spender(tuple(np.flatnonzero(free & (start == h)).tolist()), 0) for h in hosts]
 
     def refuted(self, extra: int, deadline: Deadline) -> bool:
-        """Whether no way to spend exactly so many extra moves leaves nothing broken."""
+        """Whether no way to spend exactly that many extra moves leaves nothing broken."""
         spenders = [*self.components, *self.others]
         for spent in combinations_with_replacement(range(len(spenders)), extra):
             if deadline.over() or not self._impossible(spenders, Counter(spent), deadline):
@@ -126,7 +126,7 @@ class _Cases:
 
 
 class _Arcs:
-    """Where VMs can go if of each set of VMs just so many leave.
+    """Where VMs can go if of each set of VMs just that many leave.
 
     Only what no placement without harm can do is left out: arrivals beyond a must's limit on a host even after the
     largest departures. All other atoms are left to the model.

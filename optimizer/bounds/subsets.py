@@ -45,7 +45,7 @@ def best_departures(component: Component, cost: NDArray[np.int64], size: NDArray
 def best_subsets(
     component: Component, cost: NDArray[np.int64], hardness: Hardness, steps: int = STEPS
 ) -> tuple[tuple[int, int], ...] | None:
-    """Return what `components.curve` does; None for components of many VMs, or where musts cannot all be mended."""
+    """Return what `components.curve` does; None for components of many VMs, or where musts cannot all be repaired."""
     if component.vms.size > MOST_VMS:
         return None
     gone = _every_set(component)

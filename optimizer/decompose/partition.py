@@ -1,10 +1,10 @@
 """Which hosts go together when a fleet is too large for one search: parts of bounded size, by what couples hosts.
 
-What must not be torn is put together first: the two ends of a move under way, always; then, as long as they fit into
+What must not be torn is put together first: the two ends of a move in flight, always; then, as long as they fit into
 a part, the domains of a level at which a rule counts, and the few hosts at which some VMs may arrive. These blocks are
 dealt out by linear deterministic greedy (Stanton and Kliot, Streaming graph partitioning for large distributed graphs,
 KDD 2012): each goes where most VMs of its groups are already, less so the fuller a part is; without a difference to the
-part with least trouble. The answer follows from the problem and the number of parts alone.
+part with least problem. The answer follows from the problem and the number of parts alone.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def partition(problem: Problem, parts: int, trouble: NDArray[np.int64]) -> NDArr
 
     Parameters
     ----------
-    trouble
+    problem
         int64 [H]: VMs that have to leave each host; parts get about as many each.
     """
     blocks = _Blocks(problem.hosts, -(-problem.hosts // parts))
@@ -108,7 +108,7 @@ def sides_of(atom: Group) -> tuple[tuple[NDArray[np.int64], NDArray[np.int32]], 
 
 
 def _may_reach(problem: Problem, atom: Group, most: int) -> bool:
-    """Whether a family of groups may reach over parts of so many hosts."""
+    """Whether a family of groups may reach over parts of that many hosts."""
     if atom.shape.by_domain:
         return atom.level > 0 and int(np.bincount(problem.domain[atom.level]).max(initial=0)) > most
     return True
@@ -136,7 +136,7 @@ def _groups_of_hosts(problem: Problem, most: int) -> tuple[NDArray[np.int64], ND
 def _deal(
     problem: Problem, parts: int, blocks: list[NDArray[np.int64]], trouble: NDArray[np.int64]
 ) -> NDArray[np.int32]:
-    """Give each block to a part, those with most trouble first."""
+    """Give each block to a part, those with most problem first."""
     most = -(-problem.hosts // parts)
     hosts, groups, count = _groups_of_hosts(problem, most)
     first = np.searchsorted(hosts, np.arange(problem.hosts + 1))

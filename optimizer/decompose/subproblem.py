@@ -47,7 +47,7 @@ class Subproblem:
     ----------
     hosts, vms
         int64 [n]: numbers, in the whole problem, of the part's hosts and VMs; they come first in `problem`, before
-        those that are only witnesses.
+        those that are only fixed VMs.
     """
 
     problem: Problem
@@ -211,7 +211,7 @@ class _SubproblemBuilder:
         return np.asarray(vms[(home != ABSENT) & (home != self.p)])
 
     def _lay_out_hosts(self) -> None:
-        """Give the hosts their numbers: the part's own, then those of witnesses.
+        """Give the hosts their numbers: the part's own, then those of fixed VMs.
 
         Where no group that it owns counts hosts, one host stands for all that share their domains.
         """
@@ -256,7 +256,7 @@ class _SubproblemBuilder:
         return out
 
     def _vm_column(self, column: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the VMs' amounts; a witness has none."""
+        """Return the VMs' amounts; a fixed VM has none."""
         out = np.zeros(self.vms.size, np.int64)
         out[: self.mine.size] = column[self.mine]
         return out
@@ -271,7 +271,7 @@ class _SubproblemBuilder:
         domains = self.levels[atom.level]
         limit, base = atom.limit[domains], atom.base[domains]
         if atom.level == 0:
-            limit[self.my_hosts.size :] = base[self.my_hosts.size :] = 0  # a witness's host receives nobody
+            limit[self.my_hosts.size :] = base[self.my_hosts.size :] = 0  # a fixed VM's host receives nobody
         elif self.cut.torn[atom.level].any():
             limit, base = self._dealt_room(atom, domains)
         yield replace(atom, amount=self._vm_column(atom.amount), limit=limit, base=base, unit=atom.unit[domains])
@@ -288,7 +288,7 @@ class _SubproblemBuilder:
             own = int(loads[self.p, d])
             if not self.cut.torn[atom.level][d]:
                 if not hosts[self.p, d]:
-                    limit[i] = base[i] = 0  # only witnesses are there
+                    limit[i] = base[i] = 0  # only fixed VMs are there
             elif total > atom.limit[d] and self.p == int(loads[:, d].argmax()):
                 base[i] = total - own
             elif total > atom.limit[d]:

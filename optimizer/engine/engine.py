@@ -42,7 +42,7 @@ class Engine(Protocol):
     name
         What users call it.
     workers
-        Tasks that are under way at once.
+        Tasks that are in flight at once.
     shares_memory
         Whether its workers take memory of this machine beside the process that asks.
     """
@@ -52,7 +52,7 @@ class Engine(Protocol):
 
     @property
     def workers(self) -> int:
-        """Tasks that are under way at once."""
+        """Tasks that are in flight at once."""
 
     def map(self, function: Callable[[bytes, Stop], R], tasks: Sequence[bytes], stop: Stop) -> list[Done[R] | None]:
         """Return what the function makes of each task, in order; None for those that `stop` cut short.

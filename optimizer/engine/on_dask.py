@@ -64,7 +64,7 @@ class OnDask:
         return int(sum(self._client.nthreads().values()))
 
     def map(self, function: Callable[[bytes, Stop], R], tasks: Sequence[bytes], stop: Stop) -> list[Done[R] | None]:
-        """See `Engine`; what is under way when `stop` says so is given up, since nobody can be told in between."""
+        """See `Engine`; what is in flight when `stop` says so is given up, since nobody can be told in between."""
         done: list[Done[R] | None] = [None] * len(tasks)
         for attempt in range(1, TRIES + 1):
             self._round(function, tasks, done, stop, attempt)

@@ -1,4 +1,4 @@
-"""Processes of this machine: each is sent one task at a time, so it is known whose task died with whom.
+"""Processes of this machine: each is sent one task at a time, so it is known whose task died with which worker.
 
 `concurrent.futures` has a pool too, but one process that is killed breaks it for every task and it does not say which
 task was to blame; with a pipe for each process the loss is that one task.
@@ -100,13 +100,13 @@ class _Run:
         self.done: list[Done[Any] | None] = [None] * len(tasks)
 
     def start(self, workers: int) -> None:
-        """Begin with so many processes, and give each a task."""
+        """Begin with that many processes, and give each a task."""
         self._workers = [self._worker() for _ in range(workers)]
         for worker in tuple(self._workers):
             self._next(worker)
 
     def until(self, stop: Stop) -> None:
-        """Wait for all that is under way; when `stop` says so, for a moment only."""
+        """Wait for all that is in flight; when `stop` says so, for a moment only."""
         end: float | None = None
         while any(w.task is not None for w in self._workers):
             if end is None and stop.is_set():

@@ -106,7 +106,7 @@ def apply(
         The plan is foreign, stale, not safe, or was applied before: nothing was done. Or the ledger could not be
         written or the driver lost sight of a move: then the rebalance stays open in the ledger.
     Interrupted
-        The user stopped it: the ledger knows what is under way.
+        The user stopped it: the ledger knows what is in flight.
     """
     started_at = driver.clock.now()
     if ledger is not None:
@@ -153,9 +153,9 @@ def _cut_off(plan: Plan, ledger: Ledger) -> str:
     done = sum(s is MoveState.DONE for s in ledger.states(plan.fleet, plan.id).values())
     kept = f"Done before: {done} of {len(plan.moves)}. The ledger keeps what was done"
     if not flying:
-        return f"interrupted; no move is under way. {kept}; take a new snapshot before you make a new plan"
+        return f"interrupted; no move is in flight. {kept}; take a new snapshot before you make a new plan"
     named = ", ".join(f"{f.move} ({f.vm}: {f.source} to {f.target})" for f in flying)
     return (
-        f"interrupted; moves that may be under way: {named}. {kept}; "
+        f"interrupted; moves that may be in flight: {named}. {kept}; "
         "look where these VMs are before you make a new plan"
     )

@@ -20,7 +20,7 @@ __all__ = ["Caps"]
 
 
 class Caps:
-    """The limits of a policy on the moves of one fleet that are under way at once."""
+    """The limits of a policy on the moves of one fleet that are in flight at once."""
 
     def __init__(self, fleet: Fleet, caps: Concurrency) -> None:
         self._fleet, self._caps = fleet, caps
@@ -34,7 +34,7 @@ class Caps:
         migrating
             Ids of all VMs that are migrating now, whoever moves them: they count on disruption budgets.
         flying
-            The moves that the ledger holds to be under way.
+            The moves that the ledger holds to be in flight.
         """
         return self._over_ends(move, flying) or self._over_budget(move, {*migrating, *(f.vm for f in flying)})
 

@@ -86,7 +86,7 @@ class IllegalTransition(SafetyStop):
 
 @dataclass(frozen=True, slots=True)
 class FlyingMove:
-    """A move that the ledger holds to be under way: intended or submitted, and no end was seen."""
+    """A move that the ledger holds to be in flight: intended or submitted, and no end was seen."""
 
     plan: str
     move: str
@@ -173,7 +173,7 @@ class Ledger:
             _event(db, plan, None, RebalanceState.RUNNING, at, "")
 
     def end(self, plan: Plan, state: RebalanceState, at: datetime, detail: str = "") -> None:
-        """Write down how the rebalance ended; it cannot end while one of its moves may be under way."""
+        """Write down how the rebalance ended; it cannot end while one of its moves may be in flight."""
         with self._store.writing() as db:
             flying = any(f.plan == plan.id for f in _in_flight(db, plan.fleet))
             changed = db.execute(
@@ -192,7 +192,7 @@ class Ledger:
         Parameters
         ----------
         refusal
-            Judges the moves of the fleet that are under way, in the same transaction: None, or why not now.
+            Judges the moves of the fleet that are in flight, in the same transaction: None, or why not now.
 
         Returns
         -------
@@ -222,7 +222,7 @@ class Ledger:
             _pass_into(db, plan, move, state, at, detail)
 
     def in_flight(self, fleet: str) -> tuple[FlyingMove, ...]:
-        """Return the moves of a fleet that are under way, of whatever plan."""
+        """Return the moves of a fleet that are in flight, of whatever plan."""
         with self._store.reading() as db:
             return _in_flight(db, fleet)
 
@@ -254,11 +254,11 @@ def _refuse_second(db: sqlite3.Connection, plan: Plan) -> None:
         return
     name, state = row
     if state != RebalanceState.RUNNING.value:
-        raise AlreadyApplied(f"plan {name} was applied before ({state}), says the ledger: make a new plan")
+        raise AlreadyApplied(f"plan {name} was already applied (ledger: {state}): make a new plan")
     flying = ", ".join(f"{f.move} ({f.vm}: {f.source} to {f.target})" for f in _in_flight(db, plan.fleet)) or "none"
     kind = AlreadyApplied if name == plan.id else SafetyStop
     raise kind(
-        f"plan {name} is being applied or was cut off, says the ledger; moves that may be under way: {flying}. "
+        f"plan {name} is being applied or was cut off (by the ledger); moves that may be in flight: {flying}. "
         "If nobody is applying it: see where these VMs are, put the ledger aside under another name (it is the "
         "record), take a new snapshot and make a new plan"
     )

@@ -67,7 +67,7 @@ class Run:
         Raises
         ------
         KeyboardInterrupt
-            The user asked to stop: nothing more was submitted, and what is under way is not waited for.
+            The user asked to stop: nothing more was submitted, and what is in flight is not waited for.
         """
         in_order = sorted(self._plan.moves, key=lambda m: m.batch)  # stable: within a batch, in the plan's order
         for _, batch in groupby(in_order, key=lambda m: m.batch):
@@ -109,7 +109,7 @@ class Run:
         if held and not self._flying and not self.stopped:
             held = self._not_for_others(held)
         if held and not self._flying and not self.stopped:
-            self.stopped = f"the limits on moves at once ({held[-1][1]}) let no move start"
+            self.stopped = f"the limits on moves at once ({held[-1][1]}) block every remaining move"
         if not self.stopped:
             return [move for move, _ in held]
         for move, _ in held:

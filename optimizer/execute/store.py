@@ -192,7 +192,7 @@ def _remedy(fault: str) -> str:
     if "another program" in fault or "regular file" in fault:
         return "name another file"
     if "version" in fault:
-        return "use the release that wrote it, or name another file once none of its moves may be under way"
+        return "use the release that wrote it, or name another file once none of its moves may be in flight"
     return (
         "restore it from a copy; without one, make sure that no VM is migrating, put the file aside under another "
         "name, take a new snapshot and make a new plan"

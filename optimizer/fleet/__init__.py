@@ -1,4 +1,4 @@
-"""WHAT IS: hosts, VMs, the fleet, the facts of a VM's journey, and states of a plan under way.
+"""WHAT IS: hosts, VMs, the fleet, the facts of a VM's journey, and states of a plan in flight.
 
 Nothing here reads or writes; nothing here knows what is asked of a fleet.
 """

@@ -275,7 +275,7 @@ class Interference:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """A move that somebody has under way: until it is seen done the VM counts at both ends."""
+    """A move that somebody has in flight: until it is seen done the VM counts at both ends."""
 
     id: str
     vm: int

@@ -18,7 +18,7 @@ def measured_after(measured: int, before: int, after: int) -> int:
     Returns
     -------
     int
-        What no VM explains stays with the host, to the unit. Where VMs use less than is allocated to them, the host
+        Host overhead stays with the host, to the unit. Where VMs use less than is allocated to them, the host
         keeps the ratio of use to allocation, rounded up as all that is in use is.
     """
     if measured >= before:

@@ -26,7 +26,7 @@ SKEW_S = 60
 
 TIB = 1024**2
 LARGEST = {"memory_mib": 32 * TIB, "disk_mib": 2048 * TIB, "cpu_millicores": 4096 * 1000}
-"""More than any server has: memory of the largest machines sold is 32 TiB; 2 PiB of disk is a rack of it."""
+"""More than any server has: memory of the largest machines allocated is 32 TiB; 2 PiB of disk is a rack of it."""
 
 MEMORY_PER_CORE = TIB
 """MiB: a machine with a TiB of memory for each core is a wrong unit."""

@@ -29,7 +29,7 @@ class Move:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Where each VM is, where it was at the start (`fleet.vms.host`), and which moves have been made or are under way.
+    """Where each VM is, where it was at the start (`fleet.vms.host`), and which moves have been made or are in flight.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class State:
         return cls(fleet, fleet.vms.host)
 
     def begin(self, moves: Iterable[Move]) -> State:
-        """Return the state in which `moves` are under way as well."""
+        """Return the state in which `moves` are in flight as well."""
         return replace(self, in_flight=self.in_flight + tuple(moves))
 
     def finish(self, moves: Iterable[Move]) -> State:
@@ -87,7 +87,7 @@ class State:
 
     @cached_property
     def other_end(self) -> dict[int, int]:
-        """For each VM that is under way, by us or by others: the host at its other end."""
+        """For each VM that is in flight, by us or by others: the host at its other end."""
         ends = {int(v): int(self.fleet.also_at[v]) for v in np.flatnonzero(self.fleet.also_at != ABSENT)}
         ends.update({m.vm: m.target for m in self.in_flight})
         return ends

@@ -104,7 +104,7 @@ class Outlook:
         return [int(v) for v in vms if self.placement[v] != ABSENT]
 
     def _concerned(self, demand: Demand | None, violation: Violation) -> list[int]:
-        """Return the VMs whose moves could mend it."""
+        """Return the VMs whose moves could repair it."""
         if demand is None:
             return list(violation.vms)
         return _CONCERNED[demand.atom](self, demand.atom, demand.instance, violation)
@@ -128,7 +128,7 @@ class Outlook:
     def _itself(self, atom: Leave, instance: Instance, violation: Violation) -> list[int]:
         return [instance.member]
 
-    # -- what no move mends ------------------------------------------------------------------------------------------
+    # -- what no move repairs ------------------------------------------------------------------------------------------
 
     def _out_of_reach(self, demand: Demand | None) -> str:
         """Say that a group has too few VMs, or that there are too few domains for it; empty where that is not so."""

@@ -158,7 +158,7 @@ def _index(mended: Sequence[Violation]) -> tuple[dict[str, list[Violation]], dic
 def _reasons(
     fleet: Fleet, move: Move, by_subject: Mapping[str, list[Violation]], by_vm: Mapping[int, list[Violation]]
 ) -> list[Violation]:
-    """Return the mended violations of the host (or other domain) that the VM leaves for good, and of itself."""
+    """Return the repaired violations of the host (or other domain) that the VM leaves for good, and of itself."""
     home = int(fleet.vms.host[move.vm])
     found = list(by_vm.get(move.vm, ()))
     found += [v for v in by_subject.get(fleet.vms.ids[move.vm], ()) if v not in found]

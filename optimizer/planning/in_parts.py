@@ -1,4 +1,4 @@
-"""Repair in parts: cut the problem, have an engine solve the subproblems, join what they found, mend across the seams.
+"""Repair in parts: cut the problem, have an engine solve the subproblems, join what they found, repair across them.
 
 How the problem is cut follows from the problem alone, and a subproblem's answer from the subproblem alone: so in
 deterministic mode the answer is the same for every engine and every number of workers.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "InParts", "solve_piece"]
 
 PARTS_SHARE = 0.6
-"""Share of the time left that the parts may take; the rest is for the seams, the order and the proof."""
+"""Share of the time left that the parts may take; the rest is for the boundaries, the order and the proof."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -232,6 +232,9 @@ class Openings:
             return self._not_worth_it(violated, open_now)
         if self._over():
             return Advice(Cause(Kind.NOT_ANALYSED.value), "not analysed: too much remains for the time left")
+        if violated.atom.shape is LEAVE and not closed:
+            rule, vm = violated.atom.asked.rule, self.fleet.vms.ids[violated.instance.member]
+            return Advice(Cause(Kind.REFUSED.value, rule, vm), f"a host that may receive {vm}: now none may ({rule})")
         names = sorted({_rule_of(o) for o in closed}) or ["no host on which a move would lessen it"]
         reason = f"several together: {', '.join(names)}"
         vm = self.fleet.vms.ids[vms[0]] if len(vms) == 1 else ""

@@ -66,7 +66,7 @@ class Answer:
         return self.is_within(0.0)
 
     def is_within(self, gap: float) -> bool:
-        """Whether every stage's value meets its bound, but the moving: that may be above its own by so much."""
+        """Whether every stage's value meets its bound, but the moving: that may be above its own by that much."""
         allowed = {Stage.MOVING: gap}
         return all(
             p.bound <= self.values[s] and is_within(allowed.get(s, 0.0), self.values[s], p.bound)

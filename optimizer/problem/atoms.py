@@ -82,7 +82,7 @@ UNLIMITED = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks, how hard, and what it counts; `price`: so many moves at most for one unit of a SHOULD (None: any)."""
+    """Who asks, how hard, and what it counts; `price`: that many moves at most for one unit of a SHOULD (None: any)."""
 
     rule: str
     hardness: Hardness = Hardness.MUST

@@ -120,5 +120,5 @@ class Demands:
 
     @property
     def has_cost(self) -> bool:
-        """Whether some of them are paid for rather than mended."""
+        """Whether some of them are paid for rather than repaired."""
         return bool(self.move_costs or self.hinges)

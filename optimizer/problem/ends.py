@@ -1,4 +1,4 @@
-"""VMs under way at whichever end is worse: the two small exact searches that AtLeast and Needs ask for.
+"""migrating VMs at whichever end is worse: the two small exact searches that AtLeast and Needs ask for.
 
 A VM *floats* while it may turn out to be in any of several domains. Both searches are hitting sets, so exponential at
 worst; they branch only where floating VMs share domains in circles, which is rare and small.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "best", "best_placement", "best_plan", "placements", "plans", "reachable"]
 
 Ends = tuple[tuple[int, ...], ...]
-"""Hosts of each VM: none, one, or two while it is under way."""
+"""Hosts of each VM: none, one, or two while it is in flight."""
 
 _Path = tuple[int, int, int, tuple[int, ...], tuple[int, ...], tuple[Move, ...]]
 """On the way: what it cost, its length, a ticket; the placement, the flows spent, the moves."""
@@ -149,7 +149,7 @@ def _targets(problem: Problem, vm: int, here: int) -> list[int]:
 
 
 def _steps(problem: Problem, judge: _Judge, placement: tuple[int, ...]) -> Iterator[Move]:
-    """Yield the migrations that are safe now: at their end, and while they are under way."""
+    """Yield the migrations that are safe now: at their end, and while they are in flight."""
     for vm, here in enumerate(placement):
         for target in _targets(problem, vm, here):
             move = Move(vm, here, target)
@@ -239,7 +239,7 @@ class _Judge:
         self.said: dict[tuple[tuple[int, ...], Move | None], _Verdict] = {}
 
     def at(self, placement: tuple[int, ...], in_flight: Move | None = None) -> _Verdict:
-        """Judge a placement, with at most one move under way."""
+        """Judge a placement, with at most one move in flight."""
         key = (placement, in_flight)
         if key not in self.said:
             self.said[key] = self._sum(placement, () if in_flight is None else (in_flight,))

@@ -102,7 +102,7 @@ def _count(harms: dict[str, int], asked: Asked, excess: int, unit: int) -> None:
 
 
 class _Ends(NamedTuple):
-    """Hosts of each VM: none, one, or two while it is under way."""
+    """Hosts of each VM: none, one, or two while it is in flight."""
 
     hosts: tuple[tuple[int, ...], ...]
 
@@ -189,7 +189,7 @@ def _at_least(problem: Problem, atom: AtLeast, where: _Ends, before: _Ends) -> I
 
 
 def _same(problem: Problem, atom: Same, where: _Ends, before: _Ends) -> Iterator[Found]:
-    """At the end only: a VM under way counts where it stands (its first end)."""
+    """At the end only: a migrating VM counts where it stands (its first end)."""
     for i in range(len(atom.sets)):
         at = Counter(int(problem.domain[atom.level, where.hosts[v][0]]) for v in atom.sets[i] if where.hosts[v])
         yield (i, 0), at.total() - max(at.values(), default=0)

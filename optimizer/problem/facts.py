@@ -13,7 +13,7 @@ from enum import Enum
 __all__ = ["AHEAD_S", "FACTS", "FIELDS", "Effect", "Field", "Meaning"]
 
 AHEAD_S = 3600
-"""A maintenance window that starts within so many seconds counts already: about what emptying a host takes."""
+"""A maintenance window that starts within that many seconds counts already: about what emptying a host takes."""
 
 
 class Meaning(Enum):

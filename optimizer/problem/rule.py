@@ -112,7 +112,7 @@ class Rule(Protocol):
         """Judge a state, without atoms and without a solver."""
 
     def explain(self, violation: Violation, fleet: Fleet) -> str:
-        """Say a violation in words, with the values in it, and what would put it right."""
+        """Say a violation in words, with the values in it, and what would repair it."""
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Name the facts that the rule wanted and the snapshot lacks."""

@@ -1,6 +1,6 @@
 """The few shapes that an atom can have: what follows from who is where, given once for all that read atoms.
 
-An atom says *what* is asked (of whom, at which level, how much); its shape says how that behaves. Tally, contention,
+An atom says *what* is asked (of which VMs, where, how much); its shape says how that behaves. Tally, contention,
 relaxation, neighbourhoods, advice, partition, CP-SAT and the judge's own models ask the shape, never the class. So an
 atom of a known shape is known to all of them, and one of a shape that some reader lacks is refused by that reader.
 
@@ -82,16 +82,16 @@ class Shape:
         It is measured, instance by instance, and counts as harm.
     by_domain
         Each domain is an instance of its own. An arrival can only worsen it and a departure only lessen it, and a VM
-        under way counts at both ends. Otherwise the whole set is one instance (of domain 0), and it matters who
+        in flight counts at both ends. Otherwise the whole set is one instance (of domain 0), and it matters who
         arrives where.
     leaving_repairs
         Departures are all it takes: no VM has to arrive at any certain place.
     both_ends
-        A VM under way counts in every domain that it is in. Where not: at whichever end is worse.
+        A migrating VM counts in every domain that it is in. Where not: at whichever end is worse.
     at_end
-        Judged at the end only, since its VMs travel one by one; a VM under way counts where it stands.
+        Judged at the end only, since its VMs travel one by one; a migrating VM counts where it stands.
     is_hard, is_cost
-        No move may break it; it is paid for, not mended.
+        No move may break it; it is paid for, not repaired.
     needed_sides
         Sides that have to hold a VM for anything to be asked.
     excess

@@ -117,7 +117,7 @@ class SnapshotRule:
     # -- check -------------------------------------------------------------------------------------------------------
 
     def check(self, state: State) -> Iterator[Violation]:
-        """Judge the VM and the target of every move that was made or is under way."""
+        """Judge the VM and the target of every move that was made or is in flight."""
         if not state.moves:
             return
         fleet = state.fleet
@@ -254,7 +254,7 @@ def _unknown_labels(fleet: Fleet) -> NDArray[np.int64]:
 
 
 def _held(state: State) -> NDArray[np.int64]:
-    """Return int64 [H]: how many VMs are on each host, under way at both ends."""
+    """Return int64 [H]: how many VMs are on each host, in flight at both ends."""
     vms, hosts = state.presence
     pairs = np.unique(hosts.astype(np.int64) * max(len(state.fleet.vms), 1) + vms)
     return np.bincount(pairs // max(len(state.fleet.vms), 1), minlength=len(state.fleet.hosts)).astype(np.int64)

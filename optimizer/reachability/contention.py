@@ -66,7 +66,7 @@ class Contention:
         return [w for w in self._watches(moves, broken=False) if w.anywhere(everything) > w.excess(0, 0)]
 
     def broken(self, moves: Sequence[Move]) -> list[InstanceMonitor]:
-        """Return the musts and shoulds that are violated at the start and that the moves change: what they may mend."""
+        """Return the musts and shoulds violated at the start that the moves change: what they may repair."""
         return [w for w in self._watches(moves, broken=True) if w.excess(0, 0) > 0]
 
     def together(self, moves: Sequence[Move]) -> list[InstanceMonitor]:

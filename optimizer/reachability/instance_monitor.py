@@ -1,4 +1,4 @@
-"""What has to be watched while moves are under way: the instances of the atoms that the moves touch.
+"""What has to be watched while moves are in flight: the instances of the atoms that the moves touch.
 
 A monitor judges one instance in any state of the moves, given as two sets: `done` (succeeded) and `started` (done or in
 flight), each an integer with one bit for each move. It knows the start and what each move changes, nothing else, so a

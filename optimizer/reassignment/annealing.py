@@ -204,7 +204,7 @@ class Search:
         return int(self.state.total[0]) + int(self.state.total[1])
 
     def run(self, steps: int, hot: float, cold: float, ease: int = 0) -> None:
-        """Make so many proposals."""
+        """Make that many proposals."""
         given = (self.manner.hard, ease, *self.given)
         self._anneal(steps, hot, cold, *given, *self.fixed.arrays(), *self.state.arrays())
 
@@ -231,7 +231,7 @@ class Search:
             left -= CHUNK_STEPS
 
     def to(self, end: float, first: float, schedule: Schedule, seconds: float, steps: int) -> None:
-        """Anneal until `end` of the whole, for so many seconds, or steps if not 0; `first`: see `Manner.warmth`."""
+        """Anneal until `end` of the whole, for that many seconds, or steps if not 0; `first`: see `Manner.warmth`."""
         begin, since, made = self.at, perf_counter(), 0
         while self.at < end and not schedule.over:
             self._chunk(first, timed=not steps)
@@ -249,7 +249,7 @@ class Search:
 
 
 def _legs(searches: int) -> list[Leg]:
-    """Return the parts of a race that so many begin: most leave it early, while little is lost with them."""
+    """Return the parts of a race that that many begin: most leave it early, while little is lost with them."""
     half = max(2, searches // 4 * 2)
     return [Leg(0.1, searches), Leg(0.35, searches), Leg(0.5, half), *(Leg(end, 2) for end in FINAL)]
 

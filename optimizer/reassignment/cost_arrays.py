@@ -112,7 +112,7 @@ class SearchState:
     count
         [S, 2]: VMs away from home; locations held.
     having
-        [V + 2]: how many services have so many VMs away.
+        [V + 2]: how many services have that many VMs away.
     total
         Cost; penalties; most VMs of a service away; length of `log`; cost of `best`.
     log, best

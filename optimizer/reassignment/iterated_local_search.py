@@ -75,7 +75,7 @@ class Iterated:
         self._keep()
 
     def run(self, schedule: Schedule, seconds: float, steps: int) -> None:
-        """Perturb and descend for so many seconds, or steps if not 0; ends early where nothing is wasted.
+        """Perturb and descend for that many seconds, or steps if not 0; ends early where nothing is wasted.
 
         Moves may then still be dearer than they need to be: to save some is for others.
         """

@@ -18,7 +18,7 @@ ADAPT = 32768
 """Steps between two looks at the penalties."""
 
 GAIN = 64
-"""A penalty changes by one in so many at a look."""
+"""A penalty changes by one in that many at a look."""
 
 LOGS = -np.log((np.arange(1 << 13) + 0.5) / (1 << 13))
 """Draws of an exponential variable: a table, which spares each proposal a logarithm."""

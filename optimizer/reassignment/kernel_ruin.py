@@ -20,13 +20,13 @@ FROM_EACH = 4
 """VMs taken out of each, at most."""
 
 LARGE = 16
-"""One VM in so many is large."""
+"""One VM in that many is large."""
 
 SPAN = 128
 """Hosts looked at for each VM, at most, beside its home and where it was."""
 
 BLINK = 64
-"""One host in so many is passed over."""
+"""One host in that many is passed over."""
 
 
 @compiled

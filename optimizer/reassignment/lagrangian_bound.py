@@ -37,7 +37,7 @@ FAR = 2**60
 """More than any cost of a VM's place: a host that it cannot be on."""
 
 STEPS, PATIENCE, LEAST_GAIN = 3_000, 100, 1e-3
-"""Most steps of an ascent; it ends when so many have gained less than this share."""
+"""Most steps of an ascent; it ends when that many have gained less than this share."""
 
 FIRST_STEP, HALVED_AFTER = 0.3, 30.0
 """Step length as a share of the largest weight, and the steps after which it is half of that."""

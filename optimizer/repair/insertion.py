@@ -1,7 +1,7 @@
 """Repair at any size: put out as little as has to go, and receive it where there is room.
 
 Evictions come from the bound, so if every evicted VM finds room without pushing another out, value and bound meet and
-the repair is proven minimal. Best-fit decreasing is Johnson's (1973); what it cannot place, `mend` does.
+the repair is proven minimal. Best-fit decreasing is Johnson's (1973); what it cannot place, `repair` does.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Insertion:
     def host_for(self, vm: int, barred: Iterable[int] = ()) -> int | None:
         """Return the host to put the VM on, where it can go now without waiting if possible; None if nowhere.
 
-        Where groups want company (AtLeast, Same, Needs), a host that mends most of it comes before one without a wait.
+        Where groups want company (AtLeast, Same, Needs), a host that repairs most comes before one without a wait.
         """
         barred = list(barred)
         near = self.near(vm)
@@ -124,7 +124,7 @@ class Insertion:
         return self.work.tally.fits(vm, host) and self._harmless(vm, np.array([host])).size > 0
 
     def _harmless(self, vm: int, hosts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the hosts without new harm of musts; where company can be mended, those where most of it is."""
+        """Return the hosts without new harm of musts; where company can be repaired, those where most of it is."""
         hosts = hosts[self._new_harm(vm, hosts, Hardness.MUST) == 0]
         company = self._company(vm, hosts, Hardness.MUST)
         least = float(company.min(initial=0.0))

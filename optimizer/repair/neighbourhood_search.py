@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["NeighbourhoodSearch"]
 
 ATTEMPTS = ((1, 6), (1, 14), (2, 6), (2, 14), (3, 10), (1, 28), (5, 14), (8, 20), (1000, 28))
-"""(moves that mending one trouble may add, hosts beside those in trouble), attempt by attempt.
+"""(moves that repairing one problem may add, hosts beside those in problem), attempt by attempt.
 
 Few moves first: they are what is paid for, and they make the search short.
 """
@@ -42,13 +42,13 @@ CHAINS = ((0, 1), (1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2), (2, 3))
 """(VMs that may make way one after the other, VMs that may move that had not), attempt by attempt, before CP-SAT."""
 
 HEALERS = 12
-"""VMs of one trouble that are tried, before CP-SAT."""
+"""VMs of one problem that are tried, before CP-SAT."""
 
 NODES = 100
 """VMs of one chain's search for which it is looked up who could make way, before CP-SAT; after it, ever more."""
 
 CHAIN_WORK = 0.006
-"""What one trouble's chains count as work; measured on fleets of a thousand hosts."""
+"""What one problem's chains count as work; measured on fleets of a thousand hosts."""
 
 NODE_WORK = 0.0002
 """What looking up who could make way for one VM counts as work."""
@@ -64,7 +64,7 @@ LITERALS = 6_000
 
 
 class NeighbourhoodSearch:
-    """Mends what reception left, and takes back moves that were not needed.
+    """Repairs what reception left, and takes back moves that were not needed.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class NeighbourhoodSearch:
         Has the last word on a placement: whether it can be carried out. A chain of VMs that had not moved is one move
         after the other behind those that were made, each with room when its turn comes, so it is not asked of these.
     jitter
-        float64 [V]: factors on how hard VMs are to place; with them troubles come in a random order, to try others.
+        float64 [V]: factors on how hard VMs are to place; with them problems come in a random order, to try others.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class NeighbourhoodSearch:
         self._random = np.random.default_rng(limits.seed)
         self.cut = False
 
-    # -- mending -------------------------------------------------------------------------------------------------
+    # -- repairing -------------------------------------------------------------------------------------------------
 
     def by_chains(self) -> None:
-        """Look after each trouble with ejection chains, the shortest first."""
+        """Look after each problem with ejection chains, the shortest first."""
         for links, spend in CHAINS:
             if not self._chains_for_each(links, spend, NODES, HEALERS):
                 return
@@ -110,7 +110,7 @@ class NeighbourhoodSearch:
                 return
 
     def _chains_for_each(self, links: int, spend: int, nodes: int, most: int | None) -> bool:
-        """Try chains of one kind on each trouble; return whether there is something left to do, and time for it."""
+        """Try chains of one kind on each problem; return whether there is something left to do, and time for it."""
         if self._at_floor():
             return False
         found = self.troubles()
@@ -133,7 +133,7 @@ class NeighbourhoodSearch:
         return troubles(self.work)
 
     def by_search(self) -> None:
-        """Look after each trouble with CP-SAT, few more moves and few hosts first."""
+        """Look after each problem with CP-SAT, few more moves and few hosts first."""
         for extra, width in ATTEMPTS:
             for trouble in self.troubles():
                 if self.deadline.over() or self._at_floor():
@@ -196,7 +196,7 @@ class NeighbourhoodSearch:
         return [v for v in vms if self.bounds.departures.can_leave(v)][:most]
 
     def mend_one(self, trouble: Trouble, extra: int, width: int) -> bool:
-        """Look for a better placement around a trouble, `extra` more moves at most; return whether there was one.
+        """Look for a better placement around a problem, `extra` more moves at most; return whether there was one.
 
         In phases first, since what they find can be carried out; as a mere placement, which may move again what was
         moved already, after that.
@@ -212,7 +212,7 @@ class NeighbourhoodSearch:
 
     @staticmethod
     def _harm_of(trouble: Trouble) -> int:
-        """Harm of musts that a trouble accounts for: half a mend would cost a move and still want another."""
+        """Harm of musts that a problem accounts for: half a repair would cost a move and still want another."""
         v = trouble.violated
         return harm(v.excess, v.unit, v.atom.asked.weight) if trouble.must else 0
 

@@ -1,4 +1,4 @@
-"""Ruin and recreate: some moves are taken back, and the troubles that return are mended in another way.
+"""Ruin and recreate: some moves are taken back, and the problems that return are repaired in another way.
 
 After Schrimpf, Schneider, Stamm-Wilbrandt and Dueck, Record breaking optimization results using the ruin and recreate
 principle, Journal of Computational Physics 159 (2000). What makes a move needless is usually near it: the ruin is one
@@ -29,7 +29,7 @@ NEAR, FAR = 5, 3
 """Moves taken back that share a host with the first, and others, at most."""
 
 SLACK = 100
-"""The search may stand at one part in so many more moving than its best (record-to-record travel, Dueck 1993)."""
+"""The search may stand at one part in that many more moving than its best (record-to-record travel, Dueck 1993)."""
 
 SPREAD = 0.5
 """Standard deviation of the logarithm of the factors by which sizes are misjudged."""

@@ -56,7 +56,7 @@ SEARCH_SHARE = 0.95
 """Share of the time that may be searched; the rest is for the proof of what was found."""
 
 RECREATE_SHARE = 0.5
-"""Share of the time left that taking back and mending anew may take."""
+"""Share of the time left that taking back and repairing anew may take."""
 
 TRIM_SHARE = 0.25
 """Share of the time left that may go into taking back moves beyond the bound."""
@@ -65,7 +65,7 @@ REFUTE_SHARE = 0.9
 """Share of the time left that raising the bound on moves by refutation may take."""
 
 MEND_SHARE = 0.75
-"""Share of the time left that mending may take while a refutation runs beside it: the rest is for that to end."""
+"""Share of the time left that repairing may take while a refutation runs beside it: the rest is for that to end."""
 
 Values = dict[Stage, int]
 
@@ -122,7 +122,7 @@ class Solver:
     # -- repair --------------------------------------------------------------------------------------------------
 
     def repair(self, acceptable: Callable[[NDArray[np.int32]], bool] = lambda _: True) -> NDArray[np.int32]:
-        """Evict the least, receive it, mend what is left, and take back what was not needed.
+        """Evict the least, receive it, repair what is left, and take back what was not needed.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class Solver:
         return self._improved(self._best_of_starts(acceptable), acceptable)
 
     def mend_seams(self, work: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
-        """Go on from a placement whose parts were found one by one: mend what none of them could, over all hosts."""
+        """Go on from a placement whose parts were found one by one: repair what none of them could, over all hosts."""
         mender = NeighbourhoodSearch(work, self.bounds, self.limits, self.deadline, acceptable)
         mender.by_company()
         mender.by_chains()
@@ -148,7 +148,7 @@ class Solver:
         mender = NeighbourhoodSearch(best, self.bounds, self.limits, deadline, acceptable)
         self._repair_what_is_left(mender)
         finish_hosts(best, self.bounds.size, deadline.over, acceptable)
-        if self.bounds.affordable:  # who leaves was chosen for what it mends: fewer moves would mend less
+        if self.bounds.affordable:  # who leaves was chosen for what it repairs: fewer moves would repair less
             return best.placement
         mender.deadline = deadline.part(TRIM_SHARE)
         mender.trim(rounds=12)
@@ -169,7 +169,7 @@ class Solver:
 
     @contextmanager
     def _refuting(self, values: Values) -> Iterator[bool]:
-        """Raise the bound on moves beside mending, where a second worker is to be had and work is not what counts."""
+        """Raise the bound on moves beside repairing, where a second worker is to be had and work is not what counts."""
         lone = self.limits.workers < 2 or self.limits.deterministic
         if lone or self.small or Stage.PRICED in values or self.bounds.met(values) or self.bounds.affordable:
             yield False
@@ -194,7 +194,7 @@ class Solver:
         return self._known_refuted
 
     def _best_of_starts(self, acceptable: Callable[[NDArray[np.int32]], bool]) -> WorkingPlacement:
-        """Receive and mend by chains, in a few orders where the first leaves something to be wished for."""
+        """Receive and repair by chains, in a few orders where the first leaves something to be desired."""
         work = WorkingPlacement(self.problem)
         best: tuple[tuple[int, ...], NDArray[np.int32]] | None = None
         deadline = self.deadline.part(STARTS_SHARE)

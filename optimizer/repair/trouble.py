@@ -57,7 +57,7 @@ def can_be_paid(work: WorkingPlacement, violated: Violated) -> bool:
 
 
 def _cheapest_share(amount: NDArray[np.int64], cost: NDArray[np.int64], need: int) -> float:
-    """Return the least that VMs cost of which so much has to leave, if they could leave in part."""
+    """Return the least that VMs cost of which that much has to leave, if they could leave in part."""
     order = np.argsort(cost / np.maximum(amount, 1), kind="stable")
     before = np.concatenate([[0], np.cumsum(amount[order])[:-1]])
     share = np.clip((need - before) / np.maximum(amount[order], 1), 0.0, 1.0)

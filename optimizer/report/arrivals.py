@@ -1,6 +1,6 @@
 """May this VM go to that host? The filters one by one: each rule's own `check` judges a trial move.
 
-Nothing here knows a rule. The state in which the move is under way, and the one in which it is done, are compared
+Nothing here knows a rule. The state in which the move is in flight, and the one in which it is done, are compared
 with the state before: an instance that is new or worse is why the rule says no.
 """
 
@@ -78,7 +78,7 @@ def arrival(
 
 
 def pinned(rules: Iterable[Rule], atoms: Iterable[Atom], vm: int) -> Iterator[Filter]:
-    """Yield the reasons no rule gave for which a VM stays: under way already, or a need that no rule understands."""
+    """Yield the reasons no rule gave for which a VM stays: in flight already, or a need that no rule understands."""
     names = {rule.name for rule in rules}
     for atom in Demands.of(atoms).fixed.values():
         if atom.rule not in names and vm in atom.vms:
@@ -86,7 +86,7 @@ def pinned(rules: Iterable[Rule], atoms: Iterable[Atom], vm: int) -> Iterator[Fi
 
 
 def worsened(rule: Rule, before: State, move: Move) -> list[Violation]:
-    """Return the instances that the move, under way or done, makes new or worse."""
+    """Return the instances that the move, in flight or done, makes new or worse."""
     had = {v.instance: v.excess for v in rule.check(before)}
     found: dict[tuple[str, ...], Violation] = {}
     for state in (before.begin([move]), before.finish([move])):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Case", "HostFacts", "Refusal", "Stays", "VmFacts", "explain_host", "explain_vm"]
 
 CLASSES = 5
-"""So many of the largest classes of VMs (by where they may arrive) are tried on a host that takes not all of them."""
+"""That many of the largest classes of VMs (by where they may arrive) are tried on a host that takes not all of them."""
 
 
 @dataclass(frozen=True, eq=False)

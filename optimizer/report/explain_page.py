@@ -79,7 +79,7 @@ def host_page(facts: HostFacts, *, with_plan: bool, called: Called = NOBODY) -> 
     page.table(loads_table(facts.loads, with_plan=with_plan), empty="no rule limits it")
     page.heading("What is wrong with it")
     page.table(violations_table(facts.violations, called), empty="nothing")
-    page.heading("Whom it may receive")
+    page.heading("Which VMs it may receive")
     page.line(f"{facts.takes:,} of the {count(facts.others, 'VM')} elsewhere that may move (room is another matter)")
     for refusal in facts.refusals:
         page.line(

@@ -1,4 +1,4 @@
-"""Why this move: what it mends, what it waits for, who waits for it, and what the filters say when its turn comes."""
+"""Why this move: what it repairs, what it waits for, who waits for it, and what the filters say when its turn comes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def move_page(facts: MoveFacts) -> Page:
         at = f" ({reason.domain})" if reason.domain else ""
         value, limit = measured_pair(reason.resource, reason.value, reason.limit)
         what = f" {spoken(reason.resource)}" if reason.resource else ""
-        page.line(f"  mends {reason.rule} of {reason.subject}{at}:{what} {value}, limit {limit}")
+        page.line(f"  repairs {reason.rule} of {reason.subject}{at}:{what} {value}, limit {limit}")
     page.line("starts when these have succeeded: " + (", ".join(facts.waits_for) or "at once"))
     page.line("wait for it: " + (", ".join(facts.waited_for_by) or "none"))
     page.heading("Its hosts, before the plan and after it and the moves it waits for")

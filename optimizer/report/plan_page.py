@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["moves_table", "moves_with_causes", "plan_page", "proof_line", "remaining", "stage_value", "status_line"]
 
 STAGES = {
-    Stage.HARM.value: "what is wrong (must)",
-    Stage.SHOULD_HARM.value: "what is wrong (should)",
-    Stage.PRICED.value: "moves against priced shoulds",
-    Stage.MOVING.value: "how much moves",
-    Stage.PLACEMENT.value: "order and balance",
+    Stage.HARM.value: "violations left (must)",
+    Stage.SHOULD_HARM.value: "violations left (should)",
+    Stage.PRICED.value: "moves and priced shoulds",
+    Stage.MOVING.value: "migration cost",
+    Stage.PLACEMENT.value: "tie-break",
     Stage.COST.value: "cost",
 }
+
+TELLING = 9_500
+"""From here on the tie-break says something: a move waits for another, or a host ends above 95 % of a limit."""
 
 CURVE_WIDTH = 100
 HOSTS_NAMED = 8
@@ -63,8 +66,8 @@ def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least, called: C
 def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
     """Say the status so that an operator need not know the words of the format."""
     moves = count(len(plan.moves), "move")
-    mends = ("puts" if len(plan.moves) == 1 else "put") + (
-        " everything right in scope" if plan.scope.only else " everything right"
+    mends = ("repairs" if len(plan.moves) == 1 else "repair") + (
+        " every violation in scope" if plan.scope.only else " every violation"
     )
     left = _left(plan)
     match plan.status:
@@ -91,11 +94,11 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
 
 
 def _left(plan: Plan) -> str:
-    """Say how much remains: what waits for a limit, and what no plan puts right."""
+    """Say how much remains: what waits for a limit, and what no plan repairs."""
     waiting = sum(bool(r.deferred) for r in plan.remaining)
     never = len(plan.remaining) - waiting
     parts = [f"{count(waiting, 'host')} {'is' if waiting == 1 else 'are'} deferred"] * bool(waiting)
-    parts += [f"{count(never, 'violation')} cannot be put right"] * bool(never)
+    parts += [f"{count(never, 'violation')} cannot be repaired"] * bool(never)
     return ", and " + " and ".join(parts) if parts else ""
 
 
@@ -127,6 +130,8 @@ def stage_value(stage: StageResult | Proof, value: int, least: Least) -> str:
 def _objective(stages: Sequence[StageResult], least: Least) -> Table:
     table = Table(("stage", "", ">value", ">bound", "?>gap", "status", "stopped by"))
     for s in stages:
+        if s.stage == Stage.PLACEMENT.value and s.value < TELLING:
+            continue
         value, bound = stage_value(s, s.value, least), stage_value(s, s.bound, least)
         tone = Tone.GOOD if s.value == s.bound else Tone.PLAIN
         gap = f"{100 * s.gap:.1f} %"
@@ -222,9 +227,9 @@ def _partition(page: Page, plan: Plan) -> None:
         return
     given_up = sum(part["worker"] is None for part in split["done"])
     page.heading(f"Solved in {split['parts']:,} parts")
-    page.line(f"by {count(split['workers'], 'worker')} (engine {split['engine']}), and mended across the seams")
+    page.line(f"by {count(split['workers'], 'worker')} (engine {split['engine']}), and repaired across the boundaries")
     if given_up:
-        page.line(f"{count(given_up, 'part')} not done in time: nothing moved there but what the seams asked for")
+        page.line(f"{count(given_up, 'part')} not done in time: nothing moved there but what the boundaries asked for")
 
 
 def _proof(page: Page, plan: Plan, least: Least) -> None:
@@ -243,7 +248,10 @@ def proof_line(proof: Proof, least: Least) -> str:
     kinds = Counter((part.by, part.at_least) for part in proof.parts if not part.curve)
     curves = Counter(part.by for part in proof.parts if part.curve)
     said = [_kind_line(proof, by, least_each, n, least) for (by, least_each), n in sorted(kinds.items())]
-    said += [f"{count(n, 'part')}, by the least harm that each keeps for so much ({by})" for by, n in curves.items()]
+    said += [
+        f"{count(n, 'part')}, by the least harm that each keeps for what moves ({argument(by)})"
+        for by, n in curves.items()
+    ]
     hosts = len({h for part in proof.parts for h in part.hosts})
     where = f" on {count(hosts, 'host')}" if hosts else ""
     return f"{proof.stage} is at least {stage_value(proof, proof.bound, least)}{where}: " + (
@@ -251,18 +259,23 @@ def proof_line(proof: Proof, least: Least) -> str:
     )
 
 
+def argument(by: str) -> str:
+    """Render the name that the document gives to an argument, in words for people."""
+    return "connected component's minimum" if by == "own minimum" else by
+
+
 def _kind_line(proof: Proof, by: str, each: int, parts: int, least: Least) -> str:
     needs = stage_value(proof, each, least)
     if parts == 1:
-        return f"1 part needs at least {needs} ({by})"
-    return f"{parts:,} independent parts need at least {needs} each ({by})"
+        return f"1 part needs at least {needs} ({argument(by)})"
+    return f"{parts:,} independent parts need at least {needs} each ({argument(by)})"
 
 
 def parts_table(proof: Proof, least: Least) -> Table:
     """Tabulate the parts of a proof."""
     table = Table(("by", ">at least", ">VMs", "~hosts"))
     for part in proof.parts:
-        table.add(part.by, _least_of(proof, part, least), f"{len(part.vms):,}", _hosts_of(part))
+        table.add(argument(part.by), _least_of(proof, part, least), f"{len(part.vms):,}", _hosts_of(part))
     return table
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FleetFacts", "HostUse", "Kind", "ResourceUse", "UndeclaredGroup", "describe_fleet"]
 
 HIGHEST = 3
-"""So many of the fullest hosts are named for each resource."""
+"""That many of the fullest hosts are named for each resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class HostUse:
-    """How much of a resource one host carries: the VMs' demand and what no VM explains, of what it may sell."""
+    """How much of a resource one host carries: the VMs' demand and host overhead, of what it may allocate."""
 
     host: str
     load: int
@@ -49,7 +49,7 @@ class HostUse:
 class ResourceUse:
     """One resource over the fleet.
 
-    `physical` and `sellable` ((capacity - reserved) x the host's own overcommit) are over the `hosts` that name it;
+    `physical` and `allocatable` ((capacity - reserved) x the host's own overcommit) are over the `hosts` that name it;
     `measured` over the `measured_hosts` that report it; `unexplained` is what `unexplained_hosts` report beyond
     their VMs.
     """

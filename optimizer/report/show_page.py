@@ -44,9 +44,9 @@ def _totals(page: Page, facts: FleetFacts) -> None:
 def _under_way(page: Page, facts: FleetFacts) -> None:
     if facts.in_flight:
         by = ", ".join(f"{n:,} by {name}" for name, n in facts.in_flight_by.items())
-        page.line(f"moves under way: {facts.in_flight:,} ({by}); these VMs count at both ends and stay", Tone.WARN)
+        page.line(f"moves in flight: {facts.in_flight:,} ({by}); these VMs count at both ends and stay", Tone.WARN)
     else:
-        page.line("moves under way: none", Tone.QUIET)
+        page.line("moves in flight: none", Tone.QUIET)
     outcomes = ", ".join(f"{n:,} {outcome}" for outcome, n in facts.history_outcomes.items())
     if math.isfinite(facts.history_since):
         since = datetime.fromtimestamp(facts.history_since, UTC)
@@ -74,7 +74,9 @@ def _capacity(kind: Kind) -> str:
 
 def _use(page: Page, facts: FleetFacts) -> None:
     page.heading("Use by resource")
-    table = Table(("resource", ">physical", ">sellable", ">sold", ">of sellable", ">measured", "~fullest hosts"))
+    table = Table(
+        ("resource", ">physical", ">allocatable", ">allocated", ">of allocatable", ">measured", "~fullest hosts")
+    )
     for use in facts.resources:
         name = use.resource
         fullest = ", ".join(f"{h.host} {percent(h.load, h.sellable)}" for h in use.highest)
@@ -88,7 +90,9 @@ def _unexplained(page: Page, facts: FleetFacts) -> None:
     for use in facts.resources:
         if use.unexplained:
             what = f"{amount(use.resource, use.unexplained)} on {count(use.unexplained_hosts, 'host')}"
-            page.line(f"no VM explains {what} of {use.resource}: it stays with the host", Tone.WARN)
+            page.line(
+                f"not attributed to any VM (host overhead): {what} of {use.resource}: it stays with the host", Tone.WARN
+            )
 
 
 def _groups(page: Page, facts: FleetFacts) -> None:
@@ -99,7 +103,7 @@ def _groups(page: Page, facts: FleetFacts) -> None:
     if facts.undeclared_groups:
         names = ", ".join(f"{g.group} ({g.vms})" for g in facts.undeclared_groups[:NAMED])
         more = f", … {undeclared - NAMED:,} more" if undeclared > NAMED else ""
-        page.line(f"not declared, so at most 1 on a host (must): {names}{more}", Tone.WARN)
+        page.line(f"implicit groups, anti-affinity assumed (at most 1 on a host, must): {names}{more}", Tone.WARN)
     if facts.interference:
         page.line(f"evidence of interference: {count(facts.interference, 'pair')}")
 

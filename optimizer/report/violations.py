@@ -114,7 +114,7 @@ def check_page(facts: CheckFacts, called: Called = NOBODY) -> Page:
     """Lay out what `check` found."""
     page = Page()
     if facts.clean:
-        page.line(f"{facts.fleet}: nothing is wrong by policy {facts.policy}", Tone.GOOD)
+        page.line(f"{facts.fleet}: no violations (policy {facts.policy})", Tone.GOOD)
     else:
         page.line(f"{facts.fleet}: {count(len(facts.violations), 'violation')} of policy {facts.policy}", Tone.BAD)
     page.table(violations_table(facts.violations, called))

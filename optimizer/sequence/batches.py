@@ -1,4 +1,4 @@
-"""Batches: which moves may be under way together. They only throttle; `after` alone carries safety.
+"""Batches: which moves may be in flight together. They only throttle; `after` alone carries safety.
 
 List scheduling (Graham, Bounds on multiprocessing timing anomalies, 1969): of the moves whose predecessors are done
 those go first on which the longest chain of others waits.

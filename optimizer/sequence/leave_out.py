@@ -1,4 +1,4 @@
-"""Which moves to make where not all of them can be: those that mend the most, and no others."""
+"""Which moves to make where not all of them can be: those that repair the most, and no others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Worth:
 
 
 def least_left_out(contention: Contention, moves: Sequence[Move], deadline: Callable[[], bool] | None) -> list[Move]:
-    """Return those of the moves, in a safe order, that leave the least harm, without any that mends nothing."""
+    """Return those of the moves, in a safe order, that leave the least harm, without any that repairs nothing."""
     graph = MoveGraph(moves, contention.contended(moves))
     worth = Worth(contention, moves)
     everything = (1 << len(moves)) - 1

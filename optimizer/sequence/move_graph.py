@@ -76,7 +76,7 @@ class MoveGraph:
         return [parts[first] for first in sorted(parts)]
 
     def may_start(self, m: int, done: int) -> bool:
-        """Whether the move may start where exactly `done` has been done and nothing else is under way."""
+        """Whether the move may start where exactly `done` has been done and nothing else is in flight."""
         if self.earlier[m] & ~done:
             return False
         started = done | 1 << m

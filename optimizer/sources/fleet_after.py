@@ -30,9 +30,9 @@ def after_document(
     and stays in flight, so that it keeps counting at both ends. All are appended to the history, `taken_at` becomes
     `ended_at`, and every field that is not spoken of here, ``x_`` fields included, is carried along.
 
-    What a host reports in use (`measured`) follows its VMs. The part that no VM explains stays with the host, to the
-    unit, so that the next run sees the loads that the plan foresaw. Where VMs use less than they were sold, the host
-    keeps the same ratio of use to sold.
+    What a host reports in use (`measured`) follows its VMs. Host overhead stays with the host, to the
+    unit, so that the next run sees the loads that the plan foresaw. Where VMs use less than they were allocated, the
+    host keeps the same ratio of use to allocated.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _names(vm: str) -> Iterable[str]:
 
 
 def _explained(vms: Iterable[Document], in_flight: Iterable[Document]) -> Loads:
-    """For each host, what its VMs were sold by resource; a VM in flight counts at both ends."""
+    """For each host, what its VMs were allocated by resource; a VM in flight counts at both ends."""
     loads: Loads = {}
     by_id = {}
     moving = {move["vm"]: (move["from"], move["to"]) for move in in_flight}

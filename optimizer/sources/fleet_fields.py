@@ -201,7 +201,7 @@ FLEET = Record(
         "vms": Field(Listing(VM), "the VMs"),
         "groups": Field(Listing(GROUP), "declared groups; one that only VMs name is anti-affine on hosts", []),
         "interference": Field(Listing(INTERFERENCE), "pairs of VMs of which one disturbs the other", []),
-        "in_flight": Field(Listing(IN_FLIGHT), "moves that others have under way", []),
+        "in_flight": Field(Listing(IN_FLIGHT), "moves that others have in flight", []),
         "history_since": Field(when(), "since when the history is complete", None),
         "history": Field(Listing(PAST_MOVE), "past moves; deleted VMs and hosts are welcome", []),
     },

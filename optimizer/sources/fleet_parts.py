@@ -88,7 +88,7 @@ def read_interference(records: Records, vm_index: Mapping[str, int], where: str)
 
 
 def read_in_flight(records: Records, vm_index: Mapping[str, int], vms: Vms, names: Names) -> tuple[InFlight, ...]:
-    """Return the moves that others have under way, with VMs and hosts as indices."""
+    """Return the moves that others have in flight, with VMs and hosts as indices."""
     where = names.where
     index_of([record["id"] for record in records], where, "in_flight")
     moving = _vms(records, "in_flight", "vm", vm_index, where)

@@ -39,7 +39,7 @@ PART = Record(
     "part of a proof",
     {
         "hosts": Field(Listing(ID, unique=True), "where the part's VMs stand"),
-        "vms": Field(Listing(ID, unique=True), "the VMs of which so much has to move; no VM is in two parts"),
+        "vms": Field(Listing(ID, unique=True), "the VMs of which that much has to move; no VM is in two parts"),
         "at_least": Field(COUNT, "what the part adds to the bound"),
         "by": Field(WORDS, "the argument"),
         "curve": Field(Listing(Listing(COUNT, 2, 2)), "pairs (cost, least harm that is left at that cost)", []),
@@ -79,7 +79,7 @@ MOVE = Record(
         "staging": Field(flag(), "a hop to a third host that only makes room"),
         "seconds": Field(DURATION, "how long it is expected to take"),
         "copied_mib": Field(COUNT, "how much travels"),
-        "reasons": Field(Listing(REASON), "violations at the start that it helps to mend", []),
+        "reasons": Field(Listing(REASON), "violations at the start that it helps to repair", []),
         "why": Field(WORDS, "the same in words", ""),
     },
 )
@@ -174,7 +174,7 @@ PLAN = Record(
         "objective": Field(Listing(STAGE), "the stages in order, each with its own proof"),
         "proof": Field(Listing(PROOF), "why no plan can do better"),
         "moves": Field(Listing(MOVE), "every executable move, staging hops included"),
-        "batches": Field(Listing(BATCH), "moves that may be under way together"),
+        "batches": Field(Listing(BATCH), "moves that may be in flight together"),
         "remaining": Field(Listing(REMAINING), "violations that stay"),
         "not_evaluated": Field(Listing(UNEVALUATED), "facts that rules wanted and the snapshot lacks"),
         "warnings": Field(Listing(CAUTION), "what is doubtful about the snapshot or the policy", []),

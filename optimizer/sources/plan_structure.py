@@ -95,7 +95,7 @@ def _check_acyclic(moves: list[Document], index: Mapping[str, int], where: str) 
                 ready.append(i)
     stuck = [i for i, count in enumerate(waits) if count]
     if stuck:
-        raise InputError(where, f"moves[{stuck[0]}].after", moves[stuck[0]]["after"], "no circle of moves that wait")
+        raise InputError(where, f"moves[{stuck[0]}].after", moves[stuck[0]]["after"], "no cycle of dependencies")
 
 
 def _check_batches(plan: Document, index: Mapping[str, int], where: str) -> None:

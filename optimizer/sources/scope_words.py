@@ -84,7 +84,7 @@ def vm_words(option: str, words: Iterable[str], fleet: Fleet) -> tuple[str, ...]
 def only_words(
     option: str, words: Iterable[str], fleet: Fleet, rules: Sequence[str], groups: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return what is to be fixed, each as ``rule:``, ``group:``, ``host:`` or ``LEVEL:`` and its name.
+    """Return what should be fixed, each as ``rule:``, ``group:``, ``host:`` or ``LEVEL:`` and its name.
 
     Parameters
     ----------

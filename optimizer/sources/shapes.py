@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Anything", "Field", "Listing", "Maybe", "Record", "Table", "Tagged"]
 
 CHUNK = 1000
-"""So many entries of a list are judged at once while the culprit is looked for."""
+"""That many entries of a list are judged at once while the culprit is looked for."""
 
 NOT_SAID: Any = object()
 

@@ -48,7 +48,7 @@ class Component:
         return [*self.of(Hardness.MUST), *self.of(Hardness.SHOULD)]
 
     def costs_at_least(self, claim: int) -> bool:
-        """Whether mending all musts and unpriced shoulds costs at least so much."""
+        """Whether repairing all musts and unpriced shoulds costs at least that much."""
         rows = self.unpriced
         if not rows:
             return claim <= 0
@@ -59,14 +59,14 @@ class Component:
         return model.least(model.spent) >= claim
 
     def priced_at_least(self, claim: int, *, clean: bool) -> bool:
-        """Whether 1000 x cost + the priced shoulds come to at least so much (`clean`: with all others mended)."""
+        """Whether 1000 x cost + the priced shoulds come to at least that much (`clean`: with all others repaired)."""
         model = _Model(self.rows, self.cost)
         if clean:
             model.hold(self.unpriced)
         return model.least(MILLI * model.spent + model.harm(self.of(Hardness.SHOULD, priced=True))) >= claim
 
     def keeps_at_least(self, claim: int, hardness: Hardness, budget: int | None) -> bool:
-        """Whether the rows of a hardness keep so much harm, if at most `budget` is spent on the component."""
+        """Whether the rows of a hardness keep that much harm, if at most `budget` is spent on the component."""
         rows = self.of(hardness)
         if sum(row.harm(row.stuck) for row in rows) >= claim:
             return True
@@ -83,7 +83,7 @@ class Component:
 
 
 def _row_cost(row: Row, cost: NDArray[np.int64]) -> int:
-    """Bound the cost of mending one row from below: whole VMs of the best amount for their cost, the last in part."""
+    """Bound the cost of repairing one row from below: whole VMs of the best amount for their cost, the last in part."""
     return min(_side_cost(amounts, need, cost) for amounts, need in row.sides)
 
 

@@ -73,7 +73,7 @@ def _unsafe(problem: Problem, fleet: Fleet, script: Script, witness: Witness) ->
         "unsafe",
         name,
         f"excess {witness.excess}, at the start {witness.allowed}: with {_some(fleet, script, witness.done)} done and "
-        f"{_some(fleet, script, witness.in_flight)} under way",
+        f"{_some(fleet, script, witness.in_flight)} in flight",
     )
 
 
@@ -84,7 +84,7 @@ def _some(fleet: Fleet, script: Script, moves: Iterable[int]) -> str:
 
 
 class _Replay:
-    """Wave by wave: all that may be under way at once, by every rule's own `check`."""
+    """Wave by wave: all that may be in flight at once, by every rule's own `check`."""
 
     def __init__(self, fleet: Fleet, policy: Policy, problem: Problem, effect: Effect) -> None:
         self.fleet, self.policy, self.effect = fleet, policy, effect
@@ -120,11 +120,11 @@ class _Replay:
     def _states(script: Script) -> Iterator[tuple[str, int, int]]:
         """Yield (label, moves done, moves started) wave by wave: moves that wait for equally long chains go together.
 
-        A wave holds every batch that could be under way then, and more, so its states are the harder ones.
+        A wave holds every batch that could be in flight then, and more, so its states are the harder ones.
         """
         done = 0
         for wave, size in sorted(Counter(script.depth).items()):
-            yield f"wave {wave} under way", done, done + size
+            yield f"wave {wave} in flight", done, done + size
             done += size
         yield "at the end", done, done
 

@@ -1,4 +1,4 @@
-"""Judge a plan again, knowing nothing of how it was made.
+"""Judge a plan again, independently of the planner.
 
 Every state that carrying it out can reach, every word that it says of itself, every part of its proof. Of this house
 it uses the fleet, the rules (their `check`, and the atoms that `build` makes of them) and arithmetic of its own.

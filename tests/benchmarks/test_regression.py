@@ -53,7 +53,7 @@ def test_reference_work_is_always_the_same() -> None:
 
 @pytest.mark.parametrize(("more", "failed"), [(1.0, False), (1.3, True)])
 def test_work_made_30_per_cent_more_is_caught_when_it_is_really_measured(more: float, failed: bool) -> None:
-    """The reference against itself, and against itself with so many more proposals: here, now, whatever else runs."""
+    """The reference against itself, and against itself with that many more proposals: here, now, whatever else runs."""
     subject, reference = compiled_reference(int(300_000 * more)), compiled_reference(300_000)
     workload = Workload(timed(subject), timed(reference), "")
     before = {"walk": ONE.estimate}

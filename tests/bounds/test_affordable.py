@@ -1,4 +1,4 @@
-"""What budgets pay for: no more than there is, and as much mended as any departures mend that they allow."""
+"""What budgets pay for: no more than there is, and as much repaired as any departures repair that they allow."""
 
 from __future__ import annotations
 

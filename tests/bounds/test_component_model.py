@@ -103,7 +103,7 @@ def test_dear_moves_are_spared() -> None:
 
 
 def test_a_must_comes_before_a_should_and_that_before_moving() -> None:
-    """v0 alone mends the must, v1 and v2 the should; all leave."""
+    """v0 alone repairs the must, v1 and v2 the should; all leave."""
     found = least_eviction(
         component(row({0: 1}, 1), row({1: 1, 2: 1}, 2, asked=SHOULD), row({0: 1, 1: 1}, 2)), ONES, EASE
     )

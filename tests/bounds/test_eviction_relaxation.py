@@ -69,7 +69,7 @@ def test_groups_that_have_to_come_somewhere_are_not_healed_by_leaving(atom: AtLe
 
 
 def test_needs_counts_one_partner_for_everybody_it_could_join() -> None:
-    """v0 and v1 are alone; either leaves, or v2 comes, which mends both."""
+    """v0 and v1 are alone; either leaves, or v2 comes, which repairs both."""
     row = only(EvictionRelaxation(problem([0, 0, 1, 1], [Needs(MUST, 0, sets([0, 1, 3]), sets([2]))])))
     side = row.sides[0]
     assert dict(zip(side.vms.tolist(), side.amounts.tolist(), strict=True)) == {0: 1, 1: 1, 2: 2}

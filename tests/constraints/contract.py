@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 
 def random_states(rng: Random, fleet: Fleet, number: int = 6) -> list[State]:
-    """Return the start and states that random moves lead to, some made and some under way."""
+    """Return the start and states that random moves lead to, some made and some in flight."""
     start = State.start(fleet)
     under_way = {m.vm for m in fleet.in_flight}
     free = [v for v, h in enumerate(fleet.vms.host.tolist()) if h != ABSENT and v not in under_way]

@@ -85,7 +85,7 @@ def _forget_amount(rng: Random, problem: Problem, atom: Linear) -> Atom | None:
 
 
 def _forget_base(rng: Random, problem: Problem, atom: Linear) -> Atom | None:
-    """Forget what no VM explains; a guard, which is judged against its start, shows that too seldom (once in 1500)."""
+    """Forget host overhead; a guard, which is judged against its start, shows that too seldom (once in 1500)."""
     judged = atom.base.any() and atom.asked.hardness is not Hardness.GUARD
     return replace(atom, base=atom.base * 0) if judged else None
 

@@ -1,4 +1,4 @@
-"""What rules about groups share: counts in domains, and the worst ends of VMs under way."""
+"""What rules about groups share: counts in domains, and the worst ends of migrating VMs."""
 
 from __future__ import annotations
 

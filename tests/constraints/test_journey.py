@@ -22,7 +22,7 @@ def at(seconds: float) -> str:
 
 
 def traveller(*past: tuple[int, str], since: int = 10 * DAY_S, **facts: Any) -> Fleet:
-    """v0 on h0, with moves that ended so many seconds ago and how."""
+    """v0 on h0, with moves that ended that many seconds ago and how."""
     history = [
         {"vm": "v0", "from": "h1", "to": "h0", "started_at": at(-ago - 60), "ended_at": at(-ago), "outcome": outcome}
         | {"by": "remora"}

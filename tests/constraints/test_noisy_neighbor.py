@@ -80,7 +80,7 @@ def test_noisy_ones_stay_away_from_sensitive_ones() -> None:
     met = given(AWAY, fleet(HOSTS, MIXED))
     met.penalizes_by(1000)
     assert (met.only.subject, met.only.domain, met.only.vms) == ("noisy|sensitive", "host:h0", (0, 1, 2))
-    met.says("noisy|sensitive: n0, s0, s1 stand together on h0")
+    met.says("noisy|sensitive: n0, s0, s1 are both on h0")
     met.finished("n0 h1").is_content()
     met.under_way("n0 h1").exceeds_by(1)
 
@@ -124,7 +124,7 @@ def test_who_has_to_go_where_there_is_evidence() -> None:
     hurt = fleet(HOSTS, PAIR, interference=evidence("n>s"))
     victim = given(NoisyNeighbor(score_from=0.5, moves="victim"), hurt)
     assert [v.subject for v in victim.violations] == ["n|s", "s"]
-    # that the noisy one goes does not heal it: the victim was to go
+    # that the noisy one goes does not repair it: the victim was to go
     assert victim.finished("n h1").only.subject == "s"
     assert "has to leave that host" in victim.rule.explain(victim.finished("n h1").only, hurt)
     victim.finished("s h2").is_content()

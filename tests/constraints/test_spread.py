@@ -59,7 +59,7 @@ def test_more_than_the_fleet_has_stays_and_is_named() -> None:
 
 
 def test_it_says_how_many_more() -> None:
-    given(Spread(), fleet(HOSTS, on("h0", "h0", "h0"), groups=group())).says("1 rack,", "would have to go to 2 more")
+    given(Spread(), fleet(HOSTS, on("h0", "h0", "h0"), groups=group())).says("1 rack,", "have to go to 2 more")
 
 
 def test_racks_and_zones_may_both_be_asked_for() -> None:

@@ -32,7 +32,7 @@ SIZE = (6, 6)
 
 
 def cut_at_random(asked: Problem, rng: Random) -> Cut:
-    """Cut where it may be cut at all: the two ends of a move under way are not torn apart."""
+    """Cut where it may be cut at all: the two ends of a move in flight are not torn apart."""
     part = np.array([rng.randrange(2) for _ in range(asked.hosts)], np.int32)
     for vm in np.flatnonzero((asked.also_at != ABSENT) & (asked.start != ABSENT)).tolist():
         part[asked.also_at[vm]] = part[asked.start[vm]]
@@ -113,7 +113,7 @@ def test_each_rule_that_reaches_over_parts_holds_over_the_seam(kind: str) -> Non
 
 
 def test_a_group_over_two_parts_is_owned_by_the_one_that_holds_most_of_it() -> None:
-    """Two of three are in part 0: there they may move, and v2 is a witness; in part 1 v2 stays in its rack."""
+    """Two of three are in part 0: there they may move, and v2 is a fixed VM; in part 1 v2 stays in its rack."""
     spread = AtLeast(MUST, 1, sets([0, 1, 2]), np.array([2], np.int64))
     asked = problem([0, 1, 2], [spread], hosts=5, racks=[0, 0, 1, 1, 2])
     cut = Cut(asked, np.array([0, 0, 1, 1, 1], np.int32), asked.movable)

@@ -76,7 +76,7 @@ class There:
 
 
 def wait_for_stop(marker: str, task: bytes, stop: Stop) -> bytes:
-    """Say (by a file) that the task is under way, and be at it until told to stop."""
+    """Say (by a file) that the task is in flight, and be at it until told to stop."""
     Path(marker).touch()
     while not stop.is_set():
         pass

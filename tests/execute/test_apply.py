@@ -308,21 +308,21 @@ def test_after_a_crash_between_intent_and_submit_nothing_is_submitted_twice(tmp_
 
 
 class Interrupting(SimulatedDriver):
-    """The user presses Ctrl-C while the first batch is under way."""
+    """The user presses Ctrl-C while the first batch is in flight."""
 
     def poll(self):
         raise KeyboardInterrupt
 
 
 def test_an_interrupt_leaves_the_truth_in_the_ledger(ledger: Ledger) -> None:
-    with pytest.raises(Interrupted, match=r"may be under way: m0001 \(v0: h0 to h8\), m0002 \(v1: h1 to h9\)") as stop:
+    with pytest.raises(Interrupted, match=r"may be in flight: m0001 \(v0: h0 to h8\), m0002 \(v1: h1 to h9\)") as stop:
         apply(FLEET, POLICY, chain(), Interrupting(FLEET), ledger, act=True)
     assert stop.value.exit_code == 130
     assert [f.move for f in ledger.in_flight("tiny")] == ["m0001", "m0002"]
 
 
 def overlap(fleet: Fleet, plan: Plan, caps: Concurrency, ledger: Ledger) -> list[frozenset[str]]:
-    """Return the sets of moves that were under way together."""
+    """Return the sets of moves that were in flight together."""
     flying: set[str] = set()
     seen: list[frozenset[str]] = []
 

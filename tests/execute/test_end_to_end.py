@@ -27,7 +27,7 @@ POLICY = build.policy()
 
 
 def crowded() -> Fleet:
-    """Return two full hosts and a pair that stands together, with so little room that moves depend on each other."""
+    """Return two full hosts and a pair on the same host, with so little room that moves depend on each other."""
     hosts = [build.host(f"h{i}", memory=10_000, disk=100_000) for i in range(4)]
     vms = [
         build.vm("a1", "h0", memory=6_000, groups=["a"]),

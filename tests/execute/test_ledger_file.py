@@ -25,7 +25,7 @@ OPENERS = (Ledger.create_or_open, Ledger.peek)
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return a ledger in which a move may be under way, and enough happened to fill pages."""
+    """Return a ledger in which a move may be in flight, and enough happened to fill pages."""
     path = tmp_path / "ledger.sqlite"
     with Ledger.create_or_open(str(path)) as ledger:
         ledger.begin(PLAN, NOW)

@@ -17,7 +17,7 @@ from tests.execute.plans import move
 @pytest.mark.parametrize(
     ("measured", "before", "after", "then"),
     [
-        (30, 20, 10, 20),  # 10 that no VM explains stay
+        (30, 20, 10, 20),  # 10 that is not attributed to any VM (host overhead) stay
         (20, 20, 0, 0),
         (10, 40, 20, 5),  # a quarter of what is allocated is used
         (10, 40, 120, 30),

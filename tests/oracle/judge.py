@@ -137,7 +137,7 @@ class Made:
 
     @cached_property
     def states(self) -> tuple[State, ...]:
-        """Every reachable state, in which some moves have succeeded and some are under way."""
+        """Every reachable state, in which some moves have succeeded and some are in flight."""
         return tuple(self._states())
 
     def _states(self) -> Iterator[State]:

@@ -66,7 +66,7 @@ def tiny_documents(number: int) -> tuple[Document, Document]:
 
 
 class _Draft:
-    """Hosts and VMs under way to a document; `fits` is a placement that is in order, at first."""
+    """Hosts and VMs on their way to a document; `fits` is a placement that is in order, at first."""
 
     def __init__(self, rng: Random) -> None:
         count = rng.choice((2, 3, 3, 3, 3, 3, 3, 4))
@@ -98,7 +98,7 @@ class _Draft:
 
 
 class _Shape(NamedTuple):
-    """Where the VMs fit and where they stand; a host and what it has to spare; who has to come home, and to whom."""
+    """Where the VMs fit and where they stand; a host and what it has to spare; who has to come home, and to which."""
 
     fits: list[int]
     start: list[int]
@@ -362,7 +362,7 @@ def _journey(rng: Random) -> Document:
 
 
 def _budget(rng: Random) -> Document:
-    """Mostly a few moves or GiB for the run; now and then a purse for each source, target or owner."""
+    """Mostly a few moves or GiB for the run; now and then a budget account for each source, target or owner."""
     limits: list[Document] = [{"per": "run", "moves": rng.choice((1, 2, 3, 3, 4, 5, 6, 9))}]
     if rng.random() < 0.2:
         limits.append({"per": "run", "gib": rng.choice((1, 2, 3, 5))})

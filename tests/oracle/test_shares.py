@@ -80,7 +80,7 @@ def needs_order(case: Case) -> bool:
 
 
 def can_start_at_once(case: Case, outcome: Outcome) -> bool:
-    """Where nothing waits, all under way together is the worst there is: every other state is a part of it."""
+    """Where nothing waits, all in flight together is the worst there is: every other state is a part of it."""
     if len({m.vm for m in outcome.moves}) < len(outcome.moves):
         return False
     worse = evaluate(case.problem, case.problem.start.tolist(), outcome.moves).worse

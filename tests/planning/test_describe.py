@@ -1,4 +1,4 @@
-"""What a plan says of its moves: reasons, whom they make room for, batches, the highest load, its identity."""
+"""What a plan says of its moves: reasons, which they make room for, batches, the highest load, its identity."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_a_budget_of_the_direct_moves_binds_placements_too() -> None:
 
 @pytest.mark.parametrize(("price", "moves"), [(2, 1), (1, 0), (0, 0)])
 def test_a_price_is_the_most_that_a_unit_is_worth(price: int, moves: int) -> None:
-    """At a price of 1 mending costs what it gains: 1000 x 1 + 0 = 0 + 1000 x 1, and then the fewer moves."""
+    """At a price of 1 repairing costs what it gains: 1000 x 1 + 0 = 0 + 1000 x 1, and then the fewer moves."""
     asked = type(PRICED)(PRICED.rule, PRICED.hardness, 1, price)
     whole = problem([0, 0], [AtMost(asked, 0, sets([0, 1]), ONE)], stages=WITH_PRICE)
     found = best_plan(whole)
@@ -159,7 +159,7 @@ def test_best_within_keeps_what_was_reached() -> None:
     ("after", "states"),
     [
         ([], 1),
-        ([()], 3),  # not yet, under way, done
+        ([()], 3),  # not yet, in flight, done
         ([(), ()], 9),
         ([(), (0,)], 5),
         ([(), (0,), (1,)], 7),

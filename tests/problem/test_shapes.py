@@ -226,7 +226,7 @@ def test_one_instance_has_one_name() -> None:
 
 
 def test_no_module_remembers_anything() -> None:
-    """Whoever calls holds what is to be remembered: a cache of a module outlives every run, and all share it.
+    """Whoever calls holds what should be remembered: a cache of a module outlives every run, and all share it.
 
     The list of benchmark cases, which each case adds itself to when it is imported, is none.
     """

@@ -38,7 +38,7 @@ def judged(problem: Problem, placement: list[int], in_flight: list[Move]) -> dic
 
 
 def may_start(problem: Problem, placement: list[int], move: Move, made: list[Move]) -> bool:
-    """Whether, by the evaluator, the move breaks nothing while it is under way or done (Same is judged at the end)."""
+    """Whether, by the evaluator, the move breaks nothing while it is in flight or done (Same is judged at the end)."""
     if set(hard_breaches(problem, [*made, move])) - set(hard_breaches(problem, made)):
         return False
     after = [move.target if v == move.vm else h for v, h in enumerate(placement)]

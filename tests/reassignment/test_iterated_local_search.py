@@ -52,7 +52,7 @@ def iterated(problem: Problem, at: list[int], schedule: Schedule, *, threads: in
 
 
 def counted(steps: int, stop: threading.Event | None = None) -> Schedule:
-    """So many proposals for each search, whatever time they take."""
+    """That many proposals for each search, whatever time they take."""
     return Schedule(Deadline(SystemClock(), 600.0, stop), 0.0, 0.0, steps)
 
 

@@ -1,4 +1,4 @@
-"""Ejection chains: who makes way for whom, how far, at what price; and that all of it can be taken back."""
+"""Ejection chains: who makes way for which, how far, at what price; and that all of it can be taken back."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def test_a_move_is_judged_when_its_turn_comes():
     assert [f.says for f in facts.filters] == [Says.PASS]  # only because v2 has left h1 by then
     assert explain_move(case, plan, plan.moves[0]).waited_for_by == ("m0002",)
     text = "\n".join(plain_lines(move_page(facts)))
-    assert "mends capacity of h0: memory 1,200 MiB, limit 1,000 MiB" in text
+    assert "repairs capacity of h0: memory 1,200 MiB, limit 1,000 MiB" in text
     assert "starts when these have succeeded: m0001" in text
 
 
@@ -146,7 +146,10 @@ def test_a_plan_shows_the_parts_of_its_proof():
     plan = plans.plan()
     facts = explain_plan(case_of(plans.fleet(), "capacity", plan=plan), plan)
     lines = list(plain_lines(explain_plan_page(facts, build.policy("capacity").least)))
-    assert lines[-2:] == ["  by           at least  VMs  hosts", "  own minimum    1 move    2  h0"]
+    assert lines[-2:] == [
+        "  by                             at least  VMs  hosts",
+        "  connected component's minimum    1 move    2  h0",
+    ]
 
 
 def test_the_filters_page_counts_reasons():

@@ -49,7 +49,7 @@ def test_the_page_has_every_part():
         "two of three stay together",
         "a third host",
         "journey  created_at        3 VMs",
-        "moving is at least 1 move on 1 host: 1 part needs at least 1 move (own minimum)",
+        "moving is at least 1 move on 1 host: 1 part needs at least 1 move (connected component's minimum)",
     ):
         assert words in text, words
 
@@ -57,7 +57,7 @@ def test_the_page_has_every_part():
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (Status.OPTIMAL, "optimal: 2 moves put everything right; no plan does it with less moving, proven"),
+        (Status.OPTIMAL, "optimal: 2 moves repair every violation; no plan does it with less moving, proven"),
         (Status.NOTHING_TO_DO, "nothing to do"),
         (Status.NO_PLAN_IN_TIME, "not proven that there is none"),
         (Status.IMPOSSIBLE, "impossible: because"),
@@ -69,7 +69,7 @@ def test_every_status_has_its_words(status, words):
 
 def test_a_proven_plan_without_moves_says_that_no_move_helps():
     line = status_line(plans.plan(status=Status.OPTIMAL, moves=(), remaining=(plans.left_over(),)), Least.MOVES)[0]
-    assert line == "optimal: no move helps, proven, and 1 violation cannot be put right"
+    assert line == "optimal: no move helps, proven, and 1 violation cannot be repaired"
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,9 @@ def test_moving_is_shown_in_its_measure(least, shown):
 def test_parts_of_one_kind_are_counted_together():
     parts = (*(Part((f"h{n}",), (), 1, "own minimum") for n in range(3)), Part(("h9",), (), 2, "own minimum"))
     assert proof_line(Proof("moving", 5, parts), Least.MOVES) == (
-        "moving is at least 5 moves on 4 hosts: 3 independent parts need at least 1 move each (own minimum); "
-        "1 part needs at least 2 moves (own minimum)"
+        "moving is at least 5 moves on 4 hosts: "
+        "3 independent parts need at least 1 move each (connected component's minimum); "
+        "1 part needs at least 2 moves (connected component's minimum)"
     )
 
 
@@ -93,7 +94,7 @@ def test_the_first_open_stage_is_named():
     stages = (StageResult("harm", 300, 100, "time"), StageResult("moving", 2, 0, "time"))
     line = status_line(plans.plan(objective=stages), Least.MOVES)[0]
     assert line == (
-        "feasible: 2 moves put everything right, not proven to be the best (harm is 300, and cannot be below 100)"
+        "feasible: 2 moves repair every violation, not proven to be the best (harm is 300, and cannot be below 100)"
     )
 
 

@@ -90,10 +90,10 @@ def test_the_page_says_all_of_it_and_json_parses():
     for words in (
         "3 hosts (2 active, 1 draining), 3 VMs, 1 owner",
         "1 VM not placed yet",
-        "moves under way: 1 (1 by other)",
+        "moves in flight: 1 (1 by other)",
         "since 2026-11-19T12:00:00Z, 2 d 0 h",
-        "no VM explains 1,000 MiB on 1 host of disk_mib",
-        "not declared, so at most 1 on a host (must): db (2)",
+        "not attributed to any VM (host overhead): 1,000 MiB on 1 host of disk_mib",
+        "implicit groups, anti-affinity assumed (at most 1 on a host, must): db (2)",
     ):
         assert words in text
     assert json.loads(to_json(facts()))["fleet"] == "tiny"

@@ -47,7 +47,7 @@ def test_a_guard_is_nothing_wrong():
     facts = describe_check(plans.fleet(), "mine", STUB, [violation(Hardness.GUARD)])
     assert facts.clean
     assert len(facts.guards) == 1
-    assert "nothing is wrong" in next(plain_lines(check_page(facts)))
+    assert "no violations" in next(plain_lines(check_page(facts)))
 
 
 def test_a_should_is():

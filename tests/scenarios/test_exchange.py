@@ -43,7 +43,7 @@ def test_two_full_hosts_cannot_exchange_without_a_third() -> None:
 
 
 def test_two_anti_affine_vms_that_swap_never_meet() -> None:
-    """However much room there is: not at rest, and not while one of them is under way."""
+    """However much room there is: not at rest, and not while one of them is in flight."""
     found = solve(exchange(100, room=100, rivals=True), RULES).proven().clean()
     assert found.value("moving") == 3
     for state in found.states():

@@ -1,6 +1,6 @@
-"""Generated fleets of 200 hosts and 2,000 VMs under dolphin, each with one rule's troubles planted, and one with all.
+"""Generated fleets of 200 hosts and 2,000 VMs under dolphin, each with one rule's problems planted, and one with all.
 
-What was planted is found by its subject, and mended with as many moves as the generator says it takes; what a budget
+What was planted is found by its subject, and repaired with as many moves as the generator says it takes; what a budget
 does not allow is named.
 """
 
@@ -63,7 +63,7 @@ FINDS = {
     "draining": "maintenance",
     "windows": "maintenance",
 }
-"""The rule, as dolphin calls it, that finds a trouble; capacity where it is not said."""
+"""The rule, as dolphin calls it, that finds a problem; capacity where it is not said."""
 
 REFUSING = ("errors", "busy", "disabled", "full_of_vms")
 """Nothing hurts on these hosts: they only take nobody."""
@@ -82,7 +82,7 @@ class Planted:
         return sum(int(t["least_moves"]) for t in self.troubles)
 
     def finds(self, trouble: dict[str, Any]) -> list[Violation]:
-        """What the rule meant for the trouble says of it."""
+        """What the rule meant for the problem says of it."""
         vms = set(trouble["vms"])
         rule = FINDS.get(trouble["kind"], "capacity")
         return [v for v in self.found if v.rule == rule and self._is_of(v, trouble["subject"], vms)]
@@ -104,7 +104,7 @@ class Planted:
 
 @lru_cache(maxsize=len(RULES) + 2)
 def planted(name: str, recent_moves: int = 0) -> Planted:
-    """Plan for a fleet with the troubles of a rule; `verify` has found nothing to say of the plan."""
+    """Plan for a fleet with the problems of a rule; `verify` has found nothing to say of the plan."""
     shares: dict[str, Any] = dict.fromkeys(TROUBLES, 0.0) | RULES[name]
     document = generate(Spec(hosts=HOSTS, vms=VMS, seed=SEED, recent_moves=recent_moves, **shares))
     fleet, policy = fleet_from_document(document, "generated"), read_policy("dolphin", CATALOGUE, SHIPPED)
@@ -152,7 +152,7 @@ def test_who_may_not_move_stays_and_another_goes(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "recent_moves"), [("capacity", 490), ("everything", 460)])
 def test_a_budget_too_small_mends_the_worst_and_the_rest_is_named(name: str, recent_moves: int) -> None:
-    """The hour's moves are nearly used up: what is left goes where it mends most, and that is proven."""
+    """The hour's moves are nearly used up: what is left goes where it repairs most, and that is proven."""
     fleet = planted(name, recent_moves)
     outcome = fleet.outcome
     allowed = BUDGET - sum(p.started_at >= outcome.fleet.now - HOUR_S for p in outcome.fleet.history)

@@ -1,4 +1,4 @@
-"""The snapshot after moves: VMs where they went, history longer, what no VM explains where it was."""
+"""The snapshot after moves: VMs where they went, history longer, host overhead where it was."""
 
 from __future__ import annotations
 
@@ -106,9 +106,9 @@ def test_what_no_vm_explains_stays_with_the_host() -> None:
 
 def test_vms_that_use_less_than_sold_keep_the_ratio() -> None:
     document = full_fleet()
-    document["hosts"][0]["measured"] = {"memory_mib": 2049}  # of 4096 sold, and v1 (1 MiB) is on its way
+    document["hosts"][0]["measured"] = {"memory_mib": 2049}  # of 4096 allocated, and v1 (1 MiB) is on its way
     document["hosts"][1]["measured"] = {"memory_mib": 1}
     after = after_document(document, [past("v0", "h0", "h1")], END)
     assert after["hosts"][0]["measured"] == {"memory_mib": 1}  # 2049 x 1 / 4097, rounded up
-    assert after["hosts"][1]["measured"] == {"memory_mib": 1 + 4096}  # as full as sold: what comes is all used
+    assert after["hosts"][1]["measured"] == {"memory_mib": 1 + 4096}  # as full as allocated: what comes is all used
     assert np.isfinite(fleet_from_document(after, "x").unexplained).all()

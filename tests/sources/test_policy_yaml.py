@@ -51,7 +51,7 @@ name: night-shift
 least: gib
 rules:
   - rule: capacity
-    name: sold
+    name: allocated
     overcommit: [{resource: cpu_millicores, ratio: "1.6", labels: {cpu: epyc}}]
   - {rule: anti_affinity, hardness: should, weight: 5, price: 2}
 concurrency: {fleet: 9, per_domain: {zone: 3}}

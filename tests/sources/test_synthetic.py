@@ -1,4 +1,4 @@
-"""Generated fleets: the same for the same spec, as full as asked, clean without troubles, broken exactly as planted."""
+"""Generated fleets: the same for the same spec, as full as asked, clean without problems, broken exactly as planted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ RULES: dict[str, tuple[Any, ...]] = {
     "needs": ("needs",),
     "apart": ("apart",),
 }
-"""The rules that mind each trouble; capacity and anti_affinity where nothing else is said."""
+"""The rules that mind each problem; capacity and anti_affinity where nothing else is said."""
 
 
 def fleet_of(document: dict[str, Any]) -> Fleet:
@@ -65,7 +65,7 @@ def minded(kind: str) -> Policy:
 
 
 def mended(fleet: Fleet, planted: list[dict[str, Any]]) -> State:
-    """The state in which the first `least_moves` VMs of each trouble are gone (for a spread: in another rack)."""
+    """The state in which the first `least_moves` VMs of each problem are gone (for a spread: in another rack)."""
     placement = fleet.vms.host.copy()
     for trouble in planted:
         for name in trouble["vms"][: trouble["least_moves"]]:
@@ -116,7 +116,7 @@ def test_planted_is_found_and_mended_by_the_least_moves(kind: str) -> None:
         assert any(v.subject in named or not named.isdisjoint(fleet.vms.ids[m] for m in v.vms) for v in found)
     assert violations(minded(kind), mended(fleet, planted)) == []
     almost = violations(minded(kind), mended(fleet, planted[1:]))
-    assert almost, "what was planted first is still wrong if only the others are mended"
+    assert almost, "what was planted first is still wrong if only the others are repaired"
 
 
 def test_hosts_have_one_trouble() -> None:

@@ -27,7 +27,7 @@ SIZES = (1_000, 3_000, 10_000, 30_000)
 KINDS = ("together", "spread")
 HOSTS = 40
 SHARE = 10
-"""One in so many VMs of the group moves."""
+"""One in that many VMs of the group moves."""
 
 
 def growing(kind: str, size: int) -> tuple[Fleet, Policy, Plan]:

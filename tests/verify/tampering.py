@@ -231,7 +231,7 @@ def is_refused(subject: Subject, document: dict[str, Any], *, named_anew: bool) 
 
 
 def tampered(every: int = 1, tiny: int = 40) -> Tally:
-    """Judge each changed plan (of so many one) of each subject, in turn with its old id and with a new one."""
+    """Judge each changed plan (of that many one) of each subject, in turn with its old id and with a new one."""
     out = Tally()
     number = 0
     for subject in subjects(tiny):

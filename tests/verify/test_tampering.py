@@ -14,7 +14,7 @@ from tests.verify.tampering import subjects as all_subjects
 
 EVERY, TINY = 23, 6
 GROWTH = 3.0
-"""Seconds for a VM may grow by so much when the group grows tenfold; it would be ten were it quadratic."""
+"""Seconds for a VM may grow by that much when the group grows tenfold; it would be ten were it quadratic."""
 
 
 def test_no_change_of_a_leaf_passes_unseen() -> None:

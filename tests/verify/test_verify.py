@@ -172,7 +172,7 @@ DISKS: list[Tamper] = [
         replace(q, curve=tuple((2 * c, h) for c, h in q.curve)) for q in p.proof[-1].parts), bound=4)),
     ("a bound that the parts do not reach", "proof_sum", lambda p: replace(proof_with(p, bound=3), proof=(
         p.proof[0], replace(p.proof[-1], bound=3)))),
-    ("harm that could be mended", "proof_part", lambda p: replace(p, proof=(
+    ("harm that could be repaired", "proof_part", lambda p: replace(p, proof=(
         replace(p.proof[0], bound=500, parts=(replace(p.proof[0].parts[0], at_least=500),)), p.proof[1]))),
 ]  # fmt: skip
 
@@ -207,7 +207,7 @@ def test_the_message_names_the_state_that_is_unsafe() -> None:
     snapshot = a_chain()
     found = [f for f in verify(snapshot, policy(), change(made(snapshot), 1, after=())).findings if f.code == "unsafe"]
     assert [f.where for f in found] == ["capacity:h1 memory_mib", "eligible:h1 memory_mib"]
-    assert all("v to h1 under way" in f.message for f in found)
+    assert all("v to h1 in flight" in f.message for f in found)
 
 
 def test_two_anti_affine_vms_that_meet_on_the_way_are_found_by_the_rules_too() -> None:

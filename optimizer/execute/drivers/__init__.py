@@ -31,7 +31,7 @@ class MoveRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class VmReading:
-    """A VM as it is now; `moving_to` names the other end of a migration that somebody has under way."""
+    """A VM as it is now; `moving_to` names the other end of a migration that somebody has in flight."""
 
     id: str
     host: str | None
@@ -117,4 +117,4 @@ class Driver(Protocol):
         """
 
     def poll(self) -> tuple[Result, ...]:
-        """Wait until at least one submitted move has ended and return those that have; empty if none is under way."""
+        """Wait until at least one submitted move has ended and return those that have; empty if none is in flight."""

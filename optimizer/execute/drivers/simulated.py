@@ -147,7 +147,7 @@ class SimulatedDriver:
         return Result(move, done, now, "" if done else "failed as asked for")
 
     def snapshot(self) -> Fleet:
-        """Return the fleet as it is now: moves that have ended in its history, those under way among `in_flight`."""
+        """Return the fleet as it is now: moves that have ended in its history, those in flight among `in_flight`."""
         before = self._fleet
         ours = tuple(
             InFlight(id_, u.vm, u.source, u.target, u.started_at.timestamp(), "remora")

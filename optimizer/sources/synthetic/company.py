@@ -1,4 +1,4 @@
-"""Troubles of bad company: VMs that should not share a host or rack, or that should and do not."""
+"""Problems of bad company: VMs that should not share a host or rack, or that should and do not."""
 
 from __future__ import annotations
 

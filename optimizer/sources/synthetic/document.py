@@ -38,21 +38,21 @@ def generate(spec: Spec) -> dict[str, Any]:
     -------
     dict
         A `remora-fleet/1` document. ``x_planted`` lists what was planted: ``kind`` (the field of the spec),
-        ``subject``, ``hosts`` that it has to itself, ``vms`` concerned, and ``least_moves``, the fewest moves that mend
-        it: those of the first so many of ``vms``, for one. The sum of these is the fewest that mend the fleet, if what
-        leaves finds room.
+        ``subject``, ``hosts`` that it has to itself, ``vms`` concerned, and ``least_moves``, the fewest moves that
+        repair it: those of the first that many of ``vms``, for one. The sum of these is the fewest that repair the
+        fleet, if what leaves finds room.
 
     Raises
     ------
     InputError
-        If so many VMs cannot be placed on so many hosts.
+        If that many VMs cannot be placed on that many hosts.
     """
     made = draft(spec)
     plant(made)
     taken = spec.time()
 
     def stamp(before_s: float) -> str:
-        """Return the time so many seconds before the snapshot."""
+        """Return the time that many seconds before the snapshot."""
         return (taken - timedelta(seconds=round(before_s))).isoformat().replace("+00:00", "Z")
 
     return {
@@ -157,7 +157,7 @@ def _groups(made: Draft) -> Iterator[dict[str, Any]]:
 
 
 def _history(made: Draft, stamp: Any) -> Iterator[dict[str, Any]]:
-    """Yield past moves, the oldest first: background, then recent ones, and what troubles have noted."""
+    """Yield past moves, the oldest first: background, then recent ones, and what problems have noted."""
     rng = made.random(HISTORY_STREAM)
     spec = made.spec
     past: list[tuple[str, str, str, float, str]] = []

@@ -48,11 +48,11 @@ class Draft:
     on
         The VMs of each host.
     host_extra, vm_extra
-        Optional fields of the document by index, set by troubles.
+        Optional fields of the document by index, set by problems.
     rules
-        Groups that troubles declare, with their rules; `member_of` says who is in them.
+        Groups that problems declare, with their rules; `member_of` says who is in them.
     used
-        Hosts that have their trouble.
+        Hosts that have their problem.
     """
 
     spec: Spec
@@ -95,7 +95,7 @@ def draft(spec: Spec) -> Draft:
     Raises
     ------
     InputError
-        If so many VMs of the sizes that the fill asks for do not fit.
+        If that many VMs of the sizes that the fill asks for do not fit.
     """
     for attempt in range(ATTEMPTS if spec.vms <= FEW_VMS else 1):
         made = _attempt(spec, np.random.default_rng([spec.seed, 0, attempt]))

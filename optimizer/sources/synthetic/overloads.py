@@ -1,4 +1,4 @@
-"""Troubles of too much on a host: one VM is made so large that it alone has to leave, and nothing less will do.
+"""Problems of too much on a host: one VM is made so large that it alone has to leave, and nothing less will do.
 
 The others are scaled to a share of capacity under any safe level; the one gets the rest and a little over.
 """
@@ -35,7 +35,7 @@ __all__ = [
 
 FEWEST_VMS = 3
 LARGEST_STRETCH = 2.5
-"""The other VMs of a host are made at most so much larger."""
+"""The other VMs of a host are made at most that much larger."""
 
 LARGEST_MEMORY_MIB = 16 * 1024
 """A VM that has to leave is small enough in memory to find room."""
@@ -44,7 +44,7 @@ LARGEST_MENDER_MIB = 40 * 1024
 """The same where memory itself is short."""
 
 MOST_FORBIDDEN = 50
-"""So many hosts at most does a VM forbid."""
+"""That many hosts at most does a VM forbid."""
 
 MINUTE_S, HOUR_S = 60.0, 3600.0
 
@@ -118,7 +118,7 @@ def memory_over(draft: Draft, rng: np.random.Generator, host: int) -> bool:
 
 
 def unexplained(draft: Draft, rng: np.random.Generator, host: int) -> bool:
-    """Bring disk over capacity, a third of it in use by what no VM explains: that stays, and a VM must go."""
+    """Bring disk over capacity, a third of it in use by host overhead: that stays, and a VM must go."""
     capacity = int(draft.capacity[host, DISK])
     mender = _mender(draft, host)
     if mender is None or not _scale_others(draft, host, [mender], DISK, float(rng.uniform(0.36, 0.40)), 0.30):
@@ -176,7 +176,7 @@ def bouncing(draft: Draft, rng: np.random.Generator, host: int) -> bool:
 
 
 def _either(draft: Draft, rng: np.random.Generator, host: int, kind: str, keep: Callable[[int], None]) -> bool:
-    """Plant a full disk that either of two VMs would mend, and a reason for which one of them stays."""
+    """Plant a full disk that either of two VMs would repair, and a reason for which one of them stays."""
     capacity = int(draft.capacity[host, DISK])
     pair = [v for v in plain_vms(draft, host) if draft.demand[v, MEMORY] <= LARGEST_MEMORY_MIB][:2]
     if len(pair) < 2 or draft.spec.hosts < 2:

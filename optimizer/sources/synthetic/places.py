@@ -1,4 +1,4 @@
-"""Troubles of the place: hosts that must be left, and hosts that take nothing."""
+"""Problems of the place: hosts that must be left, and hosts that take nothing."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CEILING", "groups", "place"]
 
 CEILING = {CPU: 0.90, LOAD: 0.72, MEMORY: 0.90, DISK: 0.78}
-"""Highest use of what is not reserved (of what is sold, for CPU): no policy that ships minds."""
+"""Highest use of what is not reserved (of what is allocated, for CPU): no policy that ships minds."""
 
 ROOMY = 0.86
 """Up to so full a memory the ceiling can be kept; a fuller fleet goes up to what is not reserved, whoever minds."""

@@ -1,4 +1,4 @@
-"""What every trouble needs: which VMs it may use, and the record of what was done."""
+"""What every problem needs: which VMs it may use, and the record of what was done."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def plain_vms(draft: Draft, host: int) -> list[int]:
 def record(
     draft: Draft, kind: str, subject: str, hosts: Iterable[int], vms: Iterable[int], least_moves: int, **more: Any
 ) -> bool:
-    """Note what was planted, and that these hosts have their trouble; returns True, as every planter does."""
+    """Note what was planted, and that these hosts have their problem; returns True, as every planter does."""
     hosts = list(hosts)
     draft.used.update(hosts)
     draft.planted.append(

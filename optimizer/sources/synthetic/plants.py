@@ -1,4 +1,4 @@
-"""The troubles, by the field of the spec that asks for them, and the hosts that they befall."""
+"""The problems, by the field of the spec that asks for them, and the hosts that they befall."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ PLANTERS: Mapping[str, Callable[[Draft, np.random.Generator, int], bool]] = {
 """
 
 FIRST_STREAM = 100
-"""Number of the first random stream of the troubles; each has its own, by its place in the spec."""
+"""Number of the first random stream of the problems; each has its own, by its place in the spec."""
 
 
 def plant(draft: Draft) -> None:
-    """Plant what the spec asks for, each trouble on hosts of its own."""
+    """Plant what the spec asks for, each problem on hosts of its own."""
     for name, planter in PLANTERS.items():
         count = round(getattr(draft.spec, name) * draft.spec.hosts)
         rng = draft.random(FIRST_STREAM + TROUBLES.index(name))

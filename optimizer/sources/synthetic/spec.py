@@ -19,8 +19,8 @@ MOST_VMS = 10_000_000
 class Spec:
     """A fleet to generate.
 
-    Troubles are shares, of all hosts unless it says otherwise; the number planted is the share rounded, at most as
-    many as hosts that suit are left. Each host has one trouble at most.
+    Problems are shares, of all hosts unless it says otherwise; the number planted is the share rounded, at most as
+    many as hosts that suit are left. Each host has one problem at most.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ class Spec:
     taken_at
         The snapshot's time (RFC 3339 with an offset).
     memory_fill
-        Mean use of memory (of what is not reserved) before troubles are planted.
+        Mean use of memory (of what is not reserved) before problems are planted.
     disk_fill
-        Mean use of disk before troubles are planted.
+        Mean use of disk before problems are planted.
     load_fill
-        Mean measured use of CPU before troubles are planted.
+        Mean measured use of CPU before problems are planted.
     cpu_overcommit
         What each host sells of its CPU, a decimal string.
     hosts_per_rack
@@ -101,7 +101,7 @@ class Spec:
     owners
         Two VMs of one owner on a host.
     babies
-        Full disks that either of two VMs would mend, one of which is too young to move.
+        Full disks that either of two VMs would repair, one of which is too young to move.
     unmovable
         The same, one of which has failed to move four times in the last hours.
     bouncing
@@ -212,6 +212,6 @@ class Spec:
 
 
 TROUBLES = tuple(f.name for f in fields(Spec))[[f.name for f in fields(Spec)].index("full_disks") :]
-"""The fields that plant troubles, in the order in which they are planted where it does not matter otherwise."""
+"""The fields that plant problems, in the order in which they are planted where it does not matter otherwise."""
 
 SHARES = ("grouped", "declared", "rack_groups", "requiring", "noisy_vms", "sensitive_vms", "history", *TROUBLES)
