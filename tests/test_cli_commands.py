@@ -75,7 +75,7 @@ def test_plan_json_is_the_plan(fleet):
 
 
 def test_plan_says_how_long_each_part_took(fleet):
-    assert list(run("plan", fleet, "--json").json["stats"]["seconds"]) == ["read", "build", "solve", "sequence"]
+    assert list(run("plan", fleet, "--json").json["stats"]["seconds"]) == ["read", "build", "solve", "place", "sequence"]
 
 
 def test_plan_writes_what_it_prints(fleet, tmp_path):
@@ -370,7 +370,7 @@ def test_what_was_written_is_told_to_machines(tmp_path):
         (["plan"], 2, "FLEET"),
         (["schema", "rule"], 2, "rule"),
         (["explain", "FLEET", "nobody"], 2, "nobody"),
-        (["apply", "FLEET", "PLAN", "--act", "--ledger", "LEDGER"], 4, "applied before"),
+        (["apply", "FLEET", "PLAN", "--act", "--ledger", "LEDGER"], 4, "already applied"),
     ],
 )
 def test_json_is_one_document_even_without_an_answer(args, code, words, fleet, planned, ledger):

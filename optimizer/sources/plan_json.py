@@ -6,6 +6,7 @@ a gap and a status that follow from value and bound. What the plan means is for 
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from optimizer.plan import (
@@ -269,4 +270,4 @@ def _remaining(record: Document) -> Remaining:
 
 
 def _cause(record: Document | None) -> Cause | None:
-    return None if record is None else Cause(**record)
+    return None if record is None else Cause(**{f.name: record[f.name] for f in fields(Cause) if f.name in record})

@@ -101,7 +101,9 @@ PLAN_TEXT = """
   ],
   "batches": [{"batch": 1, "moves": ["m0001"], "seconds": 41.0}, {"batch": 2, "moves": ["m0002"], "seconds": 3.0}],
   "remaining": [
-    {"rule": "anti_affinity", "subject": "g17", "domain": "host:h1", "excess": 1, "why": "no room", "would_help": "x"},
+    {"rule": "anti_affinity", "subject": "g17", "domain": "host:h1", "excess": 1, "why": "no room", "would_help": "x",
+     "cause": {"kind": "room", "rule": "capacity", "vm": "v7", "subject": "h3", "resource": "disk_mib", "hosts": 2,
+               "reason": "x"}},
     {"rule": "capacity", "subject": "h1", "resource": "disk_mib", "excess": 1, "why": "", "would_help": "",
      "deferred": "--max-moves: at most 10 moves"}],
   "not_evaluated": [{"rule": "journey", "what": "created_at", "vms": 8}, {"rule": "headroom", "what": "x", "hosts": 3}],

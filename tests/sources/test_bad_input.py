@@ -181,8 +181,8 @@ PLANS: list[tuple[str, Any, str | None, str]] = [
     ("moves.0.vm", "v\x00", "moves[0].vm", "control characters"),
     ("moves.0.to", "h3", "moves[0].to", "another host"),
     ("moves.0.after", ["m0009"], "moves[0].after[0]", "a move of the plan"),
-    ("moves.0.after", ["m0002"], "moves[0].after", "no circle"),
-    ("moves.1.after", ["m0002"], "moves[1].after", "no circle"),
+    ("moves.0.after", ["m0002"], "moves[0].after", "no cycle"),
+    ("moves.1.after", ["m0002"], "moves[1].after", "no cycle"),
     ("moves.1.after", ["m0001", "m0001"], "moves[1].after[1]", "once"),
     ("moves.1.after", "m0001", "moves[1].after", "a list"),
     ("moves.1.batch", 1, "moves[1].after[0]", "m0001 is in batch 1"),
@@ -241,7 +241,7 @@ def test_a_longer_circle_of_after_is_found() -> None:
     plan = full_plan()
     moves = [plan["moves"][1] | {"id": f"m{i}", "after": [f"m{(i + 1) % 50}"], "batch": 1} for i in range(50)]
     plan |= {"moves": moves, "batches": [{"batch": 1, "moves": [m["id"] for m in moves], "seconds": 1.0}]}
-    with pytest.raises(InputError, match="no circle"):
+    with pytest.raises(InputError, match="no cycle"):
         plan_from_document(plan, "x")
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from optimizer.plan import (
     Batch,
+    Cause,
     Part,
     Plan,
     PlannedMove,
@@ -39,6 +40,7 @@ def some(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]
     return st.lists(strategy, max_size=3).map(tuple)
 
 
+causes = st.none() | st.builds(Cause, ids, prose, prose, prose, prose, counts, prose)
 names = st.lists(ids, max_size=3, unique=True).map(tuple)
 parts = st.builds(Part, names, names, counts, prose, some(st.tuples(counts, counts)))
 stages = st.lists(
@@ -78,7 +80,7 @@ def plans(draw: st.DrawFn) -> Plan:
         proof=draw(some(st.builds(Proof, ids, counts, some(parts)))),
         moves=moves,
         batches=tuple(Batch(n, listed, draw(seconds)) for n, listed in batches.items()),
-        remaining=draw(some(st.builds(Remaining, ids, ids, counts, prose, prose, maybe_id, maybe_id))),
+        remaining=draw(some(st.builds(Remaining, ids, ids, counts, prose, prose, maybe_id, maybe_id, causes, prose))),
         not_evaluated=draw(some(st.builds(Unevaluated, ids, ids, counts, counts))),
         stats=draw(st.dictionaries(ids, st.integers(0, 9) | ids | st.booleans(), max_size=3)),
         reason=draw(prose),

@@ -61,7 +61,7 @@ x_owner: carried along, never read
     )
     assert policy.name == "night-shift"
     assert [(r.name, type(r).__name__) for r in policy.rules] == [
-        ("sold", "Capacity"),
+        ("allocated", "Capacity"),
         ("anti_affinity", "AntiAffinity"),
     ]
     assert policy.least is Least.GIB
