@@ -97,7 +97,7 @@ def test_a_vm_flies_once(ledger: Ledger, path: str) -> None:
 def test_a_plan_is_applied_once(ledger: Ledger, path: str) -> None:
     ledger.begin(PLAN, NOW)
     ledger.end(PLAN, RebalanceState.DONE, NOW)
-    with Ledger.create_or_open(path) as second, pytest.raises(AlreadyApplied, match="applied before"):
+    with Ledger.create_or_open(path) as second, pytest.raises(AlreadyApplied, match="already applied"):
         second.begin(PLAN, NOW)
     other = plan_of(FLEET, FIRST, id="plan-2")
     ledger.begin(other, NOW)
