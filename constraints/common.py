@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from optimizer.problem.atoms import Asked
 from optimizer.problem.names import Word
 from optimizer.problem.rounding import share
-from optimizer.problem.rule import Hardness, NotEvaluated
+from optimizer.problem.rule import HIGHEST_PRICE, Hardness, NotEvaluated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ class Parameters:
     name: Word = Field(default="", max_length=64, pattern=r"^[a-z0-9_]*$")
     hardness: Literal["must", "should"] = "must"
     weight: int = Field(default=1, ge=1, le=1000)
-    price: int | None = Field(default=None, ge=0, le=1000)
+    price: int | None = Field(default=None, ge=0, le=HIGHEST_PRICE)
     require: tuple[Word, ...] = ()
 
     def __post_init__(self) -> None:

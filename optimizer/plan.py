@@ -147,7 +147,8 @@ class Batch:
 class Cause:
     """Why a violation remains: the rule or limit which, lifted for `vm`, opens `hosts` hosts to it.
 
-    `kind` is a word of `optimizer.planning.obstacles.Kind`; `reason` is for what no single rule or limit explains.
+    `kind` is a word of `optimizer.planning.obstacles.Kind`; `host` is one of the hosts, that on which it was tried;
+    `reason` is for what no single rule or limit explains.
     """
 
     kind: str
@@ -156,6 +157,7 @@ class Cause:
     subject: str = ""
     resource: str = ""
     hosts: int = 0
+    host: str = ""
     reason: str = ""
 
 

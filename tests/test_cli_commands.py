@@ -75,7 +75,13 @@ def test_plan_json_is_the_plan(fleet):
 
 
 def test_plan_says_how_long_each_part_took(fleet):
-    assert list(run("plan", fleet, "--json").json["stats"]["seconds"]) == ["read", "build", "solve", "place", "sequence"]
+    assert list(run("plan", fleet, "--json").json["stats"]["seconds"]) == [
+        "read",
+        "build",
+        "solve",
+        "place",
+        "sequence",
+    ]
 
 
 def test_plan_writes_what_it_prints(fleet, tmp_path):

@@ -120,7 +120,7 @@ class Obstacles:
             yield Obstacle(Kind.PINNED, "", "not placed, or already migrating"), everywhere
         for e in self.problem.demands.enters.values():
             if e.vms is None or vm in e.vms:
-                yield Obstacle(Kind.REFUSED, e.rule), ~e.hosts
+                yield Obstacle(Kind.REFUSED, e.rule, e.reason), ~e.hosts
 
     def _leaves(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:
         start, also = int(self.problem.start[vm]), int(self.problem.also_at[vm])

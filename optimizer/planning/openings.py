@@ -14,8 +14,8 @@ import numpy as np
 from optimizer.plan import Advice, Cause
 from optimizer.planning.obstacles import Kind, Obstacle, Obstacles
 from optimizer.problem.problem import Stage, stage_of
-from optimizer.problem.rounding import MILLI, harm
-from optimizer.problem.rule import Hardness
+from optimizer.problem.rounding import harm
+from optimizer.problem.rule import HIGHEST_PRICE, Hardness
 from optimizer.problem.shapes import LEAVE, SUM
 from optimizer.problem.working_placement import WorkingPlacement
 
@@ -248,7 +248,7 @@ class Openings:
             ", ..." if len(opening.vms) > SHOWN else ""
         )
         o = opening.obstacle
-        cause = Cause(o.kind.value, o.rule, vm, o.subject, o.resource, opening.hosts)
+        cause = Cause(o.kind.value, o.rule, vm, o.subject, o.resource, opening.hosts, host)
         end = "" if opening.left == 0 else f" (then {opening.left} of it would be left)"
         return Advice(cause, self._text(o, opening, vm, host) + end, deferred=o.kind is Kind.BUDGET)
 
@@ -264,7 +264,8 @@ class Openings:
             return f"free {lacks} {o.resource} on {host} for {vm}: only {o.rule} keeps it off {hosts}"
         if o.kind is Kind.GROUP:
             return f"lift {o.rule} of {o.subject} for {vm}: only that keeps it off {hosts}, such as {host}"
-        return f"let {host} receive {vm}: only {o.rule} keeps it off {hosts}"
+        why = f"{o.rule} ({o.subject})" if o.subject else o.rule
+        return f"let {host} receive {vm}: only {why} keeps it off {hosts}"
 
     def _platform(self, vms: Sequence[int]) -> str:
         """Return the platform's own reason why one of the VMs does not move; empty where it gives none."""
@@ -278,7 +279,7 @@ class Openings:
             before, after, left = self._tried(violated, [vm], host)
             if after < before and left < violated.excess:
                 return self._unfinished(vm, host)
-            trades += self._price(violated, vm, host, left) or self._trade(vm, host)
+            trades += self._price(violated, vm, host) or self._trade(vm, host)
         if trades:
             return trades[0]
         return self._unfinished(*open_now[0])
@@ -290,19 +291,31 @@ class Openings:
             return Advice(cause, "more time: the search was ended before it was finished (--time-limit)")
         return Advice(cause, f"no single change was found that helps: {name} has room on {self.fleet.hosts.ids[host]}")
 
-    def _price(self, violated: _Violated, vm: int, host: int, left: int) -> list[Advice]:
+    def _price(self, violated: _Violated, vm: int, host: int) -> list[Advice]:
         """Return the price that would have to be paid for the move, where too low a price is what stops it."""
         asked = violated.atom.asked
         stage, price = stage_of(asked)
-        moving, gain = int(self.problem.moving[vm]), harm(violated.excess, 1, 1) - harm(left, 1, 1)
-        if stage is not Stage.PRICED or gain <= 0 or MILLI * moving < price * gain:
+        if stage is not Stage.PRICED:
             return []
-        needed = MILLI * moving // gain + 1
+        here = int(self.work.placement[vm])
+        before, units = self.work.values(), self._units(asked.rule)
+        self.work.put(vm, host)
+        after, gain, worse = self.work.values(), units - self._units(asked.rule), not self._is_no_worse(())
+        self.work.put(vm, here)
+        earlier = self.problem.stages[: self.problem.stages.index(Stage.PRICED)]
+        if worse or gain <= 0 or any(after[s] > before[s] for s in earlier):
+            return []
+        needed = price + (after[Stage.PRICED] - before[Stage.PRICED]) // gain + 1
         cause = Cause(Kind.PRICE.value, asked.rule, self.fleet.vms.ids[vm], reason=f"price {price}, needed {needed}")
-        text = (
-            f"raise the price of {asked.rule} from {price} to {needed}: the move of {self.fleet.vms.ids[vm]} costs more"
-        )
-        return [Advice(cause, text)]
+        lift = f"raise the price of {asked.rule} from {price} to {needed}"
+        if needed > HIGHEST_PRICE:
+            lift = f"give {asked.rule} no price (none up to {HIGHEST_PRICE} is enough)"
+        return [Advice(cause, f"{lift}: the move of {self.fleet.vms.ids[vm]} costs more")]
+
+    def _units(self, rule: str) -> int:
+        """Return the harm of all that a rule's priced demands find, at a price of 1."""
+        priced = (v for v in self.work.violated() if v.atom.asked.rule == rule)
+        return sum(harm(v.excess, v.unit, 1) for v in priced if stage_of(v.atom.asked)[0] is Stage.PRICED)
 
     def _trade(self, vm: int, host: int) -> list[Advice]:
         """Return the first rule that the move would break, where that is why it is not made."""

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet, State
     from optimizer.problem.atoms import Atom
 
-__all__ = ["Hardness", "NotEvaluated", "Rule", "Violation"]
+__all__ = ["HIGHEST_PRICE", "Hardness", "NotEvaluated", "Rule", "Violation"]
+
+HIGHEST_PRICE = 1000
+"""The highest price that a policy may say, in moves for one unit of excess."""
 
 
 class Hardness(Enum):

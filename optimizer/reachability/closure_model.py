@@ -51,6 +51,7 @@ class _Model:
         self.cp.maximize(objective)
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
+        solver.parameters.catch_sigint_signal = False
         solver.parameters.max_time_in_seconds = SECONDS
         if solver.solve(self.cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             raise RuntimeError("a state without any move is always reachable")

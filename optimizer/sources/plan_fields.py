@@ -104,6 +104,7 @@ CAUSE = Record(
         "subject": Field(WORDS, "the group, the budget, or the reason", ""),
         "resource": Field(text(1024, 0), "the resource of which there is no room", ""),
         "hosts": Field(COUNT, "how many hosts it opens", 0),
+        "host": Field(text(1024, 0), "one of them, on which it was tried", ""),
         "reason": Field(WORDS, "what no single rule or limit explains", ""),
     },
 )

@@ -207,7 +207,7 @@ def _cause_document(cause: Cause | None) -> Document | None:
     if cause is None:
         return None
     texts = {"rule": cause.rule, "vm": cause.vm, "subject": cause.subject, "resource": cause.resource}
-    rest = {"hosts": cause.hosts, "reason": cause.reason}
+    rest = {"hosts": cause.hosts, "host": cause.host, "reason": cause.reason}
     return {"kind": cause.kind, **{name: value for name, value in (texts | rest).items() if value}}
 
 

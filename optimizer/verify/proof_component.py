@@ -176,6 +176,7 @@ class _Model:
         self.cp.minimize(expression)
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
+        solver.parameters.catch_sigint_signal = False
         solver.parameters.max_time_in_seconds = SECONDS
         status = solver.solve(self.cp)
         if status == cp_model.INFEASIBLE:

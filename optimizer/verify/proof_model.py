@@ -111,6 +111,7 @@ class WholeModel:
         solver = cp_model.CpSolver()
         solver.parameters.max_time_in_seconds = seconds
         solver.parameters.num_workers = 1
+        solver.parameters.catch_sigint_signal = False
         status = solver.solve(self.cp)
         if status == cp_model.INFEASIBLE:
             return False

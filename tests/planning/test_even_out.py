@@ -160,6 +160,7 @@ def coolest(document: build.Document, moved: dict[str, str], racks: dict[str, st
     model.minimize(peak)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
+    solver.parameters.catch_sigint_signal = False
     solver.parameters.max_deterministic_time = 5
     assert solver.solve(model) in (cp_model.OPTIMAL, cp_model.FEASIBLE)
     return round(solver.objective_value)

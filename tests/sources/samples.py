@@ -103,7 +103,7 @@ PLAN_TEXT = """
   "remaining": [
     {"rule": "anti_affinity", "subject": "g17", "domain": "host:h1", "excess": 1, "why": "no room", "would_help": "x",
      "cause": {"kind": "room", "rule": "capacity", "vm": "v7", "subject": "h3", "resource": "disk_mib", "hosts": 2,
-               "reason": "x"}},
+               "host": "h2", "reason": "x"}},
     {"rule": "capacity", "subject": "h1", "resource": "disk_mib", "excess": 1, "why": "", "would_help": "",
      "deferred": "--max-moves: at most 10 moves"}],
   "not_evaluated": [{"rule": "journey", "what": "created_at", "vms": 8}, {"rule": "headroom", "what": "x", "hosts": 3}],

@@ -40,7 +40,7 @@ def some(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]
     return st.lists(strategy, max_size=3).map(tuple)
 
 
-causes = st.none() | st.builds(Cause, ids, prose, prose, prose, prose, counts, prose)
+causes = st.none() | st.builds(Cause, ids, prose, prose, prose, prose, counts, prose, prose)
 names = st.lists(ids, max_size=3, unique=True).map(tuple)
 parts = st.builds(Part, names, names, counts, prose, some(st.tuples(counts, counts)))
 stages = st.lists(

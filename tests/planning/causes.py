@@ -1,0 +1,246 @@
+"""Whether what plans say of what remains is true, judged without any of the planner's code.
+
+``python -m tests.planning.causes [PROBLEMS [FIRST]]`` plans so many tiny problems (600 by default) and prints, for each
+kind of cause, how many were said and how many are wrong by either of two judges:
+
+- `true_hosts`, by the rules' own `check` over every host: the rule named is all that keeps the VM off some host on
+  which the violation would be less, with every other must and guard no worse than at the start.
+- `replanned`: the remedy is written into the documents, and the plan made anew from them has to be better.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from copy import deepcopy
+from typing import TYPE_CHECKING, NamedTuple
+
+from optimizer.fleet import Move, State
+from optimizer.pipeline import Request, make_plan
+from optimizer.problem.rule import HIGHEST_PRICE, Hardness
+from tests.oracle.problems import TinyProblem, tiny_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Cause, Plan, Remaining
+    from optimizer.policy import Policy
+    from tests.build import Document
+
+__all__ = ["Said", "counted", "said", "true_hosts"]
+
+ASK = Request(seconds=5.0, deterministic=True)
+LIFTED = {"room", "group", "refused", "pinned", "leaving", "budget"}
+"""Causes that name one rule or limit, for one VM."""
+
+AMPLE = 10**9
+
+Excesses = dict[tuple[str, str, str, str], int]
+
+
+class Said(NamedTuple):
+    """A violation that a plan leaves, and the documents that the plan was made from."""
+
+    number: int
+    snapshot: Document
+    policy: Document
+    plan: Plan
+    left: Remaining
+
+
+def said(numbers: Iterable[int]) -> Iterator[Said]:
+    """Plan tiny problems, and yield all that their plans leave."""
+    for number in numbers:
+        snapshot, policy = tiny_documents(number)
+        tiny = TinyProblem.of(number, snapshot, policy)
+        plan = make_plan(tiny.fleet, tiny.policy, ASK)
+        yield from (Said(number, snapshot, policy, plan, left) for left in plan.remaining)
+
+
+def counted(numbers: Iterable[int]) -> tuple[Counter[str], Counter[str], list[tuple[Said, str]]]:
+    """Return by kind how many were said and how many planned again, and what was wrong, by which judge."""
+    seen, again, wrong = Counter[str](), Counter[str](), []
+    for one in said(numbers):
+        assert one.left.cause is not None, one
+        assert one.left.would_help, one
+        kind = one.left.cause.kind
+        seen[kind] += 1
+        if kind in LIFTED and one.left.cause.rule and one.left.cause.hosts and not true_hosts(one):
+            wrong.append((one, "check"))
+        better = replanned(one)
+        again[kind] += better is not None
+        if better is False:
+            wrong.append((one, "planned again"))
+    return seen, again, wrong
+
+
+# -- by the rules' own check -----------------------------------------------------------------------------------------
+
+
+def true_hosts(one: Said) -> int:
+    """Return how many hosts the rule named alone closes to the VM, of those on which the violation would be less."""
+    cause = one.left.cause
+    assert cause is not None
+    tiny = TinyProblem.of(one.number, one.snapshot, one.policy)
+    of, policy = tiny.fleet, tiny.policy
+    start, end = _judged(policy, State.start(of))[0], _ended(of, one.plan)
+    key = (one.left.rule, one.left.subject, one.left.resource or "", one.left.domain or "")
+    vms = [of.vm_index[name] for name in cause.vm.split(", ")]
+    found = 0
+    for h in range(len(of.hosts.ids)):
+        moves = [Move(v, int(end.placement[v]), h) for v in vms if end.placement[v] != h]
+        then = end.finish(moves)
+        closing = _worse(policy, end.begin(moves), start) | _worse(policy, then, start)
+        less = _judged(policy, then, softly=True)[0].get(key, 0) < one.left.excess
+        found += closing == {cause.rule} and less
+    return found
+
+
+def _judged(policy: Policy, state: State, *, softly: bool = False) -> tuple[Excesses, set[str]]:
+    """Return the excess of each must and guard (and should) by its names, and the rules with a hard breach."""
+    excess: Excesses = {}
+    hard: set[str] = set()
+    for rule in policy.rules:
+        for v in rule.check(state):
+            if v.hardness is Hardness.HARD:
+                hard.add(v.rule)
+            elif v.hardness is not Hardness.SHOULD or softly:
+                excess[v.rule, v.subject, v.resource or "", v.domain or ""] = v.excess
+    return excess, hard
+
+
+def _worse(policy: Policy, state: State, start: Excesses) -> set[str]:
+    """Return the rules of which an instance that binds is worse than at the start, or a hard demand is broken."""
+    excess, hard = _judged(policy, state)
+    return hard | {k[0] for k, e in excess.items() if e > start.get(k, 0)}
+
+
+def _ended(of: Fleet, plan: Plan) -> State:
+    moves = (Move(of.vm_index[m.vm], of.host_index[m.source], of.host_index[m.target]) for m in plan.moves)
+    return State.start(of).finish(moves)
+
+
+# -- by planning again -----------------------------------------------------------------------------------------------
+
+
+def replanned(one: Said) -> bool | None:
+    """Whether the plan is better once the remedy is in the documents; None where no document says such a remedy."""
+    cause = one.left.cause
+    assert cause is not None
+    remedy = REMEDIES.get(cause.kind)
+    snapshot, policy = deepcopy(one.snapshot), deepcopy(one.policy)
+    if remedy is None or not remedy(snapshot, policy, one.left, cause):
+        return None
+    tiny = TinyProblem.of(one.number, snapshot, policy)
+    then = make_plan(tiny.fleet, tiny.policy, ASK)
+    if cause.kind == "price":  # what a stage is worth is counted in prices
+        same = (one.left.rule, one.left.subject, one.left.resource, one.left.domain)
+        left = sum(r.excess for r in then.remaining if (r.rule, r.subject, r.resource, r.domain) == same)
+        return left < one.left.excess
+    return _values(then, one.plan) < _values(one.plan, then)
+
+
+def _values(plan: Plan, other: Plan) -> list[int]:
+    """Return what the plan is worth, stage by stage, in the stages that both have; what is left comes before cost."""
+    own, others = ({s.stage: s.value for s in p.objective} for p in (plan, other))
+    stages = ("harm", "should_harm", "priced")
+    return [own.get(s, 0) for s in stages if s in own or s in others]
+
+
+def _vm(snapshot: Document, name: str) -> Document:
+    found: Document = next(v for v in snapshot["vms"] if v["id"] == name)
+    return found
+
+
+def _host(snapshot: Document, name: str) -> Document:
+    found: Document = next(h for h in snapshot["hosts"] if h["id"] == name)
+    return found
+
+
+def _room(snapshot: Document, policy: Document, left: Remaining, cause: Cause) -> bool:
+    capacity = _host(snapshot, cause.host)["capacity"]
+    if cause.resource not in capacity or left.subject == cause.host:
+        return False
+    capacity[cause.resource] += AMPLE
+    return True
+
+
+def _pinned(snapshot: Document, policy: Document, left: Remaining, cause: Cause) -> bool:
+    names = cause.vm.split(", ")
+    for vm in (_vm(snapshot, name) for name in names):
+        vm |= {"mobility": "live", "state": "running"}
+        for field in ("created_at", "no_move_until"):
+            vm.pop(field, None)
+    if cause.rule == "journey":
+        snapshot["history"] = [h for h in snapshot.get("history", ()) if h["vm"] not in names]
+    return cause.rule in ("allowed", "journey", "snapshot") and not snapshot.get("in_flight")
+
+
+def _refused(snapshot: Document, policy: Document, left: Remaining, cause: Cause) -> bool:
+    if cause.rule == "allowed":
+        for name in cause.vm.split(", "):
+            for field in ("forbidden_hosts", "requires"):
+                _vm(snapshot, name).pop(field, None)
+        return True
+    if not cause.host or cause.rule not in ("eligible", "maintenance", "snapshot"):
+        return False
+    host = _host(snapshot, cause.host)
+    for field in ("error_count", "max_vms", "busy", "maintenance"):
+        host.pop(field, None)
+    host["state"] = "active"
+    for vm in snapshot["vms"]:
+        vm.pop("owner", None)
+    return True
+
+
+def _budget(snapshot: Document, policy: Document, left: Remaining, cause: Cause) -> bool:
+    policy["rules"] = [r for r in policy["rules"] if r["rule"] != "budget"]
+    return True
+
+
+def _group(snapshot: Document, policy: Document, left: Remaining, cause: Cause) -> bool:
+    """Take the VM out of the group; not where it is the group that is violated, which that would make smaller."""
+    mine = set(cause.subject.split("|"))
+    if "," in cause.vm or mine & set(left.subject.split("|")) or not mine <= {g["id"] for g in snapshot["groups"]}:
+        return False  # pairs by evidence, and owners, are no groups
+    vm = _vm(snapshot, cause.vm)
+    vm["groups"] = [g for g in vm.get("groups", ()) if g not in mine]
+    return True
+
+
+def _price(snapshot: Document, policy: Document, left: Remaining, cause: Cause) -> bool:
+    needed = int(cause.reason.rsplit(" ", 1)[1])
+    for rule in policy["rules"]:
+        if rule.get("name", rule["rule"]) == cause.rule:
+            rule["price"] = needed if needed <= HIGHEST_PRICE else None
+    return not any("price" in r for g in snapshot.get("groups", ()) for r in g["rules"])
+
+
+REMEDIES: dict[str, Callable[[Document, Document, Remaining, Cause], bool]] = {
+    "room": _room,
+    "pinned": _pinned,
+    "refused": _refused,
+    "leaving": _refused,
+    "budget": _budget,
+    "group": _group,
+    "price": _price,
+}
+"""By kind of cause, how the remedy is written into the documents; each returns whether it could be."""
+
+
+def main(problems: int = 600, first: int = 0) -> int:
+    """Print the table; return 1 if anything said is wrong."""
+    seen, again, wrong = counted(range(first, first + problems))
+    stuck = Counter(one.left.cause.kind for one, _ in wrong if one.left.cause)
+    print(f"{'cause':14} {'said':>6} {'planned again':>14} {'wrong':>6}")
+    for kind in sorted(seen):
+        print(f"{kind:14} {seen[kind]:6} {again[kind]:14} {stuck[kind]:6}")
+    print(f"{'all':14} {seen.total():6} {again.total():14} {len(wrong):6}")
+    for one, judge in wrong:
+        print(f"wrong by {judge}: problem {one.number}: {one.left.rule} {one.left.subject}: {one.left.would_help}")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
