@@ -46,7 +46,7 @@ def data_dir() -> Path:
     pytest.skip(f"no data at {path}: set REMORA_DATA to read it from elsewhere")
 
 
-SHARES = 4
+SHARES = 8
 """Of how many shares a run in CI takes one."""
 
 SECONDS_PER_DAY = 86_400
@@ -62,6 +62,11 @@ def share_of(config: pytest.Config) -> int:
     """Return the share that this run takes: as asked for, or the day's."""
     asked = config.getoption("--share")
     return (int(time.time()) // SECONDS_PER_DAY if asked is None else int(asked)) % SHARES
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the share once, for all processes that run tests: midnight may come between their starts."""
+    config.option.share = share_of(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -83,9 +88,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_in(item: pytest.Item, tier: str, share: int) -> bool:
-    """Whether a tier runs a test; a share is told by the name, so that a new parameter moves no other."""
+    """Whether a tier runs a test; chunks take turns, and other shares are told by the name."""
     if tier == "quick":
         return not (item.get_closest_marker("slow") or item.get_closest_marker("rotating"))
     if item.get_closest_marker("rotating") is None:
         return True
-    return zlib.crc32(item.nodeid.encode()) % SHARES == share
+    spec = getattr(item, "callspec", None)
+    chunk = spec.params.get("chunk") if spec is not None else None
+    name = item.nodeid if chunk is None else item.nodeid.split("[")[0]
+    return (zlib.crc32(name.encode()) + (chunk or 0)) % SHARES == share

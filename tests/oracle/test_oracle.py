@@ -23,6 +23,7 @@ OF_EACH_STATUS = 3
 """In every chunk, so at least 60 times among the 2,000."""
 
 
+@pytest.mark.rotating
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_the_pipeline_against_every_plan_there_is(chunk: int) -> None:
     seen: Counter[Status] = Counter()

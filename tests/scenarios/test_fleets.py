@@ -27,6 +27,7 @@ def test_the_least_number_of_moves_is_found_and_proven(data_dir: Path, name: str
     assert found.value("moving") == found.bound("moving") == len(found.plan.moves) == moves
 
 
+@pytest.mark.rotating
 @pytest.mark.parametrize(("name", "own_minima"), [("fleet-1000-tight", 162), ("fleet-1000-full", 160)])
 def test_tight_fleets_come_clean_within_three_per_cent(data_dir: Path, name: str, own_minima: int) -> None:
     found = planned(data_dir, name).clean()
@@ -34,6 +35,7 @@ def test_tight_fleets_come_clean_within_three_per_cent(data_dir: Path, name: str
     assert own_minima <= found.bound("moving") <= found.value("moving") <= own_minima * 1.03
 
 
+@pytest.mark.rotating
 def test_where_hardly_a_move_can_start_nothing_gets_worse_and_the_rest_is_named(data_dir: Path) -> None:
     """99.7 % of memory: 17 VMs have to be displaced in any clean placement, and of that one no move can start live."""
     found = planned(data_dir, "fleet-100-tight")
