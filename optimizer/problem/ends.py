@@ -1,4 +1,4 @@
-"""migrating VMs at whichever end is worse: the two small exact searches that AtLeast and Needs ask for.
+"""VMs that migrate, counted at whichever end is worse: the two small exact searches that AtLeast and Needs ask for.
 
 A VM *floats* while it may turn out to be in any of several domains. Both searches are hitting sets, so exponential at
 worst; they branch only where floating VMs share domains in circles, which is rare and small.
