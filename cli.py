@@ -8,6 +8,7 @@ import time
 from commands.signals import handle_from_now_on
 
 handle_from_now_on()
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads: made at every start, and never used
 
 from commands.group import remora  # noqa: E402 - an interrupt may come while this loads
 from optimizer.cp.solving import LEFT_BEHIND  # noqa: E402

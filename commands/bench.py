@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from benchmarks import cases
-from benchmarks.case import CASES, Missing, Settings
 from commands.boundary import Exit
 from commands.common import (
     NewFile,
@@ -27,6 +25,7 @@ from commands.regression import regression
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchmarks.case import Case, Settings
     from benchmarks.runner import Row
 
 __all__ = ["command"]
@@ -36,15 +35,37 @@ CHECK, RENEW = "check", "renew"
 OF_CASES = ("quick", "repeat", "rivals", "instance_limit", "only", "seed", "workers", "output")
 """Options that mean something to cases alone."""
 
-assert cases.__name__  # importing the room has filled CASES
+
+def _cases() -> dict[str, Case]:
+    """Return the cases by name; they load when a benchmark is asked for, not with every command."""
+    from benchmarks import cases
+    from benchmarks.case import CASES
+
+    assert cases.__name__  # importing the room has filled them
+    return CASES
 
 
-def _epilog() -> str:
-    return "\b\nCases:\n" + "\n".join(f"  {case.name:18} {case.about}" for case in CASES.values())
+class _Bench(click.Command):
+    """A command whose help ends with the cases there are."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the cases."""
+        self.epilog = "\b\nCases:\n" + "\n".join(f"  {case.name:18} {case.about}" for case in _cases().values())
+        super().format_epilog(ctx, formatter)
 
 
-@click.command("bench", epilog=_epilog())
-@click.argument("names", nargs=-1, metavar="[CASE]...", type=click.Choice(list(CASES)))
+class _CaseName(click.ParamType[str]):
+    """The name of a case."""
+
+    name = "case"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is none."""
+        return str(click.Choice(list(_cases())).convert(value, param, ctx))
+
+
+@click.command("bench", cls=_Bench)
+@click.argument("names", nargs=-1, metavar="[CASE]...", type=_CaseName())
 @click.option("--quick", is_flag=True, help="Small sizes, one run: does it work at all?")
 @click.option("--repeat", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of each command.")
 @click.option(
@@ -99,12 +120,13 @@ def command(
                 "--check and --renew, and no others, take --baseline; beside it they take --json and nothing else"
             )
         return regression(renew=guard == RENEW, path=baseline, as_json=as_json)
+    from benchmarks.case import Settings
     from benchmarks.report import as_document, as_markdown
 
     date, rows = datetime.now(UTC).date().isoformat(), []
     with tempfile.TemporaryDirectory(prefix="remora-benchmarks-") as work:
         settings = Settings(Path(work), quick, seed, workers, rivals, instance_limit)
-        for name in dict.fromkeys(names or CASES):
+        for name in dict.fromkeys(names or _cases()):
             for row in _rows(name, settings, repeat, only):
                 rows.append((name, row))
                 if output:  # as it goes: a run takes hours, and what was measured is not to be lost
@@ -130,13 +152,14 @@ def _rows(name: str, settings: Settings, repeat: int, only: tuple[str, ...]) -> 
 
     `only`: texts of which the label of a trial has to have one, if any are given.
     """
+    from benchmarks.case import Missing
     from benchmarks.runner import run
 
     def tell(text: str) -> None:
         click.echo(text, err=True)
 
     try:
-        trials = CASES[name].prepare(settings)
+        trials = _cases()[name].prepare(settings)
     except Missing as missing:
         tell(f"{name}: left out: {missing}")
         return

@@ -31,7 +31,7 @@ __all__ = ["command"]
 @json_option
 def command(fleet: Path, policy: str, overlay: Path | None, as_json: bool) -> Exit:
     """List what is wrong with a fleet, rule by rule. Exits with 1 if anything is."""
-    from optimizer.pipeline import check
+    from optimizer.check import check
     from optimizer.report.called import Called
     from optimizer.report.violations import check_page, describe_check
 

@@ -53,7 +53,7 @@ def command(
     SUBJECT is the id of a VM or a host, or with --plan of a move; without SUBJECT the plan itself is explained.
     Where several things have one name, vm:NAME, host:NAME, move:NAME or plan:NAME settles it.
     """
-    from optimizer.pipeline import check
+    from optimizer.check import check
     from optimizer.problem.exactness import check_exact
     from optimizer.problem.problem import build
     from optimizer.report.explain import Case

@@ -25,7 +25,8 @@ __all__ = ["CONFIG", "Parameters", "Share", "host_load", "in_domains", "labelled
 Share = Annotated[float, BeforeValidator(share, json_schema_input_type=float | str)]
 """A share or ratio, written as a number, as text, or in percent: 0.9, "0.9" or "90%"."""
 
-CONFIG = ConfigDict(extra="forbid", strict=False)
+CONFIG = ConfigDict(extra="forbid", strict=False, defer_build=True)
+"""How rules read their parameters; what checks them is only built for the rules that a policy has."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)

@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet
     from optimizer.planning.solve_and_order import Repair
     from optimizer.policy import Policy
-    from optimizer.problem.rule import Violation
 
-__all__ = ["Request", "check", "make_plan"]
+__all__ = ["Request", "make_plan"]
 
 ENDING_S = 0.1
 """Wall seconds that are kept for describing and printing any plan."""
@@ -86,13 +85,6 @@ class Request:
     def limits(self) -> Limits:
         """The solver's share of the request."""
         return Limits(self.seconds, self.memory_mib, self.workers, self.seed, self.deterministic, self.gap)
-
-
-def check(fleet: Fleet, policy: Policy) -> list[Violation]:
-    """Judge the fleet as it is: every violation, musts first, the worst first."""
-    start = State.start(fleet)
-    found = [v for rule in policy.rules for v in rule.check(start)]
-    return sorted(found, key=lambda v: (v.hardness.value, -v.harm, v.instance))
 
 
 def make_plan(

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from optimizer.check import check
 from optimizer.clock import SystemClock
-from optimizer.pipeline import check, make_plan
+from optimizer.pipeline import make_plan
 from optimizer.plan import Status
 from optimizer.scope import WAITING
 

@@ -65,6 +65,14 @@ def test_help_imports_nothing_heavy():
     assert heavy.isdisjoint(found.stdout.split())
 
 
+def test_a_check_loads_no_solver():
+    code = "import sys, cli; sys.argv[1:] = ['check', sys.argv[1]]\ntry: cli.main()\nfinally: print(*sys.modules)"
+    fleet = str(ROOT / "tests" / "scenarios" / "eligible_busy.json")
+    found = subprocess.run([sys.executable, "-c", code, fleet], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert "numpy" in found.stdout.split()
+    assert {"ortools", "networkx", "numba", "pandas", "optimizer.pipeline"}.isdisjoint(found.stdout.split())
+
+
 BAD_COMMAND_LINES = [
     ["nonsense"],
     ["--nonsense"],

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from optimizer.check import check
 from optimizer.clock import SimulatedClock
-from optimizer.pipeline import Request, check, make_plan
+from optimizer.pipeline import Request, make_plan
 from optimizer.plan import Plan, Status
 from optimizer.sources.plan_json import plan_document
 from optimizer.verify.verify import verify

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ortools.sat.python import cp_model
 
+from optimizer import cp_sat
 from optimizer.bounds.component_model import ComponentModel
 from optimizer.bounds.eviction_relaxation import Component
 from optimizer.cp.solving import solve_within
@@ -74,13 +74,13 @@ def affordable(
     return chosen
 
 
-def _sum(model: ComponentModel, cost: NDArray[np.int64]) -> cp_model.LinearExpr:
-    return cp_model.LinearExpr.weighted_sum(list(model.leaves.values()), [int(cost[v]) for v in model.leaves])
+def _sum(model: ComponentModel, cost: NDArray[np.int64]) -> cp_sat.LinearExpr:
+    return cp_sat.LinearExpr.weighted_sum(list(model.leaves.values()), [int(cost[v]) for v in model.leaves])
 
 
 def _better(
     model: ComponentModel,
-    expression: cp_model.LinearExpr,
+    expression: cp_sat.LinearExpr,
     known: Collection[int],
     seed: int,
     work: float,
@@ -92,12 +92,12 @@ def _better(
     for vm, leaves in model.leaves.items() if known else ():  # a hint of nothing leads the search astray
         model.cp.add_hint(leaves, vm in known)
     model.cp.minimize(expression)
-    solver = cp_model.CpSolver()
+    solver = cp_sat.CpSolver()
     p = solver.parameters
     p.num_workers, p.random_seed, p.max_deterministic_time, p.max_time_in_seconds = 1, seed, work, seconds
     p.linearization_level = 2  # budgets are knapsacks: without them in the relaxation the search finds little
     p.catch_sigint_signal = False
-    if solve_within(solver, model.cp, stop) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    if solve_within(solver, model.cp, stop) not in (cp_sat.OPTIMAL, cp_sat.FEASIBLE):
         return None
     leaving = frozenset(v for v, x in model.leaves.items() if solver.boolean_value(x))
     return leaving, solver.value(expression)

@@ -6,8 +6,8 @@ from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ortools.sat.python import cp_model
 
+from optimizer import cp_sat
 from optimizer.bounds.greedy_eviction import Eviction, greedy_eviction
 from optimizer.cp.exact import proven_bound
 from optimizer.cp.solving import solve_within
@@ -103,7 +103,7 @@ class ComponentModel:
 
     def __init__(self, component: Component, cost: NDArray[np.int64], left: Callable[[], float] = lambda: inf) -> None:
         self.component, self.left = component, left
-        self.cp = cp_model.CpModel()
+        self.cp = cp_sat.CpModel()
         self.leaves = {v: self.cp.new_bool_var("") for v in component.vms.tolist()}
         self.cost = self._sum([(x, int(cost[v])) for v, x in self.leaves.items()])
         self.dearest = sum(int(cost[v]) for v in self.leaves)
@@ -112,10 +112,10 @@ class ComponentModel:
         self.priced = self._harm(component.of(Hardness.SHOULD, priced=True))
 
     @staticmethod
-    def _sum(terms: Sequence[tuple[cp_model.IntVar, int]]) -> cp_model.LinearExpr:
-        return cp_model.LinearExpr.weighted_sum([v for v, _ in terms], [c for _, c in terms])
+    def _sum(terms: Sequence[tuple[cp_sat.IntVar, int]]) -> cp_sat.LinearExpr:
+        return cp_sat.LinearExpr.weighted_sum([v for v, _ in terms], [c for _, c in terms])
 
-    def _harm(self, rows: list[Row]) -> cp_model.LinearExpr:
+    def _harm(self, rows: list[Row]) -> cp_sat.LinearExpr:
         terms = []
         for row in rows:
             excess = self._excess(row)
@@ -128,7 +128,7 @@ class ComponentModel:
             terms.append((harm, weight))
         return self._sum(terms)
 
-    def _excess(self, row: Row) -> cp_model.IntVar:
+    def _excess(self, row: Row) -> cp_sat.IntVar:
         excess = self.cp.new_int_var(0, row.excess, "")
         met = [self.cp.new_bool_var("") for _ in row.sides]
         self.cp.add_bool_or(met)
@@ -160,7 +160,7 @@ class ComponentModel:
         kept = self._solver.value(self.priced)
         return Eviction(vms, int(cost), (values[0], values[1], int(kept)), exact)
 
-    def cost_then_ease(self, size: NDArray[np.float64]) -> cp_model.LinearExpr:
+    def cost_then_ease(self, size: NDArray[np.float64]) -> cp_sat.LinearExpr:
         """Return what ranks departures by cost, and among equals by how easy those who leave are to place."""
         largest = float(size[self.component.vms].max(initial=0.0)) or 1.0
         step = (TIE + 1) * max(1, len(self.leaves))
@@ -169,18 +169,18 @@ class ComponentModel:
         ease = self._sum([(x, 1 + round(TIE * float(size[v]) / largest)) for v, x in self.leaves.items()])
         return step * self.cost + ease
 
-    def minimum(self, expression: cp_model.LinearExpr, seed: int = 0) -> tuple[int | None, int]:
+    def minimum(self, expression: cp_sat.LinearExpr, seed: int = 0) -> tuple[int | None, int]:
         """Return (value, bound) of one expression, which is never negative; no value where `WORK` did not suffice."""
         self.cp.minimize(expression)
-        self._solver = cp_model.CpSolver()
+        self._solver = cp_sat.CpSolver()
         p = self._solver.parameters
         p.num_workers, p.random_seed, p.max_deterministic_time = 1, seed, WORK
         p.max_time_in_seconds = max(self.left(), LEAST_S)
         p.catch_sigint_signal = False
         status = solve_within(self._solver, self.cp, lambda: self.left() <= 0)
-        if status is None or status == cp_model.UNKNOWN:
+        if status is None or status == cp_sat.UNKNOWN:
             return None, 0
-        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        if status not in (cp_sat.OPTIMAL, cp_sat.FEASIBLE):
             raise RuntimeError(f"a component of {len(self.leaves)} VMs ended {status.name}")
         value = int(self._solver.value(expression))
         return value, max(0, min(value, proven_bound(self._solver)))

@@ -14,8 +14,8 @@ from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ortools.sat.python import cp_model
 
+from optimizer import cp_sat
 from optimizer.cp.model import Model
 from optimizer.limits import OutOfTime
 from optimizer.problem.atoms import UNLIMITED
@@ -118,7 +118,7 @@ class _Cases:
             return False
         for vms, count in moves:
             stays = [model.literal[v][int(self.problem.start[v])] for v in vms]
-            model.cp.add(cp_model.LinearExpr.sum(stays) == len(vms) - count)
+            model.cp.add(cp_sat.LinearExpr.sum(stays) == len(vms) - count)
         for stage in (Stage.HARM, Stage.SHOULD_HARM):
             if model.objective[stage]:
                 model.cap(stage, 0)

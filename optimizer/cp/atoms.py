@@ -10,8 +10,8 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ortools.sat.python import cp_model
 
+from optimizer import cp_sat
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.evaluate import in_flow
@@ -72,7 +72,7 @@ def _linear(model: Model, number: int, atom: Linear) -> None:
         if limit >= UNLIMITED or not pairs or most <= 0:
             continue
         e = model.excess(atom.asked, Instance(number, 0, d), int(first[d]) - limit, most)
-        total = cp_model.LinearExpr.weighted_sum([lit for _, lit in pairs], [int(atom.amount[v]) for v, _ in pairs])
+        total = cp_sat.LinearExpr.weighted_sum([lit for _, lit in pairs], [int(atom.amount[v]) for v, _ in pairs])
         model.cp.add(total <= limit - base + e)
         model.count_harm(atom.asked, e, most, int(atom.unit[d]))
 
@@ -113,7 +113,7 @@ def _at_most(model: Model, number: int, atom: AtMost) -> None:
             if most <= 0:
                 continue
             e = model.excess(atom.asked, Instance(number, i, d), first[d] - k, most)
-            model.cp.add(cp_model.LinearExpr.sum([lit for _, lit in pairs]) <= k - settled[d] + e)
+            model.cp.add(cp_sat.LinearExpr.sum([lit for _, lit in pairs]) <= k - settled[d] + e)
             model.count_harm(atom.asked, e, most)
 
 
@@ -153,11 +153,11 @@ class _Side:
     def occupied_at_start(self) -> set[int]:
         return {d for d, n in self.first.items() if n}
 
-    def literals(self, d: int) -> list[cp_model.IntVar]:
+    def literals(self, d: int) -> list[cp_sat.IntVar]:
         return [lit for _, lit in self.pairs.get(d, ())]
 
-    def count(self, d: int) -> cp_model.LinearExpr:
-        return cp_model.LinearExpr.sum(self.literals(d)) + self.settled[d]
+    def count(self, d: int) -> cp_sat.LinearExpr:
+        return cp_sat.LinearExpr.sum(self.literals(d)) + self.settled[d]
 
     def most(self, d: int) -> int:
         return self.settled[d] + len({v for v, _ in self.pairs.get(d, ())})
@@ -180,14 +180,14 @@ def _at_least(model: Model, number: int, atom: AtLeast) -> None:
         sides = [_Side(model, atom.level, vms, at) for at in _choices(model, atom.level, vms)]
         e = model.excess(atom.asked, Instance(number, i, 0), k - min(len(s.occupied_at_start) for s in sides), k)
         for side in sides:
-            occupied: list[cp_model.IntVar] = []
+            occupied: list[cp_sat.IntVar] = []
             held = sum(n > 0 for n in side.settled.values())
             for d in sorted(side.pairs):
                 if not side.settled[d]:
                     there = model.cp.new_bool_var("")
-                    model.cp.add(there <= cp_model.LinearExpr.sum(side.literals(d)))
+                    model.cp.add(there <= cp_sat.LinearExpr.sum(side.literals(d)))
                     occupied.append(there)
-            model.cp.add(cp_model.LinearExpr.sum(occupied) + held + e >= k)
+            model.cp.add(cp_sat.LinearExpr.sum(occupied) + held + e >= k)
         model.count_harm(atom.asked, e, k)
 
 
@@ -219,19 +219,19 @@ def _needs(model: Model, number: int, atom: Needs) -> None:
         before = max(sum(n for d, n in left.first.items() if not right.first[d]) for left, right in pairs)
         e = model.excess(atom.asked, Instance(number, i, 0), before, size)
         for left, right in pairs:
-            model.cp.add(cp_model.LinearExpr.sum(_lone(model, left, right)) <= e)
+            model.cp.add(cp_sat.LinearExpr.sum(_lone(model, left, right)) <= e)
         model.count_harm(atom.asked, e, size)
 
 
-def _lone(model: Model, left: _Side, right: _Side) -> list[cp_model.IntVar]:
+def _lone(model: Model, left: _Side, right: _Side) -> list[cp_sat.IntVar]:
     """For each domain without a settled VM of the right: how many of the left are alone there, at least."""
-    lone: list[cp_model.IntVar] = []
+    lone: list[cp_sat.IntVar] = []
     for d in sorted(left.domains):
         if right.settled[d]:
             continue
         alone = model.cp.new_int_var(0, left.most(d), "")
         served = model.cp.new_bool_var("")
-        model.cp.add(served <= cp_model.LinearExpr.sum(right.literals(d)))
+        model.cp.add(served <= cp_sat.LinearExpr.sum(right.literals(d)))
         model.cp.add(alone >= left.count(d)).only_enforce_if(served.negated())
         lone.append(alone)
     return lone
@@ -245,7 +245,7 @@ def _leave(model: Model, number: int, atom: Leave) -> None:
         if not bad:
             continue
         e = model.excess(atom.asked, Instance(number, vm, 0), int(atom.hosts[model.problem.start[vm]]), 1)
-        model.cp.add(cp_model.LinearExpr.sum(bad) <= e)
+        model.cp.add(cp_sat.LinearExpr.sum(bad) <= e)
         model.count_harm(atom.asked, e, 1)
 
 
@@ -262,7 +262,7 @@ def _flow(model: Model, number: int, atom: Flow) -> None:
                 literals.append(lit)
                 costs.append(int(atom.cost[vm]))
     if literals:
-        model.cp.add(cp_model.LinearExpr.weighted_sum(literals, costs) <= left)
+        model.cp.add(cp_sat.LinearExpr.weighted_sum(literals, costs) <= left)
 
 
 def _hinge(model: Model, number: int, atom: Hinge) -> None:
@@ -276,7 +276,7 @@ def _hinge(model: Model, number: int, atom: Hinge) -> None:
         if most <= 0:
             continue
         over = model.cp.new_int_var(0, most, "")
-        model.cp.add(over >= cp_model.LinearExpr.weighted_sum([lit for _, lit in pairs], amounts) + int(level[h]))
+        model.cp.add(over >= cp_sat.LinearExpr.weighted_sum([lit for _, lit in pairs], amounts) + int(level[h]))
         model.objective[Stage.COST].append((over, atom.weight))
 
 
@@ -307,7 +307,7 @@ def _most_moved(model: Model, sets: Sets, weight: int) -> None:
     most = model.cp.new_int_var(int(settled.max(initial=0)), max(largest, 1), "")
     for i in sorted(touched):
         free = [v for v in sets[i].tolist() if v in model.literal]
-        stays = cp_model.LinearExpr.sum([model.literal[v][int(start[v])] for v in free])
+        stays = cp_sat.LinearExpr.sum([model.literal[v][int(start[v])] for v in free])
         model.cp.add(most >= int(settled[i]) + len(free) - stays)
     model.objective[Stage.COST].append((most, weight))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ortools.sat.python import cp_model
+    from optimizer import cp_sat
 
 __all__ = ["proven_bound"]
 
 
-def proven_bound(solver: cp_model.CpSolver) -> int:
+def proven_bound(solver: cp_sat.CpSolver) -> int:
     """Return the proven lower bound of the objective's terms; a constant beside them is not in it.
 
     Minimize terms alone, therefore, and add the constant to what this returns.

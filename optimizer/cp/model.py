@@ -12,8 +12,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ortools.sat.python import cp_model
 
+from optimizer import cp_sat
 from optimizer.cp.atoms import LOWER
 from optimizer.cp.exact import proven_bound
 from optimizer.cp.solving import solve_within
@@ -39,7 +39,7 @@ BUILDING = 5e-5
 LEAST = 1e-3
 """Least time or work that a solver is given, and that a call counts as."""
 
-Terms = list[tuple[cp_model.IntVar, int]]
+Terms = list[tuple[cp_sat.IntVar, int]]
 
 
 class Ended(Enum):
@@ -52,10 +52,10 @@ class Ended(Enum):
 
 
 _ENDS = {
-    cp_model.OPTIMAL: Ended.OPTIMAL,
-    cp_model.FEASIBLE: Ended.FEASIBLE,
-    cp_model.INFEASIBLE: Ended.INFEASIBLE,
-    cp_model.UNKNOWN: Ended.UNKNOWN,
+    cp_sat.OPTIMAL: Ended.OPTIMAL,
+    cp_sat.FEASIBLE: Ended.FEASIBLE,
+    cp_sat.INFEASIBLE: Ended.INFEASIBLE,
+    cp_sat.UNKNOWN: Ended.UNKNOWN,
 }
 
 
@@ -96,8 +96,8 @@ class Model:
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self.problem, self.placement, self.check = problem, placement, check
-        self.cp = cp_model.CpModel()
-        self.literal: dict[int, dict[int, cp_model.IntVar]] = {}
+        self.cp = cp_sat.CpModel()
+        self.literal: dict[int, dict[int, cp_sat.IntVar]] = {}
         self.objective: dict[Stage, Terms] = defaultdict(list)
         self.constant: Counter[Stage] = Counter()
         self.covered: set[Instance] = set()
@@ -122,11 +122,11 @@ class Model:
             self.objective[Stage.PRICED].append((stay, -MILLI * weight))
             self.constant[Stage.PRICED] += MILLI * weight
 
-    def by_domain(self, level: int, vms: Iterable[int]) -> dict[int, list[tuple[int, cp_model.IntVar]]]:
+    def by_domain(self, level: int, vms: Iterable[int]) -> dict[int, list[tuple[int, cp_sat.IntVar]]]:
         """For each domain that a free VM among `vms` may be in: its literals there."""
         self.check()
         domain = self.problem.domain[level]
-        out: dict[int, list[tuple[int, cp_model.IntVar]]] = defaultdict(list)
+        out: dict[int, list[tuple[int, cp_sat.IntVar]]] = defaultdict(list)
         for vm in vms:
             for host, lit in self.literal.get(vm, {}).items():
                 out[int(domain[host])].append((vm, lit))
@@ -156,7 +156,7 @@ class Model:
             out.update(self.domains_of(level, vm, placement))
         return out
 
-    def excess(self, asked: Asked, instance: Instance, at_start: int, most: int) -> cp_model.IntVar | int:
+    def excess(self, asked: Asked, instance: Instance, at_start: int, most: int) -> cp_sat.IntVar | int:
         """Return the variable that an instance's excess is measured by, or 0 where it may have none."""
         self.check()
         self.covered.add(instance)
@@ -165,7 +165,7 @@ class Model:
             most = min(most, allowed)
         return self.cp.new_int_var(0, most, "") if most > 0 else 0
 
-    def count_harm(self, asked: Asked, excess: cp_model.IntVar | int, most: int, unit: int = 1) -> None:
+    def count_harm(self, asked: Asked, excess: cp_sat.IntVar | int, most: int, unit: int = 1) -> None:
         """Add an instance's harm, weight x ceil(1000 x excess / unit), to its stage."""
         if isinstance(excess, int) or asked.hardness not in (Hardness.MUST, Hardness.SHOULD):
             return
@@ -188,13 +188,13 @@ class Model:
         """Demand that a stage's own terms stay within `most`."""
         self.cp.add(self._expression(stage) <= most)
 
-    def _expression(self, stage: Stage) -> cp_model.LinearExpr | int:
+    def _expression(self, stage: Stage) -> cp_sat.LinearExpr | int:
         terms = self._terms(stage)
         return self.constant[stage] if terms is None else terms + self.constant[stage]
 
-    def _terms(self, stage: Stage) -> cp_model.LinearExpr | None:
+    def _terms(self, stage: Stage) -> cp_sat.LinearExpr | None:
         terms = self.objective[stage]
-        return cp_model.LinearExpr.weighted_sum([v for v, _ in terms], [c for _, c in terms]) if terms else None
+        return cp_sat.LinearExpr.weighted_sum([v for v, _ in terms], [c for _, c in terms]) if terms else None
 
     def hint(self, placement: NDArray[np.int32]) -> None:
         """Start the search from a placement."""
@@ -246,23 +246,23 @@ class Model:
     def impossible(self, *, work: float, deadline: Deadline, seed: int) -> bool:
         """Whether it is proven, within `work` and the deadline, that no placement satisfies the model."""
         deadline.spend(BUILDING * sum(len(row) for row in self.literal.values()))
-        return _solve(_solver(work, deadline, seed, 1), self.cp, deadline) == cp_model.INFEASIBLE
+        return _solve(_solver(work, deadline, seed, 1), self.cp, deadline) == cp_sat.INFEASIBLE
 
-    def _read(self, solver: cp_model.CpSolver) -> NDArray[np.int32]:
+    def _read(self, solver: cp_sat.CpSolver) -> NDArray[np.int32]:
         out = self.placement.copy()
         for vm, row in self.literal.items():
             out[vm] = next(h for h, lit in row.items() if solver.boolean_value(lit))
         return out
 
 
-def _solve(solver: cp_model.CpSolver, model: cp_model.CpModel, deadline: Deadline) -> cp_model.CpSolverStatus:
+def _solve(solver: cp_sat.CpSolver, model: cp_sat.CpModel, deadline: Deadline) -> cp_sat.CpSolverStatus:
     status = solve_within(solver, model, deadline.over)
     deadline.spend(solver.response_proto.deterministic_time + LEAST if status is not None else LEAST)
-    return cp_model.UNKNOWN if status is None else status
+    return cp_sat.UNKNOWN if status is None else status
 
 
-def _solver(work: float, deadline: Deadline, seed: int, workers: int) -> cp_model.CpSolver:
-    solver = cp_model.CpSolver()
+def _solver(work: float, deadline: Deadline, seed: int, workers: int) -> cp_sat.CpSolver:
+    solver = cp_sat.CpSolver()
     p = solver.parameters
     p.max_deterministic_time, p.max_time_in_seconds = max(work, LEAST), max(deadline.wall(), LEAST)
     if deadline.memory_mib is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ortools.sat.python import cp_model
+    from optimizer import cp_sat
 
 __all__ = ["LEFT_BEHIND", "solve_within"]
 
@@ -23,8 +23,8 @@ GRACE = 0.5
 
 
 def solve_within(
-    solver: cp_model.CpSolver, model: cp_model.CpModel, over: Callable[[], bool]
-) -> cp_model.CpSolverStatus | None:
+    solver: cp_sat.CpSolver, model: cp_sat.CpModel, over: Callable[[], bool]
+) -> cp_sat.CpSolverStatus | None:
     """Solve in a thread of its own, since a signal only reaches Python code between two calls.
 
     Parameters
@@ -36,7 +36,7 @@ def solve_within(
     -------
     How it ended; None where the solver did not obey in time: it must not be asked for anything then.
     """
-    status: list[cp_model.CpSolverStatus] = []
+    status: list[cp_sat.CpSolverStatus] = []
     thread = threading.Thread(target=lambda: status.append(solver.solve(model)), daemon=True, name=LEFT_BEHIND)
     thread.start()
     wait, told = FIRST, 0.0

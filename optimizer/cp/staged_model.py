@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ortools.sat.python import cp_model
 
+from optimizer import cp_sat
 from optimizer.cp.model import Model
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.rule import Hardness
@@ -40,13 +40,13 @@ class StagedModel(Model):
         check: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(work.problem, work.placement, candidates, check)
-        self.arrives: dict[int, dict[int, list[cp_model.IntVar]]] = {}
+        self.arrives: dict[int, dict[int, list[cp_sat.IntVar]]] = {}
         for vm, row in self.literal.items():
             self.arrives[vm] = {}
             for host, lit in row.items():
                 if host != int(work.placement[vm]):
                     when = [self.cp.new_bool_var("") for _ in range(PHASES)]
-                    self.cp.add(cp_model.LinearExpr.sum(when) == lit)
+                    self.cp.add(cp_sat.LinearExpr.sum(when) == lit)
                     self.arrives[vm][host] = when
         for linear in work.tally.linears:
             if linear.atom.asked.hardness is not Hardness.SHOULD:
@@ -73,8 +73,8 @@ class StagedModel(Model):
         """In each phase: arrivals so far <= room at first + what left in former phases, of VMs with an amount."""
         self.check()
         domain = self.problem.domain[level].tolist()
-        came: dict[int, list[tuple[list[cp_model.IntVar], int]]] = {}
-        left: dict[int, list[tuple[list[cp_model.IntVar], int]]] = {}
+        came: dict[int, list[tuple[list[cp_sat.IntVar], int]]] = {}
+        left: dict[int, list[tuple[list[cp_sat.IntVar], int]]] = {}
         for vm, a in amount.items():
             source = domain[self.placement[vm]]
             for host, when in self.arrives[vm].items() if a else ():
@@ -85,5 +85,5 @@ class StagedModel(Model):
             for phase in range(PHASES if d in room else 0):
                 terms = [(w[p], a) for w, a in arrivals for p in range(phase + 1)]
                 terms += [(w[p], a) for w, a in left.get(d, ()) for p in range(phase)]
-                total = cp_model.LinearExpr.weighted_sum([v for v, _ in terms], [a for _, a in terms])
+                total = cp_sat.LinearExpr.weighted_sum([v for v, _ in terms], [a for _, a in terms])
                 self.cp.add(total <= room[d])

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from ortools.sat.python import cp_model
-
+from optimizer import cp_sat
 from optimizer.reachability.instance_monitor import Occupancy, Pair, Sum, bits
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["worst_by_model"]
 
-Literal = cp_model.IntVar
+Literal = cp_sat.IntVar
 SECONDS = 60.0
 """After so long the model's bound stands for its value: never less than the truth."""
 
@@ -31,7 +30,7 @@ class _Model:
 
     def __init__(self, monitor: InstanceMonitor, closure: Sequence[int]) -> None:
         self.monitor = monitor
-        self.cp = cp_model.CpModel()
+        self.cp = cp_sat.CpModel()
         among = sum(1 << m for m in monitor.moves)
         self.done = {m: self.cp.new_bool_var(f"done{m}") for m in sorted(monitor.moves)}
         self.started = {m: self.cp.new_bool_var(f"started{m}") for m in sorted(monitor.moves)}
@@ -43,17 +42,17 @@ class _Model:
     def worst(self) -> tuple[int, int, int]:
         """Search."""
         if isinstance(self.monitor, Pair):
-            objective: cp_model.LinearExprT = self._smaller(self.monitor)
+            objective: cp_sat.LinearExpr | int = self._smaller(self.monitor)
         elif isinstance(self.monitor, Occupancy):
             objective = self._lone(self.monitor) if self.monitor.least is None else -self._occupied(self.monitor)
         else:
             raise TypeError(f"no model for {type(self.monitor).__name__}")
         self.cp.maximize(objective)
-        solver = cp_model.CpSolver()
+        solver = cp_sat.CpSolver()
         solver.parameters.num_workers = 1
         solver.parameters.catch_sigint_signal = False
         solver.parameters.max_time_in_seconds = SECONDS
-        if solver.solve(self.cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        if solver.solve(self.cp) not in (cp_sat.OPTIMAL, cp_sat.FEASIBLE):
             raise RuntimeError("a state without any move is always reachable")
         done = sum(1 << m for m, x in self.done.items() if solver.boolean_value(x))
         started = sum(1 << m for m, x in self.started.items() if solver.boolean_value(x))
@@ -62,7 +61,7 @@ class _Model:
             bound += self.monitor.least
         return max(0, bound), done, started & ~done
 
-    def _level(self, sums: Sum) -> cp_model.LinearExprT:
+    def _level(self, sums: Sum) -> cp_sat.LinearExpr | int:
         arrived = [amount * self.started[m] for m, amount in sums.enter.items()]
         return sums.start + sum(arrived) - sum(amount * self.done[m] for m, amount in sums.leave.items())
 
@@ -113,13 +112,13 @@ class _Model:
                 self.cp.add_implication(literal, held[d])
         return held
 
-    def _occupied(self, monitor: Occupancy) -> cp_model.LinearExprT:
+    def _occupied(self, monitor: Occupancy) -> cp_sat.LinearExpr | int:
         held = self._held(self._side(monitor, 0))
         return len(monitor.left) + sum(x for d, x in held.items() if d not in monitor.left)
 
-    def _lone(self, monitor: Occupancy) -> cp_model.LinearExprT:
+    def _lone(self, monitor: Occupancy) -> cp_sat.LinearExpr | int:
         held = self._held(self._side(monitor, 1))
-        terms: list[cp_model.LinearExprT] = []
+        terms: list[cp_sat.LinearExpr | int] = []
         for d, n in monitor.left.items():
             if d not in monitor.right:
                 terms.append(n * (1 - held[d]) if d in held else n)

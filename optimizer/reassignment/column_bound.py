@@ -16,8 +16,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ortools.sat.python import cp_model
 
+from optimizer import cp_sat
 from optimizer.reassignment.lagrangian_bound import FAR, total
 
 if TYPE_CHECKING:
@@ -100,12 +100,12 @@ class ColumnBound:
         reach = np.abs(amount).sum(axis=0) + np.abs(rows.offset[host])
         if float(np.abs(paid).astype(np.float64).sum()) + float((reach * np.maximum(rows.weight, 1.0)).sum()) > LARGEST:
             return None
-        model = cp_model.CpModel()
+        model = cp_sat.CpModel()
         there = [model.new_bool_var("") for _ in vms]
         costs, weights = list(there), paid.tolist()
         for r, weight in enumerate(rows.weight.tolist()):
             used = [i for i, a in enumerate(amount[:, r].tolist()) if a]
-            level = cp_model.LinearExpr.weighted_sum([there[i] for i in used], amount[used, r].tolist())
+            level = cp_sat.LinearExpr.weighted_sum([there[i] for i in used], amount[used, r].tolist())
             level = level + int(rows.offset[host, r])
             if r < rows.capacities:
                 model.add(level <= 0)
@@ -116,11 +116,11 @@ class ColumnBound:
         for service, members in _by(self.service[vms]).items():
             if len(members) > self.most[service, host]:
                 model.add(sum(there[i] for i in members) <= int(self.most[service, host]))
-        model.minimize(cp_model.LinearExpr.weighted_sum(costs, weights))
+        model.minimize(cp_sat.LinearExpr.weighted_sum(costs, weights))
         return self._solved(model, search, deadline)
 
-    def _solved(self, model: cp_model.CpModel, search: float, deadline: Deadline) -> int | None:
-        solver = cp_model.CpSolver()
+    def _solved(self, model: cp_sat.CpModel, search: float, deadline: Deadline) -> int | None:
+        solver = cp_sat.CpSolver()
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = self.seed
         solver.parameters.linearization_level = 2
@@ -129,7 +129,7 @@ class ColumnBound:
         solver.parameters.max_time_in_seconds = min(deadline.wall(), 1e6)
         status = solver.solve(model)
         deadline.spend(solver.response_proto.deterministic_time + LEAST_SEARCH)
-        if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        if status in (cp_sat.OPTIMAL, cp_sat.FEASIBLE):
             return math.ceil(solver.best_objective_bound - SLACK)
         return None
 

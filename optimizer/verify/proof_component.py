@@ -8,8 +8,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ortools.sat.python import cp_model
 
+from optimizer import cp_sat
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 
@@ -132,23 +132,23 @@ def _most_leaving(amounts: dict[int, int], cost: NDArray[np.int64], budget: int)
     return gone
 
 
-def weighted(terms: Iterable[tuple[int, cp_model.IntVar]]) -> cp_model.LinearExpr:
+def weighted(terms: Iterable[tuple[int, cp_sat.IntVar]]) -> cp_sat.LinearExpr:
     """Return the sum of coefficient x variable."""
     pairs = list(terms)
-    return cp_model.LinearExpr.weighted_sum([x for _, x in pairs], [c for c, _ in pairs])
+    return cp_sat.LinearExpr.weighted_sum([x for _, x in pairs], [c for c, _ in pairs])
 
 
 class _Model:
     """x for each VM that can leave, an excess for each row."""
 
     def __init__(self, rows: Sequence[Row], cost: NDArray[np.int64]) -> None:
-        self.cp = cp_model.CpModel()
+        self.cp = cp_sat.CpModel()
         vms = sorted({v for row in rows for v in row.vms})
         self.leaves = {v: self.cp.new_bool_var(f"x{v}") for v in vms}
         self.spent = weighted((int(cost[v]), x) for v, x in self.leaves.items())
         self.left = {id(row): self._excess(row) for row in rows}
 
-    def _excess(self, row: Row) -> cp_model.IntVar:
+    def _excess(self, row: Row) -> cp_sat.IntVar:
         excess = self.cp.new_int_var(0, row.excess, "e")
         met = [self.cp.new_bool_var("") for _ in row.sides]
         self.cp.add_bool_or(met)
@@ -162,24 +162,24 @@ class _Model:
         for row in rows:
             self.cp.add(self.left[id(row)] == 0)
 
-    def harm(self, rows: Sequence[Row]) -> cp_model.LinearExpr:
+    def harm(self, rows: Sequence[Row]) -> cp_sat.LinearExpr:
         """Return the harm that these rows keep."""
-        terms: list[tuple[int, cp_model.IntVar]] = []
+        terms: list[tuple[int, cp_sat.IntVar]] = []
         for row in rows:
             steps = self.cp.new_int_var(0, -(-MILLI * row.excess // row.unit), "")
             self.cp.add(row.unit * steps >= MILLI * self.left[id(row)])
             terms.append((row.asked.weight if row.asked.price is None else row.asked.price, steps))
         return weighted(terms)
 
-    def least(self, expression: cp_model.LinearExpr) -> int:
+    def least(self, expression: cp_sat.LinearExpr) -> int:
         """Return a proven lower bound; very large where nothing satisfies the rows."""
         self.cp.minimize(expression)
-        solver = cp_model.CpSolver()
+        solver = cp_sat.CpSolver()
         solver.parameters.num_workers = 1
         solver.parameters.catch_sigint_signal = False
         solver.parameters.max_time_in_seconds = SECONDS
         status = solver.solve(self.cp)
-        if status == cp_model.INFEASIBLE:
+        if status == cp_sat.INFEASIBLE:
             return NEVER
         # in whole numbers: `best_objective_bound` is a float, and expressions here have no constant beside their terms
         return max(0, int(solver.response_proto.inner_objective_lower_bound))

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ortools.sat.python import cp_model
 
+from optimizer import cp_sat
 from optimizer.fleet import ABSENT
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WholeModel"]
 
-Terms = list[tuple[int, cp_model.IntVar]]
+Terms = list[tuple[int, cp_sat.IntVar]]
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Sum:
     terms: Terms = field(default_factory=list)
 
     @property
-    def expression(self) -> cp_model.LinearExpr:
+    def expression(self) -> cp_sat.LinearExpr:
         """The sum as an expression."""
         return weighted(self.terms) + self.constant
 
@@ -86,7 +86,7 @@ class WholeModel:
     def __init__(self, problem: Problem, relaxed: Relaxed, most: int) -> None:
         """Build; `too_large` is set, and nothing is built, where it takes more than `most` booleans."""
         self.problem, self.relaxed = problem, relaxed
-        self.cp = cp_model.CpModel()
+        self.cp = cp_sat.CpModel()
         self.hosts = {v: [int(problem.start[v]), *self._receivers(v)] for v in np.flatnonzero(problem.movable).tolist()}
         self.too_large = sum(map(len, self.hosts.values())) > most
         if self.too_large:
@@ -108,14 +108,14 @@ class WholeModel:
 
     def solve(self, seconds: float) -> tuple[int, ...] | bool | None:
         """Return a placement; False where there is provably none; None where time ran out."""
-        solver = cp_model.CpSolver()
+        solver = cp_sat.CpSolver()
         solver.parameters.max_time_in_seconds = seconds
         solver.parameters.num_workers = 1
         solver.parameters.catch_sigint_signal = False
         status = solver.solve(self.cp)
-        if status == cp_model.INFEASIBLE:
+        if status == cp_sat.INFEASIBLE:
             return False
-        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        if status not in (cp_sat.OPTIMAL, cp_sat.FEASIBLE):
             return None
         placement = self.problem.start.tolist()
         for (v, h), x in self.x.items():
@@ -171,7 +171,7 @@ class WholeModel:
     def _cost(self, number: int, atom: Hinge | MoveCost) -> None:
         """Leave out what no stage of such a proof counts."""
 
-    def _excess(self, asked: Asked, most: int, start: int, unit: int = 1) -> cp_model.IntVar:
+    def _excess(self, asked: Asked, most: int, start: int, unit: int = 1) -> cp_sat.IntVar:
         """Return a variable for an instance's excess: bounded by the start where it binds, and counted."""
         top = max(0, most) if asked.hardness is Hardness.SHOULD else max(0, start)
         excess = self.cp.new_int_var(0, top, "")
@@ -264,7 +264,7 @@ class WholeModel:
                 there[d] += 1
         return there
 
-    def _held(self, total: Sum) -> cp_model.IntVar:
+    def _held(self, total: Sum) -> cp_sat.IntVar:
         """Return a boolean that may be true only where somebody is."""
         held = self.cp.new_bool_var("")
         if not total.constant:

@@ -17,7 +17,7 @@ from benchmarks.peers.judge import main as judge
 from benchmarks.peers.statement import statement
 from benchmarks.policy import default_policy
 from cli import remora
-from optimizer.pipeline import check
+from optimizer.check import check
 from optimizer.problem.evaluate import evaluate
 from optimizer.problem.problem import build
 from optimizer.problem.rule import Hardness

@@ -16,7 +16,7 @@ from benchmarks.regression.instances import challenge_problem, digest, tight_fle
 from benchmarks.regression.noise import Estimate, Figure, Finding, judge
 from benchmarks.regression.reference import compiled_reference, python_reference
 from benchmarks.regression.speed import SPEEDS, Workload, measure_speeds, timed
-from optimizer.pipeline import check as violations
+from optimizer.check import check as violations
 from optimizer.problem.evaluate import evaluate
 from tests.command_line import refused, run
 from tests.documents import ROOT

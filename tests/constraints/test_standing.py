@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from constraints.allowed import Allowed
-from optimizer.pipeline import Request, check, make_plan
+from optimizer.check import check
+from optimizer.pipeline import Request, make_plan
 from optimizer.problem.rule import Hardness
 from optimizer.verify.verify import verify
 from tests.build import fleet, host, policy, vm

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from optimizer.check import check
 from optimizer.errors import AlreadyApplied, SafetyStop
 from optimizer.execute.apply import apply
 from optimizer.execute.drivers.simulated import SimulatedDriver
 from optimizer.execute.ledger import Ledger
 from optimizer.fleet import Move, State
-from optimizer.pipeline import Request, check, make_plan
+from optimizer.pipeline import Request, make_plan
 from tests import build
 
 if TYPE_CHECKING:

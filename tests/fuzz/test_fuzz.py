@@ -40,7 +40,7 @@ def test_an_internal_error_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("optimizer.pipeline.check", broken)
+    monkeypatch.setattr("optimizer.check.check", broken)
     case = Case(0, 1, tmp_path)
     case.run()
     assert any("internal error: ZeroDivisionError" in line for line in case.wrong)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from constraints import CATALOGUE, SHIPPED
-from optimizer.pipeline import check
+from optimizer.check import check
 from optimizer.plan import Status
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.policy_yaml import read_policy
