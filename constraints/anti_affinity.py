@@ -79,7 +79,7 @@ class AntiAffinity(ByClass):
         level, _, domain = (v.domain or "").partition(":")
         return (
             f"{v.subject}: {v.value} VMs on {level} {domain} ({names(fleet, v.vms)}), at most {v.limit} allowed; "
-            f"{v.excess} of them have to go to another {level}"
+            f"move {v.excess} of them to another {level}"
         )
 
     def _demands(self, fleet: Fleet) -> Iterator[SetDemand]:

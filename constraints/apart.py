@@ -89,7 +89,7 @@ class Apart(Parameters):
         )
         return (
             f"{left} and {right} meet on {level} {domain} ({names(fleet, v.vms)}), and are to be kept apart; "
-            f"{counted(v.excess, 'VM')} of one of them have to go to another {level}"
+            f"move {counted(v.excess, 'VM')} of one of them to another {level}"
         )
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:

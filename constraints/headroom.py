@@ -146,7 +146,7 @@ class Headroom(Parameters):
                 )
 
     def explain(self, violation: Violation, fleet: Fleet) -> str:
-        """Say how full the host is, and what have to leave."""
+        """Say how full the host is, and what has to leave."""
         v = violation
         resource = str(v.resource)
         value, limit = pair(resource, v.value, v.limit)

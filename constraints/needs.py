@@ -75,7 +75,7 @@ class Needs(Parameters):
             )
         return (
             f"{left}: {counted(v.value, 'VM')} ({names(fleet, v.vms)}) on a {level} without a VM of {right}; "
-            f"they have to go where one is, or one would have to come"
+            f"move them to one, or one of these to them"
         )
 
     def _demands(self, fleet: Fleet, of: str | None = None) -> Iterator[PairDemand]:

@@ -109,17 +109,17 @@ class NoisyNeighbor(Parameters):
         v = violation
         if v.resource == NOISY_VMS:
             noisy = counted(v.value, "noisy VM")
-            return f"{v.subject}: {noisy}, at most {v.limit} allowed; {v.excess} of them have to leave"
+            return f"{v.subject}: {noisy}, at most {v.limit} allowed; move {v.excess} of them away"
         if v.resource is not None:
             return (
                 f"{v.subject}: {v.resource} {v.value / v.unit:.3f}, at most {v.limit / v.unit:.3f}; VMs that make "
-                f"{v.excess / v.unit:.3f} of it have to leave"
+                f"move {v.excess / v.unit:.3f} of it away"
             )
         if v.domain is not None:
             host = v.domain.partition(":")[2]
             return (
                 f"{v.subject}: {names(fleet, v.vms)} are both on {host}, where one disturbs the other; "
-                f"{counted(v.excess, 'VM')} of one side have to leave"
+                f"move {counted(v.excess, 'VM')} of one side away"
             )
         whom = "its noisy neighbour" if self.moves == "victim" else "one that it disturbs"
         host = fleet.hosts.ids[int(fleet.vms.host[v.vms[0]])]

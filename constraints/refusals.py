@@ -57,7 +57,7 @@ def _move_within(v: Violation, fleet: Fleet, host: int) -> str:
 
 def _count(v: Violation, fleet: Fleet, host: int) -> str:
     why = "its CPUs allow" if v.reason == "vm_count_cpus" else "it may hold"
-    return f"{counted(v.value, 'VM')}, {why} {v.limit}; {v.value - v.limit} have to leave first"
+    return f"{counted(v.value, 'VM')}, {why} {v.limit}; move {v.value - v.limit} away first"
 
 
 def _too_little(v: Violation, fleet: Fleet, host: int) -> str:

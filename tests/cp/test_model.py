@@ -83,7 +83,7 @@ def test_forbidden_placements_do_not_come_again() -> None:
 
 
 def test_a_must_that_holds_is_never_broken_for_another() -> None:
-    """v0 have to leave h0; h1 would be over by it, which is less, but was not so."""
+    """v0 has to leave h0; h1 would be over by it, which is less, but was not so."""
     asked = problem([0, 1], [room([9, 9], [1, 10, 1], unit=10)])
     assert run(whole(asked))[0] == [0, 1]
 
