@@ -13,6 +13,7 @@ from constraints.journey import Journey
 from constraints.maintenance import Maintenance
 from constraints.needs import Needs
 from constraints.noisy_neighbor import NoisyNeighbor
+from constraints.prefer import Prefer
 from constraints.spread import Spread
 from constraints.together import Together
 from optimizer.problem.rule import Rule
@@ -31,6 +32,7 @@ CATALOGUE: dict[str, type[Rule]] = {
     Maintenance.kind: Maintenance,
     Needs.kind: Needs,
     NoisyNeighbor.kind: NoisyNeighbor,
+    Prefer.kind: Prefer,
     Spread.kind: Spread,
     Together.kind: Together,
 }

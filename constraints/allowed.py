@@ -78,7 +78,7 @@ class Allowed(HardParameters):
         if self.standing != "report":
             asked = Asked(self.name, Hardness(self.standing), self.weight)
             for wrong, barred in misplaced_by_class(fleet):
-                yield Leave(asked, wrong, barred)
+                yield Leave(asked, wrong, barred, "standing")
 
     def _fixed(self, fleet: Fleet) -> Iterator[Fixed]:
         vms = fleet.vms

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from optimizer.fleet.selection import named_hosts, named_vms
 from optimizer.similar import similar
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ class NameKind(Enum):
     """
 
     HOST = "a host"
+    HOSTS = "a host, a pattern of hosts, or LEVEL:ID"
     VM = "a VM"
+    VMS = "a VM or a pattern of VMs"
     GROUP = "a group"
     OWNER = "an owner"
     LEVEL = "a level"
@@ -52,7 +55,9 @@ class Directory:
         self._found: dict[tuple[NameKind, str], Collection[str]] = {}
 
     def knows(self, kind: NameKind, name: str, scope: str = "") -> bool:
-        """Whether there is such a name (in `scope`, where the kind has one)."""
+        """Whether there is such a name (in `scope`, where the kind has one), or what the pattern means."""
+        if kind in PATTERNS:
+            return bool(PATTERNS[kind](self._fleet, name))
         return name in self.names(kind, scope)
 
     def names(self, kind: NameKind, scope: str = "") -> Collection[str]:
@@ -77,9 +82,9 @@ class Directory:
 
     def _by_display_name(self, kind: NameKind, name: object) -> str:
         """Return a hint at what people call so; nothing where the kind has no such names."""
-        if kind not in (NameKind.HOST, NameKind.VM):
+        if kind not in (NameKind.HOST, NameKind.VM, *PATTERNS):
             return ""
-        side = self._fleet.hosts if kind is NameKind.HOST else self._fleet.vms
+        side = self._fleet.hosts if kind in (NameKind.HOST, NameKind.HOSTS) else self._fleet.vms
         called = [side.ids[i] for i, display in side.names.items() if display == name]
         return f"did you mean {called[0]}, which is called {name}?" if called else ""
 
@@ -102,7 +107,9 @@ def _domains(fleet: Fleet, level: str) -> Collection[str]:
 
 LOOK: dict[NameKind, Callable[[Fleet, str], Collection[str]]] = {
     NameKind.HOST: lambda fleet, _: fleet.host_index,
+    NameKind.HOSTS: lambda fleet, _: fleet.host_index,
     NameKind.VM: lambda fleet, _: fleet.vm_index,
+    NameKind.VMS: lambda fleet, _: fleet.vm_index,
     NameKind.GROUP: lambda fleet, _: fleet.group_index,
     NameKind.OWNER: lambda fleet, _: frozenset(fleet.vms.owner_ids),
     NameKind.LEVEL: lambda fleet, _: fleet.level_index,
@@ -113,3 +120,9 @@ LOOK: dict[NameKind, Callable[[Fleet, str], Collection[str]]] = {
     NameKind.VM_LABEL: lambda fleet, _: _keys(fleet.vms.labels),
     NameKind.VM_LABEL_VALUE: lambda fleet, key: _values(fleet.vms.labels, key),
 }
+
+PATTERNS: dict[NameKind, Callable[[Fleet, str], Collection[int]]] = {
+    NameKind.HOSTS: named_hosts,
+    NameKind.VMS: named_vms,
+}
+"""Kinds of which a name may mean several: what it means."""

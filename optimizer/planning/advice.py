@@ -53,7 +53,7 @@ class Outlook:
     placement: NDArray[np.int32]
     moves: Sequence[Move]
     ending: Ending = field(default_factory=lambda: Ending())
-    _named: dict[int, dict[tuple[str, str], Instance]] = field(default_factory=dict)
+    _named: dict[int, dict[tuple[str, str, str], Instance]] = field(default_factory=dict)
 
     def advise(self, violation: Violation) -> Advice:
         """Name the cause of what is left, and what was found to help.
@@ -88,16 +88,18 @@ class Outlook:
     def _demand(self, violation: Violation) -> Demand | None:
         for number, atom in self.problem.demands.harming.items():
             if atom.asked.rule == violation.rule:
-                found = self._names(number).get((violation.subject, violation.resource or ""))
+                names = self._names(number)
+                key = (violation.subject, violation.resource or "")
+                found = names.get((*key, violation.reason)) or names.get((*key, ""))
                 if found is not None:
                     return Demand(atom, found)
         return None
 
-    def _names(self, number: int) -> dict[tuple[str, str], Instance]:
-        """Return the instances of an atom by subject and resource."""
+    def _names(self, number: int) -> dict[tuple[str, str, str], Instance]:
+        """Return the instances of an atom by subject, resource and, where the atom has one, reason."""
         if number not in self._named:
             names = ((name_of(self.problem, found), found) for found in subjects(self.problem, number))
-            self._named[number] = {(name.subject, name.resource): found for name, found in names}
+            self._named[number] = {(name.subject, name.resource, name.reason): found for name, found in names}
         return self._named[number]
 
     def _placed(self, vms: Iterable[int]) -> list[int]:

@@ -260,13 +260,17 @@ class Needs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leave:
-    """The VMs (int32 [n]) must not stay on the hosts (bool [H])."""
+    """The VMs (int32 [n]) must not stay on the hosts (bool [H]).
+
+    `reason` tells demands of one rule on one VM apart: it is the `reason` of their violations.
+    """
 
     shape: ClassVar[Shape] = LEAVE
 
     asked: Asked
     vms: NDArray[np.int32]
     hosts: NDArray[np.bool_]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

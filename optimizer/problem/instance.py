@@ -58,7 +58,7 @@ def _group(problem: Problem, atom: Group, instance: Instance) -> InstanceName:
 
 
 def _leave(problem: Problem, atom: Leave, instance: Instance) -> InstanceName:
-    return InstanceName(atom.asked.rule, problem.vm_ids[instance.member])
+    return InstanceName(atom.asked.rule, problem.vm_ids[instance.member], reason=atom.reason)
 
 
 _NAMES: ByShape[Callable[..., InstanceName]] = ByShape(

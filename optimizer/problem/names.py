@@ -26,6 +26,7 @@ __all__ = [
     "HostLabelValue",
     "HostLabels",
     "HostName",
+    "HostPattern",
     "LevelName",
     "Named",
     "OwnerName",
@@ -35,6 +36,7 @@ __all__ = [
     "VmLabelValue",
     "VmLabels",
     "VmName",
+    "VmPattern",
     "Word",
     "dangling",
     "named",
@@ -50,7 +52,11 @@ class Refers:
 
 
 HostName = Annotated[str, Refers(NameKind.HOST)]
+HostPattern = Annotated[str, Refers(NameKind.HOSTS)]
+"""An id, a pattern of ids such as ``db-*``, or ``LEVEL:ID``."""
 VmName = Annotated[str, Refers(NameKind.VM)]
+VmPattern = Annotated[str, Refers(NameKind.VMS)]
+"""An id, or a pattern of ids."""
 GroupName = Annotated[str, Refers(NameKind.GROUP)]
 OwnerName = Annotated[str, Refers(NameKind.OWNER)]
 LevelName = Annotated[str, Refers(NameKind.LEVEL)]

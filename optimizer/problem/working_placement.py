@@ -112,6 +112,14 @@ class WorkingPlacement:
         for vm in np.flatnonzero(placement != self.placement).tolist():
             self.put(vm, int(placement[vm]))
 
+    def would_stay(self, vm: int, hosts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return float64 [hosts]: harm of shoulds for which the VM should not be on each, less that of where it is."""
+        return self._leaves.harm_on(vm, hosts) - self._leaves.harm_on(vm, self.placement[[vm]])
+
+    def should_leave(self, vm: int) -> bool:
+        """Whether the VM is where some should asks it to leave."""
+        return bool(self._leaves.harm_on(vm, self.placement[[vm]]).any())
+
     def violated(self) -> Iterator[Violated]:
         """Yield every violated must and should of the present placement."""
         for tally, domain, excess in self.tally.excesses():
@@ -220,6 +228,15 @@ class _Leaves:
         """Whether the VM, were it on this host, would stand where the atom of that number says that it must not."""
         hosts = self._atoms[number].hosts
         return any(h != ABSENT and bool(hosts[h]) for h in (host, int(self._also[vm])))
+
+    def harm_on(self, vm: int, hosts: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return float64 [hosts]: the weighed harm of shoulds that ask the VM to leave each of the hosts."""
+        harms = np.zeros(hosts.size)
+        for number in self._of.get(vm, ()):
+            atom = self._atoms[number]
+            if atom.asked.hardness is Hardness.SHOULD:
+                harms += np.where(atom.hosts[hosts], harm(1, 1, atom.asked.weight), 0)
+        return harms
 
     def _count(self, atom: Leave, times: int) -> None:
         stage, weight = stage_of(atom.asked)

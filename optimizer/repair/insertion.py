@@ -103,9 +103,11 @@ class Insertion:
         return self._best(vm, free if free.size else hosts) if hosts.size else None
 
     def near(self, vm: int) -> slice:
-        """Return the hosts to ask first: all, where there are few or the VM's group wants company, wherever it is."""
+        """Return the hosts to ask first: all, where there are few or the VM wants company or a certain kind of host."""
         tally, hosts = self.work.tally, self.work.problem.hosts
         if hosts <= 2 * NEAR or any(not t.shape.leaving_repairs for t, _ in tally.sets_of.get(vm, ())):
+            return WHOLE
+        if self.work.should_leave(vm):
             return WHOLE
         first = min(max(0, int(self.work.placement[vm]) - NEAR // 2), hosts - NEAR)
         return slice(first, first + NEAR)
@@ -132,14 +134,16 @@ class Insertion:
 
     def harm_of(self, vm: int, hosts: NDArray[np.int64], hardness: Hardness) -> NDArray[np.float64]:
         """Return float64 [hosts]: the harm of one hardness that the VM's arrival on each would add (or take away)."""
-        return self._new_harm(vm, hosts, hardness) + self._company(vm, hosts, hardness)
+        harm = self._new_harm(vm, hosts, hardness) + self._company(vm, hosts, hardness)
+        return harm + self.work.would_stay(vm, hosts) if hardness is Hardness.SHOULD else harm
 
     def is_harmed(self, vm: int, host: int) -> bool:
         """Whether the VM's arrival there would add harm of shoulds."""
-        return bool(self._new_harm(vm, np.array([host]), Hardness.SHOULD)[0])
+        there = np.array([host])
+        return bool(self._new_harm(vm, there, Hardness.SHOULD)[0] > 0 or self.work.would_stay(vm, there)[0] > 0)
 
     def _best(self, vm: int, hosts: NDArray[np.int64]) -> int:
-        harm = self._new_harm(vm, hosts, Hardness.SHOULD) + self._company(vm, hosts, Hardness.SHOULD)
+        harm = self.harm_of(vm, hosts, Hardness.SHOULD)
         hosts = hosts[harm == harm.min()]
         fullness = np.zeros(hosts.size)
         for tally, limit in zip(self.linears, self.limits, strict=True):

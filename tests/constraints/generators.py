@@ -20,6 +20,8 @@ from constraints.journey import Journey, Within
 from constraints.maintenance import Maintenance
 from constraints.needs import Needs
 from constraints.noisy_neighbor import NoisyNeighbor
+from constraints.prefer import Prefer
+from constraints.preference import Preference
 from constraints.spread import Spread
 from constraints.together import Together
 from optimizer.sources.fleet_json import fleet_from_document
@@ -332,6 +334,36 @@ def _maintenance(rng: Random) -> Rule:
     )
 
 
+def _prefer(rng: Random) -> Rule:
+    parameters = _common(rng)
+    if rng.random() < 0.2:
+        parameters |= {"hardness": "should", "price": rng.randint(0, 3)}
+    return Prefer(**parameters, entries=tuple(_preference(rng) for _ in range(rng.choice((1, 1, 2, 3)))))
+
+
+def _preference(rng: Random) -> Preference:
+    """Some VMs by each way to name them, and some hosts; now and then names that the fleet does not have."""
+    whose: Document = rng.choice(
+        (
+            {"vms": rng.choice((("v0",), ("v1", "gone"), ("v*",), ("*[02]",)))},
+            {"groups": tuple(rng.sample((*GROUPS, "gone"), rng.randint(1, 2)))},
+            {"owners": (rng.choice((*OWNERS, "gone")),)},
+            {"vm_labels": {"tier": rng.choice(("lead", ("gold", "lead")))}},
+            {"vm_labels": {"tier": "gold", "cpu": "xeon"}, "vms": ("v2",)},
+        )
+    )
+    where: Document = rng.choice(
+        (
+            {"hosts": rng.choice((("h0",), ("h1", "h2"), ("h[01]",), ("gone",)))},
+            {"hosts": (rng.choice(("rack:r0", "rack:r*", "zone:z1", "row:r0")),)},
+            {"host_labels": {"cpu": rng.choice(("epyc", ("epyc", "xeon")))}},
+            {"host_labels": {"cpu": "xeon", "tier": ("gold", "lead")}, "hosts": ("h3",)},
+        )
+    )
+    more = _some(rng, 0.3, weight=lambda: rng.randint(2, 5), strict=lambda: True)
+    return Preference(**whose, **where, **more)
+
+
 def _journey(rng: Random) -> Rule:
     return Journey(
         baby_s=rng.choice((None, 0, 600, 7200)),
@@ -365,6 +397,7 @@ POLICIES: dict[str, Callable[[Random], Rule]] = {
     "headroom": _headroom,
     "needs": _needs,
     "noisy_neighbor": _noisy_neighbor,
+    "prefer": _prefer,
     "spread": _spread,
     "together": _together,
 }

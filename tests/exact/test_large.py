@@ -122,6 +122,7 @@ WAYS: dict[str, list[dict[str, Any]]] = {
     "budget": [{"limits": [{"per": per, "moves": 1}]} for per in ("run", "owner", "source", "target")],
     "eligible": [{}, {"owner_vms": 1}],
     "headroom": [{"resource": "memory_mib"}],
+    "prefer": [{"entries": [{"vms": ["*"], "hosts": ["h0"], "strict": strict}]} for strict in (False, True)],
     "noisy_neighbor": [{"score_from": 0.5}, {"limit": {"io": 0.7}}, {"noisy_from": 0.4, "at_most": 1}],
 }
 """Parameters by which a rule may go; none for the others."""

@@ -61,6 +61,7 @@ def tiny_documents(number: int) -> tuple[Document, Document]:
     for facts in FACTS:
         facts(rng, snapshot)
     rules = [KINDS[kind](rng) | {"rule": kind} for kind in rng.sample(sorted(KINDS), len(KINDS))]
+    rules.append(_prefer(Random(f"prefer {number}"), snapshot) | {"rule": "prefer"})
     least = rng.choice(("moves", "moves", "moves", "weighted", "gib", "seconds"))
     return snapshot.document(), {"format": "remora-policy/1", "rules": rules, "least": least}
 
@@ -371,6 +372,23 @@ def _budget(rng: Random) -> Document:
     return {"limits": limits}
 
 
+def _prefer(rng: Random, draft: _Draft) -> Document:
+    """Mostly a VM that prefers where it stands; else some that prefer, or need, a place: often where they fit."""
+    if rng.random() < 0.6:
+        first = draft.vms[0]
+        return {"entries": [{"vms": [first["id"]], "hosts": [first["host"] or "h0"]}]}
+    entries = [_preference(rng, draft) for _ in range(rng.choice((1, 1, 2)))]
+    return {"entries": entries} | ({"price": rng.randint(0, 2)} if rng.random() < 0.2 else {})
+
+
+def _preference(rng: Random, draft: _Draft) -> Document:
+    chosen = rng.sample(range(len(draft.vms)), rng.choice((1, 1, 2)))
+    hosts = [draft.hosts[draft.fits[v]]["id"] for v in chosen] if rng.random() < 0.7 else []
+    hosts += rng.sample([h["id"] for h in draft.hosts], 1 if not hosts or rng.random() < 0.3 else 0)
+    entry: Document = {"vms": [draft.vms[v]["id"] for v in chosen], "hosts": sorted(set(hosts))}
+    return entry | {"weight": rng.choice((1, 1, 3)), "strict": rng.random() < 0.3}
+
+
 KINDS: dict[str, Callable[[Random], Document]] = {
     "capacity": lambda rng: _hardness(rng, 0.06),
     "headroom": _headroom,
@@ -386,4 +404,4 @@ KINDS: dict[str, Callable[[Random], Document]] = {
     "journey": _journey,
     "budget": _budget,
 }
-"""By kind of rule: random parameters."""
+"""By kind of rule: random parameters. `prefer`, which speaks of the fleet itself, is drawn apart from these."""
