@@ -10,8 +10,9 @@ import pytest
 
 from constraints.prefer import Prefer
 from constraints.preference import Preference
+from optimizer.check import check
 from optimizer.errors import InputError
-from optimizer.pipeline import Request, check, make_plan
+from optimizer.pipeline import Request, make_plan
 from optimizer.problem.atoms import Leave
 from optimizer.problem.rule import Hardness
 from optimizer.verify.verify import verify
