@@ -248,6 +248,7 @@ def test_every_way_to_end_has_its_code(error, code):
 # -- real processes --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_as_a_process(fleet):
     outcome = remora_process("check", fleet, "--json")
     assert outcome.returncode == 1
@@ -298,6 +299,7 @@ def test_an_ascii_terminal_gets_escapes_instead_of_an_error(tmp_path):
     assert "h\\xe9" in outcome.stdout
 
 
+@pytest.mark.slow
 def test_colours_on_a_terminal_only(fleet):
     pty = pytest.importorskip("pty")
     leader, follower = pty.openpty()
@@ -333,6 +335,7 @@ cli.main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "plan", "verify"])
 def test_ctrl_c_while_libraries_load_is_no_traceback(command, fleet):
     """At ten moments between the start and the end of loading."""

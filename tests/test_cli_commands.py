@@ -115,6 +115,7 @@ def test_plan_require_clean_is_impossible_where_it_is(tmp_path):
     assert outcome.json["reason"]
 
 
+@pytest.mark.slow
 def test_plan_in_parts_by_processes_is_the_same_plan_and_says_who_did_what(fleet, tmp_path):
     here, there = (
         run("plan", fleet, "--parts", 3, "--deterministic", "--json", "--engine", name).json
@@ -408,6 +409,7 @@ def test_rules_lists_all_and_says_more_of_one():
     assert run("rules", "headroom").out.startswith("headroom: ")
 
 
+@pytest.mark.slow
 def test_roadef_solves_and_writes(data_dir, tmp_path):
     names = [data_dir / "roadef2012" / "A" / f"{kind}_a1_1.txt.xz" for kind in ("model", "assignment")]
     out = tmp_path / "solution.txt"
@@ -418,6 +420,7 @@ def test_roadef_solves_and_writes(data_dir, tmp_path):
     assert len(out.read_text().split()) == 100
 
 
+@pytest.mark.slow
 def test_roadef_bound_says_how_much_and_why(data_dir):
     names = [data_dir / "roadef2012" / "A" / f"{kind}_a2_1.txt.xz" for kind in ("model", "assignment")]
     options = ("--time-limit", 1, "--deterministic")
@@ -437,6 +440,7 @@ def test_roadef_bound_says_how_much_and_why(data_dir):
 # -- interrupts --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_best_plan_so_far(data_dir, tmp_path):
     """The signal comes when the search has begun (it says so on a terminal; here: when its fleet has been read)."""
     out = tmp_path / "plan.json"

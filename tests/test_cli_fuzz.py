@@ -115,6 +115,7 @@ def tried(tmp_path: Path, *args: object) -> int:
     return outcome.code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["show", "check", "explain", "plan"])
 def test_broken_fleets(command, tmp_path):
     rng = random.Random(command)
@@ -132,6 +133,7 @@ def test_broken_fleets(command, tmp_path):
     assert len(set(codes)) > 1  # and not all refused
 
 
+@pytest.mark.slow
 def test_broken_policies(tmp_path):
     rng = random.Random("policy")
     fleet, path, codes = tmp_path / "fleet.json", tmp_path / "policy.yaml", []
@@ -143,6 +145,7 @@ def test_broken_policies(tmp_path):
     assert len(set(codes)) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["verify", "apply", "explain"])
 def test_broken_plans(command, tmp_path):
     rng = random.Random(command)
@@ -176,6 +179,7 @@ def test_broken_csv(tmp_path):
     assert codes.count(0) > 0
 
 
+@pytest.mark.slow
 def test_broken_overlays(tmp_path):
     rng = random.Random("overlay")
     fleet, path, codes = tmp_path / "fleet.json", tmp_path / "overlay.yaml", []

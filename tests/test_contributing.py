@@ -79,6 +79,7 @@ def program(fleet: Fleet, directory: Path) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", driver_contract.CHECKS)
 def test_the_driver_of_the_page_keeps_to_the_contract(check: Callable[..., None], tmp_path: Path) -> None:
     module = module_of("How to add a driver")

@@ -234,6 +234,7 @@ def test_a_move_waits_for_one_of_others_while_there_is_something_else_to_wait_fo
     assert applied.done == ("m0002", "m0001")
 
 
+@pytest.mark.slow
 def test_ten_thousand_of_one_group_are_put_into_batches_at_once() -> None:
     """As many batches as moves: a scan of all waiting moves for each batch would take minutes."""
     n = 10_000

@@ -31,6 +31,7 @@ DOCS = ROOT / "docs"
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [p for p in pages() if p.exists()], ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
     for ran in run_page(page, tmp_path):

@@ -154,6 +154,7 @@ def test_too_little_memory_still_gives_a_valid_plan() -> None:
     assert values(made)["harm"][2] == "memory"
 
 
+@pytest.mark.slow
 def test_time_is_that_of_the_clock_handed_in() -> None:
     """A clock that stands still never runs out, and the plan bears its time."""
     made = plan(crowded(), Request(seconds=1e-3))
@@ -175,6 +176,7 @@ def _document(made: Plan) -> bytes:
     return orjson.dumps(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_", [Request(seconds=3.0, deterministic=True, seed=7), Request()])
 def test_twice_the_same(request_: Request) -> None:
     for of in (crowded(), many()):
@@ -186,6 +188,7 @@ def test_twice_the_same(request_: Request) -> None:
         assert first.moves
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["auto", "exact", "repair"])
 def test_every_path_gives_a_safe_plan(path: str) -> None:
     made = plan(crowded(), replace(WORK, path=path))
@@ -193,6 +196,7 @@ def test_every_path_gives_a_safe_plan(path: str) -> None:
     assert len(made.moves) == 2
 
 
+@pytest.mark.slow
 def test_its_stages_are_told() -> None:
     told: list[str] = []
     plan(crowded(), progress=told.append)

@@ -120,6 +120,7 @@ def texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, re.sub(r"`[^`]+`", "`", node.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", CODE)
 def test_no_message_or_docstring_has_a_word_of_the_house(room: str) -> None:
     bad = {}

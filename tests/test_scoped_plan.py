@@ -89,6 +89,7 @@ def emptied(case: Tiny, made: Plan) -> int:
     return sum(f"h{h}" in homes and f"h{h}" not in at.values() for h in case.drain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(6))
 def test_as_many_hosts_are_emptied_as_brute_force_says_and_with_the_fewest_moves(block: int) -> None:
     deferring = 0
@@ -170,6 +171,7 @@ def test_the_budget_of_a_policy_defers_as_a_switch_does() -> None:
     assert [r.deferred for r in made.remaining] == ["budget: run"]
 
 
+@pytest.mark.slow
 def test_a_large_drain_under_a_limit_leaves_no_host_half_empty() -> None:
     rng = Random(5)
     hosts = [host(f"h{i:02}", memory=65536) for i in range(60)]

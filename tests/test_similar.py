@@ -37,6 +37,7 @@ def test_it_is_said_as_a_question():
     assert similar("zzz", HOSTS) == ""
 
 
+@pytest.mark.slow
 def test_a_misspelt_name_is_found_among_many():
     names = [f"vm-{n:06}" for n in range(200_000)]
     assert nearest("vm-19999", names) != []

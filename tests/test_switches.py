@@ -205,6 +205,7 @@ def test_exit_codes_tell_apart(tmp_path: Path) -> None:
 # -- anything goes ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(25))
 def test_any_switches_together_make_a_plan_that_holds(tmp_path: Path, seed: int) -> None:
     rng = Random(seed)

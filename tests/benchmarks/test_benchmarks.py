@@ -17,6 +17,7 @@ from cli import remora
 PASS, FAIL = (*PYTHON, "-c", "pass"), (*PYTHON, "-c", "raise SystemExit('no such thing')")
 
 
+@pytest.mark.slow
 def test_a_child_is_measured_alone() -> None:
     small, large = (
         measure(PASS),

@@ -57,6 +57,7 @@ def costs(rng: np.random.Generator, worse: float) -> Estimate:
     return of_instances([[worse * mean * (1 + rng.normal(0.0, 0.01)) for _ in range(36)] for mean in (1.1, 1.2, 1.15)])
 
 
+@pytest.mark.slow
 def test_a_solver_made_1_per_cent_worse_is_caught_and_one_that_takes_other_ways_is_not() -> None:
     rng = np.random.default_rng(7)
     assert sum(judge(costs(rng, 1.01), costs(rng, 1.0), WORSE).failed for _ in range(RUNS)) >= RUNS * 0.99

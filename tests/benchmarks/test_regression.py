@@ -51,6 +51,7 @@ def test_reference_work_is_always_the_same() -> None:
         assert work() == work() == make()() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("more", "failed"), [(1.0, False), (1.3, True)])
 def test_work_made_30_per_cent_more_is_caught_when_it_is_really_measured(more: float, failed: bool) -> None:
     """The reference against itself, and against itself with that many more proposals: here, now, whatever else runs."""

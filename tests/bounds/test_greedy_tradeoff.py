@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from optimizer.bounds.component_model import curve
 from optimizer.bounds.eviction_relaxation import EvictionRelaxation
 from optimizer.bounds.greedy_tradeoff import greedy_tradeoff
@@ -13,6 +15,7 @@ from tests.problem.random_problems import random_problem
 KINDS = ("linear", "at_most", "apart", "at_least", "same", "needs", "leave")
 
 
+@pytest.mark.slow
 def test_it_is_the_curve_of_the_model() -> None:
     said = {True: 0, False: 0}
     for seed in range(600):

@@ -53,6 +53,7 @@ def test_it_never_exceeds_the_enumerated_minimum(chunk: int) -> None:
             assert refuted_bound(bounds_of(asked), 99, deadline()) <= least, seed
 
 
+@pytest.mark.slow
 def test_on_random_full_hosts_it_often_reaches_the_minimum_where_the_sum_does_not() -> None:
     raised = 0
     for seed in range(60):
@@ -70,6 +71,7 @@ def test_on_random_full_hosts_it_often_reaches_the_minimum_where_the_sum_does_no
     assert raised > 5
 
 
+@pytest.mark.slow
 def test_on_a_fleet_that_is_nearly_full_two_more_than_the_knots_want_are_needed(data_dir: Path) -> None:
     fleet = read_fleet(data_dir / "fleets" / "fleet-100-tight.json.xz")
     bounds = bounds_of(build(fleet, policy().rules))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
+import pytest
 
 from optimizer.bounds.component_model import ComponentModel, curve
 from optimizer.bounds.eviction_relaxation import Component, EvictionRelaxation
@@ -15,6 +16,7 @@ from tests.problem.random_problems import random_problem
 KINDS = ("linear", "at_most", "apart", "at_least", "same", "needs", "leave")
 
 
+@pytest.mark.slow
 def test_it_is_the_curve_of_the_model() -> None:
     said = {True: 0, False: 0}
     for seed in range(600):

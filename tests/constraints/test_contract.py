@@ -65,6 +65,7 @@ def test_a_misspelt_requirement_is_refused(kind: str) -> None:
         replace(rule, require=("misspelt",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(POLICIES))
 def test_check_and_the_atoms_agree_on_every_state(kind: str) -> None:
     for case in cases(kind):
@@ -101,6 +102,7 @@ def test_every_violation_is_explained_with_its_subject(kind: str) -> None:
                 assert all(part in text for part in violation.subject.split("|")), text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(POLICIES))
 def test_a_faulty_lower_is_noticed(kind: str) -> None:
     tried: dict[str, bool] = {}

@@ -35,7 +35,7 @@ def test_each_vm_without_counts_a_thousand() -> None:
     lone = given(Needs(), fleet(HOSTS, webs("h0", "h2", "h3") + caches("h1"), groups=group(weight=3)))
     lone.penalizes_by(6000)
     assert (lone.only.subject, lone.only.vms) == ("web|cache", (1, 2))
-    lone.says("web: 2 VMs (w1, w2) on a rack without a VM of cache", "one would have to come")
+    lone.says("web: 2 VMs (w1, w2) on a rack without a VM of cache", "or one of these to them")
 
 
 def test_vms_under_way_count_at_the_worse_end() -> None:

@@ -94,6 +94,7 @@ def assert_joins(asked: Problem, rng: Random, where: object) -> int:
     return both
 
 
+@pytest.mark.slow
 def test_whatever_pieces_may_do_they_may_do_together() -> None:
     """Every kind of rule, every hardness, at every instant: any state of one subproblem with any state of the other."""
     both = 0

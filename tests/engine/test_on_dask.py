@@ -39,6 +39,7 @@ def engine(scheduler: str) -> Iterator[OnDask]:
     made.close()
 
 
+@pytest.mark.slow
 def test_a_fleet_in_parts_is_planned_as_in_process_and_each_worker_did_a_part(engine: OnDask) -> None:
     request = Request(deterministic=True, parts=4)
     here = make_plan(generated(), policy(), request, engine=LocalEngine())
@@ -70,6 +71,7 @@ def test_what_is_under_way_when_it_is_stopped_is_given_up(engine: OnDask) -> Non
     assert engine.map(shout, [b"one"], Always()) == [None]
 
 
+@pytest.mark.slow
 def test_nobody_at_the_address_is_an_error_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("optimizer.engine.on_dask.CONNECT_S", 1)
     with pytest.raises(InputError, match=r"--scheduler: 'tcp://127.0.0.1:1': expected the address of a dask scheduler"):

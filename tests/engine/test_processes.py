@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WORDS = [b"one", b"two", b"three", b"four"]
 
 
+@pytest.mark.slow
 def test_answers_come_in_the_order_of_the_tasks_and_say_who_gave_them() -> None:
     here, there = LocalEngine().map(shout, WORDS, Never()), Processes(2).map(shout, WORDS, Never())
     assert [d.result for d in here if d] == [d.result for d in there if d] == [w.upper() for w in WORDS]
@@ -26,6 +27,7 @@ def test_answers_come_in_the_order_of_the_tasks_and_say_who_gave_them() -> None:
     assert all(d.tries == 1 for d in there if d)
 
 
+@pytest.mark.slow
 def test_a_process_that_always_dies_ends_in_an_error_that_says_what_to_do() -> None:
     with pytest.raises(EngineError, match=rf"part 1 of 1: .* died {TRIES} times .*exit code -9.*: ask for more parts"):
         Processes(2).map(die, [b"x"], Never())
@@ -36,6 +38,7 @@ def test_a_function_that_fails_is_an_error_with_its_trace() -> None:
         Processes(1).map(fail, [b"tea"], Never())
 
 
+@pytest.mark.slow
 def test_those_that_are_told_to_stop_hand_in_what_they_have_and_nothing_more_is_begun(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     done = Processes(1).map(partial(wait_for_stop, str(begun)), WORDS, There(begun))
@@ -43,6 +46,7 @@ def test_those_that_are_told_to_stop_hand_in_what_they_have_and_nothing_more_is_
     assert LocalEngine().map(shout, WORDS, Always()) == [None] * 4
 
 
+@pytest.mark.slow
 def test_no_process_outlives_the_call() -> None:
     import multiprocessing
 

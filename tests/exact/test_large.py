@@ -36,6 +36,7 @@ def planned(snapshot, wanted) -> Plan:
     return plan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(PROBLEMS))
 def test_large_problems_against_every_plan_there_is(number: int) -> None:
     """All sums of the enumeration are Python's own."""
@@ -49,6 +50,7 @@ def test_large_problems_against_every_plan_there_is(number: int) -> None:
     assert verify(tiny.fleet, tiny.policy, plan).findings == ()
 
 
+@pytest.mark.slow
 def test_most_of_them_are_answered() -> None:
     """Otherwise the test above says little; and a value beyond 2^53 is among the answers."""
     harms = []

@@ -66,6 +66,7 @@ def ledger_of(run: dict[str, Any]) -> Ledger | None:
     return Ledger.peek(f"{run['work']}/ledger.sqlite")
 
 
+@pytest.mark.slow
 def test_without_a_signal_all_is_done(plan: Plan, runs: list[dict[str, Any]]) -> None:
     assert runs[0]["exit"] == 0, runs[0]["said"]
     assert (runs[0]["done"], runs[0]["under_way"]) == (len(plan.moves), [])

@@ -69,6 +69,7 @@ def without_what_remains(plan: Plan) -> Plan | None:
     return replace(plan, remaining=plan.remaining[1:]) if plan.remaining else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tamper", "at_least"),
     [

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
 
+import pytest
+
 from constraints import CATALOGUE
 from optimizer.problem.atoms import Atom, Enter, Fixed, Flow, Hinge, MoveCost
 from optimizer.problem.enumerate import Outcome, best, best_plan
@@ -26,12 +28,14 @@ def cases() -> tuple[Case, ...]:
     return tuple(case_of(number) for number in SAMPLE)
 
 
+@pytest.mark.slow
 def test_every_rule_of_the_catalogue_is_in_every_problem() -> None:
     assert {*KINDS, "prefer"} == set(CATALOGUE)
     for case in cases()[:50]:
         assert {rule.name for rule in case.tiny.policy.rules} == set(CATALOGUE)
 
 
+@pytest.mark.slow
 def test_every_rule_binds_in_a_tenth_of_the_problems() -> None:
     """It is broken at the start, or the best plan would be worth something else without it."""
     binding: Counter[str] = Counter()

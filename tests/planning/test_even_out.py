@@ -166,6 +166,7 @@ def coolest(document: build.Document, moved: dict[str, str], racks: dict[str, st
     return round(solver.objective_value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_larger_fleets_beside_a_model(seed: int) -> None:
     hosts, groups = (40, 10) if seed % 2 else (60, 15)

@@ -6,6 +6,8 @@ from functools import cache, partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from optimizer.engine import LocalEngine
 from optimizer.engine.processes import Processes
 from optimizer.pipeline import Request, make_plan
@@ -41,6 +43,7 @@ def said(plan: Plan) -> Any:
     return plan.stats["partition"]
 
 
+@pytest.mark.slow
 def test_one_worker_or_two_or_none_give_the_same_plan() -> None:
     plans = [planned(engine) for engine in (LocalEngine(), Processes(1), Processes(2))]
     assert len({p.id for p in plans}) == 1
@@ -49,6 +52,7 @@ def test_one_worker_or_two_or_none_give_the_same_plan() -> None:
     assert [said(p)["workers"] for p in plans] == [1, 1, 2]
 
 
+@pytest.mark.slow
 def test_the_parts_together_are_as_good_as_the_whole() -> None:
     whole, parts = planned(LocalEngine(), Request(deterministic=True, parts=1)), planned(LocalEngine())
     assert whole.status is parts.status is Status.OPTIMAL
@@ -72,6 +76,7 @@ class Deadly(Processes):
         return super().map(partial(solve_but_die_once, str(self.marker)), tasks, stop)
 
 
+@pytest.mark.slow
 def test_the_part_of_a_worker_that_is_killed_is_solved_again(tmp_path: Path) -> None:
     marker = tmp_path / "killed"
     plan = planned(Deadly(marker))
@@ -88,6 +93,7 @@ def test_an_interrupt_leaves_a_plan_that_stands_still() -> None:
     assert not plan.moves
 
 
+@pytest.mark.slow
 def test_with_every_rule_a_plan_in_parts_is_safe_and_what_it_claims() -> None:
     split = 0
     for number in range(10):

@@ -38,6 +38,7 @@ def harm_and_moves(plan: Plan) -> tuple[int, int]:
     return next(s.value for s in plan.objective if s.stage == "harm"), len(plan.moves)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_plan_is_made_in_time(kind: str) -> None:
     began = time.process_time()
@@ -45,6 +46,7 @@ def test_a_plan_is_made_in_time(kind: str) -> None:
     assert time.process_time() - began < 1.0 + SLACK_S
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zero-slack", "chains", "many-groups"])
 def test_an_interrupt_ends_it_at_once_with_a_plan(kind: str) -> None:
     event = threading.Event()
@@ -56,16 +58,19 @@ def test_an_interrupt_ends_it_at_once_with_a_plan(kind: str) -> None:
     assert {s.stopped_by for s in plan.objective if s.stage == "harm"} <= {"interrupt", None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(0, 40, 2))
 def test_a_group_gets_as_many_moves_as_it_wants(seed: int) -> None:
     assert harm_and_moves(planned("join-one", seed, 30.0)) == (0, make("join-one", seed).clean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(0, 60, 3))
 def test_every_host_that_needs_a_trivial_chain_gets_it(seed: int) -> None:
     assert harm_and_moves(planned("pairs", seed, 1.5)) == (0, make("pairs", seed).clean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(0, 40, 2))
 def test_every_vm_gets_what_it_needs(seed: int) -> None:
     assert harm_and_moves(planned("need-each", seed, 1.5)) == (0, make("need-each", seed).clean)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
+import pytest
+
 from optimizer.problem.ends import fewest_domains, most_lone
 
 
@@ -34,5 +36,6 @@ def test_hundreds_that_share_nothing_take_no_time() -> None:
     assert most_lone({1000 + i: 1 for i in range(800)}, set(), (), pairs) == 800
 
 
+@pytest.mark.slow
 def test_a_chain_of_hundreds_is_no_search() -> None:
     assert fewest_domains(set(), [frozenset((i, i + 1)) for i in range(1500)]) == 750

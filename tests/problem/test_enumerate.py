@@ -199,6 +199,7 @@ def problems(draw: st.DrawFn) -> Problem:
     )
 
 
+@pytest.mark.slow
 @given(problems())
 @settings(derandomize=True, deadline=None, max_examples=150)
 def test_what_it_remembers_is_what_the_evaluator_says(whole: Problem) -> None:
@@ -209,6 +210,7 @@ def test_what_it_remembers_is_what_the_evaluator_says(whole: Problem) -> None:
         assert not hard_breaches(whole, found.moves)
 
 
+@pytest.mark.slow
 @given(problems())
 @settings(derandomize=True, deadline=None, max_examples=150)
 def test_plans_are_safe_end_where_they_say_and_never_beat_the_best_placement(whole: Problem) -> None:

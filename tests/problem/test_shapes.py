@@ -225,6 +225,7 @@ def test_one_instance_has_one_name() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_no_module_remembers_anything() -> None:
     """Whoever calls holds what should be remembered: a cache of a module outlives every run, and all share it.
 
@@ -293,6 +294,7 @@ def _names(tree: ast.AST) -> set[str]:
     return names - {""}
 
 
+@pytest.mark.slow
 def test_few_files_know_atoms_by_their_class() -> None:
     top = Path(__file__).parents[2]
     files = [f for r in ROOMS for f in sorted((top / r).rglob("*.py"))]

@@ -51,6 +51,7 @@ def may_start(problem: Problem, placement: list[int], move: Move, made: list[Mov
     )
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 @settings(max_examples=200, derandomize=True, deadline=None)
 def test_a_walk_keeps_the_sums_of_the_evaluator(seed: int) -> None:

@@ -36,6 +36,7 @@ def random_plan(rng: Random, problem: Problem, most: int = 5) -> tuple[list[Move
     return moves, after
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 @settings(max_examples=300, derandomize=True, deadline=None)
 def test_it_is_the_worst_of_all_reachable_states(seed: int) -> None:

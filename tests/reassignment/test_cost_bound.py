@@ -61,6 +61,7 @@ def test_never_above_the_enumerated_optimum(folder: Path, seed: int, machines: i
     assert aggregate_bound(problem) <= found.value <= best
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), height=st.floats(0, 60))
 def test_any_prices_at_all_give_true_bounds(folder: Path, seed: int, height: float) -> None:
@@ -77,6 +78,7 @@ def test_any_prices_at_all_give_true_bounds(folder: Path, seed: int, height: flo
     assert priced.value() <= hosts.value() <= best
 
 
+@pytest.mark.slow
 def test_each_argument_is_worth_something_on_tiny_instances(folder: Path) -> None:
     """A bound that always is 0 would pass every test above."""
     proofs = [(bound(p, 5.0), aggregate_bound(p)) for p in (random_instance(folder, s, 4, 5) for s in range(40))]
@@ -98,11 +100,13 @@ def test_departures_of_whole_processes_bound_a2_1(data_dir: Path) -> None:
     assert 110 <= found.value <= 167
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "at_least"), [("a2_2", 250_000_000), ("a2_3", 680_000_000)])
 def test_prices_and_hosts_go_far_beyond_the_aggregate(data_dir: Path, name: str, at_least: int) -> None:
     assert at_least <= bound(instance(data_dir, name), 0.8).value <= known(data_dir, name)
 
 
+@pytest.mark.slow
 def test_same_work_same_bound(data_dir: Path) -> None:
     problem = instance(data_dir, "a2_2")
     found = bound(problem, 0.3)
@@ -110,6 +114,7 @@ def test_same_work_same_bound(data_dir: Path) -> None:
     assert found.value > aggregate_bound(problem) + 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a1_1", "a1_2", "a1_3", "a1_4", "a1_5", "a2_4", "a2_5"])
 def test_between_the_aggregate_and_the_best_known(data_dir: Path, name: str) -> None:
     problem = instance(data_dir, name)

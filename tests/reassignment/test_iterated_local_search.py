@@ -82,6 +82,7 @@ def test_waste_is_what_a_placement_costs_over_the_aggregate_bound(tmp_path: Path
     assert wasteful > 10
 
 
+@pytest.mark.slow
 def test_tiny_instances_come_nearer_to_the_enumerated_optimum(tmp_path: Path) -> None:
     by_descent = by_both = 0
     for seed in range(25):
@@ -98,6 +99,7 @@ def test_tiny_instances_come_nearer_to_the_enumerated_optimum(tmp_path: Path) ->
     assert by_both > by_descent
 
 
+@pytest.mark.slow
 def test_squeezes_are_counted_right_and_undone_whole(tmp_path: Path) -> None:
     went = 0
     for seed in range(40):
@@ -119,6 +121,7 @@ def test_squeezes_are_counted_right_and_undone_whole(tmp_path: Path) -> None:
     assert 100 < went < 1000
 
 
+@pytest.mark.slow
 def test_a_hole_that_no_descent_makes_is_made_and_filled(stuck: tuple[Problem, list[int]]) -> None:
     problem, at = stuck
     bound = aggregate_bound(problem)
@@ -129,6 +132,7 @@ def test_a_hole_that_no_descent_makes_is_made_and_filled(stuck: tuple[Problem, l
     assert evaluate(problem, alone[-1]).worse == ()
 
 
+@pytest.mark.slow
 def test_where_nothing_is_wasted_it_ends(stuck: tuple[Problem, list[int]]) -> None:
     problem, at = stuck
     fixed, start = lowered(problem)

@@ -98,6 +98,7 @@ def test_random_walks_over_tiny_instances_are_counted_right(tmp_path: Path, hard
     assert broken > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hard", [True, False])
 @pytest.mark.parametrize("name", ["a1_2", "a2_1", "a2_2", "a2_3"])
 def test_random_walks_of_a_million_proposals_are_counted_right(data_dir: Path, name: str, hard: bool) -> None:
@@ -166,6 +167,7 @@ def searched(problem: Problem, threads: int, stop: threading.Event | None = None
     return (told[-1][0] if told else []), [value for _, value in told]
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_never_changes_the_answer(data_dir: Path) -> None:
     problem = instance(data_dir, "a2_4")
     alone, together = searched(problem, 1), searched(problem, 2)
@@ -180,6 +182,7 @@ def test_a_search_that_may_not_run_says_nothing(data_dir: Path) -> None:
     assert len(set(searched(instance(data_dir, "a1_2"), 1, stop)[1])) <= 1
 
 
+@pytest.mark.slow
 def test_small_jobs_never_load_the_compiler(data_dir: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from optimizer.limits import Limits;"

@@ -37,11 +37,13 @@ def test_tiny_instances_are_solved_to_the_enumerated_optimum(tmp_path: Path, see
     assert found.stopped_by is None
 
 
+@pytest.mark.slow
 def test_a1_1_is_proven(data_dir: Path) -> None:
     found = solve_cost(instance(data_dir, "a1_1"), Limits(seconds=30))
     assert (found.value, found.bound, found.stopped_by) == (44306501, 44306501, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a1_2", "a2_1", "a2_3", "a2_5"])
 def test_larger_ones_get_better_and_break_nothing(data_dir: Path, name: str) -> None:
     problem = instance(data_dir, name)
@@ -54,6 +56,7 @@ def test_larger_ones_get_better_and_break_nothing(data_dir: Path, name: str) -> 
     assert said
 
 
+@pytest.mark.slow
 def test_what_is_written_costs_what_was_said_by_a_judge_of_its_own(data_dir: Path, tmp_path: Path) -> None:
     problem = instance(data_dir, "a1_3")
     found = solve_cost(problem, Limits(seconds=0.5, deterministic=True))
@@ -65,6 +68,7 @@ def test_what_is_written_costs_what_was_said_by_a_judge_of_its_own(data_dir: Pat
     assert challenge.main(model, assignment, solution, str(found.value - 1)) == 1
 
 
+@pytest.mark.slow
 def test_same_seed_same_answer(data_dir: Path) -> None:
     problem = instance(data_dir, "a1_5")
     limits = Limits(seconds=0.5, deterministic=True, seed=3)
@@ -74,6 +78,7 @@ def test_same_seed_same_answer(data_dir: Path) -> None:
     assert solve_cost(problem, Limits(seconds=0.5, deterministic=True, seed=4)).value != first.value
 
 
+@pytest.mark.slow
 def test_bounds_never_exceed_the_best_known(data_dir: Path) -> None:
     with (data_dir / "roadef2012" / "best_known.tsv").open() as file:
         rows = {row["instance"]: row for row in csv.DictReader(file, delimiter="\t")}
@@ -90,6 +95,7 @@ def test_no_time_leaves_everything_where_it_is(data_dir: Path) -> None:
     assert found.stopped_by == "time"
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_was_found(data_dir: Path) -> None:
     problem = instance(data_dir, "a1_2")
     stop = threading.Event()

@@ -43,6 +43,7 @@ def test_the_complete_model_finds_the_enumerated_optimum_stage_by_stage(chunk: i
         assert work.values() == dict(expected.values), seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_no_bound_exceeds_what_is_possible_and_repair_never_beats_it(chunk: int) -> None:
     for seed in range(1000 + chunk * PER_CHUNK, 1000 + (chunk + 1) * PER_CHUNK):

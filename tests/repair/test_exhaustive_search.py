@@ -84,6 +84,7 @@ def test_what_counts_as_tiny_is_how_many_placements_there_are() -> None:
 # -- against the oracle ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stages", [STAGES, PRICED])
 def test_random_atoms(stages: tuple[Stage, ...]) -> None:
     moved = 0
@@ -99,6 +100,7 @@ def _unpriced(atom: Any) -> Any:
     return replace(atom, asked=replace(atom.asked, price=None)) if hasattr(atom, "asked") else atom
 
 
+@pytest.mark.slow
 def test_random_fleets_under_all_rules() -> None:
     moved = 0
     for number in range(100):

@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from optimizer.limits import Deadline, WorkClock
 from optimizer.problem.atoms import AtLeast, AtMost, Same
@@ -81,6 +82,7 @@ def test_moves_that_were_not_needed_are_taken_back() -> None:
     assert mending.work.values() == {Stage.HARM: 0, Stage.MOVING: 1}
 
 
+@pytest.mark.slow
 def test_no_step_makes_any_stage_worse() -> None:
     better = 0
     for seed in range(60):
@@ -98,6 +100,7 @@ def test_no_step_makes_any_stage_worse() -> None:
     assert better > 15
 
 
+@pytest.mark.slow
 def test_what_is_not_acceptable_is_not_done() -> None:
     asked_about = 0
     for seed in range(60):

@@ -54,6 +54,7 @@ def test_repair_without_work_stays() -> None:
     assert Solver(asked, limits, Deadline(WorkClock(), 0.0)).repair().tolist() == [0, 1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kinds", [("linear", "at_most"), ("apart", "leave"), ("linear", "flow", "enter"), ()])
 def test_repair_is_never_worse_and_the_same_twice(kinds: tuple[str, ...]) -> None:
     for seed in range(12):

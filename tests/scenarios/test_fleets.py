@@ -21,6 +21,7 @@ def planned(data_dir: Path, name: str) -> Outcome:
     return solve_fleet(fleet, policy(), workers=2, deterministic=True)  # the same on a busy machine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "moves"), [("fleet-100", 16), ("fleet-1000", 165)])
 def test_the_least_number_of_moves_is_found_and_proven(data_dir: Path, name: str, moves: int) -> None:
     found = planned(data_dir, name).proven().clean()

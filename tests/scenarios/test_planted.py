@@ -116,6 +116,7 @@ def test_every_rule_has_a_fleet() -> None:
     assert set(RULES) == {*CATALOGUE, "everything"} - {"budget"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_what_was_planted_is_there_and_nothing_else(name: str) -> None:
     fleet = planted(name)
@@ -150,6 +151,7 @@ def test_who_may_not_move_stays_and_another_goes(name: str) -> None:
     assert stay.isdisjoint(m.vm for m in fleet.outcome.plan.moves)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "recent_moves"), [("capacity", 490), ("everything", 460)])
 def test_a_budget_too_small_mends_the_worst_and_the_rest_is_named(name: str, recent_moves: int) -> None:
     """The hour's moves are nearly used up: what is left goes where it repairs most, and that is proven."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from optimizer.plan import Status
 from tests.build import Document, document, host, policy, vm
 from tests.scenarios.outcome import solve
@@ -40,6 +42,7 @@ def test_it_is_not_entered_though_it_has_the_only_room() -> None:
     assert found.value("harm") == 400
 
 
+@pytest.mark.slow
 def test_it_is_not_entered_even_when_somebody_has_left_it() -> None:
     """One of the pair leaves, which makes 4 of 3: still nobody comes."""
     found = solve(crowded(pair=True, overloaded=True), RULES)

@@ -196,6 +196,7 @@ def random_target(rng: Random, problem: Problem) -> np.ndarray:
     return problem.start.copy()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 @settings(max_examples=250, derandomize=True, deadline=None)
 def test_every_reachable_state_of_every_answer_is_safe(seed: int) -> None:

@@ -72,6 +72,7 @@ READERS: dict[str, tuple[Any, Callable[[object], object], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_damaged_documents(name: str) -> None:
     sample, read, _ = READERS[name]
@@ -92,6 +93,7 @@ def test_damaged_bytes(name: str) -> None:
     assert 0 < good < MUTATIONS // 10
 
 
+@pytest.mark.slow
 def test_damaged_policies() -> None:
     random, good = Random("policy"), 0
     text = json.dumps(load_yaml(DOLPHIN, "x"))
@@ -110,6 +112,7 @@ def read_policy_document(document: object) -> None:
         assert rule.name
 
 
+@pytest.mark.slow
 def test_damaged_overlay_files(monkeypatch: pytest.MonkeyPatch) -> None:
     random, good = Random("yaml"), 0
     for number in range(MUTATIONS // 5):
@@ -119,6 +122,7 @@ def test_damaged_overlay_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 < good < MUTATIONS // 10
 
 
+@pytest.mark.slow
 def test_damaged_csv_files(monkeypatch: pytest.MonkeyPatch) -> None:
     random, good = Random("csv"), 0
     files = {"hosts": HOSTS.encode(), "vms": VMS.encode(), "groups": GROUPS.encode()}

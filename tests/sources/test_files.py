@@ -58,6 +58,7 @@ def test_damaged_archives_are_refused(tmp_path, ending: str, damage: str) -> Non
     assert caught.value.where == str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["gz", "xz"])
 def test_a_bomb_is_refused_before_it_unpacks(tmp_path, monkeypatch, ending: str) -> None:
     monkeypatch.setattr(files, "FREE_BYTES", 2**20)

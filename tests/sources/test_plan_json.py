@@ -87,6 +87,7 @@ def plans(draw: st.DrawFn) -> Plan:
     )
 
 
+@pytest.mark.slow
 @given(plans())
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 def test_round_trip(plan: Plan) -> None:

@@ -275,6 +275,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(CATALOGUE)), st.dictionaries(NAMES | st.text(max_size=4), VALUES, max_size=4), VALUES)
 def test_any_document_is_a_policy_or_an_input_error(kind: str, fields: dict[str, Any], rest: Any) -> None:
@@ -287,6 +288,7 @@ def test_any_document_is_a_policy_or_an_input_error(kind: str, fields: dict[str,
         assert error.exit_code == 2
 
 
+@pytest.mark.slow
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.data())
 def test_any_mutation_of_a_shipped_policy_is_a_policy_or_an_input_error(data: st.DataObject) -> None:

@@ -87,6 +87,7 @@ def test_a_transient_resource_counts_on_both_machines(tmp_path: Path) -> None:
     assert [(a.resource, a.union) for a in atoms] == [("r0", True), ("r1", False)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INSTANCES)
 def test_published_initial_costs_to_the_unit(data_dir: Path, name: str) -> None:
     table = data_dir / "roadef2012" / "best_known.tsv"

@@ -40,6 +40,7 @@ def test_the_given_fleets_are_valid(name: str, data_dir: Path) -> None:
     assert valid(fleet_schema(), parse_json(read_bytes(data_dir / "fleets" / f"{name}.json.xz"), name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_schema_and_checker_agree_on_damaged_documents(name: str) -> None:
     """`fits` (a whole column), `blame` (one value) and the schema are three ways to say the same."""

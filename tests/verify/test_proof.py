@@ -53,6 +53,7 @@ def test_a_knot_costs_what_the_cheapest_departures_cost() -> None:
     assert met > 20
 
 
+@pytest.mark.slow
 def test_no_plan_beats_the_relaxation() -> None:
     met = 0
     for seed in range(120):
@@ -70,6 +71,7 @@ def test_no_plan_beats_the_relaxation() -> None:
     assert met > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orders", [False, True])
 def test_the_complete_model_knows_the_optimum(orders: bool) -> None:
     """Nothing is below the optimum of the last stage, and something is below the next value."""

@@ -17,6 +17,7 @@ GROWTH = 3.0
 """Seconds for a VM may grow by that much when the group grows tenfold; it would be ten were it quadratic."""
 
 
+@pytest.mark.slow
 def test_no_change_of_a_leaf_passes_unseen() -> None:
     tally = tampered(EVERY, TINY)
     assert tally.tampered > 200
@@ -25,6 +26,7 @@ def test_no_change_of_a_leaf_passes_unseen() -> None:
     assert tally.refused > 0.85 * tally.tampered
 
 
+@pytest.mark.slow
 def test_what_cannot_be_known_is_in_the_documents_and_documented() -> None:
     paths = {changed.path for subject in all_subjects(TINY) for changed in tamper(subject)}
     page = Path(__file__).parents[2].joinpath("docs", "safety.md").read_text("utf-8")

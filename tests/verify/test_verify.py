@@ -177,6 +177,7 @@ DISKS: list[Tamper] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "tamper"), [t[1:] for t in CHAIN], ids=[t[0] for t in CHAIN])
 def test_tampering_with_a_chain_is_found(code: str, tamper: Callable[[Plan], Plan]) -> None:
     assert code in codes(a_chain(), tamper(made(a_chain())))
@@ -187,6 +188,7 @@ def test_tampering_with_what_remains_is_found(code: str, tamper: Callable[[Plan]
     assert code in codes(two_full_hosts(), tamper(made(two_full_hosts())))
 
 
+@pytest.mark.slow
 def test_an_expired_plan_is_found_where_the_time_is_known() -> None:
     snapshot = a_chain()
     plan = made(snapshot)
@@ -195,6 +197,7 @@ def test_an_expired_plan_is_found_where_the_time_is_known() -> None:
     assert verify(snapshot, policy(), plan, now=plan.expires_at - timedelta(seconds=1)).holds
 
 
+@pytest.mark.slow
 def test_a_vm_that_moves_twice_waits_for_itself() -> None:
     snapshot = a_chain()
     steps = [("w", "h1", "h3", []), ("w", "h3", "h2", [0]), ("v", "h0", "h1", [0])]
@@ -229,6 +232,7 @@ def one_that_has_to_make_way() -> Fleet:
     )
 
 
+@pytest.mark.slow
 def test_a_plan_whose_bound_was_refuted_up_to_its_value_holds_and_is_computed_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -244,6 +248,7 @@ def test_a_plan_whose_bound_was_refuted_up_to_its_value_holds_and_is_computed_ag
     assert not any("not recomputed" in note for note in verdict.notes)
 
 
+@pytest.mark.slow
 def test_a_refuted_bound_that_is_too_high_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("optimizer.repair.solver.WHOLE", 0)
     monkeypatch.setattr("optimizer.planning.solve_and_order.is_tiny", lambda problem: False)
@@ -261,6 +266,7 @@ def test_what_was_said_of_a_clean_fleet_is_not_passed_in_silence() -> None:
     assert any("clean_displaces_at_least: not recomputed" in note for note in verdict.notes)
 
 
+@pytest.mark.slow
 def test_valid_plans_hold() -> None:
     for snapshot in (two_full_hosts(), a_chain()):
         verdict = verify(snapshot, policy(), made(snapshot))

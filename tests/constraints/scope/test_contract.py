@@ -91,6 +91,7 @@ def _evaluated(rule: Rule, state: State) -> dict[bool, Counter[Any]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["capacity", "anti_affinity", "apart", "spread", "together", "needs", "maintenance"])
 def test_only_parts_a_rule_into_what_counts_and_guards_and_loses_nothing(kind: str) -> None:
     parted = 0
@@ -109,6 +110,7 @@ def test_only_parts_a_rule_into_what_counts_and_guards_and_loses_nothing(kind: s
     assert parted or kind in ("together", "needs", "spread", "apart")
 
 
+@pytest.mark.slow
 def test_hosts_as_a_whole_agree_and_count_every_vm_once() -> None:
     wholes = 0
     for seed in range(2 * CASES):
