@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import resource
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
+
+from optimizer.parameters import Parameters
 
 if TYPE_CHECKING:
     from optimizer.clock import Clock
@@ -37,6 +39,8 @@ class Limits:
     gap
         Of the moving, from 0 to 1: what is proven to be no further than that above the least, as a share of itself, is
         good enough.
+    parameters
+        How wide the search looks, and which of its mechanisms are on.
     """
 
     seconds: float = 30.0
@@ -45,6 +49,7 @@ class Limits:
     seed: int = 0
     deterministic: bool = False
     gap: float = 0.0
+    parameters: Parameters = field(default_factory=Parameters)
 
 
 class WorkClock:

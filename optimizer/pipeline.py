@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from optimizer.debug_log import Event
 from optimizer.engine import LocalEngine
 from optimizer.fleet import State
 from optimizer.limits import Deadline, Limits, peak_rss_mib
+from optimizer.parameters import Parameters
 from optimizer.plan import Plan, StageResult, Status, Unevaluated, impossible_because
 from optimizer.planning.describe import Ending, describe, violations
 from optimizer.planning.even_out import even_out
@@ -39,15 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Request", "make_plan"]
 
-ENDING_S = 0.1
-"""Wall seconds that are kept for describing and printing any plan."""
-
-ENDING_PER_BUILD = 2.0
-"""What describing takes more, in times of building the problem and judging the fleet as it is."""
-
-LARGEST_ENDING = 0.5
-"""Share of the time that is kept for describing at most."""
-
 
 LOG = logging.getLogger("remora.pipeline")
 
@@ -69,6 +61,8 @@ class Request:
     gap
         From 0 to 1: the search for fewer moves stops as soon as they are proven to be no further than that above the
         fewest, as a share of the moves.
+    parameters
+        How wide the search looks, and which of its mechanisms are on.
     """
 
     seconds: float = 30.0
@@ -80,11 +74,14 @@ class Request:
     path: str = "auto"
     parts: int | None = None
     gap: float = 0.0
+    parameters: Parameters = field(default_factory=Parameters)
 
     @property
     def limits(self) -> Limits:
         """The solver's share of the request."""
-        return Limits(self.seconds, self.memory_mib, self.workers, self.seed, self.deterministic, self.gap)
+        return Limits(
+            self.seconds, self.memory_mib, self.workers, self.seed, self.deterministic, self.gap, self.parameters
+        )
 
 
 def make_plan(
@@ -141,7 +138,9 @@ def make_plan(
         answer = answer.stay(problem)
     report("describe")
     unfinished = None if answer.proven else stopped_by
-    described = describe(fleet, policy, problem, answer.ordered, before, Ending(unfinished, whole.over))
+    described = describe(
+        fleet, policy, problem, answer.ordered, before, Ending(unfinished, whole.over, request.parameters.causes)
+    )
     watch.lap("sequence")
     stats = {
         "seconds": watch.laps,
@@ -186,7 +185,8 @@ def _ending_share(build_s: float, request: Request) -> float:
     """Return the share of the time that is kept for saying what was found: about what it took to say what was asked."""
     if request.deterministic or not request.seconds:
         return 0.0
-    return min(LARGEST_ENDING, (ENDING_S + ENDING_PER_BUILD * build_s) / request.seconds)
+    given = request.parameters.describing
+    return min(given.most_share, (given.least_s + given.per_build * build_s) / request.seconds)
 
 
 def _resumed(fleet: Fleet, plan: Plan) -> Repair:

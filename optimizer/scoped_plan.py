@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["make_scoped_plan"]
 
-FIRST_SHARE = 0.6
-"""Share of the time for the plan that says which hosts are emptied, where a second one may follow."""
-
 
 def make_scoped_plan(
     fleet: Fleet,
@@ -72,9 +69,10 @@ def make_scoped_plan(
     if not scope.whole:
         return make(policy, request.seconds)
     began = clock.monotonic()
-    first = make(policy, request.seconds * FIRST_SHARE)
+    share = request.parameters.scoped.first_share
+    first = make(policy, request.seconds * share)
     begun = _begun(first, {v.subject for v in check(fleet, policy) if v.resource == WAITING})
-    spent = request.seconds * FIRST_SHARE if request.deterministic else clock.monotonic() - began
+    spent = request.seconds * share if request.deterministic else clock.monotonic() - began
     left = request.seconds - spent
     if not begun or left <= 0 or (interrupt is not None and interrupt.is_set()):
         return first

@@ -11,8 +11,9 @@ from benchmarks.policy import default_policy
 from benchmarks.regression.instances import challenge_problem, digest, fleet, fleet_file, tight_fleet
 from benchmarks.regression.noise import of_ratios, settled
 from benchmarks.regression.reference import compiled_reference, python_reference
+from optimizer.parameters import HARD, SOFT, Annealing
 from optimizer.pipeline import Request, make_plan
-from optimizer.reassignment.annealing import HARD, SOFT, Search
+from optimizer.reassignment.annealing import Search
 from optimizer.reassignment.cost_arrays import lowered
 from optimizer.sources.files import parse_json
 from optimizer.sources.fleet_json import fleet_from_document
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from benchmarks.regression.noise import Estimate
     from optimizer.fleet import Fleet
-    from optimizer.reassignment.annealing import Manner
+    from optimizer.parameters import Manner
 
 __all__ = ["SPEEDS", "Speed", "Workload", "measure_speeds", "prepared"]
 
@@ -73,7 +74,7 @@ def _kernel(manner: Manner, steps: int) -> Workload:
     """Return proposals of one compiled search, at a steady temperature, always from the same warm placement."""
     problem = challenge_problem(1)
     fixed, start = lowered(problem)
-    search = Search(fixed, start, start.place[:, 0].copy(), 1, manner)
+    search = Search(fixed, start, start.place[:, 0].copy(), 1, manner, Annealing())
     search.run(WARM_STEPS, TEMPERATURE, TEMPERATURE)
     kept = [array.copy() for array in search.state.arrays()]
     proposals = timed(lambda: search.run(steps, TEMPERATURE, TEMPERATURE))

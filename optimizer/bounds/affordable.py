@@ -16,16 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from optimizer.parameters import Bounding
     from optimizer.problem.atoms import Flow
     from optimizer.problem.problem import Problem
 
 __all__ = ["affordable", "everywhere"]
-
-WORK = (1.0, 0.2, 0.2)
-"""CP-SAT's deterministic time for the harm of musts, that of shoulds, and moving, in that order."""
-
-SHARES = (0.6, 0.2, 0.2)
-"""Shares of the wall time that each of them may take at most."""
 
 
 def everywhere(problem: Problem) -> list[Flow]:
@@ -39,6 +34,7 @@ def affordable(
     size: NDArray[np.float64],
     seed: int,
     seconds: float,
+    given: Bounding,
     stop: Callable[[], bool] = lambda: False,
 ) -> frozenset[int]:
     """Return departures within the budgets: of little harm to musts, then to shoulds, then few, then easy to place.
@@ -58,13 +54,16 @@ def affordable(
     """
     rows = tuple(row for component in components for row in component.rows)
     vms = np.unique(np.concatenate([component.vms for component in components]))
-    model = ComponentModel(Component(rows, vms), problem.moving)
+    model = ComponentModel(Component(rows, vms), problem.moving, given)
     for flow in everywhere(problem):
         if int(flow.cost[vms].sum()) > flow.limit:
             model.cp.add(_sum(model, flow.cost) <= flow.limit)
     chosen: frozenset[int] = frozenset()
     for expression, work, share in zip(
-        (model.must, model.should, model.cost_then_ease(size)), WORK, SHARES, strict=True
+        (model.must, model.should, model.cost_then_ease(size)),
+        given.affordable_work,
+        given.affordable_shares,
+        strict=True,
     ):
         found = _better(model, expression, chosen, seed, work, share * seconds, stop)
         if found is None:

@@ -6,7 +6,7 @@ with fewer moves. The parts are stated in docs/architecture.md; `optimizer.verif
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import ceil, inf
@@ -20,6 +20,7 @@ from optimizer.bounds.greedy_tradeoff import greedy_tradeoff
 from optimizer.bounds.subsets import best_departures, best_subsets
 from optimizer.fleet import ABSENT
 from optimizer.limits import OutOfTime
+from optimizer.parameters import Bounding
 from optimizer.plan import Part, Proof
 from optimizer.problem.atoms import UNLIMITED, Flow, Linear
 from optimizer.problem.problem import Problem, Stage, stage_of
@@ -35,18 +36,6 @@ if TYPE_CHECKING:
     from optimizer.bounds.greedy_eviction import Eviction
 
 __all__ = ["Bounds", "is_within", "knapsack"]
-
-FRONTIER = 50_000
-"""Steps of cost in a knapsack over the components; larger costs are rounded down to that many."""
-
-LARGE_STEPS = 12
-"""Entries of a large component's curve, at most: each takes two models, and most of the fall is in the first few."""
-
-EVICTIONS_SHARE = 0.3
-"""Share of the time left that looking for the least evictions may take; after it, who leaves is chosen greedily."""
-
-AFFORDABLE_SHARE = 0.4
-"""Share of the time left that looking for what the budgets pay for may take."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +54,8 @@ class Bounds:
         Wall seconds that are left, for what is told beforehand how long it may take.
     gap
         How far above its bound the moving may be, as a share of itself, for nothing better to be looked for.
+    given
+        The parameters of this part of the search.
     """
 
     departures: EvictionRelaxation
@@ -73,6 +64,7 @@ class Bounds:
     seed: int = 0
     left: Callable[[], float] = lambda: inf
     gap: float = 0.0
+    given: Bounding = field(default_factory=Bounding)
 
     @property
     def problem(self) -> Problem:
@@ -82,15 +74,15 @@ class Bounds:
     @cached_property
     def evictions(self) -> tuple[Eviction | None, ...]:
         """The least eviction of each component; None where time ran out."""
-        left = self._share(EVICTIONS_SHARE)
+        left = self._share(self.given.evictions_share)
         return tuple(
             None if self.stop() else self._least(component, self.size, left) for component in self.departures.components
         )
 
     def _least(self, component: Component, size: NDArray[np.float64], left: Callable[[], float]) -> Eviction:
         cost = self.problem.moving
-        simple = best_departures(component, cost, size) if len(component.rows) > 1 else None
-        return simple or least_eviction(component, cost, size, self.seed, left)
+        simple = best_departures(component, cost, size, self.given) if len(component.rows) > 1 else None
+        return simple or least_eviction(component, cost, size, self.given, self.seed, left)
 
     def _share(self, share: float) -> Callable[[], float]:
         """Return what says how much is left of a share of the time that is left now."""
@@ -110,11 +102,11 @@ class Bounds:
     @cached_property
     def affordable(self) -> frozenset[int]:
         """Who leaves where a budget does not pay for all; nobody where it does, or where there was no time to say."""
-        if self.purse is None or self.stop():
+        if self.purse is None or not self.given.affordable or self.stop():
             return frozenset()
-        return affordable(
-            self.problem, self.departures.components, self.size, self.seed, self.left() * AFFORDABLE_SHARE, self.stop
-        )
+        seconds = self.left() * self.given.affordable_share
+        components = self.departures.components
+        return affordable(self.problem, components, self.size, self.seed, seconds, self.given, self.stop)
 
     @cached_property
     def thrifty(self) -> tuple[Eviction | None, ...]:
@@ -122,7 +114,7 @@ class Bounds:
         if self.purse is None:
             return self.evictions
         spent = self.purse.astype(np.float64)
-        left = self._share(EVICTIONS_SHARE)
+        left = self._share(self.given.evictions_share)
         return tuple(
             None if self.stop() else self._least(component, spent, left) for component in self.departures.components
         )
@@ -244,7 +236,7 @@ class Bounds:
     def _under(self, flow: Flow) -> Proof:
         curves = self._curves(flow.cost, Hardness.MUST)
         try:
-            frontier, step = knapsack([c for _, c in curves], self.stop)
+            frontier, step = knapsack([c for _, c in curves], self.given.frontier, self.stop)
         except OutOfTime:
             return _proof(Stage.HARM, [])
         least = int(frontier[min(flow.limit // step, len(frontier) - 1)])
@@ -279,7 +271,7 @@ class Bounds:
         return _proof(Stage.MOVING, parts)
 
     def _model(self, component: Component, *, clean: bool) -> ComponentModel:
-        model = ComponentModel(component, self.problem.moving, self.left)
+        model = ComponentModel(component, self.problem.moving, self.given, self.left)
         if clean:
             model.cp.add(model.must <= 0)
             model.cp.add(model.should <= 0)
@@ -288,7 +280,7 @@ class Bounds:
     def _moving_with_harm(self, hardness: Hardness, harm: int) -> Proof:
         curves = self._curves(self.problem.moving, hardness)
         try:
-            frontier, step = knapsack([c for _, c in curves], self.stop)
+            frontier, step = knapsack([c for _, c in curves], self.given.frontier, self.stop)
         except OutOfTime:
             return _proof(Stage.MOVING, [])
         enough = np.flatnonzero(frontier <= harm)
@@ -307,13 +299,20 @@ class Bounds:
                 points = known.get(i)
                 if points is None and self.stop():
                     continue
-                points = points or greedy_tradeoff(component, cost, hardness) or best_subsets(component, cost, hardness)
+                points = points or self._simple_curve(component, cost, hardness)
                 if points is None and not self.stop():
-                    points = curve(component, cost, hardness, LARGE_STEPS, self.stop, self.left)
+                    points = curve(component, cost, hardness, self.given, self.stop, self.left)
                 if points is not None:
                     known[i] = points
                     out.append((component, points))
         return out
+
+    def _simple_curve(
+        self, component: Component, cost: NDArray[np.int64], hardness: Hardness
+    ) -> tuple[tuple[int, int], ...] | None:
+        """Return a curve that takes no model; None where it takes one."""
+        simple = greedy_tradeoff(component, cost, hardness, self.given.curve_steps) if self.given.tradeoff else None
+        return simple or best_subsets(component, cost, hardness, self.given)
 
     @cached_property
     def _known_curves(self) -> dict[tuple[int, Hardness], dict[int, tuple[tuple[int, int], ...]]]:
@@ -350,9 +349,14 @@ def _cheapest(load: NDArray[np.int64], atom: Linear, over: int) -> int:
 
 
 def knapsack(
-    curves: Sequence[Sequence[tuple[int, int]]], stop: Callable[[], bool] = lambda: False
+    curves: Sequence[Sequence[tuple[int, int]]], steps: int, stop: Callable[[], bool] = lambda: False
 ) -> tuple[NDArray[np.int64], int]:
     """Combine curves of (cost, least harm with at most that cost), one of each.
+
+    Parameters
+    ----------
+    steps
+        Of cost; larger costs are rounded down to that many.
 
     Returns
     -------
@@ -366,7 +370,7 @@ def knapsack(
         If `stop` says so before the last curve: a part of them is no bound on all.
     """
     total = sum(points[-1][0] for points in curves)
-    step = max(1, -(-total // FRONTIER))
+    step = max(1, -(-total // steps))
     length = sum(points[-1][0] // step for points in curves) + 1
     never = np.int64(2**61)
     frontier = np.zeros(length, np.int64)

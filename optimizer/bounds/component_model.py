@@ -21,23 +21,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.bounds.eviction_relaxation import Component, Row
+    from optimizer.parameters import Bounding
 
 __all__ = ["ComponentModel", "Eviction", "curve", "least_eviction"]
 
-WORK = 5.0
-"""Deterministic time that one component may take; a tiny one takes a thousandth of it."""
-
 LEAST_S = 1e-3
 """Least wall seconds that a solver is given."""
-
-TIE = 1000
-"""Steps in which the ease of placing is told apart among evictions of equal cost."""
 
 
 def least_eviction(
     component: Component,
     cost: NDArray[np.int64],
     size: NDArray[np.float64],
+    given: Bounding,
     seed: int = 0,
     left: Callable[[], float] = lambda: inf,
 ) -> Eviction:
@@ -54,11 +50,11 @@ def least_eviction(
 
     Returns
     -------
-    Where `WORK` or time did not suffice, departures that are good and no bound.
+    Where work or time did not suffice, departures that are good and no bound.
     """
     simple = _closed_form(component, cost, size)
     if simple is None and left() > 0:
-        simple = ComponentModel(component, cost, left).lexicographic(size, seed)
+        simple = ComponentModel(component, cost, given, left).lexicographic(size, seed)
     return simple or greedy_eviction(component, cost, size)
 
 
@@ -101,8 +97,14 @@ def _easiest(
 class ComponentModel:
     """A component as CP-SAT: x_v for each VM that can leave, an excess for each row."""
 
-    def __init__(self, component: Component, cost: NDArray[np.int64], left: Callable[[], float] = lambda: inf) -> None:
-        self.component, self.left = component, left
+    def __init__(
+        self,
+        component: Component,
+        cost: NDArray[np.int64],
+        given: Bounding,
+        left: Callable[[], float] = lambda: inf,
+    ) -> None:
+        self.component, self.given, self.left = component, given, left
         self.cp = cp_sat.CpModel()
         self.leaves = {v: self.cp.new_bool_var("") for v in component.vms.tolist()}
         self.cost = self._sum([(x, int(cost[v])) for v, x in self.leaves.items()])
@@ -163,18 +165,21 @@ class ComponentModel:
     def cost_then_ease(self, size: NDArray[np.float64]) -> cp_sat.LinearExpr:
         """Return what ranks departures by cost, and among equals by how easy those who leave are to place."""
         largest = float(size[self.component.vms].max(initial=0.0)) or 1.0
-        step = (TIE + 1) * max(1, len(self.leaves))
+        steps = self.given.ease_steps
+        step = (steps + 1) * max(1, len(self.leaves))
         if step * self.dearest > LARGEST_SUM:  # costs that leave no room for ties beside them
             return self.cost
-        ease = self._sum([(x, 1 + round(TIE * float(size[v]) / largest)) for v, x in self.leaves.items()])
+        ease = self._sum([(x, 1 + round(steps * float(size[v]) / largest)) for v, x in self.leaves.items()])
         return step * self.cost + ease
 
     def minimum(self, expression: cp_sat.LinearExpr, seed: int = 0) -> tuple[int | None, int]:
-        """Return (value, bound) of one expression, which is never negative; no value where `WORK` did not suffice."""
+        """Return (value, bound) of one expression, which is never negative; no value without enough work or time."""
+        if self.left() <= 0:
+            return None, 0
         self.cp.minimize(expression)
         self._solver = cp_sat.CpSolver()
         p = self._solver.parameters
-        p.num_workers, p.random_seed, p.max_deterministic_time = 1, seed, WORK
+        p.num_workers, p.random_seed, p.max_deterministic_time = 1, seed, self.given.component_work
         p.max_time_in_seconds = max(self.left(), LEAST_S)
         p.catch_sigint_signal = False
         status = solve_within(self._solver, self.cp, lambda: self.left() <= 0)
@@ -190,20 +195,22 @@ def curve(
     component: Component,
     cost: NDArray[np.int64],
     hardness: Hardness,
-    steps: int = 40,
+    given: Bounding,
     stop: Callable[[], bool] = lambda: False,
     left: Callable[[], float] = lambda: inf,
 ) -> tuple[tuple[int, int], ...]:
     """Return (cost, least harm with at most that cost), from cost 0 on, falling: the harm of `hardness`.
 
-    Rows of musts are held at no excess where the harm is that of shoulds. At most `steps` entries, and fewer where the
-    work or the time for them is not there; the last one's harm then is the least there is, a bound for every cost
+    Rows of musts are held at no excess where the harm is that of shoulds. At most `model_steps` entries, fewer where
+    the work or the time for them is not there; the last one's harm then is the least there is, a bound for every cost
     above.
     """
     floor = sum(row.harm(row.least_excess) for row in component.of(hardness))  # what is left if everything leaves
     points: list[tuple[int, int]] = []
-    while len(points) < steps:
-        point = None if stop() else _next_point(component, cost, hardness, points[-1][1] if points else None, left)
+    while len(points) < given.model_steps:
+        point = (
+            None if stop() else _next_point(component, cost, hardness, points[-1][1] if points else None, given, left)
+        )
         if point is None:
             points.append((points[-1][0] + 1 if points else 0, floor))
             return tuple(points)
@@ -219,10 +226,11 @@ def _next_point(
     cost: NDArray[np.int64],
     hardness: Hardness,
     above: int | None,
+    given: Bounding,
     left: Callable[[], float],
 ) -> tuple[int, int] | None:
     """Return the least cost at which the harm is below `above`, and the least harm at that cost; None: out of work."""
-    probe = ComponentModel(component, cost, left)
+    probe = ComponentModel(component, cost, given, left)
     harm = probe.must if hardness is Hardness.MUST else probe.should
     if hardness is Hardness.SHOULD:
         probe.cp.add(probe.must <= 0)

@@ -15,16 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["greedy_tradeoff"]
 
-STEPS = 40
-"""Entries of a curve, at most: those of `components.curve`."""
-
 
 def greedy_tradeoff(
-    component: Component, cost: NDArray[np.int64], hardness: Hardness, steps: int = STEPS
+    component: Component, cost: NDArray[np.int64], hardness: Hardness, steps: int
 ) -> tuple[tuple[int, int], ...] | None:
     """Return what `components.curve` does for a component that is simple; None for others.
 
-    It is simple where moves cost the same and no row has another opinion than the rest on which VMs are the largest.
+    It has at most `steps` entries. A component is simple where moves cost the same and no row has another opinion than
+    the rest on which VMs are the largest.
     """
     rows = component.of(hardness)
     unit = int(cost[component.vms[0]]) if component.vms.size else 0

@@ -29,19 +29,10 @@ if TYPE_CHECKING:
 
     from optimizer.bounds.bounds import Bounds
     from optimizer.limits import Deadline
+    from optimizer.parameters import Refutation
     from optimizer.problem.problem import Problem
 
 __all__ = ["refuted_bound"]
-
-EXTRA = 2
-"""How often the bound is raised by one at most; the number of cases grows with the power of it."""
-
-CASE_WORK = 3.0
-"""CP-SAT's deterministic time that one case may take."""
-
-
-ARCS = 60_000
-"""Pairs of a VM and a host in one case at most: larger models are slow to build and not closed in `CASE_WORK`."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ class _Spender:
     least: int
 
 
-def refuted_bound(bounds: Bounds, most: int, deadline: Deadline) -> int:
+def refuted_bound(bounds: Bounds, most: int, deadline: Deadline, given: Refutation) -> int:
     """Return how many VMs have to be displaced at least until no must and no unpriced should is broken.
 
     Parameters
@@ -75,18 +66,18 @@ def refuted_bound(bounds: Bounds, most: int, deadline: Deadline) -> int:
     components = [
         _Spender(tuple(k.vms.tolist()), e.cost) for k, e in zip(bounds.departures.components, evictions, strict=True)
     ]
-    cases = _Cases(bounds.problem, components, bounds.seed)
-    for extra in range(EXTRA):
+    cases = _Cases(bounds.problem, components, bounds.seed, given)
+    for extra in range(given.extra):
         if least + extra >= most or not cases.refuted(extra, deadline):
             return least + extra
-    return least + EXTRA
+    return least + given.extra
 
 
 class _Cases:
     """The ways to spend extra moves on one problem."""
 
-    def __init__(self, problem: Problem, components: Sequence[_Spender], seed: int) -> None:
-        self.problem, self.components, self.seed = problem, components, seed
+    def __init__(self, problem: Problem, components: Sequence[_Spender], seed: int, given: Refutation) -> None:
+        self.problem, self.components, self.seed, self.given = problem, components, seed, given
 
     @cached_property
     def others(self) -> list[_Spender]:
@@ -109,7 +100,7 @@ class _Cases:
     def _impossible(self, spenders: Sequence[_Spender], extra: Counter[int], deadline: Deadline) -> bool:
         moves = [(s.vms, s.least + extra[i]) for i, s in enumerate(spenders) if s.least + extra[i]]
         arcs = _Arcs(self.problem, moves)
-        candidates = None if deadline.over() else arcs.candidates(ARCS)
+        candidates = None if deadline.over() else arcs.candidates(self.given.arcs)
         if candidates is None:
             return False
         try:
@@ -122,7 +113,7 @@ class _Cases:
         for stage in (Stage.HARM, Stage.SHOULD_HARM):
             if model.objective[stage]:
                 model.cap(stage, 0)
-        return model.impossible(work=CASE_WORK, deadline=deadline, seed=self.seed)
+        return model.impossible(work=self.given.case_work, deadline=deadline, seed=self.seed)
 
 
 class _Arcs:

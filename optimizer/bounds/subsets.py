@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.bounds.component_model import TIE
 from optimizer.bounds.greedy_eviction import Eviction
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
@@ -15,24 +14,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.bounds.eviction_relaxation import Component, Row
+    from optimizer.parameters import Bounding
 
-__all__ = ["MOST_VMS", "best_departures", "best_subsets"]
-
-MOST_VMS = 14
-"""Components of more VMs are left to a model: these sets are looked at in about two milliseconds."""
-
-STEPS = 40
-"""Entries of a curve, at most: those of `components.curve`."""
+__all__ = ["best_departures", "best_subsets"]
 
 
-def best_departures(component: Component, cost: NDArray[np.int64], size: NDArray[np.float64]) -> Eviction | None:
+def best_departures(
+    component: Component, cost: NDArray[np.int64], size: NDArray[np.float64], given: Bounding
+) -> Eviction | None:
     """Return what `components.least_eviction` does; None for components of many VMs."""
-    if component.vms.size > MOST_VMS:
+    if component.vms.size > given.subsets:
         return None
     gone = _every_set(component)
     spent = gone @ cost[component.vms]
     largest = float(size[component.vms].max(initial=0.0)) or 1.0
-    ease = gone @ (1 + np.rint(TIE * size[component.vms] / largest).astype(np.int64))
+    ease = gone @ (1 + np.rint(given.ease_steps * size[component.vms] / largest).astype(np.int64))
     must, should = _harm(component, Hardness.MUST, gone), _harm(component, Hardness.SHOULD, gone)
     priced = _harm(component, Hardness.SHOULD, gone, priced=True)
     has_priced = bool(component.of(Hardness.SHOULD, priced=True))
@@ -43,10 +39,10 @@ def best_departures(component: Component, cost: NDArray[np.int64], size: NDArray
 
 
 def best_subsets(
-    component: Component, cost: NDArray[np.int64], hardness: Hardness, steps: int = STEPS
+    component: Component, cost: NDArray[np.int64], hardness: Hardness, given: Bounding
 ) -> tuple[tuple[int, int], ...] | None:
     """Return what `components.curve` does; None for components of many VMs, or where musts cannot all be repaired."""
-    if component.vms.size > MOST_VMS:
+    if component.vms.size > given.subsets:
         return None
     gone = _every_set(component)
     spent = gone @ cost[component.vms]
@@ -59,7 +55,7 @@ def best_subsets(
     order = np.lexsort((harm, spent))
     spent, least = spent[order], np.minimum.accumulate(harm[order])
     falls = np.flatnonzero(np.diff(least, prepend=least[0] + 1))
-    points = [(int(spent[i]), int(least[i])) for i in falls[:steps].tolist()]
+    points = [(int(spent[i]), int(least[i])) for i in falls[: given.curve_steps].tolist()]
     return (*points[:-1], (points[-1][0], int(least[-1])))
 
 

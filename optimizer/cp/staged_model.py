@@ -26,26 +26,28 @@ if TYPE_CHECKING:
 
 __all__ = ["StagedModel"]
 
-PHASES = 3
-"""Open a hole, use it, use what that opened: longer chains come from several neighbourhoods one after the other."""
-
 
 class StagedModel(Model):
-    """The model of a placement reached from the present one of `work`, and beside it when each VM moves."""
+    """The model of a placement reached from the present one of `work`, and beside it in which phase each VM moves.
+
+    Three phases open a hole, use it, and use what that opened: longer chains come from several neighbourhoods.
+    """
 
     def __init__(
         self,
         work: WorkingPlacement,
         candidates: Mapping[int, NDArray[np.int64]],
+        phases: int,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(work.problem, work.placement, candidates, check)
+        self.phases = phases
         self.arrives: dict[int, dict[int, list[cp_sat.IntVar]]] = {}
         for vm, row in self.literal.items():
             self.arrives[vm] = {}
             for host, lit in row.items():
                 if host != int(work.placement[vm]):
-                    when = [self.cp.new_bool_var("") for _ in range(PHASES)]
+                    when = [self.cp.new_bool_var("") for _ in range(phases)]
                     self.cp.add(cp_sat.LinearExpr.sum(when) == lit)
                     self.arrives[vm][host] = when
         for linear in work.tally.linears:
@@ -82,7 +84,7 @@ class StagedModel(Model):
                     came.setdefault(domain[host], []).append((when, a))
                     left.setdefault(source, []).append((when, -a))
         for d, arrivals in came.items():
-            for phase in range(PHASES if d in room else 0):
+            for phase in range(self.phases if d in room else 0):
                 terms = [(w[p], a) for w, a in arrivals for p in range(phase + 1)]
                 terms += [(w[p], a) for w, a in left.get(d, ()) for p in range(phase)]
                 total = cp_sat.LinearExpr.weighted_sum([v for v, _ in terms], [a for _, a in terms])

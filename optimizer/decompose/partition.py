@@ -21,24 +21,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from optimizer.parameters import Parts
     from optimizer.problem.atoms import Group
     from optimizer.problem.problem import Problem
 
-__all__ = ["HOSTS_PER_PART", "WHOLE_UP_TO", "partition", "parts_for", "sides_of"]
-
-WHOLE_UP_TO = 50_000
-"""Hosts up to which a fleet is not split unless that is asked for."""
-
-HOSTS_PER_PART = 10_000
-"""Hosts of a part, where nobody says how many parts there are to be."""
+__all__ = ["partition", "parts_for", "sides_of"]
 
 
-def parts_for(problem: Problem, wanted: int | None) -> int:
+def parts_for(problem: Problem, wanted: int | None, given: Parts) -> int:
     """Return how many parts a problem is to be split into; 1 for those with costs, whose terms couple everything."""
     if problem.demands.has_cost:
         return 1
     if wanted is None:
-        wanted = -(-problem.hosts // HOSTS_PER_PART) if problem.hosts > WHOLE_UP_TO else 1
+        wanted = -(-problem.hosts // given.hosts_each) if problem.hosts > given.whole_up_to else 1
     return max(1, min(wanted, problem.hosts))
 
 

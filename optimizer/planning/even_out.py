@@ -24,32 +24,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.limits import Deadline
+    from optimizer.parameters import Parameters
     from optimizer.planning.solve_and_order import Answer
     from optimizer.problem.problem import Problem
     from optimizer.repair.solver import Solver
 
 __all__ = ["even_out"]
 
-SHARE = 0.2
-"""Share of the time left that this stage may take (DESIGN: at most 20 %)."""
-
-BASE, PER_VM = 0.3, 1e-3
-"""Work at most, in all and for each VM that moves: by count and not by the clock, so that a plan can be repeated."""
-
-PARTNERS = 12
-"""VMs with which an exchange of targets is tried, at most: those on the coolest hosts."""
-
-MODELS = 3
-"""CP-SAT models for the hottest host, at most."""
-
 
 def even_out(solver: Solver, answer: Answer) -> Answer:
     """Return the answer with cooler targets where there are any; every stage before placement is as it was."""
     moved = {m.move.vm for m in answer.ordered.moves}
-    if not moved or not answer.ordered.complete or solver.deadline.left() <= 0:
+    given = solver.parameters.even_out
+    if not moved or not given.enabled or not answer.ordered.complete or solver.deadline.left() <= 0:
         return answer
-    deadline = solver.deadline.part(SHARE)
-    search = _Search(solver.problem, answer.placement, moved, deadline)
+    search = _Search(solver.problem, answer.placement, moved, solver.deadline.part(given.share), solver.parameters)
     search.run(solver.limits.seed)
     if np.array_equal(search.work.placement, answer.placement):
         return answer
@@ -66,11 +55,18 @@ def _arcs(answer: Answer) -> int:
 class _Search:
     """Targets of the VMs that move, changed one by one or in pairs while that makes the hotter of the hosts cooler."""
 
-    def __init__(self, problem: Problem, placement: NDArray[np.int32], moved: set[int], deadline: Deadline) -> None:
-        self.problem, self.deadline = problem, deadline
+    def __init__(
+        self,
+        problem: Problem,
+        placement: NDArray[np.int32],
+        moved: set[int],
+        deadline: Deadline,
+        parameters: Parameters,
+    ) -> None:
+        self.problem, self.deadline, self.given = problem, deadline, parameters.even_out
         self.work = WorkingPlacement(problem)
         self.work.become(placement)
-        self.targets = Targets(self.work)
+        self.targets = Targets(self.work, parameters.repair.near)
         self.arrived = {v for v in moved if placement[v] != problem.start[v]}
 
     def run(self, seed: int) -> None:
@@ -79,17 +75,18 @@ class _Search:
         while (host := self._hottest(settled)) is not None and not self._over():
             if not self._cool(host):
                 settled.add(host)
-        for _ in range(MODELS):
+        for _ in range(self.given.models):
             hottest = self._hottest(set())
             if (
                 hottest is None
                 or self._over()
-                or not minimize_heat(self.targets, self.arrived, hottest, self.deadline, seed)
+                or not minimize_heat(self.targets, self.arrived, hottest, self.deadline, seed, self.given)
             ):
                 return
 
     def _over(self) -> bool:
-        return self.targets.work_done > BASE + PER_VM * len(self.arrived) or self.deadline.over()
+        most = self.given.base + self.given.per_move * len(self.arrived)
+        return self.targets.work_done > most or self.deadline.over()
 
     def _hottest(self, but: set[int]) -> int | None:
         hosts = sorted({int(self.work.placement[v]) for v in self.arrived} - but)
@@ -142,5 +139,5 @@ class _Search:
         others = [(at, o) for at, o in sorted(others) if at not in (host, homes[vm]) and homes[o] != host]
         if others:
             heat = self.targets.heat(np.array([at for at, _ in others]))
-            for i in np.argsort(heat, kind="stable")[:PARTNERS].tolist():
+            for i in np.argsort(heat, kind="stable")[: self.given.partners].tolist():
                 yield others[i][1], others[i][0]

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "InParts", "solve_piece"]
 
-PARTS_SHARE = 0.6
-"""Share of the time left that the parts may take; the rest is for the boundaries, the order and the proof."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
@@ -84,11 +81,11 @@ class InParts:
 
     def limits(self, problem: Problem, limits: Limits) -> Limits:
         """Return the limits of the whole: where there are parts, workers are the engine's and each has one thread."""
-        return limits if parts_for(problem, self.wanted) == 1 else replace(limits, workers=1)
+        return limits if parts_for(problem, self.wanted, limits.parameters.parts) == 1 else replace(limits, workers=1)
 
     def __call__(self, solver: Solver, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
         """Return a placement; `acceptable` says whether one can be carried out."""
-        parts = parts_for(solver.problem, self.wanted)
+        parts = parts_for(solver.problem, self.wanted, solver.parameters.parts)
         self.report = {"engine": self.engine.name, "parts": 1}
         subproblems = _pieces(solver, parts) if parts > 1 else []
         if not subproblems or solver.deadline.over():
@@ -138,7 +135,7 @@ def _tasks(solver: Solver, subproblems: Sequence[Subproblem], engine: Engine) ->
     """Pack subproblems with their limits: each has an equal share of the work, or of the time of those done at once."""
     limits = solver.limits
     rounds = len(subproblems) if limits.deterministic else ceil(len(subproblems) / max(1, engine.workers))
-    each = replace(limits, seconds=solver.deadline.left() * PARTS_SHARE / rounds, workers=1)
+    each = replace(limits, seconds=solver.deadline.left() * limits.parameters.parts.share / rounds, workers=1)
     if engine.shares_memory:
         each = replace(each, memory_mib=_memory_each(limits, min(engine.workers, len(subproblems))))
     return [pickle.dumps((subproblem.problem, each), pickle.HIGHEST_PROTOCOL) for subproblem in subproblems]

@@ -6,11 +6,12 @@ such a move depends on no other, so it can be made after all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from optimizer.parameters import Causes
 from optimizer.plan import Advice, Cause
 from optimizer.planning.obstacles import Kind, Obstacle, Obstacles
 from optimizer.problem.problem import Stage, stage_of
@@ -31,18 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Ending", "Openings"]
 
-LOOKS = 40_000_000
-"""Pairs of a VM and a host that are looked at for one plan, at most: what is left then is called not analysed."""
-
-PER_TRIAL, PER_VIOLATION = 4_000, 400
-"""What a trial counts as pairs, and each violation that has to be added up for it."""
-
-VMS = 60
-"""VMs that are looked at for one violation, at most: the smallest."""
-
-TRIES = 4
-"""Hosts to which a VM is sent for a trial of one obstacle, at most."""
-
 SHOWN = 3
 """VMs of a group that are named, at most."""
 
@@ -52,10 +41,11 @@ CHEAPEST_FIRST = (Kind.BUDGET, Kind.PINNED, Kind.REFUSED, Kind.GROUP, Kind.LEAVI
 
 @dataclass(frozen=True)
 class Ending:
-    """How the search ended (`stopped_by` None: it was finished), and whether there is no time left for causes."""
+    """How the search ended (`stopped_by` None: it was finished), when to stop looking for causes, and how far to go."""
 
     stopped_by: str | None = None
     over: Callable[[], bool] = lambda: False
+    causes: Causes = field(default_factory=Causes)
 
 
 class _Opening(NamedTuple):
@@ -92,6 +82,7 @@ class Openings:
         ending: Ending,
     ) -> None:
         self.fleet, self.problem, self.spent, self.ending = fleet, problem, spent, ending
+        self.given = ending.causes
         self.work = WorkingPlacement(problem)
         self.work.become(placement)
         self.obstacles = Obstacles(self.work, spent)
@@ -105,7 +96,7 @@ class Openings:
         open_now: list[tuple[int, int]] = []
         best: list[_Opening] = []
         closed: set[Obstacle] = set()
-        for vm in sorted(vms, key=lambda v: (tuple(self.fleet.vms.demand[v].tolist()), v))[:VMS]:
+        for vm in sorted(vms, key=lambda v: (tuple(self.fleet.vms.demand[v].tolist()), v))[: self.given.vms]:
             self.looks += self.problem.hosts
             if self._over() or any(o.left == 0 for o in best):
                 break
@@ -114,7 +105,7 @@ class Openings:
                 continue
             masks = self.obstacles.of(vm)
             count = self._count(masks)
-            open_now += [(vm, int(h)) for h in np.flatnonzero(useful & (count == 0))[:TRIES]]
+            open_now += [(vm, int(h)) for h in np.flatnonzero(useful & (count == 0))[: self.given.tries]]
             closed |= {o for o, mask in masks.items() if (mask & useful).any()}
             best += self._openings(violated, (vm,), masks, useful)
             if unit := self.obstacles.unit_of(vm):
@@ -122,7 +113,7 @@ class Openings:
         return self._advice(violated, open_now, best, closed, vms)
 
     def _over(self) -> bool:
-        return self.looks > LOOKS or self.ending.over()
+        return self.looks > self.given.looks or self.ending.over()
 
     # -- what lessens it ---------------------------------------------------------------------------------------------
 
@@ -169,7 +160,7 @@ class Openings:
         count, found = self._count(masks), []
         for obstacle, mask in masks.items():
             hosts = np.flatnonzero(useful & mask & (count == 1))
-            for host in self._promising(vms, obstacle, hosts)[:TRIES]:
+            for host in self._promising(vms, obstacle, hosts)[: self.given.tries]:
                 but_not = {i for v in vms for i in self.obstacles.instances(v, obstacle, host)}
                 before, after, left = self._tried(violated, vms, host, but_not)
                 if after < before and left < violated.excess:
@@ -275,7 +266,7 @@ class Openings:
     def _not_worth_it(self, violated: _Violated, open_now: list[tuple[int, int]]) -> Advice:
         """Say why a move that nothing forbids was not made: its price, what it would break, or an early end."""
         trades: list[Advice] = []
-        for vm, host in open_now[: 4 * TRIES]:
+        for vm, host in open_now[: 4 * self.given.tries]:
             before, after, left = self._tried(violated, [vm], host)
             if after < before and left < violated.excess:
                 return self._unfinished(vm, host)

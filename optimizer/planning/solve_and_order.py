@@ -37,15 +37,9 @@ __all__ = ["Answer", "Repair", "can_be_ordered", "solve_and_order"]
 
 LOG = logging.getLogger("remora.planning")
 
-PLACEMENTS = 300
-"""Placements that the complete model is asked for, one after the other, before the search for a proof gives up."""
-
 
 ORDER_WORK = 0.05
 """What looking for an order counts as work."""
-
-REACH_SHARE = 0.5
-"""Share of the time left that looking at everything reachable may take."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +88,7 @@ def stay(problem: Problem) -> Answer:
 def carry_out(problem: Problem, placement: NDArray[np.int32], solver: Solver) -> Answer:
     """Order the moves to a placement and value what comes of it, hops included."""
     solver.deadline.spend(ORDER_WORK)
-    ordered = order(problem, placement, deadline=solver.deadline.over)
+    ordered = order(problem, placement, deadline=solver.deadline.over, given=solver.parameters.ordering)
     reached = problem.start.copy()
     moving = 0
     for m in ordered.moves:
@@ -147,9 +141,10 @@ def _by_repair(solver: Solver, best: Answer, repair: Repair) -> Answer:
 def can_be_ordered(solver: Solver) -> Acceptable:
     """Return the judge of whether a placement can be carried out without a hop."""
     contention = Contention(solver.problem)
+    given = replace(solver.parameters.ordering, hops=False)
 
     def acceptable(placement: NDArray[np.int32]) -> bool:
-        ordered = order(solver.problem, placement, deadline=solver.deadline.over, hops=False, contention=contention)
+        ordered = order(solver.problem, placement, deadline=solver.deadline.over, contention=contention, given=given)
         return ordered.complete
 
     return acceptable
@@ -162,7 +157,7 @@ def _by_whole(solver: Solver, best: Answer) -> Answer:
     sure = True
     if not solver.small:
         return best
-    while len(tried) < PLACEMENTS and not solver.deadline.over():
+    while len(tried) < solver.parameters.whole.placements and not solver.deadline.over():
         found = solver.exact(best.placement, tried)
         first = first or found
         if found.exhausted or (found.closed and _worth(found.values) >= _worth(best.values)):
@@ -180,14 +175,14 @@ def _by_whole(solver: Solver, best: Answer) -> Answer:
 
 def _by_reach(solver: Solver, best: Answer) -> Answer:
     """Look at everything that can be reached: where that is done, it is the answer and its own proof."""
-    problem = solver.problem
-    if not is_tiny(problem):
+    problem, given = solver.problem, solver.parameters.exhaustive
+    if not given.enabled or not is_tiny(problem, given.placements):
         return best
     least: dict[Stage, int] = {s: p.bound for s, p in best.proofs.items() if s is not Stage.MOVING}
-    found = search_exhaustively(problem, least, solver.deadline.part(REACH_SHARE))
+    found = search_exhaustively(problem, least, solver.deadline.part(given.share), given.states)
     if found is None:
         return best
-    moves = in_sequence(problem, found.moves)
+    moves = in_sequence(problem, found.moves, solver.parameters.ordering)
     placement = problem.start.copy()
     for move in found.moves:
         placement[move.vm] = move.target
@@ -197,7 +192,7 @@ def _by_reach(solver: Solver, best: Answer) -> Answer:
 
 def _by_refutation(solver: Solver, best: Answer) -> Answer:
     """Raise the bound on moves where the complete model is too large; where harm stays, that of having none."""
-    if solver.small or Stage.PRICED in best.values:
+    if solver.small or Stage.PRICED in best.values or not solver.parameters.refutation.enabled:
         return best
     clean = not any(v for s, v in best.values.items() if s is not Stage.MOVING)
     bound = solver.refuted(best.values)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer import cp_sat
+from optimizer.parameters import ColumnBounds
 from optimizer.reassignment.lagrangian_bound import FAR, total
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ __all__ = ["ColumnBound"]
 
 BUILD_WORK = 1e-6
 """Seconds of one core for a term of a model."""
-
-LEAST_SEARCH = 2e-3
-"""Work for which starting a search is worth it."""
 
 LARGEST = 2**50
 """CP-SAT tells its bound in float64; up to here that is exact to well below 1."""
@@ -55,10 +53,20 @@ class ColumnBound:
         What gives the wages: a VM is paid what its cheapest other host would cost it.
     seed
         Of CP-SAT.
+    given
+        For what a search is started; the default where it is not given.
     """
 
-    def __init__(self, rows: Rows, fixed: CostArrays, start: SearchState, priced: Priced, seed: int = 0) -> None:
-        self.rows, self.seed = rows, seed
+    def __init__(
+        self,
+        rows: Rows,
+        fixed: CostArrays,
+        start: SearchState,
+        priced: Priced,
+        seed: int = 0,
+        given: ColumnBounds | None = None,
+    ) -> None:
+        self.rows, self.seed, self.least_search = rows, seed, (given or ColumnBounds()).least_search
         self.most, self.service = _conflicts(fixed, start)
         self.wage = np.where(priced.leaves < FAR, priced.leaves, priced.stays)
         saved = np.minimum(priced.stays - self.wage, 0)
@@ -77,7 +85,7 @@ class ColumnBound:
         for done, host in enumerate(order):
             build = BUILD_WORK * len(candidates[host]) * (len(self.rows.weight) + 1)
             search = deadline.left() / (len(order) - done) - build
-            if search < LEAST_SEARCH:
+            if search < self.least_search:
                 continue
             deadline.spend(build)
             least = self._least(host, candidates[host], search, deadline)
@@ -128,7 +136,7 @@ class ColumnBound:
         solver.parameters.max_deterministic_time = search
         solver.parameters.max_time_in_seconds = min(deadline.wall(), 1e6)
         status = solver.solve(model)
-        deadline.spend(solver.response_proto.deterministic_time + LEAST_SEARCH)
+        deadline.spend(solver.response_proto.deterministic_time + self.least_search)
         if status in (cp_sat.OPTIMAL, cp_sat.FEASIBLE):
             return math.ceil(solver.best_objective_bound - SLACK)
         return None

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from optimizer.parameters import CostSearch
 from optimizer.reassignment.lagrangian_bound import Priced, Rows, ascend, least_work
 
 if TYPE_CHECKING:
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
     from optimizer.reassignment.cost_arrays import CostArrays, SearchState
 
 __all__ = ["Argument", "CostBound", "aggregate_bound", "cost_bound"]
-
-LARGEST_PAIRS = 6_000_000
-"""VMs x hosts with which prices are tried; the tables of more take hundreds of MB."""
-
-ASCENT_SHARE = 0.5
-"""Of the time, for prices; the rest is the hosts'."""
 
 
 class Argument(StrEnum):
@@ -59,7 +54,14 @@ def aggregate_bound(problem: Problem) -> int:
     return sum(a.weight * max(0, int(a.amount.sum()) + int(a.offset.sum())) for a in hinges)
 
 
-def cost_bound(problem: Problem, fixed: CostArrays, start: SearchState, deadline: Deadline, seed: int = 0) -> CostBound:
+def cost_bound(
+    problem: Problem,
+    fixed: CostArrays,
+    start: SearchState,
+    deadline: Deadline,
+    seed: int = 0,
+    given: CostSearch | None = None,
+) -> CostBound:
     """Return the best bound that is found in time; without time, the aggregate's.
 
     Parameters
@@ -72,23 +74,31 @@ def cost_bound(problem: Problem, fixed: CostArrays, start: SearchState, deadline
         When to stop; where it counts work, the bound is the same on every machine.
     seed
         Of CP-SAT.
+    given
+        How far to go; the defaults where it is not given.
     """
+    given = given or CostSearch()
     bounds = [CostBound(aggregate_bound(problem), Argument.AGGREGATE)]
-    small = problem.vms * problem.hosts <= LARGEST_PAIRS
-    if small and least_work(fixed, start) <= ASCENT_SHARE * deadline.left():
-        bounds += _by_prices(fixed, start, deadline, seed)
+    wanted = given.prices.enabled and problem.vms * problem.hosts <= given.prices.pairs
+    if wanted and least_work(fixed, start, given.prices) <= given.prices.share * deadline.left():
+        bounds += _by_prices(fixed, start, deadline, seed, given)
     best = max(bounds, key=lambda b: b.value)
     value, moved = int(start.total[0]), int(fixed.scalars[2])
     return CostBound(max(best.value, min(value, best.value + moved)), best.by)
 
 
-def _by_prices(fixed: CostArrays, start: SearchState, deadline: Deadline, seed: int) -> list[CostBound]:
+def _by_prices(
+    fixed: CostArrays, start: SearchState, deadline: Deadline, seed: int, given: CostSearch
+) -> list[CostBound]:
     from optimizer.reassignment.column_bound import ColumnBound
 
     rows = Rows.of(fixed, start)
-    priced = Priced.at(rows, ascend(rows, deadline.part(ASCENT_SHARE)))
+    priced = Priced.at(rows, ascend(rows, deadline.part(given.prices.share), given.prices))
     if priced is None:
         return []
-    hosts = ColumnBound(rows, fixed, start, priced, seed)
+    by_prices = CostBound(priced.value(), Argument.PRICES)
+    if not given.columns.enabled:
+        return [by_prices]
+    hosts = ColumnBound(rows, fixed, start, priced, seed, given.columns)
     hosts.raise_parts(deadline)
-    return [CostBound(priced.value(), Argument.PRICES), CostBound(hosts.value(), Argument.HOSTS)]
+    return [by_prices, CostBound(hosts.value(), Argument.HOSTS)]

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.reassignment.annealing import HARD, Search, ready
+from optimizer.reassignment.annealing import Search, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from optimizer.parameters import Annealing, Iterated
     from optimizer.reassignment.annealing import Schedule
     from optimizer.reassignment.cost_arrays import CostArrays, SearchState
 
@@ -31,18 +32,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["iterate_together", "waste"]
-
-ROUNDS = 4
-"""Parts of the time, between which the searches go on from the best of them."""
-
-DESCENT = 100
-"""Proposals a VM after each perturbation."""
-
-FAILED = 100
-"""Proposals that a perturbation which comes to nothing counts as, where these are what counts."""
-
-HOME = 0.5
-"""How often a VM comes to a host that is its home."""
 
 
 def waste(fixed: CostArrays, state: SearchState) -> tuple[Floats, NDArray[np.bool_]]:
@@ -61,11 +50,14 @@ def waste(fixed: CostArrays, state: SearchState) -> tuple[Floats, NDArray[np.boo
     return np.maximum(np.where(scarce, -level, level), 0.0) * state.weight[:, hinges], scarce
 
 
-class Iterated:
+class IteratedSearch:
     """One iterated local search: the `placement` that it is at, its cost (`value`), and what that wastes."""
 
-    def __init__(self, fixed: CostArrays, start: SearchState, at: Ints, seed: int) -> None:
-        self.search = Search(fixed, start, at, seed, HARD)
+    def __init__(
+        self, fixed: CostArrays, start: SearchState, at: Ints, seed: int, given: Iterated, annealing: Annealing
+    ) -> None:
+        self.given = given
+        self.search = Search(fixed, start, at, seed, annealing.keeper, annealing)
         self.rng = np.random.default_rng(seed)
         self.go_on_from(at)
 
@@ -79,12 +71,12 @@ class Iterated:
 
         Moves may then still be dearer than they need to be: to save some is for others.
         """
-        descent = DESCENT * len(self.search.fixed.vm)
+        descent = self.given.descent * len(self.search.fixed.vm)
         since, made = perf_counter(), 0
         while self._sums[-1] > 0.0 and not schedule.over:
             if made >= steps if steps else perf_counter() - since >= seconds:
                 return
-            made += FAILED
+            made += self.given.failed
             if not self._perturb():
                 continue
             proposals = min(descent, max(0, steps - made)) if steps else descent
@@ -114,7 +106,7 @@ class Iterated:
         host, hinge = divmod(self._drawn(self._sums), len(self._scarce))
         if self._scarce[hinge]:
             who = self.placement != host
-            if self.rng.random() < HOME:
+            if self.rng.random() < self.given.home:
                 who &= fixed.vm[:, 0] == host
             target = host
         else:
@@ -131,19 +123,20 @@ def iterate_together(
     *,
     seed: int,
     threads: int,
+    given: Iterated,
     tell: Callable[[Ints, int], bool],
 ) -> None:
     """Make a placement better; `tell` hears of the best after each part of the time, and says whether to go on."""
     if not ready(fixed, start, schedule):
         return
     seeds = np.random.default_rng(seed).integers(2**31, size=2).tolist()
-    searches = [Iterated(fixed, start, at, s) for s in seeds]
+    searches = [IteratedSearch(fixed, start, at, s, given, schedule.given) for s in seeds]
     threads = min(2, max(1, threads))
     with ThreadPoolExecutor(threads) as pool:
-        for left in range(ROUNDS, 0, -1):
+        for left in range(given.rounds, 0, -1):
             seconds = schedule.left / left * threads / 2
-            steps = 0 if schedule.steps is None else max(1, schedule.steps // ROUNDS)
-            list(pool.map(partial(Iterated.run, schedule=schedule, seconds=seconds, steps=steps), searches))
+            steps = 0 if schedule.steps is None else max(1, schedule.steps // given.rounds)
+            list(pool.map(partial(IteratedSearch.run, schedule=schedule, seconds=seconds, steps=steps), searches))
             best = min(searches, key=lambda s: s.value)
             if not tell(best.placement, best.value) or left == 1:
                 return

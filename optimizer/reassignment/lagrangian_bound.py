@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.limits import Deadline
+    from optimizer.parameters import Prices
     from optimizer.reassignment.cost_arrays import CostArrays, SearchState
 
     Ints = NDArray[np.int64]
@@ -35,12 +36,6 @@ UNIT = 2**12
 
 FAR = 2**60
 """More than any cost of a VM's place: a host that it cannot be on."""
-
-STEPS, PATIENCE, LEAST_GAIN = 3_000, 100, 1e-3
-"""Most steps of an ascent; it ends when that many have gained less than this share."""
-
-FIRST_STEP, HALVED_AFTER = 0.3, 30.0
-"""Step length as a share of the largest weight, and the steps after which it is half of that."""
 
 WORK_PER_TERM = 3e-10
 """Seconds of one core for an amount times a price, so that work can stand for time."""
@@ -144,9 +139,9 @@ class Priced:
         return total(np.minimum(self.stays, self.leaves)) + total(self.hosts)
 
 
-def least_work(fixed: CostArrays, start: SearchState) -> float:
-    """Return the work of an ascent that gets somewhere: `PATIENCE` steps."""
-    return PATIENCE * _step_work(len(fixed.vm) * len(start.head), start.weight.shape[1])
+def least_work(fixed: CostArrays, start: SearchState, given: Prices) -> float:
+    """Return the work of an ascent that gets somewhere: as many steps as its patience."""
+    return given.patience * _step_work(len(fixed.vm) * len(start.head), start.weight.shape[1])
 
 
 def _step_work(pairs: int, rows: int) -> float:
@@ -159,7 +154,7 @@ def total(parts: Ints) -> int:
     return int(sum(parts.tolist()))
 
 
-def ascend(rows: Rows, deadline: Deadline) -> Floats:
+def ascend(rows: Rows, deadline: Deadline, given: Prices) -> Floats:
     """Return prices, float64 [H, R], whose bound is high; those of the aggregate where none are better.
 
     Subgradient steps, each coordinate scaled by its own history (D. P. Kingma, J. Ba, "Adam: a method for stochastic
@@ -168,16 +163,16 @@ def ascend(rows: Rows, deadline: Deadline) -> Floats:
     best, work = rows.aggregate, _step_work(rows.move.size, len(rows.weight))
     if not rows.move.size or deadline.over():
         return best
-    ascent = _Ascent(rows)
+    ascent = _Ascent(rows, given)
     value = last = ascent.step(0)
-    for step in range(1, STEPS):
+    for step in range(1, given.steps):
         reached = ascent.prices.copy()
         now = ascent.step(step)
         if now > value:
             value, best = now, reached
         deadline.spend(work)
-        if step % PATIENCE == 0:
-            if value <= last + LEAST_GAIN * abs(last):
+        if step % given.patience == 0:
+            if value <= last + given.least_gain * abs(last):
                 break
             last = value
         if deadline.over():
@@ -197,12 +192,12 @@ def _product(left: Floats, right: Floats) -> Floats:
 class _Ascent:
     """Prices on their way up; `step` says what they prove, roughly, and improves them."""
 
-    def __init__(self, rows: Rows) -> None:
-        self.rows, self.prices = rows, rows.aggregate
+    def __init__(self, rows: Rows, given: Prices) -> None:
+        self.rows, self.prices, self.given = rows, rows.aggregate, given
         self.amount, self.at_home = rows.amount.astype(np.float64), rows.at_home.astype(np.float64)
         self.offset, self.move = rows.offset.astype(np.float64), rows.move.astype(np.float64)
         self.scale = np.maximum(1.0, np.abs(self.amount).sum(axis=0) / len(self.offset))
-        self.reach = FIRST_STEP * float(rows.weight.max(initial=1))
+        self.reach = given.first_step * float(rows.weight.max(initial=1))
         self.mean, self.square = np.zeros_like(self.prices), np.zeros_like(self.prices)
 
     def step(self, number: int) -> float:
@@ -211,7 +206,7 @@ class _Ascent:
         self.mean += 0.1 * (slope - self.mean)
         self.square += 0.01 * (slope * slope - self.square)
         mean, square = self.mean / (1 - 0.9 ** (number + 1)), self.square / (1 - 0.99 ** (number + 1))
-        length = self.reach / (1 + number / HALVED_AFTER)
+        length = self.reach / (1 + number / self.given.halved_after)
         self.prices = np.clip(self.prices + length * mean / (np.sqrt(square) + 1e-3), 0, self.rows.ceiling)
         return value
 

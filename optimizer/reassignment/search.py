@@ -36,28 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CostOutcome", "solve_cost"]
 
-TINY_LITERALS = 2_000
-"""VMs x hosts up to which CP-SAT gets the whole problem at once (a1_1 has 400)."""
-
-SMALL_LITERALS = 20_000
-"""The same, after annealing has found a good start for it."""
-
-LARGEST_TO_FINISH = 1_000
-"""VMs up to which something comes after the annealing; with more, building a neighbourhood takes too long."""
-
-BOUND_SHARE = 0.02
-"""Of the time, for the bound, before the search."""
-
-ANNEALING_SHARE = 0.95
-"""Of the time, where something comes after it."""
-
-ITERATED_SHARE = 0.5
-"""Of what is left after the annealing; the rest is CP-SAT's. By the clock, what one does not need is the next one's."""
-
 FOREVER = 1e9
 """More work than any time limit allows."""
-
-NEIGHBOURHOOD_VMS, NEIGHBOURHOOD_WORK = 80, 0.5
 
 JUDGING = 1.3e-4
 """Seconds that the reference evaluator takes for a VM, about: they are kept for it, out of the time."""
@@ -119,6 +99,7 @@ class _Search:
 
     def __init__(self, problem: Problem, limits: Limits, deadline: Deadline, tell: Callable[[str], None]) -> None:
         self.problem, self.limits, self.deadline, self.tell = problem, limits, deadline, tell
+        self.given = limits.parameters.cost
         self.rng = np.random.default_rng(limits.seed)
         self.fixed, self.start = lowered(problem)
         self.best, self.value = problem.start.copy(), int(self.start.total[0])
@@ -135,20 +116,22 @@ class _Search:
     def run(self) -> None:
         """Whole at once where that is small, else step by step until the time is over."""
         literals = self.problem.vms * self.problem.hosts
-        if literals > TINY_LITERALS:
-            self.proven = self._bounded(BOUND_SHARE)
+        if literals > self.given.tiny_literals:
+            self.proven = self._bounded(self.given.bound_share)
             self._anneal()
-        if literals <= SMALL_LITERALS:
+        if literals <= self.given.small_literals:
             self._whole()
-        elif self.problem.vms <= LARGEST_TO_FINISH:
-            self._iterate()
-            self._neighbourhoods()
+        elif self.problem.vms <= self.given.largest_to_finish:
+            if self.given.iterated.enabled:
+                self._iterate()
+            if self.given.neighbourhoods:
+                self._neighbourhoods()
 
     def _bounded(self, share: float) -> CostBound:
         """Return the bound that a share of the time gives."""
         work = self.deadline.counting(share * self.limits.seconds)
         deadline = work if self.limits.deterministic else self.deadline.part(share)
-        return cost_bound(self.problem, self.fixed, self.start, deadline, self.limits.seed)
+        return cost_bound(self.problem, self.fixed, self.start, deadline, self.limits.seed, self.given)
 
     def _better(self, placement: NDArray[np.int64] | NDArray[np.int32], value: int, by: str) -> None:
         if value < self.value:
@@ -163,7 +146,8 @@ class _Search:
 
         if self.over:
             return
-        share = 1.0 if self.problem.vms > LARGEST_TO_FINISH else ANNEALING_SHARE
+        given = self.given
+        share = 1.0 if self.problem.vms > given.largest_to_finish else given.annealing_share
         anneal_together(
             self.fixed,
             self.start,
@@ -179,13 +163,15 @@ class _Search:
 
         if self.over:
             return
+        given = self.given
         iterate_together(
             self.fixed,
             self.start,
             self.best.astype(np.int64),
-            self._schedule(ITERATED_SHARE, (1 - ANNEALING_SHARE) * ITERATED_SHARE),
+            self._schedule(given.iterated_share, (1 - given.annealing_share) * given.iterated_share),
             seed=self.limits.seed,
             threads=self.limits.workers,
+            given=given.iterated,
             tell=partial(self._found, by="iterated"),
         )
 
@@ -199,6 +185,7 @@ class _Search:
             seconds=seconds * of_left,
             spare=seconds * (1 - of_left),
             steps=int(self.limits.seconds * of_all * STEPS_PER_SECOND) if self.limits.deterministic else None,
+            given=self.given.annealing,
         )
 
     def _found(self, placement: NDArray[np.int64], value: int, by: str) -> bool:
@@ -218,17 +205,17 @@ class _Search:
 
     def _neighbourhoods(self) -> None:
         """Free the VMs of a few hosts over these hosts, again and again."""
-        work = math.inf
+        work, given = math.inf, self.given
         if self.limits.deterministic:
-            work = self.limits.seconds * (1 - ANNEALING_SHARE) * (1 - ITERATED_SHARE)
+            work = self.limits.seconds * (1 - given.annealing_share) * (1 - given.iterated_share)
         while not self.over and work > 0:
-            hosts = self.rng.permutation(self.problem.hosts)[: int(self.rng.integers(2, 5))]
+            hosts = self.rng.permutation(self.problem.hosts)[: int(self.rng.integers(*given.neighbourhood_hosts))]
             inside = np.flatnonzero(np.isin(self.best, hosts))
-            vms = self.rng.permutation(inside)[:NEIGHBOURHOOD_VMS]
+            vms = self.rng.permutation(inside)[: given.neighbourhood_vms]
             candidates = {int(v): np.union1d(hosts, [self.problem.start[v]]) for v in np.sort(vms)}
-            placement, _ = self._solve(Model(self.problem, self.best, candidates), NEIGHBOURHOOD_WORK)
+            placement, _ = self._solve(Model(self.problem, self.best, candidates), given.neighbourhood_work)
             self._adopt(placement, "neighbourhood")
-            work -= NEIGHBOURHOOD_WORK
+            work -= given.neighbourhood_work
 
     def _solve(self, model: Model, work: float) -> tuple[NDArray[np.int32] | None, list[StageEnd]]:
         return model.run(

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EjectionChains"]
 
-BLOCK = 256
-"""VMs that are compared at once with the room of all hosts."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Link:
@@ -51,6 +48,8 @@ class EjectionChains:
         The placement that is changed; every change can be undone.
     size
         float64 [V]: how hard each VM is to place.
+    near, block
+        Hosts that are asked first for room; VMs that are compared at once with the room of all.
     stop
         Asked before each link: whether there is no time left.
 
@@ -65,12 +64,18 @@ class EjectionChains:
     """
 
     def __init__(
-        self, work: WorkingPlacement, size: NDArray[np.float64], stop: Callable[[], bool] = lambda: False
+        self,
+        work: WorkingPlacement,
+        size: NDArray[np.float64],
+        *,
+        near: int,
+        block: int,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.work, self.size, self.stop = work, size, stop
+        self.work, self.size, self.block, self.stop = work, size, block, stop
         self.cut = self.moved_anew = False
         self.asked = 0
-        self._reception = Insertion(work, tight=True)
+        self._reception = Insertion(work, tight=True, near=near)
         self._log: list[tuple[int, int]] = []
 
     def settle(self, vm: int, links: int, spend: int, nodes: int | None = None) -> bool:
@@ -105,7 +110,7 @@ class EjectionChains:
         """Go through the chains, the shortest first."""
         best = {first.vm: first.left}
         queue = deque([first])
-        rooms = _Rooms(self.work)
+        rooms = _Rooms(self.work, self.block)
         while queue:
             if self.stop() or self.asked == nodes:
                 self.cut = True
@@ -176,7 +181,8 @@ class EjectionChains:
 class _Rooms:
     """What is free on each host at present, to tell many VMs at once that none has room for them."""
 
-    def __init__(self, work: WorkingPlacement) -> None:
+    def __init__(self, work: WorkingPlacement, block: int) -> None:
+        self.block = block
         self.which, self.rows = work.problem.enter_class
         self.amounts: list[NDArray[np.int64]] = []
         self.free: list[NDArray[np.int64]] = []
@@ -190,8 +196,8 @@ class _Rooms:
     def fitting(self, vms: Sequence[int]) -> Iterator[int]:
         """Yield, in their order, the places in `vms` of those for which some host has room, as far as sums tell."""
         asked = np.asarray(vms, np.int64)
-        for first in range(0, asked.size, BLOCK):
-            block = asked[first : first + BLOCK]
+        for first in range(0, asked.size, self.block):
+            block = asked[first : first + self.block]
             yield from (first + np.flatnonzero(self._fit(block))).tolist()
 
     def _fit(self, vms: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Reached", "is_tiny", "search_exhaustively"]
 
-PLACEMENTS = 1e8
-"""Placements that there may be at all: far more than can be looked at, but on full fleets few can be reached."""
-
-STATES = 20_000
-"""Placements that are looked at before this gives up: they take about ten seconds."""
-
 WORK = 0.0005
 """What one placement counts as work."""
 
@@ -56,26 +50,30 @@ class _Visit:
     moves: tuple[Move, ...] = field(compare=False)
 
 
-def is_tiny(problem: Problem) -> bool:
+def is_tiny(problem: Problem, placements: float) -> bool:
     """Whether all placements of the movable VMs are few enough to be looked at."""
     which, rows = problem.enter_class
     hosts = rows.sum(axis=1)[which[problem.movable]].astype(float) + 1
-    return bool(np.log(hosts).sum() <= np.log(PLACEMENTS))
+    return bool(np.log(hosts).sum() <= np.log(placements))
 
 
-def search_exhaustively(problem: Problem, least: Mapping[Stage, int], deadline: Deadline) -> Reached | None:
+def search_exhaustively(
+    problem: Problem, least: Mapping[Stage, int], deadline: Deadline, states: int
+) -> Reached | None:
     """Return the best that can be reached at all; None where there are too many placements, or no time.
 
     Parameters
     ----------
     least
         Bounds on the harm stages: a placement that meets them all ends the search, since it is found at least cost.
+    states
+        Placements that are looked at before this gives up.
     """
     search = _Search(problem)
     best: Reached | None = None
     for visit in search.visits():
         deadline.spend(WORK)
-        if deadline.over() or search.seen > STATES:
+        if deadline.over() or search.seen > states:
             return None
         values = search.values(visit)
         if values is None:

@@ -21,15 +21,10 @@ if TYPE_CHECKING:
 
     from optimizer.bounds.bounds import Bounds
     from optimizer.limits import Deadline
+    from optimizer.parameters import Parameters
     from optimizer.problem.working_placement import Violated, WorkingPlacement
 
 __all__ = ["GroupMoves"]
-
-FAILURES = 60
-"""VMs of one group, one after the other, for which no host was found, after which the group is left to the others.
-
-It counts failures alone: however many moves a group wants, it gets them.
-"""
 
 JOIN_WORK = 0.001
 """What looking for one VM's host counts as work."""
@@ -53,19 +48,21 @@ class GroupMoves:
         deadline: Deadline,
         acceptable: Callable[[NDArray[np.int32]], bool],
         size: NDArray[np.float64],
+        parameters: Parameters,
     ) -> None:
         self.work, self.bounds, self.deadline = work, bounds, deadline
         self.acceptable, self.size = acceptable, size
+        self.groups, self.near = parameters.groups, parameters.repair.near
         self.problem = work.problem
 
     def run(self) -> None:
         """Look after every group in turn, and then after VMs that still have to leave."""
-        reception = Insertion(self.work, tight=True)
+        reception = Insertion(self.work, tight=True, near=self.near)
         for trouble in troubles(self.work):
             if not trouble.violated.atom.shape.leaving_repairs:
                 while not self.deadline.over() and self._joined(trouble.violated, reception):
                     pass
-        for trouble in troubles(self.work):
+        for trouble in troubles(self.work) if self.groups.as_one else ():
             if trouble.name.atom in self.problem.demands.leaves and not self.deadline.over():
                 self._take_along(trouble.name.member)
 
@@ -78,7 +75,7 @@ class GroupMoves:
             return False
         measure, failed, moved = self.work.measure(), 0, False
         for vm in self._joiners(current):
-            if failed >= FAILURES or self.deadline.over():
+            if failed >= self.groups.failures or self.deadline.over():
                 break
             if not self._could_gain(current, vm):
                 continue
@@ -133,7 +130,7 @@ class GroupMoves:
         vms = sorted(atom.sides[LEFT][tally.member].tolist(), key=lambda v: (-float(self.size[v]), v))
         if not self.problem.movable[vms].all():
             return False
-        reception = Insertion(self.work, tight=True, ignored={tally.number})
+        reception = Insertion(self.work, tight=True, near=self.near, ignored={tally.number})
         for domain in np.setdiff1d(level, level[before[vms]]).tolist():
             if self.deadline.over():
                 return False

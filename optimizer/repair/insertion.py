@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Insertion", "evicted", "receive"]
 
-NEAR = 4_096
-"""Hosts around a VM's own that are asked first, in fleets of more than twice as many."""
-
 
 def evicted(bounds: Bounds, jitter: NDArray[np.float64] | None = None) -> list[int]:
     """Return the VMs that leave in the least eviction, the hardest to place first.
@@ -78,12 +75,14 @@ class Insertion:
     tight
         True: the fullest host that still fits (best fit), which keeps large holes for large VMs. False: the host
         whose fullest resource is least full, which keeps the fleet even.
+    near
+        Hosts around a VM's own that are asked first, in fleets of more than twice as many.
     ignored
         Numbers of set tallies that are not asked whether they want company.
     """
 
-    def __init__(self, work: WorkingPlacement, *, tight: bool, ignored: Collection[int] = ()) -> None:
-        self.work, self.tight, self.ignored = work, tight, ignored
+    def __init__(self, work: WorkingPlacement, *, tight: bool, near: int, ignored: Collection[int] = ()) -> None:
+        self.work, self.tight, self.nearest, self.ignored = work, tight, near, ignored
         linears = work.tally.linears
         self.linears = [t for t in linears if t.atom.level == 0 and t.atom.asked.hardness is not Hardness.SHOULD]
         self.limits = [np.where(t.ceiling < UNLIMITED, np.maximum(t.ceiling, 1), UNLIMITED) for t in self.linears]
@@ -105,12 +104,12 @@ class Insertion:
     def near(self, vm: int) -> slice:
         """Return the hosts to ask first: all, where there are few or the VM wants company or a certain kind of host."""
         tally, hosts = self.work.tally, self.work.problem.hosts
-        if hosts <= 2 * NEAR or any(not t.shape.leaving_repairs for t, _ in tally.sets_of.get(vm, ())):
+        if hosts <= 2 * self.nearest or any(not t.shape.leaving_repairs for t, _ in tally.sets_of.get(vm, ())):
             return WHOLE
         if self.work.should_leave(vm):
             return WHOLE
-        first = min(max(0, int(self.work.placement[vm]) - NEAR // 2), hosts - NEAR)
-        return slice(first, first + NEAR)
+        first = min(max(0, int(self.work.placement[vm]) - self.nearest // 2), hosts - self.nearest)
+        return slice(first, first + self.nearest)
 
     def _open(self, vm: int, barred: list[int], among: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the hosts among some that would take the VM without harm, and those of them that need no wait."""
@@ -200,12 +199,14 @@ class Insertion:
         return [d for d in against if tally.with_one_more(side, d, of_both=False) > 0]
 
 
-def receive(work: WorkingPlacement, vms: Iterable[int], *, tight: bool, stop: Callable[[], bool]) -> list[int]:
+def receive(
+    work: WorkingPlacement, vms: Iterable[int], *, tight: bool, near: int, stop: Callable[[], bool]
+) -> list[int]:
     """Place VMs one by one, in order; return those that found no room.
 
     A VM that would only carry the harm of a should from one host to another stays at home.
     """
-    reception = Insertion(work, tight=tight)
+    reception = Insertion(work, tight=tight, near=near)
     waiting = []
     for vm in vms:
         host = None if stop() else reception.host_for(vm)

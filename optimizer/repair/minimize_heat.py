@@ -17,18 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.limits import Deadline
+    from optimizer.parameters import EvenOut
     from optimizer.repair.targets import Targets
 
 __all__ = ["minimize_heat"]
-
-VMS = 24
-"""VMs that are free in one model, at most: those of the hottest host first, then those on the coolest hosts."""
-
-HOSTS = 60
-"""Hosts that each of them may choose from, at most: the coolest."""
-
-WORK = 0.4
-"""CP-SAT's deterministic time for one model."""
 
 STEPS = 10_000
 """Heat is counted in 1 / STEPS of a host's limit."""
@@ -37,7 +29,9 @@ EXACT = 2**45
 """Limits above this are not put into a model: products with `STEPS` would leave its range."""
 
 
-def minimize_heat(targets: Targets, arrived: Collection[int], hottest: int, deadline: Deadline, seed: int) -> bool:
+def minimize_heat(
+    targets: Targets, arrived: Collection[int], hottest: int, deadline: Deadline, seed: int, given: EvenOut
+) -> bool:
     """Give the VMs of the hottest host, and a few others, targets of equal cost with a cooler hottest host.
 
     Returns
@@ -47,12 +41,12 @@ def minimize_heat(targets: Targets, arrived: Collection[int], hottest: int, dead
     if any(int(limit[limit < UNLIMITED].max(initial=0)) > EXACT for _, limit in targets.loads):
         return False
     placement = targets.work.placement
-    now = {v: int(placement[v]) for v in _free(targets, arrived, hottest)}
+    now = {v: int(placement[v]) for v in _free(targets, arrived, hottest, given.model_vms)}
     _go_home(targets, now)
-    choices = {v: _choices(targets, v, host) for v, host in now.items()}
+    choices = {v: _choices(targets, v, host, given.model_hosts) for v, host in now.items()}
     _go(targets, now)
     hosts = np.unique(np.concatenate(list(choices.values())))
-    found = _solved(targets, choices, now, hosts.tolist(), deadline, seed) if hosts.size > 1 else None
+    found = _solved(targets, choices, now, hosts.tolist(), deadline, seed, given.model_work) if hosts.size > 1 else None
     if found is None:
         return False
     old = _hottest(targets, now)
@@ -79,19 +73,19 @@ def _go(targets: Targets, to: Mapping[int, int]) -> None:
         targets.work.put(v, host)
 
 
-def _free(targets: Targets, arrived: Collection[int], hottest: int) -> list[int]:
+def _free(targets: Targets, arrived: Collection[int], hottest: int, most: int) -> list[int]:
     at = targets.work.placement
     here = sorted(v for v in arrived if at[v] == hottest)
     others = np.array(sorted(v for v in arrived if at[v] != hottest), np.int64)
     coolest = others[np.argsort(targets.heat(at[others].astype(np.int64)), kind="stable")] if others.size else others
-    return [*here, *coolest.tolist()][:VMS]
+    return [*here, *coolest.tolist()][:most]
 
 
-def _choices(targets: Targets, vm: int, now: int) -> NDArray[np.int64]:
+def _choices(targets: Targets, vm: int, now: int, most: int) -> NDArray[np.int64]:
     """Return the VM's present target, and the coolest others of equal cost."""
     hosts = targets.equal(vm, now)
     hosts = hosts[hosts != now]
-    coolest = hosts[np.argsort(targets.heat(hosts, vm), kind="stable")][: HOSTS - 1]
+    coolest = hosts[np.argsort(targets.heat(hosts, vm), kind="stable")][: most - 1]
     return np.array([now, *coolest.tolist()], np.int64)
 
 
@@ -102,6 +96,7 @@ def _solved(
     hosts: Sequence[int],
     deadline: Deadline,
     seed: int,
+    work: float,
 ) -> dict[int, int] | None:
     """Return the targets by which the hottest of `hosts` is coolest, within the values of all stages."""
     problem, placement = targets.work.problem, targets.work.placement
@@ -116,7 +111,7 @@ def _solved(
             model.cap(stage, value - offset[stage])
     _say_heat(model, targets, now, hosts)
     _say_no_wait(model, targets, now, hosts)
-    found, ends = model.run([Stage.PLACEMENT], work=WORK, deadline=deadline, seed=seed)
+    found, ends = model.run([Stage.PLACEMENT], work=work, deadline=deadline, seed=seed)
     if found is None or not ends or ends[0].ended not in (Ended.OPTIMAL, Ended.FEASIBLE):
         return None
     return {v: int(found[v]) for v in choices}

@@ -32,35 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NeighbourhoodSearch"]
 
-ATTEMPTS = ((1, 6), (1, 14), (2, 6), (2, 14), (3, 10), (1, 28), (5, 14), (8, 20), (1000, 28))
-"""(moves that repairing one problem may add, hosts beside those in problem), attempt by attempt.
-
-Few moves first: they are what is paid for, and they make the search short.
-"""
-
-CHAINS = ((0, 1), (1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2), (2, 3))
-"""(VMs that may make way one after the other, VMs that may move that had not), attempt by attempt, before CP-SAT."""
-
-HEALERS = 12
-"""VMs of one problem that are tried, before CP-SAT."""
-
-NODES = 100
-"""VMs of one chain's search for which it is looked up who could make way, before CP-SAT; after it, ever more."""
-
 CHAIN_WORK = 0.006
 """What one problem's chains count as work; measured on fleets of a thousand hosts."""
 
 NODE_WORK = 0.0002
 """What looking up who could make way for one VM counts as work."""
-
-TRIMS = (6, 14, 28)
-"""Hosts beside those of a move that is to be taken back, attempt by attempt."""
-
-WORK = 3.0
-"""CP-SAT's deterministic time for one neighbourhood."""
-
-LITERALS = 6_000
-"""Size at which a neighbourhood stops growing: above it CP-SAT takes seconds for what a smaller one finds at once."""
 
 
 class NeighbourhoodSearch:
@@ -86,6 +62,8 @@ class NeighbourhoodSearch:
     ) -> None:
         self.acceptable = acceptable
         self.work, self.bounds, self.limits, self.deadline = work, bounds, limits, deadline
+        self.parameters = limits.parameters
+        self.given, self.chains = limits.parameters.neighbourhoods, limits.parameters.chains
         self.problem = work.problem
         self.stages = [s for s in self.problem.stages if s is not Stage.PLACEMENT]
         self._size = bounds.size if jitter is None else bounds.size * jitter
@@ -97,16 +75,16 @@ class NeighbourhoodSearch:
 
     def by_chains(self) -> None:
         """Look after each problem with ejection chains, the shortest first."""
-        for links, spend in CHAINS:
-            if not self._chains_for_each(links, spend, NODES, HEALERS):
+        for links, spend in self.chains.kinds if self.chains.enabled else ():
+            if not self._chains_for_each(links, spend, self.chains.nodes, self.chains.healers):
                 return
 
     def by_wider_chains(self) -> None:
         """Go on with chains for what is still broken, each time twice as many of them: until all have been tried."""
-        nodes = NODES
-        while self.troubles():
+        nodes, kinds = self.chains.nodes, self.chains.kinds
+        while self.chains.enabled and self.chains.wider and self.troubles():
             nodes, self.cut = 2 * nodes, False
-            if not all(self._chains_for_each(links, spend, nodes, None) for links, spend in CHAINS) or not self.cut:
+            if not all(self._chains_for_each(links, spend, nodes, None) for links, spend in kinds) or not self.cut:
                 return
 
     def _chains_for_each(self, links: int, spend: int, nodes: int, most: int | None) -> bool:
@@ -126,7 +104,9 @@ class NeighbourhoodSearch:
 
     def by_company(self) -> None:
         """Look after groups that want company (AtLeast, Same, Needs), one VM at a time."""
-        GroupMoves(self.work, self.bounds, self.deadline, self.acceptable, self._size).run()
+        if self.parameters.groups.enabled:
+            deadline = self.deadline.part(self.parameters.groups.share)
+            GroupMoves(self.work, self.bounds, deadline, self.acceptable, self._size, self.parameters).run()
 
     def troubles(self) -> list[Trouble]:
         """Return the violated musts and shoulds of the present placement, musts first."""
@@ -134,7 +114,7 @@ class NeighbourhoodSearch:
 
     def by_search(self) -> None:
         """Look after each problem with CP-SAT, few more moves and few hosts first."""
-        for extra, width in ATTEMPTS:
+        for extra, width in self.given.attempts if self.given.enabled else ():
             for trouble in self.troubles():
                 if self.deadline.over() or self._at_floor():
                     return
@@ -148,13 +128,13 @@ class NeighbourhoodSearch:
 
     def trim(self, rounds: int) -> None:
         """Take back moves beyond the bound: neighbourhoods around moves from hosts that had nothing to give."""
-        stale = 0
-        while stale < rounds and not self.deadline.over():
+        stale, trims = 0, self.given.trims
+        while self.given.trim and stale < rounds and not self.deadline.over():
             extra = self._extra()
             if not extra or self.bounds.met(self.work.values()):
                 return
             vm = extra[int(self._random.integers(len(extra)))]
-            stale = 0 if self.take_back(vm, TRIMS[stale % len(TRIMS)]) else stale + 1
+            stale = 0 if self.take_back(vm, trims[stale % len(trims)]) else stale + 1
 
     def _extra(self) -> list[int]:
         """VMs moved from hosts that give more than their own least."""
@@ -169,7 +149,8 @@ class NeighbourhoodSearch:
     def by_chain(self, violated: Violated, links: int, spend: int, nodes: int, most: int | None) -> bool:
         """Move one VM whose leaving ends a violation, others making way for it; return whether that worked."""
         self.deadline.spend(CHAIN_WORK)
-        chains = EjectionChains(self.work, self._size, self.deadline.over)
+        near, block = self.parameters.repair.near, self.chains.block
+        chains = EjectionChains(self.work, self._size, near=near, block=block, stop=self.deadline.over)
         before = self.work.measure()
         for vm in self._healers(violated, most):
             settled = chains.settle(vm, links, spend, nodes)
@@ -204,10 +185,12 @@ class NeighbourhoodSearch:
         candidates = self._candidates(self._hosts(members(self.work, trouble.violated), width))
         now, start = self.work.placement, self.problem.start
         unmoved = {v: hosts for v, hosts in candidates.items() if now[v] == start[v]}
-        less = self._harm_of(trouble) if extra < ATTEMPTS[-1][0] else min(1, self._harm_of(trouble))
-        if unmoved and self._try(lambda: StagedModel(self.work, unmoved, self.deadline.check), extra, less):
+        less = self._harm_of(trouble) if extra < self.given.attempts[-1][0] else min(1, self._harm_of(trouble))
+        phases = self.given.phases
+        staged = unmoved and phases
+        if staged and self._try(lambda: StagedModel(self.work, unmoved, phases, self.deadline.check), extra, less):
             return True
-        worth_it = len(unmoved) < len(candidates) and extra > 1
+        worth_it = not phases or (len(unmoved) < len(candidates) and extra > 1)
         return worth_it and self._try(lambda: Model(self.problem, now, candidates, self.deadline.check), extra, less)
 
     @staticmethod
@@ -234,7 +217,7 @@ class NeighbourhoodSearch:
         model.cap(Stage.MOVING, int(self.problem.moving[moved].sum()) + extra * dearest)
         if less:
             model.cap(Stage.HARM, values[Stage.HARM] - offset[Stage.HARM] - less)
-        placement, _ = model.run(self.stages, work=WORK, deadline=self.deadline, seed=self.limits.seed)
+        placement, _ = model.run(self.stages, work=self.given.work, deadline=self.deadline, seed=self.limits.seed)
         if placement is None or (placement == before).all():
             return False
         self.work.become(placement)
@@ -270,10 +253,10 @@ class NeighbourhoodSearch:
         return self._within_reason(core, others)
 
     def _within_reason(self, core: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return hosts, those of the core first, as long as their VMs over all of them make no more than LITERALS."""
+        """Return hosts, those of the core first, as long as their VMs over all of them make no more than they may."""
         hosts = np.concatenate([core, others[~np.isin(others, core)]]).astype(np.int64)
         vms = np.cumsum(np.bincount(self.work.placement[self.work.placement >= 0], minlength=self.problem.hosts)[hosts])
-        count = int((vms * np.arange(1, hosts.size + 1) <= LITERALS).sum())
+        count = int((vms * np.arange(1, hosts.size + 1) <= self.given.literals).sum())
         return np.sort(hosts[: max(count, 2)])
 
     def _nearly_fits(self, vm: int) -> NDArray[np.int64]:

@@ -21,18 +21,10 @@ if TYPE_CHECKING:
 
     from optimizer.bounds.bounds import Bounds
     from optimizer.limits import Deadline, Limits
+    from optimizer.parameters import Recreate
     from optimizer.problem.working_placement import WorkingPlacement
 
 __all__ = ["recreate"]
-
-NEAR, FAR = 5, 3
-"""Moves taken back that share a host with the first, and others, at most."""
-
-SLACK = 100
-"""The search may stand at one part in that many more moving than its best (record-to-record travel, Dueck 1993)."""
-
-SPREAD = 0.5
-"""Standard deviation of the logarithm of the factors by which sizes are misjudged."""
 
 
 def recreate(
@@ -41,21 +33,21 @@ def recreate(
     limits: Limits,
     deadline: Deadline,
     acceptable: Callable[[NDArray[np.int32]], bool],
-    rounds: int,
 ) -> None:
-    """Look for a placement that moves less and harms no more, until `rounds` in a row found none."""
+    """Look for a placement that moves less and harms no more, until so many rounds in a row found none."""
+    given = limits.parameters.recreate
     random = np.random.default_rng(limits.seed)
     best, kept, stale = work.measure(), work.placement.copy(), 0
-    while stale < rounds and not deadline.over() and not bounds.met(work.values()):
+    while stale < given.rounds and not deadline.over() and not bounds.met(work.values()):
         before = work.placement.copy()
         if (before == work.problem.start).all():
             break
-        _ruin(work, random)
+        _ruin(work, random, given)
         seeded = replace(limits, seed=int(random.integers(2**31)))
-        jitter = np.exp(random.normal(0.0, SPREAD, work.problem.vms))
+        jitter = np.exp(random.normal(0.0, given.spread, work.problem.vms))
         NeighbourhoodSearch(work, bounds, seeded, deadline, acceptable, jitter).by_chains()
         found = work.measure()
-        if found > _slightly_worse(best) or not work.is_no_worse() or not acceptable(work.placement):
+        if found > _slightly_worse(best, given.slack) or not work.is_no_worse() or not acceptable(work.placement):
             work.become(before)
         stale = 0 if found < best else stale + 1
         if found < best and (work.placement != before).any():
@@ -63,19 +55,19 @@ def recreate(
     work.become(kept)
 
 
-def _slightly_worse(measure: tuple[int, ...]) -> tuple[int, ...]:
+def _slightly_worse(measure: tuple[int, ...], slack: int) -> tuple[int, ...]:
     """Return what the search may stand at, away from the best it has seen: a little more moving."""
-    return (*measure[:-1], measure[-1] + max(1, measure[-1] // SLACK))
+    return (*measure[:-1], measure[-1] + max(1, measure[-1] // slack))
 
 
-def _ruin(work: WorkingPlacement, random: np.random.Generator) -> None:
+def _ruin(work: WorkingPlacement, random: np.random.Generator, given: Recreate) -> None:
     """Send a few VMs home, and with them all that came where they return to: so hosts hold what they held at first."""
     start, now = work.problem.start, work.placement
     moved = np.flatnonzero(now != start)
     first = int(random.choice(moved))
     hosts = {int(start[first]), int(now[first])}
     near = [int(v) for v in moved if hosts & {int(start[v]), int(now[v])}]
-    chosen = {first, *_some(random, near, NEAR), *_some(random, moved.tolist(), FAR)}
+    chosen = {first, *_some(random, near, given.near), *_some(random, moved.tolist(), given.far)}
     while True:
         homes = np.unique(start[list(chosen)])
         came = {int(v) for v in moved if now[v] in homes}

@@ -34,39 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Exact", "Method", "Solver", "Values"]
 
-WHOLE = 20_000
-"""Literals up to which the complete model is tried: trials close it in seconds at this size."""
-
-STARTS = 12
-"""Orders in which the evicted are received, at most."""
-
-PAID_STARTS = 4
-"""Orders at most where budgets say who leaves: what is left is what they do not pay for, in any order."""
-
-SPREAD = 0.5
-"""Standard deviation of the logarithm of the factors by which later starts misjudge how hard VMs are to place."""
-
-STARTS_SHARE = 0.3
-"""Share of the time left that those after the first may take."""
-
-GROUPS_SHARE = 0.5
-"""Share of the time left that bringing groups together, or apart, one VM at a time may take."""
-
-SEARCH_SHARE = 0.95
-"""Share of the time that may be searched; the rest is for the proof of what was found."""
-
-RECREATE_SHARE = 0.5
-"""Share of the time left that taking back and repairing anew may take."""
-
-TRIM_SHARE = 0.25
-"""Share of the time left that may go into taking back moves beyond the bound."""
-
-REFUTE_SHARE = 0.9
-"""Share of the time left that raising the bound on moves by refutation may take."""
-
-MEND_SHARE = 0.75
-"""Share of the time left that repairing may take while a refutation runs beside it: the rest is for that to end."""
-
 Values = dict[Stage, int]
 
 
@@ -100,10 +67,16 @@ class Solver:
     """
 
     def __init__(self, problem: Problem, limits: Limits, deadline: Deadline) -> None:
-        self.problem, self.limits = problem, limits
-        self.deadline = deadline.part(SEARCH_SHARE)
+        self.problem, self.limits, self.parameters = problem, limits, limits.parameters
+        self.deadline = deadline.part(self.parameters.repair.search_share)
         self.bounds = Bounds(
-            EvictionRelaxation(problem), sizes(problem), deadline.over, limits.seed, self.deadline.wall, limits.gap
+            EvictionRelaxation(problem),
+            sizes(problem),
+            deadline.over,
+            limits.seed,
+            deadline.wall,
+            limits.gap,
+            self.parameters.bounding,
         )
         self._known_refuted: int | None = None
         self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
@@ -117,7 +90,7 @@ class Solver:
     @property
     def small(self) -> bool:
         """Whether the complete model is worth trying."""
-        return self.literals <= WHOLE
+        return self.parameters.whole.enabled and self.literals <= self.parameters.whole.literals
 
     # -- repair --------------------------------------------------------------------------------------------------
 
@@ -140,21 +113,26 @@ class Solver:
 
     def _improved(self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
         with self._refuting(best.values()) as beside:
-            return self._mended(best, acceptable, self.deadline.part(MEND_SHARE if beside else 1.0))
+            return self._mended(
+                best, acceptable, self.deadline.part(self.parameters.repair.beside_share if beside else 1.0)
+            )
 
     def _mended(
         self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool], deadline: Deadline
     ) -> NDArray[np.int32]:
         mender = NeighbourhoodSearch(best, self.bounds, self.limits, deadline, acceptable)
         self._repair_what_is_left(mender)
-        finish_hosts(best, self.bounds.size, deadline.over, acceptable)
+        finish_hosts(best, self.bounds.size, deadline.over, acceptable, self.parameters)
         if self.bounds.affordable:  # who leaves was chosen for what it repairs: fewer moves would repair less
             return best.placement
-        mender.deadline = deadline.part(TRIM_SHARE)
-        mender.trim(rounds=12)
-        recreate(best, self.bounds, self.limits, deadline.part(RECREATE_SHARE), acceptable, rounds=150)
+        first, last = self.parameters.neighbourhoods.trim_rounds
+        mender.deadline = deadline.part(self.parameters.repair.trim_share)
+        mender.trim(first)
+        if self.parameters.recreate.enabled:
+            part = deadline.part(self.parameters.recreate.share)
+            recreate(best, self.bounds, self.limits, part, acceptable)
         mender.deadline = deadline
-        mender.trim(rounds=6)
+        mender.trim(last)
         return best.placement
 
     @staticmethod
@@ -170,7 +148,8 @@ class Solver:
     @contextmanager
     def _refuting(self, values: Values) -> Iterator[bool]:
         """Raise the bound on moves beside repairing, where a second worker is to be had and work is not what counts."""
-        lone = self.limits.workers < 2 or self.limits.deterministic
+        given = self.parameters.refutation
+        lone = self.limits.workers < 2 or self.limits.deterministic or not given.enabled
         if lone or self.small or Stage.PRICED in values or self.bounds.met(values) or self.bounds.affordable:
             yield False
             return
@@ -187,35 +166,37 @@ class Solver:
         values
             What a plan reached: what is no less than that need not be refuted.
         """
+        given = self.parameters.refutation
         if self._known_refuted is None:
             clean = not any(v for s, v in values.items() if s is not Stage.MOVING)
             most = values[Stage.MOVING] if clean else self.problem.vms
-            self._known_refuted = refuted_bound(self.bounds, most, self.deadline.part(REFUTE_SHARE))
+            self._known_refuted = refuted_bound(self.bounds, most, self.deadline.part(given.share), given)
         return self._known_refuted
 
     def _best_of_starts(self, acceptable: Callable[[NDArray[np.int32]], bool]) -> WorkingPlacement:
         """Receive and repair by chains, in a few orders where the first leaves something to be desired."""
         work = WorkingPlacement(self.problem)
         best: tuple[tuple[int, ...], NDArray[np.int32]] | None = None
-        deadline = self.deadline.part(STARTS_SHARE)
+        given = self.parameters.repair
+        deadline = self.deadline.part(given.starts_share)
         random = np.random.default_rng(self.limits.seed)
-        for start in range(STARTS):
+        for start in range(given.starts):
             work.become(self.problem.start)
-            jitter = np.exp(random.normal(0.0, SPREAD, self.problem.vms)) if start > 1 else None
-            receive(work, evicted(self.bounds, jitter), tight=start > 0, stop=self.deadline.over)
+            jitter = np.exp(random.normal(0.0, given.spread, self.problem.vms)) if start > 1 else None
+            leaving = evicted(self.bounds, jitter)
+            receive(work, leaving, tight=start > 0, near=given.near, stop=self.deadline.over)
             limits = replace(self.limits, seed=self.limits.seed + start)
             mender = NeighbourhoodSearch(
                 work, self.bounds, limits, deadline if best else self.deadline, acceptable, jitter
             )
-            whole, mender.deadline = mender.deadline, mender.deadline.part(GROUPS_SHARE)
             mender.by_company()
-            mender.deadline = whole
             mender.by_chains()
-            finish_hosts(work, self.bounds.size, deadline.over if best else self.deadline.over, acceptable)
+            stop = deadline.over if best else self.deadline.over
+            finish_hosts(work, self.bounds.size, stop, acceptable, self.parameters)
             measure = work.measure()
             if best is None or measure < best[0]:
                 best = measure, work.placement.copy()
-            last = start + 1 >= PAID_STARTS and self.bounds.affordable
+            last = start + 1 >= given.paid_starts and self.bounds.affordable
             if last or self.bounds.met(work.values()) or deadline.over():
                 break
         assert best is not None

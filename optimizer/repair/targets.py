@@ -33,9 +33,9 @@ class Targets:
         What was asked so far, in units of about a second of one core.
     """
 
-    def __init__(self, work: WorkingPlacement) -> None:
+    def __init__(self, work: WorkingPlacement, near: int) -> None:
         self.work = work
-        self.insertion = Insertion(work, tight=False)
+        self.insertion = Insertion(work, tight=False, near=near)
         musts = [t for t in work.tally.linears if t.atom.level == 0 and t.atom.asked.hardness is Hardness.MUST]
         self.loads = [(t, np.where(t.atom.limit < UNLIMITED, np.maximum(t.atom.limit, 1), UNLIMITED)) for t in musts]
         self.work_done = 0.0

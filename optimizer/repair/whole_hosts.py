@@ -20,13 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from optimizer.parameters import Parameters
     from optimizer.problem.atoms import Linear
     from optimizer.problem.working_placement import WorkingPlacement
 
 __all__ = ["finish_hosts"]
-
-CHAINS = ((1, 1), (2, 1), (1, 2), (2, 2))
-"""(VMs that may make way one after the other, VMs that may move that had not), for a VM that finds no room."""
 
 
 def finish_hosts(
@@ -34,6 +32,7 @@ def finish_hosts(
     size: NDArray[np.float64],
     stop: Callable[[], bool],
     acceptable: Callable[[NDArray[np.int32]], bool],
+    parameters: Parameters,
 ) -> None:
     """Take back what empties a host only in part, and empty hosts whole with what that leaves of limits and room.
 
@@ -55,7 +54,7 @@ def finish_hosts(
             return
         vms = sorted(_vms_of(work, atom, host).tolist(), key=lambda v: (-float(size[v]), v))
         if _is_paid(work, vms):
-            _empty(work, vms, size, stop, acceptable)
+            _empty(work, vms, size, stop, acceptable, parameters)
 
 
 def _vms_of(work: WorkingPlacement, atom: Linear, host: int) -> NDArray[np.int64]:
@@ -96,11 +95,13 @@ def _empty(
     size: NDArray[np.float64],
     stop: Callable[[], bool],
     acceptable: Callable[[NDArray[np.int32]], bool],
+    parameters: Parameters,
 ) -> bool:
     """Move all the VMs off their host, or none; return whether that worked."""
     before, measure = work.placement.copy(), work.measure()
     for tight in (False, True):
-        gone = all(_moved(work, vm, Insertion(work, tight=tight), size, stop) for vm in vms)
+        insertion = Insertion(work, tight=tight, near=parameters.repair.near)
+        gone = all(_moved(work, vm, insertion, size, stop, parameters) for vm in vms)
         if gone and work.measure() < measure and acceptable(work.placement):
             return True
         work.become(before)
@@ -108,7 +109,12 @@ def _empty(
 
 
 def _moved(
-    work: WorkingPlacement, vm: int, insertion: Insertion, size: NDArray[np.float64], stop: Callable[[], bool]
+    work: WorkingPlacement,
+    vm: int,
+    insertion: Insertion,
+    size: NDArray[np.float64],
+    stop: Callable[[], bool],
+    parameters: Parameters,
 ) -> bool:
     """Move a VM where there is room, or where others make way; return whether it is off its host."""
     if work.placement[vm] != work.problem.start[vm]:
@@ -117,4 +123,8 @@ def _moved(
     if host is not None:
         work.put(vm, host)
         return True
-    return any(not stop() and EjectionChains(work, size).settle(vm, links, spend) for links, spend in CHAINS)
+    given = parameters.chains
+    if not given.enabled:
+        return False
+    chains = EjectionChains(work, size, near=parameters.repair.near, block=given.block)
+    return any(not stop() and chains.settle(vm, links, spend) for links, spend in given.host_kinds)

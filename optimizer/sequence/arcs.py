@@ -18,19 +18,14 @@ from optimizer.reachability.poset import closed_sets, closures, reduced
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from optimizer.parameters import Ordering
     from optimizer.reachability.instance_monitor import InstanceMonitor
     from optimizer.sequence.move_graph import MoveGraph
 
 __all__ = ["arcs"]
 
-SMALL = 6
-"""Moves of one set among which every single arc is tried for being needed."""
 
-ENUMERATED = 12
-"""Moves of one set whose closed sets are all looked at; more are chained."""
-
-
-def arcs(graph: MoveGraph, order: Sequence[int]) -> list[tuple[int, ...]]:
+def arcs(graph: MoveGraph, order: Sequence[int], given: Ordering) -> list[tuple[int, ...]]:
     """Return, for each move of the graph, the moves that it waits for (transitively reduced).
 
     Parameters
@@ -38,7 +33,7 @@ def arcs(graph: MoveGraph, order: Sequence[int]) -> list[tuple[int, ...]]:
     order
         Every move of the graph, in an order in which each may start once all before it are done.
     """
-    waits = _Waits(graph, order)
+    waits = _Waits(graph, order, given)
     for m in order:
         waits.settle(m)
     for monitor in graph.monitors:
@@ -50,8 +45,8 @@ def arcs(graph: MoveGraph, order: Sequence[int]) -> list[tuple[int, ...]]:
 class _Waits:
     """Arcs in the making."""
 
-    def __init__(self, graph: MoveGraph, order: Sequence[int]) -> None:
-        self.graph = graph
+    def __init__(self, graph: MoveGraph, order: Sequence[int], given: Ordering) -> None:
+        self.graph, self.given = graph, given
         self.rank = {m: i for i, m in enumerate(order)}
         self.after: list[set[int]] = [set() for _ in graph.moves]
         self.closure = [0] * len(graph.moves)
@@ -125,7 +120,7 @@ class _Waits:
         if self._safe(monitor, moves, []):
             return
         extra = list(pairwise(moves))
-        if len(moves) <= SMALL:
+        if len(moves) <= self.given.arcs_each:
             extra = list(combinations(moves, 2))
             for arc in sorted(extra, key=lambda a: self.rank[a[1]] - self.rank[a[0]], reverse=True):
                 fewer = [a for a in extra if a != arc]
@@ -136,7 +131,7 @@ class _Waits:
         self.closure = closures(self.after)
 
     def _safe(self, monitor: Occupancy, moves: list[int], extra: list[tuple[int, int]]) -> bool:
-        if len(moves) > ENUMERATED:
+        if len(moves) > self.given.arcs_enumerated:
             return False
         after = [set(a) for a in self.after]
         for p, m in extra:

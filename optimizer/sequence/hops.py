@@ -25,22 +25,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from optimizer.problem.problem import Problem
+    from optimizer.parameters import Ordering
     from optimizer.reachability.contention import Contention
 
 __all__ = ["Hops"]
-
-TRIES = 150
-"""Sets of detours that are tried for one component."""
-
-STATES = 3_000
-"""States that one try may look at."""
-
-ASIDE = 8
-"""VMs from outside the plan that are tried as ones to step aside."""
-
-THIRDS = 4
-"""Third hosts that are remembered for a VM."""
 
 Detours = dict[int, int]
 """Third host by VM."""
@@ -50,9 +38,14 @@ class Hops:
     """Detours for the components of one plan."""
 
     def __init__(
-        self, problem: Problem, contention: Contention, direct: Sequence[Move], deadline: Callable[[], bool] | None
+        self,
+        contention: Contention,
+        direct: Sequence[Move],
+        deadline: Callable[[], bool] | None,
+        given: Ordering,
     ) -> None:
-        self.problem, self.contention, self.direct, self.deadline = problem, contention, direct, deadline
+        self.problem, self.contention, self.direct = contention.problem, contention, direct
+        self.deadline, self.given = deadline, given
         self._third: dict[int, list[int]] = {}
 
     def untangle(self, moves: Sequence[Move], others: Sequence[Move], *, few: bool = False) -> list[Move] | None:
@@ -65,8 +58,9 @@ class Hops:
         others
             The other moves that will be made.
         """
+        most = self.given.hop_tries // 10 if few else self.given.hop_tries
         for tried, detours in enumerate(self._proposals(moves, few)):
-            if tried >= (TRIES // 10 if few else TRIES) or (self.deadline is not None and self.deadline()):
+            if tried >= most or (self.deadline is not None and self.deadline()):
                 return None
             order = self.attempt(moves, others, detours)
             if order is not None:
@@ -120,7 +114,7 @@ class Hops:
         order: list[int] = []
         for component in graph.components:
             if component & mine:
-                found = find_order(graph, component, states=STATES, deadline=self.deadline)
+                found = find_order(graph, component, states=self.given.hop_states, deadline=self.deadline)
                 if not found.all_done:
                     return None
                 order.extend(found.order)
@@ -156,7 +150,7 @@ class Hops:
             room = self._full.room(vm)
             if not room.any():
                 room = self._start.room(vm)
-            known = [h for h in self._emptiest(vm) if room[h]][:THIRDS] if room.any() else []
+            known = [h for h in self._emptiest(vm) if room[h]][: self.given.thirds] if room.any() else []
             self._third[vm] = known
         return known
 
@@ -186,7 +180,8 @@ class Hops:
         here = np.flatnonzero(np.isin(self.problem.start, sorted(wanted)) & self.problem.movable)
         able = [int(v) for v in here if int(v) not in planned and self.problem.may_enter(int(v))[self.problem.start[v]]]
         able.sort(key=lambda v: (-self._weight(v), v))
-        return [v for v in able[: 10 * ASIDE] if self.third(v)][:ASIDE]
+        most = self.given.aside
+        return [v for v in able[: 10 * most] if self.third(v)][:most]
 
     def _within_flows(self, moves: Iterable[Move]) -> bool:
         moves = list(moves)

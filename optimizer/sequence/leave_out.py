@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Worth", "least_left_out"]
 
-STATES = 5_000
-"""States that the search for the best part of a component may look at."""
-
 
 class Worth:
     """What sets of moves leave, of what they touch: groups torn, harm of musts, of shoulds, of priced shoulds."""
@@ -39,8 +36,13 @@ class Worth:
         return torn, sums[0], sums[1], sums[2]
 
 
-def least_left_out(contention: Contention, moves: Sequence[Move], deadline: Callable[[], bool] | None) -> list[Move]:
-    """Return those of the moves, in a safe order, that leave the least harm, without any that repairs nothing."""
+def least_left_out(
+    contention: Contention, moves: Sequence[Move], deadline: Callable[[], bool] | None, states: int
+) -> list[Move]:
+    """Return those of the moves, in a safe order, that leave the least harm, without any that repairs nothing.
+
+    `states`: how many the search for the best part may look at.
+    """
     graph = MoveGraph(moves, contention.contended(moves))
     worth = Worth(contention, moves)
     everything = (1 << len(moves)) - 1
@@ -48,13 +50,13 @@ def least_left_out(contention: Contention, moves: Sequence[Move], deadline: Call
     def judge(done: int) -> tuple[int, ...]:
         return (*worth(done), (everything & ~done).bit_count())
 
-    found = find_order(graph, everything, states=STATES, deadline=deadline, worth=judge)
-    order = _without_useless(graph, worth, list(found.order), deadline)
+    found = find_order(graph, everything, states=states, deadline=deadline, worth=judge)
+    order = _without_useless(graph, worth, list(found.order), deadline, states // 10)
     return [moves[m] for m in order]
 
 
 def _without_useless(
-    graph: MoveGraph, worth: Worth, order: list[int], deadline: Callable[[], bool] | None
+    graph: MoveGraph, worth: Worth, order: list[int], deadline: Callable[[], bool] | None, states: int
 ) -> list[int]:
     """Drop moves, the last first, without which nothing is left worse and the others still have an order."""
     dropped = True
@@ -67,7 +69,7 @@ def _without_useless(
             fewer = made & ~sum(1 << p for p in bits(made) if p == m or graph.earlier[p] >> m & 1)
             if worth(fewer) > worth(made):
                 continue
-            found = find_order(graph, fewer, states=STATES // 10)
+            found = find_order(graph, fewer, states=states)
             if found.all_done:
                 order, dropped = list(found.order), True
                 break

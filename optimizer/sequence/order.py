@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import ABSENT, Move
+from optimizer.parameters import Ordering
 from optimizer.problem.evaluate import in_flow
 from optimizer.reachability.contention import Contention, chains
 from optimizer.reachability.instance_monitor import bits
@@ -29,12 +30,6 @@ if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
 
 __all__ = ["Ordered", "OrderedMove", "in_sequence", "order"]
-
-STATES = 20_000
-"""States that the search for an order of one component may look at; about a second."""
-
-BIG = 40
-"""Components of more moves get a tenth of the states: they are hardly ever exhausted, so a glance has to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +66,8 @@ def order(
     placement: NDArray[np.int32],
     *,
     deadline: Callable[[], bool] | None = None,
-    hops: bool = True,
     contention: Contention | None = None,
+    given: Ordering | None = None,
 ) -> Ordered:
     """Order the moves from the problem's start to `placement`.
 
@@ -82,25 +77,25 @@ def order(
         int32 [V]: where each VM is to be.
     deadline
         Says when time is over; then what has no order yet is left out.
-    hops
-        Whether staging hops may be used.
     contention
         That of the problem, for those who ask about many placements of one.
+    given
+        How far to look, and whether staging hops may be used; the defaults where it is not given.
     """
     direct = [
         Move(int(v), int(problem.start[v]), int(placement[v])) for v in np.flatnonzero(placement != problem.start)
     ]
-    return _Ordering(contention or Contention(problem), direct, deadline, hops).run()
+    return _Ordering(contention or Contention(problem), direct, deadline, given or Ordering()).run()
 
 
-def in_sequence(problem: Problem, moves: Sequence[Move]) -> tuple[OrderedMove, ...]:
+def in_sequence(problem: Problem, moves: Sequence[Move], given: Ordering) -> tuple[OrderedMove, ...]:
     """Return moves that are safe one after the other, each with only those before it that it has to wait for."""
-    return _in_sequence(Contention(problem), moves)
+    return _in_sequence(Contention(problem), moves, given)
 
 
-def _in_sequence(contention: Contention, moves: Sequence[Move]) -> tuple[OrderedMove, ...]:
+def _in_sequence(contention: Contention, moves: Sequence[Move], given: Ordering) -> tuple[OrderedMove, ...]:
     graph = MoveGraph(moves, contention.contended(moves))
-    after = arcs(graph, range(len(moves)))
+    after = arcs(graph, range(len(moves)), given)
     last = {chain[-1] for chain in chains(moves).values()}
     return tuple(OrderedMove(m, a, i not in last) for i, (m, a) in enumerate(zip(moves, after, strict=True)))
 
@@ -109,10 +104,10 @@ class _Ordering:
     """One call of `order`."""
 
     def __init__(
-        self, contention: Contention, direct: Sequence[Move], deadline: Callable[[], bool] | None, hops: bool
+        self, contention: Contention, direct: Sequence[Move], deadline: Callable[[], bool] | None, given: Ordering
     ) -> None:
         self.problem, self.contention = contention.problem, contention
-        self.direct, self.deadline, self.hops = list(direct), deadline, hops
+        self.direct, self.deadline, self.given = list(direct), deadline, given
 
     def run(self) -> Ordered:
         """Order, hop, leave out."""
@@ -128,7 +123,7 @@ class _Ordering:
             else:
                 stuck.append([able[m] for m in bits(component)])
                 sure = sure and found.exhausted
-        search = Hops(self.problem, self.contention, able, self.deadline)
+        search = Hops(self.contention, able, self.deadline, self.given)
         extra = 0
         for moves in stuck:
             chosen = self._untangle(search, kept, moves)
@@ -143,7 +138,8 @@ class _Ordering:
         return bool(weights[kept[hop[0]].vm] == weights[self.problem.movable].min())
 
     def _states(self, component: int) -> int:
-        return STATES if component.bit_count() <= BIG else STATES // 10
+        given = self.given
+        return given.states if component.bit_count() <= given.big else given.states // 10
 
     # -- what can be ordered at all --------------------------------------------------------------------------------
 
@@ -166,11 +162,11 @@ class _Ordering:
 
     def _untangle(self, search: Hops, kept: Sequence[Move], moves: list[Move]) -> list[Move]:
         """Return the moves (hops among them, some left out) that can be made of a component without an order."""
-        if self.hops and (found := search.untangle(moves, kept)) is not None:
+        if self.given.hops and (found := search.untangle(moves, kept)) is not None:
             return found
-        some = least_left_out(self.contention, moves, self.deadline)
+        some = least_left_out(self.contention, moves, self.deadline, self.given.leave_out_states)
         worth = Worth(self.contention, moves)
-        if not self.hops:
+        if not self.given.hops:
             return some
         for move in (m for m in moves if m not in some):
             if self.deadline is not None and self.deadline():
@@ -188,7 +184,7 @@ class _Ordering:
         for component in graph.components:
             listed = list(bits(component))
             if not may_worsen_nothing(graph, listed):
-                listed = list(find_order(graph, component, states=STATES).order)
+                listed = list(find_order(graph, component, states=self.given.states).order)
             out.extend(moves[m] for m in listed)
         return out
 
@@ -196,7 +192,7 @@ class _Ordering:
 
     def _answer(self, kept: list[Move], *, fewest: bool) -> Ordered:
         kept = self._hold_together(kept)
-        moves = _in_sequence(self.contention, kept)
+        moves = _in_sequence(self.contention, kept, self.given)
         reached = {m.vm: m.target for m in kept}
         left_out = tuple(m for m in self.direct if reached.get(m.vm) != m.target)
         return Ordered(moves, left_out, complete=not left_out, fewest=fewest and not left_out)

@@ -9,6 +9,7 @@ import pytest
 
 from optimizer.bounds.affordable import affordable, everywhere
 from optimizer.bounds.eviction_relaxation import EvictionRelaxation
+from optimizer.parameters import Bounding
 from optimizer.problem.atoms import AtMost, Flow
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rounding import harm
@@ -53,7 +54,7 @@ def test_it_is_the_best_that_the_budgets_allow(seed: int) -> None:
     ]
     asked = problem([0] * 4 + [1] * 4, atoms, hosts=3)
     components = EvictionRelaxation(asked).components
-    found = affordable(asked, components, sizes(asked), 0, 60.0)
+    found = affordable(asked, components, sizes(asked), 0, 60.0, Bounding())
     every = (frozenset(c) for n in range(4) for c in combinations(range(8), n))
     assert within(asked, found)
     assert kept(asked, found) == min(kept(asked, c) for c in every if within(asked, c))

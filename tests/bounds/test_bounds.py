@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import optimizer.bounds.bounds as bound
 from optimizer.bounds.bounds import Bounds, knapsack
 from optimizer.bounds.eviction_relaxation import EvictionRelaxation
 from optimizer.fleet import ABSENT
@@ -21,8 +20,6 @@ from tests.problem.tiny import GUARD, MUST, PRICED, SHOULD, problem, room, sets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pytest
 
     from optimizer.plan import Proof
     from optimizer.problem.atoms import Asked
@@ -192,7 +189,7 @@ def test_the_knapsack_agrees_with_every_choice() -> None:
             costs = sorted(rng.sample(range(9), rng.randint(1, 4)))
             harms = sorted(rng.sample(range(20), len(costs)), reverse=True)
             curves.append(tuple(zip(costs, harms, strict=True)))
-        frontier, step = knapsack(curves)
+        frontier, step = knapsack(curves, 1_000)
         assert step == 1
         for budget in range(len(frontier)):
             reached = [sum(h for _, h in chosen) for chosen in product(*curves) if sum(c for c, _ in chosen) <= budget]
@@ -200,10 +197,9 @@ def test_the_knapsack_agrees_with_every_choice() -> None:
             assert min(int(frontier[budget]), 2**61) == expected, (number, budget)
 
 
-def test_a_knapsack_of_great_costs_is_rounded_to_the_safe_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bound, "FRONTIER", 10)
+def test_a_knapsack_of_great_costs_is_rounded_to_the_safe_side() -> None:
     curves = [((0, 9), (37, 4), (58, 0)), ((0, 7), (45, 1))]
-    frontier, step = knapsack(curves)
+    frontier, step = knapsack(curves, 10)
     assert step == 11
     for budget in range(110):
         truth = min(a + b for ca, a in curves[0] for cb, b in curves[1] if ca + cb <= budget)

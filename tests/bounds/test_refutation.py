@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from optimizer.bounds.refutation import refuted_bound
+from optimizer.parameters import Refutation
 from optimizer.problem.enumerate import best_placement
 from optimizer.problem.problem import Least, Problem, Stage, build
 from optimizer.sources.fleet_json import read_fleet
@@ -33,13 +34,13 @@ def test_one_that_has_to_make_way_is_in_the_bound() -> None:
     asked = problem([0, 0, 1, 1, 2], [room([3, 3, 2, 1, 3], [3, 5, 4])], hosts=3)
     assert sum(e.cost for e in bounds_of(asked).evictions if e) == 1
     assert least_to_be_clean(asked) == 2
-    assert refuted_bound(bounds_of(asked), 9, deadline()) == 2
+    assert refuted_bound(bounds_of(asked), 9, deadline(), Refutation()) == 2
 
 
 def test_nothing_is_refuted_without_work_or_at_the_value() -> None:
     asked = problem([0, 0, 1, 1, 2], [room([3, 3, 2, 1, 3], [3, 5, 4])], hosts=3)
-    assert refuted_bound(bounds_of(asked), 9, deadline(0.0)) == 1
-    assert refuted_bound(bounds_of(asked), 1, deadline()) == 1
+    assert refuted_bound(bounds_of(asked), 9, deadline(0.0), Refutation()) == 1
+    assert refuted_bound(bounds_of(asked), 1, deadline(), Refutation()) == 1
 
 
 @pytest.mark.parametrize("chunk", range(4))
@@ -50,7 +51,7 @@ def test_it_never_exceeds_the_enumerated_minimum(chunk: int) -> None:
         asked = build(random_fleet(rng), [POLICIES[k](rng) for k in kinds], Least.MOVES)
         least = least_to_be_clean(asked)
         if least is not None:
-            assert refuted_bound(bounds_of(asked), 99, deadline()) <= least, seed
+            assert refuted_bound(bounds_of(asked), 99, deadline(), Refutation()) <= least, seed
 
 
 @pytest.mark.slow
@@ -64,7 +65,7 @@ def test_on_random_full_hosts_it_often_reaches_the_minimum_where_the_sum_does_no
         least = least_to_be_clean(asked)
         if least is not None:
             low = sum(e.cost for e in bounds_of(asked).evictions if e)
-            bound = refuted_bound(bounds_of(asked), 99, deadline())
+            bound = refuted_bound(bounds_of(asked), 99, deadline(), Refutation())
             assert low <= bound <= least, seed
             assert bound == min(least, low + 2), seed
             raised += bound > low
@@ -76,4 +77,4 @@ def test_on_a_fleet_that_is_nearly_full_two_more_than_the_knots_want_are_needed(
     fleet = read_fleet(data_dir / "fleets" / "fleet-100-tight.json.xz")
     bounds = bounds_of(build(fleet, policy().rules))
     assert sum(e.cost for e in bounds.evictions if e) == 15
-    assert refuted_bound(bounds, 99, deadline(40.0)) == 17
+    assert refuted_bound(bounds, 99, deadline(40.0), Refutation()) == 17

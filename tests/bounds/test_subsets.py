@@ -9,11 +9,13 @@ import pytest
 
 from optimizer.bounds.component_model import ComponentModel, curve
 from optimizer.bounds.eviction_relaxation import Component, EvictionRelaxation
-from optimizer.bounds.subsets import MOST_VMS, best_departures, best_subsets
+from optimizer.bounds.subsets import best_departures, best_subsets
+from optimizer.parameters import Bounding
 from optimizer.problem.rule import Hardness
 from tests.problem.random_problems import random_problem
 
 KINDS = ("linear", "at_most", "apart", "at_least", "same", "needs", "leave")
+GIVEN = Bounding(model_steps=40)
 
 
 @pytest.mark.slow
@@ -24,9 +26,9 @@ def test_it_is_the_curve_of_the_model() -> None:
         problem = random_problem(rng, kinds=rng.sample(KINDS, 3))
         for component in EvictionRelaxation(problem).components:
             for hardness in (Hardness.MUST, Hardness.SHOULD):
-                points = best_subsets(component, problem.moving, hardness) if component.of(hardness) else None
+                points = best_subsets(component, problem.moving, hardness, GIVEN) if component.of(hardness) else None
                 said[points is not None] += 1
-                assert points is None or points == curve(component, problem.moving, hardness), seed
+                assert points is None or points == curve(component, problem.moving, hardness, GIVEN), seed
     assert said[True] >= 400, "it has something to say of small ones"
 
 
@@ -38,8 +40,8 @@ def test_the_best_departures_are_those_of_the_model() -> None:
         problem = random_problem(rng, kinds=rng.sample(KINDS, 3))
         size = np.array([rng.random() for _ in range(problem.vms)])
         for component in EvictionRelaxation(problem).components:
-            found = best_departures(component, problem.moving, size)
-            expected = ComponentModel(component, problem.moving).lexicographic(size, 0)
+            found = best_departures(component, problem.moving, size, GIVEN)
+            expected = ComponentModel(component, problem.moving, GIVEN).lexicographic(size, 0)
             if found is not None and expected is not None:
                 said += 1
                 assert (found.harms, found.cost, found.exact) == (expected.harms, expected.cost, expected.exact), seed
@@ -49,5 +51,5 @@ def test_the_best_departures_are_those_of_the_model() -> None:
 
 def test_many_vms_are_left_to_a_model() -> None:
     problem = random_problem(Random(0), kinds=["linear"])
-    many = Component(EvictionRelaxation(problem).rows, np.arange(MOST_VMS + 1))
-    assert best_subsets(many, np.ones(MOST_VMS + 1, np.int64), Hardness.MUST) is None
+    many = Component(EvictionRelaxation(problem).rows, np.arange(GIVEN.subsets + 1))
+    assert best_subsets(many, np.ones(GIVEN.subsets + 1, np.int64), Hardness.MUST, GIVEN) is None

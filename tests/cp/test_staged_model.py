@@ -7,7 +7,8 @@ from random import Random
 import numpy as np
 
 from optimizer.cp.model import Ended, Model, complete_candidates
-from optimizer.cp.staged_model import PHASES, StagedModel
+from optimizer.cp.staged_model import StagedModel
+from optimizer.parameters import Neighbourhoods, Ordering
 from optimizer.problem.atoms import AtMost
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.working_placement import WorkingPlacement
@@ -17,6 +18,7 @@ from tests.problem.tiny import MUST, problem, room, sets
 from tests.repair.solving import assert_never_worse, deadline
 
 STAGES = (Stage.HARM, Stage.MOVING)
+PHASES = Neighbourhoods().phases
 
 
 def best(model: Model) -> list[int] | None:
@@ -25,7 +27,7 @@ def best(model: Model) -> list[int] | None:
 
 
 def phased(asked: Problem) -> StagedModel:
-    return StagedModel(WorkingPlacement(asked), complete_candidates(asked))
+    return StagedModel(WorkingPlacement(asked), complete_candidates(asked), PHASES)
 
 
 def chain(links: int) -> Problem:
@@ -73,7 +75,7 @@ def test_what_comes_out_can_be_ordered() -> None:
         assert placement is not None, seed
         assert {e.ended for e in ends} == {Ended.OPTIMAL}, seed
         assert_never_worse(asked, placement, seed)
-        assert order(asked, placement, hops=False).complete, seed
+        assert order(asked, placement, given=Ordering(hops=False)).complete, seed
         moved += int((placement != asked.start).sum())
     assert moved > 50
 
@@ -83,5 +85,5 @@ def test_it_starts_from_the_present_placement() -> None:
     asked = problem([0, 1, 2], [room([3, 3, 3], [3, 6, 6])])
     work = WorkingPlacement(asked)
     work.put(0, 1)
-    found = best(StagedModel(work, {1: np.array([0, 1, 2])}))
+    found = best(StagedModel(work, {1: np.array([0, 1, 2])}, PHASES))
     assert found == [1, 1, 2]

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.decompose.partition import HOSTS_PER_PART, WHOLE_UP_TO, partition, parts_for
+from optimizer.decompose.partition import partition, parts_for
 from optimizer.decompose.subproblem import Cut
 from optimizer.fleet import ABSENT
+from optimizer.parameters import Parts
 from optimizer.problem.atoms import AtLeast, AtMost, Enter, Hinge
 from tests.problem.random_problems import random_problem
 from tests.problem.tiny import MUST, problem, room, sets
@@ -24,7 +25,7 @@ def quiet(hosts: int) -> np.ndarray:
 @given(st.integers(0, 10_000), st.integers(1, 4))
 def test_each_host_and_each_vm_that_may_move_is_in_just_one_part(seed: int, parts: int) -> None:
     asked = random_problem(Random(seed))
-    parts = parts_for(asked, parts)
+    parts = parts_for(asked, parts, Parts())
     part = partition(asked, parts, np.arange(asked.hosts))
     assert part.shape == (asked.hosts,)
     assert set(part.tolist()) <= set(range(parts))
@@ -82,11 +83,11 @@ def test_the_vms_of_a_group_that_wants_company_go_together() -> None:
 
 def test_the_size_says_how_many_parts_where_nobody_does() -> None:
     small = problem([0], hosts=3)
-    assert [parts_for(small, wanted) for wanted in (None, 1, 2, 9)] == [1, 1, 2, 3]
-    hosts = WHOLE_UP_TO + 1
-    assert parts_for(problem([0], hosts=hosts), None) == -(-hosts // HOSTS_PER_PART)
+    assert [parts_for(small, wanted, Parts()) for wanted in (None, 1, 2, 9)] == [1, 1, 2, 3]
+    hosts = Parts().whole_up_to + 1
+    assert parts_for(problem([0], hosts=hosts), None, Parts()) == -(-hosts // Parts().hosts_each)
 
 
 def test_costs_couple_everything() -> None:
     load = Hinge("load", np.ones(1, np.int64), np.zeros(3, np.int64), 1)
-    assert parts_for(problem([0], [load]), 3) == 1
+    assert parts_for(problem([0], [load]), 3, Parts()) == 1

@@ -11,6 +11,7 @@ import pytest
 from ortools.sat.python import cp_model
 
 from constraints import CATALOGUE
+from optimizer.parameters import Ordering
 from optimizer.pipeline import Request, make_plan
 from optimizer.planning.even_out import even_out
 from optimizer.planning.solve_and_order import solve_and_order
@@ -82,7 +83,7 @@ def others(problem: Problem, answer: Answer) -> Iterator[np.ndarray]:
             continue
         if evaluate(problem, placement.tolist()).worse or values(problem, placement) != answer.values:
             continue
-        found = order(problem, placement, hops=False)
+        found = order(problem, placement, given=Ordering(hops=False))
         if found.complete and not any(m.after for m in found.moves):
             yield placement
 

@@ -15,6 +15,7 @@ from optimizer.cp.model import Model, complete_candidates
 from optimizer.decompose.partition import partition, parts_for
 from optimizer.decompose.subproblem import Cut
 from optimizer.fleet import Move
+from optimizer.parameters import Parts
 from optimizer.planning.advice import Outlook
 from optimizer.planning.describe import highest_load
 from optimizer.problem import atoms as vocabulary
@@ -100,7 +101,7 @@ READERS: dict[str, Callable[[Problem], object]] = {
     "relaxation": lambda p: EvictionRelaxation(p).rows,
     "bounds": lambda p: Bounds(EvictionRelaxation(p), np.ones(p.vms), lambda: False).evictions,
     "CP-SAT": lambda p: Model(p, p.start, complete_candidates(p)),
-    "parts": lambda p: parts_for(p, 2),
+    "parts": lambda p: parts_for(p, 2, Parts()),
     "partition": lambda p: partition(p, 2, np.zeros(p.hosts, np.int64)),
     "subproblem": lambda p: Cut(p, np.array([0, 1], np.int32), np.zeros(p.vms, np.bool_)).subproblem(0),
     "placements": lambda p: list(placements(p)),

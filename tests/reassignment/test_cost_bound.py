@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from optimizer.clock import SystemClock
 from optimizer.limits import Deadline, WorkClock
+from optimizer.parameters import Prices
 from optimizer.problem.evaluate import evaluate
 from optimizer.reassignment.column_bound import ColumnBound
 from optimizer.reassignment.cost_arrays import lowered
-from optimizer.reassignment.cost_bound import ASCENT_SHARE, Argument, aggregate_bound, cost_bound
+from optimizer.reassignment.cost_bound import Argument, aggregate_bound, cost_bound
 from optimizer.reassignment.lagrangian_bound import Priced, Rows, ascend, least_work
 from tests.reassignment.roadef_instances import instance, random_instance
 
@@ -141,16 +142,16 @@ def test_prices_too_large_for_whole_numbers_prove_nothing(folder: Path) -> None:
 
 def test_prices_are_tried_only_where_an_ascent_gets_somewhere(data_dir: Path) -> None:
     problem = instance(data_dir, "a2_2")
-    least = least_work(*lowered(problem)) / ASCENT_SHARE
+    least = least_work(*lowered(problem), Prices()) / Prices().share
     assert bound(problem, least * 0.99).by is Argument.AGGREGATE
     assert bound(problem, least * 1.01).by is not Argument.AGGREGATE
 
 
 def test_an_ascent_keeps_to_its_work(data_dir: Path) -> None:
     problem = instance(data_dir, "a2_2")
-    least = least_work(*lowered(problem))
+    least = least_work(*lowered(problem), Prices())
     clock = WorkClock()
-    prices = ascend(Rows.of(*lowered(problem)), Deadline(clock, least))
+    prices = ascend(Rows.of(*lowered(problem)), Deadline(clock, least), Prices())
     assert least <= clock.monotonic() <= 1.02 * least
     priced = Priced.at(Rows.of(*lowered(problem)), prices)
     assert priced is not None

@@ -11,8 +11,9 @@ import pytest
 
 from optimizer.clock import SystemClock
 from optimizer.limits import Deadline
+from optimizer.parameters import HARD, Annealing, Iterated
 from optimizer.problem.evaluate import evaluate, placement_cost
-from optimizer.reassignment.annealing import HARD, Schedule, Search
+from optimizer.reassignment.annealing import Schedule, Search
 from optimizer.reassignment.cost_arrays import lowered, state_at
 from optimizer.reassignment.cost_bound import aggregate_bound
 from optimizer.reassignment.iterated_local_search import iterate_together, waste
@@ -31,7 +32,7 @@ STUCK = 40_000_000
 def descended(problem: Problem, seed: int, proposals: int = 300_000) -> list[int]:
     """Where a descent from the start ends."""
     fixed, start = lowered(problem)
-    search = Search(fixed, start, start.place[:, 0].copy(), seed, HARD)
+    search = Search(fixed, start, start.place[:, 0].copy(), seed, HARD, Annealing())
     search.run(proposals, 0.0, 0.0)
     placement: list[int] = search.state.best.tolist()
     return placement
@@ -47,7 +48,7 @@ def iterated(problem: Problem, at: list[int], schedule: Schedule, *, threads: in
         told.append(placement.tolist())
         return True
 
-    iterate_together(fixed, start, np.array(at), schedule, seed=5, threads=threads, tell=tell)
+    iterate_together(fixed, start, np.array(at), schedule, seed=5, threads=threads, given=Iterated(), tell=tell)
     return told
 
 
@@ -105,7 +106,7 @@ def test_squeezes_are_counted_right_and_undone_whole(tmp_path: Path) -> None:
     for seed in range(40):
         problem = random_instance(tmp_path, seed, machines=5, processes=8)
         fixed, start = lowered(problem)
-        search = Search(fixed, start, start.place[:, 0].copy(), seed, HARD)
+        search = Search(fixed, start, start.place[:, 0].copy(), seed, HARD, Annealing())
         rng = np.random.default_rng(seed)
         for vm, host in zip(rng.integers(0, 8, 30).tolist(), rng.integers(0, 5, 30).tolist(), strict=True):
             before = search.state.place[:, 0].tolist()
@@ -166,7 +167,7 @@ def test_it_ends_when_told_so(stuck: tuple[Problem, list[int]]) -> None:
         told.append(value)
         return False
 
-    iterate_together(fixed, start, np.array(at), counted(10**9), seed=5, threads=2, tell=tell)
+    iterate_together(fixed, start, np.array(at), counted(10**9), seed=5, threads=2, given=Iterated(), tell=tell)
     assert len(told) == 1
 
 

@@ -16,9 +16,10 @@ import pytest
 
 from optimizer.clock import SystemClock
 from optimizer.limits import Deadline
+from optimizer.parameters import HARD, SOFT, Annealing
 from optimizer.problem.atoms import Hinge, Linear
 from optimizer.problem.evaluate import evaluate, placement_cost
-from optimizer.reassignment.annealing import HARD, SOFT, Schedule, _legs, anneal_together
+from optimizer.reassignment.annealing import Schedule, _legs, anneal_together
 from optimizer.reassignment.cost_arrays import SearchState, lowered, state_at
 from tests.reassignment.roadef_instances import instance, random_instance
 
@@ -245,7 +246,7 @@ def test_a_race_has_as_many_searches_as_there_is_time_for() -> None:
 
 def test_the_legs_of_a_race_share_what_there_is() -> None:
     for searches in (2, 4, 12):
-        legs = _legs(searches)
+        legs = _legs(searches, Annealing())
         assert [leg.end for leg in legs] == sorted({leg.end for leg in legs})
         assert (legs[0].searches, legs[-1].searches, legs[-1].end) == (searches, 2, 1.0)
         begins = [0.0, *(leg.end for leg in legs[:-1])]

@@ -18,7 +18,7 @@ from tests.repair.solving import assert_never_worse
 
 def chains_of(asked: Problem) -> tuple[WorkingPlacement, EjectionChains]:
     work = WorkingPlacement(asked)
-    return work, EjectionChains(work, sizes(asked))
+    return work, EjectionChains(work, sizes(asked), near=4096, block=256)
 
 
 def full_house(*fixed: int) -> Problem:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import optimizer.repair.exhaustive_search as reaching
 from optimizer.limits import Deadline, WorkClock
+from optimizer.parameters import Exhaustive, Ordering
 from optimizer.problem.atoms import AtMost, Enter, Fixed, Needs
 from optimizer.problem.enumerate import best_plan
 from optimizer.problem.problem import Problem, Stage, build
@@ -23,12 +23,13 @@ from tests.repair.solving import bounds_of, deadline
 from tests.verify.judge import brute_worst, end_of, unsafe_end
 
 CLEAN = {Stage.HARM: 0, Stage.SHOULD_HARM: 0}
+STATES = Exhaustive().states
 STAGES = (Stage.HARM, Stage.SHOULD_HARM, Stage.MOVING, Stage.PLACEMENT)
 PRICED = (Stage.HARM, Stage.SHOULD_HARM, Stage.PRICED, Stage.MOVING, Stage.PLACEMENT)
 
 
 def found(asked: Problem, least: dict[Stage, int] | None = None) -> Reached:
-    out = search_exhaustively(asked, CLEAN if least is None else least, deadline(1000.0))
+    out = search_exhaustively(asked, CLEAN if least is None else least, deadline(1000.0), STATES)
     assert out is not None
     return out
 
@@ -60,25 +61,24 @@ def test_known_bounds_end_the_search_early() -> None:
     """Three rivals on three hosts: one of the two that have to move has done so when harm 1000 is reached."""
     asked = problem([0, 0, 0], [AtMost(MUST, 0, sets([0, 1, 2]), np.ones(1, np.int64))])
     early, late = deadline(), deadline()
-    half = search_exhaustively(asked, {Stage.HARM: 1000}, early)
+    half = search_exhaustively(asked, {Stage.HARM: 1000}, early, STATES)
     assert half == Reached((found(asked).moves[0],), {Stage.HARM: 1000, Stage.MOVING: 1})
-    assert search_exhaustively(asked, {Stage.HARM: 0}, late) is not None
+    assert search_exhaustively(asked, {Stage.HARM: 0}, late, STATES) is not None
     assert early.left() > late.left()
 
 
-def test_without_work_or_with_too_many_placements_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert search_exhaustively(exchange(4), CLEAN, Deadline(WorkClock(), 0.0)) is None
-    monkeypatch.setattr(reaching, "STATES", 2)
-    assert search_exhaustively(exchange(4), CLEAN, deadline()) is None
+def test_without_work_or_with_too_many_placements_it_gives_up() -> None:
+    assert search_exhaustively(exchange(4), CLEAN, Deadline(WorkClock(), 0.0), STATES) is None
+    assert search_exhaustively(exchange(4), CLEAN, deadline(), 2) is None
 
 
 def test_what_counts_as_tiny_is_how_many_placements_there_are() -> None:
     start = [0] * 18
     few = Enter("e", None, np.array([True, False, False]))
-    assert is_tiny(problem(start[:12], []))
-    assert not is_tiny(problem(start, []))
-    assert is_tiny(problem(start, [few]))
-    assert is_tiny(problem(start, [Fixed("f", np.arange(8, dtype=np.int32), "they stay")]))
+    assert is_tiny(problem(start[:12], []), Exhaustive().placements)
+    assert not is_tiny(problem(start, []), Exhaustive().placements)
+    assert is_tiny(problem(start, [few]), Exhaustive().placements)
+    assert is_tiny(problem(start, [Fixed("f", np.arange(8, dtype=np.int32), "they stay")]), Exhaustive().placements)
 
 
 # -- against the oracle ----------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def _judge(asked: Problem, number: int) -> int:
         reached = found(asked, dict(least))
         assert reached.values == dict(expected.values), number
     moves = list(reached.moves)
-    after = [m.after for m in in_sequence(asked, moves)]
+    after = [m.after for m in in_sequence(asked, moves, Ordering())]
     assert not brute_worst(asked, moves, after), number
     assert not unsafe_end(asked, moves), number
     assert len(end_of(asked, moves)) == asked.vms

@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from optimizer.parameters import Repair
 from optimizer.problem.atoms import Apart, AtLeast, AtMost, Enter, Flow
 from optimizer.problem.working_placement import WorkingPlacement
-from optimizer.repair.insertion import NEAR, Insertion, evicted, receive
+from optimizer.repair.insertion import Insertion, evicted, receive
 from tests.problem.tiny import MUST, SHOULD, problem, room, sets
 from tests.repair.solving import bounds_of
+
+NEAR = Repair().near
 
 
 def never() -> bool:
@@ -52,30 +55,30 @@ def test_near_hosts_are_asked_first_and_far_ones_where_those_have_no_room() -> N
     hosts = 2 * NEAR + 10
     asked = problem([0, 0], [room([5, 5], [5, *[4] * (hosts - 3), 9, 9])], hosts=hosts)
     work = WorkingPlacement(asked)
-    assert Insertion(work, tight=False).host_for(0) == hosts - 2
+    assert Insertion(work, tight=False, near=NEAR).host_for(0) == hosts - 2
     near = WorkingPlacement(problem([0, 0], [room([5, 5], [5, 4, 6, *[9] * (hosts - 3)])], hosts=hosts))
-    assert Insertion(near, tight=True).host_for(0) == 2
-    assert Insertion(near, tight=False).host_for(0) == 3
-    assert Insertion(near, tight=False).host_for(0, barred=range(2, NEAR + 5)) == NEAR + 5
+    assert Insertion(near, tight=True, near=NEAR).host_for(0) == 2
+    assert Insertion(near, tight=False, near=NEAR).host_for(0) == 3
+    assert Insertion(near, tight=False, near=NEAR).host_for(0, barred=range(2, NEAR + 5)) == NEAR + 5
 
 
 def test_those_that_find_no_room_wait() -> None:
     work = WorkingPlacement(problem([0, 0, 1], [room([5, 5, 1], [3, 7, 2])]))
-    assert receive(work, [0, 1], tight=False, stop=never) == [1]
+    assert receive(work, [0, 1], tight=False, near=NEAR, stop=never) == [1]
     assert work.placement.tolist() == [1, 0, 1]
 
 
 def test_without_time_everybody_waits() -> None:
     work = WorkingPlacement(problem([0, 0, 1], [room([5, 5, 1], [3, 17, 12])]))
-    assert receive(work, [0, 1], tight=False, stop=lambda: True) == [0, 1]
+    assert receive(work, [0, 1], tight=False, near=NEAR, stop=lambda: True) == [0, 1]
     assert work.placement.tolist() == [0, 0, 1]
 
 
 def test_tight_takes_the_fullest_host_that_fits_and_loose_the_emptiest() -> None:
     asked = problem([0, 1, 2], [room([2, 5, 1], [1, 8, 8, 6])], hosts=4)
     work = WorkingPlacement(asked)
-    assert Insertion(work, tight=True).host_for(0) == 1
-    assert Insertion(work, tight=False).host_for(0) == 3
+    assert Insertion(work, tight=True, near=NEAR).host_for(0) == 1
+    assert Insertion(work, tight=False, near=NEAR).host_for(0) == 3
 
 
 def test_the_host_that_fits_before_anything_left_is_preferred() -> None:
@@ -83,25 +86,25 @@ def test_the_host_that_fits_before_anything_left_is_preferred() -> None:
     asked = problem([0, 1, 2], [room([2, 5, 1], [1, 5, 6, 2])], hosts=4)
     work = WorkingPlacement(asked)
     work.put(1, 2)
-    assert Insertion(work, tight=False).host_for(0) == 3
-    assert Insertion(work, tight=False).host_for(0, barred=[3]) == 1
-    assert Insertion(work, tight=False).host_for(0, barred=[1, 2, 3]) is None
+    assert Insertion(work, tight=False, near=NEAR).host_for(0) == 3
+    assert Insertion(work, tight=False, near=NEAR).host_for(0, barred=[3]) == 1
+    assert Insertion(work, tight=False, near=NEAR).host_for(0, barred=[1, 2, 3]) is None
 
 
 def test_a_broken_host_receives_nobody_even_where_it_is_no_worse_than_before() -> None:
     asked = problem([0, 0, 1], [room([4, 5, 3], [3, 4, 2])])
     work = WorkingPlacement(asked)
     work.put(1, 0)
-    assert not Insertion(work, tight=True).welcomes(2, 0)
-    assert Insertion(work, tight=True).host_for(2) is None
+    assert not Insertion(work, tight=True, near=NEAR).welcomes(2, 0)
+    assert Insertion(work, tight=True, near=NEAR).host_for(2) is None
 
 
 def test_a_should_is_minded_where_there_is_a_choice_and_never_forbids() -> None:
     crowd = AtMost(SHOULD, 0, sets([0, 1]), ones(1))
     work = WorkingPlacement(problem([0, 1, 2], [room([2, 1, 6], [1, 9, 9]), crowd]))
-    assert Insertion(work, tight=False).host_for(0) == 2
+    assert Insertion(work, tight=False, near=NEAR).host_for(0) == 2
     work = WorkingPlacement(problem([0, 1, 2], [room([2, 1, 8], [1, 9, 9]), crowd]))
-    assert Insertion(work, tight=False).host_for(0) == 1
+    assert Insertion(work, tight=False, near=NEAR).host_for(0) == 1
 
 
 def test_rivals_and_shut_hosts_are_not_gone_to() -> None:
@@ -110,6 +113,6 @@ def test_rivals_and_shut_hosts_are_not_gone_to() -> None:
         Apart(MUST, 0, sets([0]), sets([2])),
         Enter("e", None, np.array([True, True, True, True, False])),
     ]
-    reception = Insertion(WorkingPlacement(problem([0, 1, 2], atoms, hosts=5)), tight=True)
+    reception = Insertion(WorkingPlacement(problem([0, 1, 2], atoms, hosts=5)), tight=True, near=NEAR)
     assert reception.host_for(0) == 3
     assert [reception.welcomes(0, h) for h in range(5)] == [False, False, False, True, False]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer.fleet import ABSENT
+from optimizer.parameters import Ordering
 from optimizer.problem.atoms import Asked, AtMost, Enter, Linear, Sets
 from optimizer.problem.evaluate import evaluate
 from optimizer.sequence.order import Ordered, order
@@ -98,7 +99,7 @@ def test_two_full_hosts_exchange_through_a_third() -> None:
 
 def test_without_hops_the_exchange_is_left_out() -> None:
     problem = make_problem([0, 1], [memory([5, 5], [5, 5, 5])], [0, 0, 0])
-    ordered = order(problem, to(1, 0), hops=False)
+    ordered = order(problem, to(1, 0), given=Ordering(hops=False))
     assert not ordered.moves
     assert len(ordered.left_out) == 2
 
@@ -215,7 +216,7 @@ def test_where_there_is_an_order_it_is_found_without_a_hop(kind: str) -> None:
         placement = random_target(rng, problem)
         ordered = order(problem, placement)
         judge(problem, ordered)
-        direct = order(problem, placement, hops=False)
+        direct = order(problem, placement, given=Ordering(hops=False))
         moved = [*(m.move for m in direct.moves), *direct.left_out]
         possible = has_order(problem, moved)
         assert direct.complete == possible

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from optimizer.fleet import copied_mib
+from optimizer.parameters import Exhaustive, Parameters, Whole
 from optimizer.pipeline import Request, make_plan
 from optimizer.plan import Batch, PlannedMove, Reason, Remaining, Status, Unevaluated
 from optimizer.verify.verify import verify
@@ -57,8 +58,13 @@ def a_chain() -> Fleet:
     )
 
 
-def made(snapshot: Fleet) -> Plan:
-    return make_plan(snapshot, policy(), Request(seconds=10, deterministic=True))
+BY_REFUTATION = Parameters(whole=Whole(enabled=False), exhaustive=Exhaustive(enabled=False))
+"""As if the fleet were too large for the complete model and for looking at everything."""
+
+
+def made(snapshot: Fleet, parameters: Parameters | None = None) -> Plan:
+    request = Request(seconds=10, deterministic=True, parameters=parameters or Parameters())
+    return make_plan(snapshot, policy(), request)
 
 
 def by_hand(snapshot: Fleet, steps: list[tuple[str, str, str, list[int]]]) -> Plan:
@@ -233,13 +239,9 @@ def one_that_has_to_make_way() -> Fleet:
 
 
 @pytest.mark.slow
-def test_a_plan_whose_bound_was_refuted_up_to_its_value_holds_and_is_computed_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("optimizer.repair.solver.WHOLE", 0)
-    monkeypatch.setattr("optimizer.planning.solve_and_order.is_tiny", lambda problem: False)
+def test_a_plan_whose_bound_was_refuted_up_to_its_value_holds_and_is_computed_again() -> None:
     snapshot = one_that_has_to_make_way()
-    plan = made(snapshot)
+    plan = made(snapshot, BY_REFUTATION)
     assert plan.status is Status.OPTIMAL
     (proof,) = (p for p in plan.proof if p.stage == "moving")
     assert [(part.by, part.at_least) for part in proof.parts] == [("refuted", 2)]
@@ -249,11 +251,9 @@ def test_a_plan_whose_bound_was_refuted_up_to_its_value_holds_and_is_computed_ag
 
 
 @pytest.mark.slow
-def test_a_refuted_bound_that_is_too_high_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("optimizer.repair.solver.WHOLE", 0)
-    monkeypatch.setattr("optimizer.planning.solve_and_order.is_tiny", lambda problem: False)
+def test_a_refuted_bound_that_is_too_high_is_found() -> None:
     snapshot = one_that_has_to_make_way()
-    plan = made(snapshot)
+    plan = made(snapshot, BY_REFUTATION)
     high = tuple(
         replace(p, bound=3, parts=(replace(p.parts[0], at_least=3),)) if p.stage == "moving" else p for p in plan.proof
     )

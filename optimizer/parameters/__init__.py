@@ -1,0 +1,41 @@
+"""The parameters of the search, in one place: how wide and how long it looks, and which of its mechanisms are on.
+
+`Parameters` has a group for each part of the search; a caller hands it in with `pipeline.Request` (or `Limits`), and
+each part is handed its own group. Elsewhere in the program no constant tunes the search: what is left there are limits
+of the formats, safety caps, and measured figures of how much work something counts as. Nothing but plain data may
+enter here.
+"""
+
+from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, Whole
+from optimizer.parameters.cost import HARD, SOFT, Annealing, ColumnBounds, CostSearch, Iterated, Manner, Prices
+from optimizer.parameters.order import Ordering
+from optimizer.parameters.parameters import Parameters
+from optimizer.parameters.planning import Causes, Describing, EvenOut, Parts, Scoped
+from optimizer.parameters.repair import Chains, Groups, Neighbourhoods, Recreate, Repair
+
+__all__ = [
+    "HARD",
+    "SOFT",
+    "Annealing",
+    "Bounding",
+    "Causes",
+    "Chains",
+    "ColumnBounds",
+    "CostSearch",
+    "Describing",
+    "EvenOut",
+    "Exhaustive",
+    "Groups",
+    "Iterated",
+    "Manner",
+    "Neighbourhoods",
+    "Ordering",
+    "Parameters",
+    "Parts",
+    "Prices",
+    "Recreate",
+    "Refutation",
+    "Repair",
+    "Scoped",
+    "Whole",
+]

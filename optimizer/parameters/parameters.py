@@ -1,0 +1,71 @@
+"""All parameters of the search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, Whole
+from optimizer.parameters.cost import CostSearch
+from optimizer.parameters.order import Ordering
+from optimizer.parameters.planning import Causes, Describing, EvenOut, Parts, Scoped
+from optimizer.parameters.repair import Chains, Groups, Neighbourhoods, Recreate, Repair
+
+__all__ = ["Parameters"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """What the search is made of and how far each part of it goes; every group stands for itself.
+
+    Parameters
+    ----------
+    repair
+        Orders of reception, and the shares of time of what comes after it.
+    chains
+        Ejection chains.
+    groups
+        Bringing groups together, or apart, one VM at a time or as one.
+    neighbourhoods
+        CP-SAT over a few hosts.
+    recreate
+        Taking moves back and repairing anew.
+    bounding
+        Bounds from the relaxation that looks at departures alone.
+    refutation
+        A higher bound on moves, case by case.
+    whole
+        The complete model.
+    exhaustive
+        Every placement that a tiny fleet can be brought to.
+    ordering
+        The order of moves, staging hops, moves that are left out.
+    even_out
+        The choice among targets of equal cost.
+    parts
+        When and how a fleet is split.
+    scoped
+        Plans under limits of the command line.
+    causes
+        How far it is looked for what keeps a violation from being repaired.
+    describing
+        Time that is kept for describing a plan.
+    cost
+        The search for a placement of least cost, and its bounds.
+    """
+
+    repair: Repair = field(default_factory=Repair)
+    chains: Chains = field(default_factory=Chains)
+    groups: Groups = field(default_factory=Groups)
+    neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)
+    recreate: Recreate = field(default_factory=Recreate)
+    bounding: Bounding = field(default_factory=Bounding)
+    refutation: Refutation = field(default_factory=Refutation)
+    whole: Whole = field(default_factory=Whole)
+    exhaustive: Exhaustive = field(default_factory=Exhaustive)
+    ordering: Ordering = field(default_factory=Ordering)
+    even_out: EvenOut = field(default_factory=EvenOut)
+    parts: Parts = field(default_factory=Parts)
+    scoped: Scoped = field(default_factory=Scoped)
+    causes: Causes = field(default_factory=Causes)
+    describing: Describing = field(default_factory=Describing)
+    cost: CostSearch = field(default_factory=CostSearch)

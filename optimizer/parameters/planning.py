@@ -1,0 +1,112 @@
+"""Parameters of what is around the search: targets of equal cost, parts, causes, the time for describing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Causes", "Describing", "EvenOut", "Parts", "Scoped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvenOut:
+    """Among targets of equal cost, those by which no host ends hotter than it must.
+
+    Parameters
+    ----------
+    enabled
+        Whether targets are chosen anew at all.
+    share
+        Share of the time left that this may take (DESIGN: at most 20 %).
+    base, per_move
+        Work at most, in all and for each VM that moves: by count and not by the clock, so that a plan can be repeated.
+    partners
+        VMs with which an exchange of targets is tried, at most: those on the coolest hosts.
+    models
+        CP-SAT models for the hottest host, at most; 0: none.
+    model_vms
+        VMs that are free in one model, at most: those of the hottest host first, then those on the coolest hosts.
+    model_hosts
+        Hosts that each of them may choose from, at most: the coolest.
+    model_work
+        CP-SAT's deterministic time for one model.
+    """
+
+    enabled: bool = True
+    share: float = 0.2
+    base: float = 0.3
+    per_move: float = 1e-3
+    partners: int = 12
+    models: int = 3
+    model_vms: int = 24
+    model_hosts: int = 60
+    model_work: float = 0.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """When and how a fleet is split.
+
+    Parameters
+    ----------
+    whole_up_to
+        Hosts up to which a fleet is not split unless that is asked for.
+    hosts_each
+        Hosts of a part, where nobody says how many parts there are to be.
+    share
+        Share of the time left that the parts may take; the rest is for the boundaries, the order and the proof.
+    """
+
+    whole_up_to: int = 50_000
+    hosts_each: int = 10_000
+    share: float = 0.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoped:
+    """Plans under limits, which are made twice where hosts have to be emptied.
+
+    Parameters
+    ----------
+    first_share
+        Share of the time for the plan that says which hosts are emptied, where a second one may follow.
+    """
+
+    first_share: float = 0.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Causes:
+    """How far it is looked for the single change by which a VM would repair what a plan leaves.
+
+    Parameters
+    ----------
+    looks
+        Pairs of a VM and a host that are looked at for one plan, at most: what is left then is called not analysed.
+    vms
+        VMs that are looked at for one violation, at most: the smallest.
+    tries
+        Hosts to which a VM is sent for a trial of one obstacle, at most.
+    """
+
+    looks: int = 40_000_000
+    vms: int = 60
+    tries: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describing:
+    """The time that is kept for saying what was found.
+
+    Parameters
+    ----------
+    least_s
+        Wall seconds that are kept for describing and printing any plan.
+    per_build
+        What describing takes more, in times of building the problem and judging the fleet as it is.
+    most_share
+        Share of the time that is kept for describing at most.
+    """
+
+    least_s: float = 0.1
+    per_build: float = 2.0
+    most_share: float = 0.5

@@ -1,0 +1,170 @@
+"""Parameters of repair: evict, receive, and search around what is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Chains", "Groups", "Neighbourhoods", "Recreate", "Repair"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """Orders in which evicted VMs are received, and how the time is shared out.
+
+    Parameters
+    ----------
+    near
+        Hosts around a VM's own that are asked first for room, in fleets of more than twice as many.
+    starts
+        Orders in which the evicted are received, at most; with 1 there are no extra starts.
+    paid_starts
+        The same where budgets say who leaves: what is left is what they do not pay for, in any order.
+    spread
+        Standard deviation of the logarithm of the factors by which starts after the second misjudge how hard VMs are to
+        place.
+    starts_share
+        Share of the time left that the starts after the first may take.
+    search_share
+        Share of the time that may be searched; the rest is for the proof of what was found.
+    beside_share
+        Share of the time left that repairing may take while a refutation runs beside it: the rest is for that to end.
+    trim_share
+        Share of the time left that the first taking back of moves beyond the bound may take.
+    """
+
+    near: int = 4_096
+    starts: int = 12
+    paid_starts: int = 4
+    spread: float = 0.5
+    starts_share: float = 0.3
+    search_share: float = 0.95
+    beside_share: float = 0.75
+    trim_share: float = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chains:
+    """Ejection chains: a VM goes where another makes way, and so on.
+
+    Parameters
+    ----------
+    enabled
+        Whether there are any.
+    wider
+        Whether what CP-SAT leaves is tried again with ever more VMs asked to make way.
+    kinds
+        (VMs that may make way one after the other, VMs that may move that had not), attempt by attempt.
+    healers
+        VMs of one violation that are tried, before CP-SAT.
+    nodes
+        VMs of one chain's search for which it is looked up who could make way, before CP-SAT; after it, ever more.
+    block
+        VMs that are compared at once with the room of all hosts.
+    host_kinds
+        As `kinds`, for a VM that finds no room where a host is emptied as a whole.
+    """
+
+    enabled: bool = True
+    wider: bool = True
+    kinds: tuple[tuple[int, int], ...] = ((0, 1), (1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2), (2, 3))
+    healers: int = 12
+    nodes: int = 100
+    block: int = 256
+    host_kinds: tuple[tuple[int, int], ...] = ((1, 1), (2, 1), (1, 2), (2, 2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groups:
+    """Groups that are judged by where all their VMs are (spread, together, needs).
+
+    Parameters
+    ----------
+    enabled
+        Whether their VMs are moved one by one before chains and CP-SAT.
+    as_one
+        Whether a group goes as one with a VM that has to leave.
+    failures
+        VMs of one group, one after the other, for which no host was found, after which it is left to the others. It
+        counts failures alone: however many moves a group wants, it gets them.
+    share
+        Share of the time left that they may take.
+    """
+
+    enabled: bool = True
+    as_one: bool = True
+    failures: int = 60
+    share: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbourhoods:
+    """CP-SAT over the few hosts that matter.
+
+    Parameters
+    ----------
+    enabled
+        Whether violations are searched around.
+    trim
+        Whether moves beyond the bound are taken back.
+    attempts
+        (moves that repairing one violation may add, hosts beside those of it), attempt by attempt. Few moves first:
+        they are what is paid for, and they make the search short.
+    phases
+        Phases of the model that knows when each VM moves: open a hole, use it, use what that opened. 0: without it.
+    trims
+        Hosts beside those of a move that is to be taken back, attempt by attempt.
+    trim_rounds
+        Attempts in a row that took nothing back, after which the first and the last taking back end.
+    work
+        CP-SAT's deterministic time for one neighbourhood.
+    literals
+        Size at which one stops growing: above it CP-SAT takes seconds for what a smaller one finds at once.
+    """
+
+    enabled: bool = True
+    trim: bool = True
+    attempts: tuple[tuple[int, int], ...] = (
+        (1, 6),
+        (1, 14),
+        (2, 6),
+        (2, 14),
+        (3, 10),
+        (1, 28),
+        (5, 14),
+        (8, 20),
+        (1000, 28),
+    )
+    phases: int = 3
+    trims: tuple[int, ...] = (6, 14, 28)
+    trim_rounds: tuple[int, int] = (12, 6)
+    work: float = 3.0
+    literals: int = 6_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recreate:
+    """Ruin and recreate: some moves are taken back, and what returns is repaired in another way.
+
+    Parameters
+    ----------
+    enabled
+        Whether that is done.
+    rounds
+        Rounds in a row that found nothing better, after which it ends.
+    share
+        Share of the time left that it may take.
+    near, far
+        Moves taken back that share a host with the first, and others, at most.
+    slack
+        The search may stand at one part in that many more moving than its best (record-to-record travel).
+    spread
+        Standard deviation of the logarithm of the factors by which sizes are misjudged.
+    """
+
+    enabled: bool = True
+    rounds: int = 150
+    share: float = 0.5
+    near: int = 5
+    far: int = 3
+    slack: int = 100
+    spread: float = 0.5

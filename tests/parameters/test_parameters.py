@@ -1,0 +1,138 @@
+"""The parameters of the search: documented, handed down to where they are read, and the only ones there are."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import optimizer
+from benchmarks.policy import default_policy
+from benchmarks.regression.instances import challenge_problem, tight_fleet
+from optimizer.limits import Limits
+from optimizer.parameters import Annealing, Bounding, CostSearch, Exhaustive, Parameters, Parts, Whole
+from optimizer.pipeline import Request, make_plan
+from optimizer.reassignment.search import solve_cost
+from optimizer.report.docstrings import parameter_docs
+from optimizer.sources.fleet_json import fleet_from_document
+from tests.build import document, host, vm
+from tests.oracle.problems import tiny_problem
+from tests.parameters.recording import named, recording
+from tests.scoped import plan_under
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from optimizer.fleet import Fleet
+
+ROOMS = ("bounds", "cp", "decompose", "planning", "reassignment", "repair", "sequence")
+
+KERNEL = "compiled into the kernels"
+
+NO_PARAMETERS = {
+    "bounds/component_model.py": {"LEAST_S": "a solver is given no less"},
+    "cp/model.py": {"BUILDING": "work", "LEAST": "a solver is given no less"},
+    "cp/solving.py": {"FIRST": "looks at the clock", "LATER": "looks at the clock", "GRACE": "safety"},
+    "limits.py": {"PEAKS": "looks at the memory"},
+    "planning/describe.py": {"ARC": "a unit of the objective"},
+    "planning/openings.py": {"SHOWN": "words"},
+    "planning/solve_and_order.py": {"ORDER_WORK": "work"},
+    "reassignment/column_bound.py": {"BUILD_WORK": "work", "LARGEST": "exactness", "SLACK": "exactness"},
+    "reassignment/cost_arrays.py": {"EXACT": "exactness", "LANES": "layout", "LOG": "layout"},
+    "reassignment/annealing.py": {"STEPS_PER_SECOND": "work"},
+    "reassignment/kernel.py": {"LOGS": "a table", "EVERY": KERNEL, "ADAPT": KERNEL, "GAIN": KERNEL},
+    "reassignment/kernel_big.py": {"MOST": KERNEL},
+    "reassignment/kernel_ruin.py": dict.fromkeys(("BLINK", "LARGE", "FROM_EACH", "HOSTS", "SPAN"), KERNEL),
+    "reassignment/kernel_parts.py": {"BIG": "no number", "MASK": "32 bits"},
+    "reassignment/lagrangian_bound.py": {
+        "UNIT": "exactness",
+        "FAR": "no number",
+        "WORK_PER_TERM": "work",
+        "ONE_CORE": "the machine",
+    },
+    "reassignment/search.py": {"FOREVER": "no limit", "JUDGING": "work"},
+    "repair/exhaustive_search.py": {"WORK": "work"},
+    "repair/group_moves.py": {"JOIN_WORK": "work"},
+    "repair/minimize_heat.py": {"STEPS": "exactness", "EXACT": "exactness"},
+    "repair/neighbourhood_search.py": {"CHAIN_WORK": "work", "NODE_WORK": "work"},
+    "repair/targets.py": {"CALL": "work", "HOST": "work"},
+}
+"""Numbers of the search that are no parameters, and what they are; `work`: a measured figure, what something counts as."""
+
+
+def groups(of: Any) -> Iterator[Any]:
+    yield of
+    for f in fields(of):
+        if is_dataclass(value := getattr(of, f.name)):
+            yield from groups(value)
+
+
+def test_every_parameter_is_documented_and_none_can_be_changed() -> None:
+    for group in groups(Parameters()):
+        assert set(parameter_docs(type(group))) == {f.name for f in fields(group)}, type(group).__name__
+        with pytest.raises(FrozenInstanceError):
+            setattr(group, fields(group)[0].name, None)
+
+
+def test_no_other_number_tunes_the_search() -> None:
+    root = Path(optimizer.__file__).parent
+    files = [root / name for name in ("limits.py", "pipeline.py", "scoped_plan.py")]
+    files += [f for room in ROOMS for f in sorted((root / room).glob("*.py"))]
+    found = {str(f.relative_to(root)): set(_numbers(ast.parse(f.read_text()))) for f in files}
+    assert {f: names for f, names in found.items() if names} == {f: set(n) for f, n in NO_PARAMETERS.items()}
+
+
+def _numbers(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(n, ast.Constant) and type(n.value) in (int, float) for n in ast.walk(node.value)
+        ):
+            for target in node.targets:
+                yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+
+
+def full_hosts() -> Fleet:
+    """Of six hosts three have room for a VM, and two of them are to be emptied."""
+    hosts = [host(f"h{i}", memory=6 + (i > 2)) for i in range(6)]
+    return fleet_from_document(document(hosts, [vm(f"v{i}", f"h{i // 2}", memory=3) for i in range(12)]), "here")
+
+
+@pytest.mark.slow
+def test_each_parameter_reaches_what_it_is_for() -> None:
+    read: set[str] = set()
+    own: Parameters = recording(Parameters(), read)
+
+    def other(**changed: Any) -> Parameters:
+        return replace(own, **{name: recording(value, read, f"{name}.") for name, value in changed.items()})
+
+    _plans_are_made(own, other)
+    _costs_are_lowered(own, other)
+    assert named(Parameters()) - read == set()
+
+
+def _plans_are_made(own: Parameters, other: Callable[..., Parameters]) -> None:
+    request, policy = Request(seconds=0.5, deterministic=True, parameters=own), default_policy()
+    large = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False))
+    models = other(bounding=Bounding(subsets=0, tradeoff=False))
+    parts = other(parts=Parts(whole_up_to=14, hosts_each=14))
+    tight = tight_fleet(3, 5, 4, hosts=21)
+    for parameters in (large, parts):
+        make_plan(tight, policy, replace(request, parameters=parameters))
+    make_plan(tight_fleet(2, hosts=28), policy, Request(seconds=2.0, workers=2, parameters=large))
+    for number in range(16):
+        tiny = tiny_problem(number)
+        for parameters in (own, large, models):
+            make_plan(tiny.fleet, tiny.policy, replace(request, parameters=parameters))
+    plan_under(full_hosts(), policy, request, drain=["h0", "h1"], max_moves=3)
+
+
+def _costs_are_lowered(own: Parameters, other: Callable[..., Parameters]) -> None:
+    limits = Limits(seconds=0.05, deterministic=True, parameters=own)
+    small, middle = challenge_problem(1, 20, 150), challenge_problem(1, 40, 600)
+    long = other(cost=CostSearch(bound_share=9.0, annealing=Annealing(homing=0.9)))
+    solve_cost(small, replace(limits, parameters=long))
+    solve_cost(middle, replace(limits, seconds=0.2))
+    solve_cost(small, replace(limits, seconds=0.3, deterministic=False))
