@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from functools import partial
+from types import new_class
 from typing import Any
-
-from optimizer.parameters import Parameters
 
 __all__ = ["named", "recording"]
 
@@ -38,8 +37,5 @@ def recording(parameters: Any, read: set[str], name: str = "") -> Any:
     def reduce(_: Any) -> Any:
         return partial(cls, **{f: getattr(parameters, f) for f in own}), ()
 
-    noting: Any = type(cls.__name__, (cls,), {"__slots__": (), "__getattribute__": get, "__reduce__": reduce})
-    return noting(**values)
-
-
-assert named(Parameters())
+    body = {"__slots__": (), "__getattribute__": get, "__reduce__": reduce}
+    return new_class(cls.__name__, (cls,), {}, lambda names: names.update(body))(**values)

@@ -60,7 +60,7 @@ NO_PARAMETERS = {
     "repair/neighbourhood_search.py": {"CHAIN_WORK": "work", "NODE_WORK": "work"},
     "repair/targets.py": {"CALL": "work", "HOST": "work"},
 }
-"""Numbers of the search that are no parameters, and what they are; `work`: a measured figure, what something counts as."""
+"""Numbers of the search that are no parameters, and what they are; `work`: measured, what something counts as."""
 
 
 def groups(of: Any) -> Iterator[Any]:
