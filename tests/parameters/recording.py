@@ -22,7 +22,7 @@ def named(parameters: Any, name: str = "") -> set[str]:
 
 def recording(parameters: Any, read: set[str], name: str = "") -> Any:
     """Return the same parameters, which put the name of each that is read into `read`."""
-    cls = type(parameters)
+    cls: Any = parameters.__class__
     own = {f.name for f in fields(parameters)}
     values = {
         f: recording(value, read, f"{name}{f}.") if is_dataclass(value := getattr(parameters, f)) else value
@@ -38,4 +38,5 @@ def recording(parameters: Any, read: set[str], name: str = "") -> Any:
         return partial(cls, **{f: getattr(parameters, f) for f in own}), ()
 
     body = {"__slots__": (), "__getattribute__": get, "__reduce__": reduce}
-    return new_class(cls.__name__, (cls,), {}, lambda names: names.update(body))(**values)
+    noting: Any = new_class(cls.__name__, (cls,), {}, lambda names: names.update(body))
+    return noting(**values)
