@@ -9,7 +9,6 @@ import click
 
 from commands.common import (
     FILE,
-    KeptFile,
     NewFile,
     fleet_argument,
     json_option,
@@ -23,6 +22,7 @@ from commands.common import (
     write_json,
 )
 from commands.interrupt import Interrupt
+from commands.ledger_options import by_option, ledger_option, open_button, order_of, stop_file_option
 from commands.progress import Progress
 from commands.switches import under_scope
 
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from optimizer.execute.apply import Applied
+    from optimizer.execute.button import StopFile
     from optimizer.execute.drivers import Driver
     from optimizer.execute.ledger import Ledger
+    from optimizer.execute.ledger.records import Order
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan
     from optimizer.policy import Policy
 
 __all__ = ["command"]
 
-LEDGER = "remora-ledger.sqlite"
 SIMULATED = "simulated"
 
 
@@ -51,15 +52,10 @@ SIMULATED = "simulated"
 @click.option("--location", "where", default="", metavar="WHERE", help="What the driver reaches, in its own words.")
 @click.option("--fail", multiple=True, metavar="MOVE", help="Let this move fail (simulated driver); repeat for more.")
 @click.option("-o", "--output", type=NewFile(), metavar="AFTER", help="Write the fleet that results.")
-@click.option(
-    "--ledger",
-    type=KeptFile(),
-    default=LEDGER,
-    show_default=True,
-    envvar="REMORA_LEDGER",
-    metavar="PATH",
-    help="What remembers every plan that was carried out (also REMORA_LEDGER).",
-)
+@click.option("--reason", default="", metavar="TEXT", help="Why; needed to act, but for a simulation.")
+@by_option
+@ledger_option
+@stop_file_option
 @policy_option
 @overlay_option
 @json_option
@@ -71,7 +67,10 @@ def command(
     where: str,
     fail: tuple[str, ...],
     output: Path | None,
-    ledger: Path,
+    reason: str,
+    by: str | None,
+    ledger: Path | str,
+    stop_file: str | None,
     policy: str,
     overlay: Path | None,
     as_json: bool,
@@ -95,7 +94,10 @@ def command(
     answer = read_plan(plan)
     _check_failures(plan, answer, fail)
     wish = under_scope(wish, snapshot, answer.scope)
-    applied = _carry_out(snapshot, wish, answer, _open(driver, snapshot, where, fail), ledger, act=act)
+    hands = _open(driver, snapshot, where, fail)
+    order = order_of(by, reason or ("simulated" if hands.simulated or not act else ""))
+    button = open_button(stop_file, ledger)
+    applied = _carry_out(snapshot, wish, answer, hands, ledger, button, order, name=driver, act=act)
     if output is not None:
         write_json(output, after_document(document, applied.past, applied.ended_at))
         tell_written(output, f"the fleet after {count(len(applied.past), 'move')}")
@@ -120,7 +122,18 @@ def _open(name: str, fleet: Fleet, where: str, fail: tuple[str, ...]) -> Driver:
     return DRIVERS.load(name)(fleet, DriverSettings(where, fail))
 
 
-def _carry_out(fleet: Fleet, policy: Policy, plan: Plan, driver: Driver, path: Path, *, act: bool) -> Applied:
+def _carry_out(
+    fleet: Fleet,
+    policy: Policy,
+    plan: Plan,
+    driver: Driver,
+    path: Path | str,
+    button: StopFile,
+    order: Order,
+    *,
+    name: str,
+    act: bool,
+) -> Applied:
     from optimizer.execute.apply import apply
 
     watched = Interrupt("no further move is started")
@@ -129,10 +142,22 @@ def _carry_out(fleet: Fleet, policy: Policy, plan: Plan, driver: Driver, path: P
         def tell(move: Any, state: Any, *_: Any) -> None:
             progress.tell(f"{move.id} {move.vm} {state.value}")
 
-        return apply(fleet, policy, plan, driver, ledger, act=act, progress=tell, interrupt=interrupt.event)
+        return apply(
+            fleet,
+            policy,
+            plan,
+            driver,
+            ledger,
+            act=act,
+            order=order,
+            driver_name=name,
+            button=button,
+            progress=tell,
+            interrupt=interrupt.event,
+        )
 
 
-def _opened(path: Path, *, act: bool) -> AbstractContextManager[Ledger | None]:
-    from optimizer.execute.ledger import Ledger
+def _opened(path: Path | str, *, act: bool) -> AbstractContextManager[Ledger | None]:
+    from optimizer.execute.ledger import open_ledger, peek_ledger
 
-    return (Ledger.create_or_open(str(path)) if act else Ledger.peek(str(path))) or nullcontext()
+    return (open_ledger(str(path)) if act else peek_ledger(str(path))) or nullcontext()

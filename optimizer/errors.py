@@ -7,7 +7,8 @@
     ├── SafetyStop          4    a safety refused to act
     │   ├── ForeignPlan          the plan was made for another fleet
     │   ├── StalePlan            expired, or a VM or target that it touches has changed
-    │   └── AlreadyApplied       the ledger has seen this plan
+    │   ├── AlreadyApplied       the ledger has seen this plan
+    │   └── LeaseLost            another process leads: this one may no longer act
     ├── EngineError         3    workers died over a part of the work again and again, or failed: there is no plan
     └── Interrupted       130    stopped by the user; what was found is kept
 """
@@ -20,6 +21,7 @@ __all__ = [
     "ForeignPlan",
     "InputError",
     "Interrupted",
+    "LeaseLost",
     "RemoraError",
     "SafetyStop",
     "StalePlan",
@@ -73,6 +75,10 @@ class StalePlan(SafetyStop):
 
 class AlreadyApplied(SafetyStop):
     """The ledger has a rebalance with this plan."""
+
+
+class LeaseLost(SafetyStop):
+    """Another process has taken the lead of the fleet: this one may no longer act."""
 
 
 class EngineError(RemoraError):

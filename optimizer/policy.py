@@ -10,6 +10,7 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from optimizer.execution import Execution
 from optimizer.problem.problem import Least
 from optimizer.problem.snapshot_rule import with_snapshot
 from optimizer.scope import EVERYTHING, Scope
@@ -34,13 +35,14 @@ class UnknownNames(Enum):
 class Concurrency:
     """How many moves may be in flight at once; `per_domain` limits any one domain of a level, both ends counted.
 
-    The starting values are the design's: 5 in the fleet, 1 per source, 1 per target, 2 per rack. The last four are
+    The starting values are the design's: half as many in the fleet as it has hosts (`fleet` is None: each move takes
+    two ends), 1 per source, 1 per target, 2 per rack. The last four are
     disruption budgets, whose meaning for a fleet is in `optimizer.disruption`: `per_group` holds for each group with
     anti-affinity or spread (None: no limit), `groups` for single groups of any kind instead of it, `per_owner` for
     each owner, `per_label` for the VMs with the same value of a label.
     """
 
-    fleet: int = 5
+    fleet: int | None = None
     per_source: int = 1
     per_target: int = 1
     per_domain: Mapping[str, int] = field(default_factory=lambda: {"rack": 2})
@@ -48,6 +50,10 @@ class Concurrency:
     groups: Mapping[str, int] = field(default_factory=dict)
     per_owner: int | None = None
     per_label: Mapping[str, int] = field(default_factory=dict)
+
+    def fleet_cap(self, hosts: int) -> int:
+        """Return how many moves may be in flight in a fleet of this number of hosts."""
+        return max(1, hosts // 2) if self.fleet is None else self.fleet
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Policy:
     rules: tuple[Rule, ...]
     least: Least = Least.MOVES
     concurrency: Concurrency = Concurrency()
+    execution: Execution = field(default_factory=Execution)
     expires_after_s: int = 900
     digest: str = ""
     unknown_names: UnknownNames = UnknownNames.ERROR

@@ -38,6 +38,7 @@ elif verb == "host":
 elif verb == "migrating":
     print("[]")
 elif verb == "migrate":
+    time.sleep(1)
     (here / "at" / names[0]).write_text(names[2])
 """
 

@@ -16,7 +16,8 @@ from optimizer.errors import InputError
 from optimizer.execute import admission
 from optimizer.execute.apply import Applied, apply
 from optimizer.execute.drivers.simulated import SimulatedDriver
-from optimizer.execute.ledger import Ledger, MoveState
+from optimizer.execute.ledger import open_ledger
+from optimizer.execute.states import MoveState
 from optimizer.fleet import Move
 from optimizer.pipeline import Request, make_plan
 from optimizer.policy import Concurrency, Policy
@@ -182,14 +183,14 @@ def carried_out(
     seen: list[frozenset[str]] = []
 
     def watch(m: Any, state: MoveState, *_: Any) -> None:
-        if state is MoveState.SUBMITTED:
+        if state is MoveState.ACCEPTED:
             flying.add(m.vm)
             seen.append(frozenset(flying))
         elif state in (MoveState.DONE, MoveState.FAILED):
             flying.discard(m.vm)
 
     driver = driver or SimulatedDriver(fleet)
-    with Ledger.create_or_open(str(tmp_path / "ledger.sqlite")) as ledger:
+    with open_ledger(str(tmp_path / "ledger.sqlite")) as ledger:
         policy = Policy("test", (), concurrency=limits)
         return apply(fleet, policy, plan, driver, ledger, act=True, progress=watch), seen
 

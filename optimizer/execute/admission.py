@@ -26,7 +26,7 @@ LATER_SNAPSHOT = frozenset({"fleet_digest", "taken_at"})
 """What `verify` says of every plan that was made from another snapshot."""
 
 
-def admit(fleet: Fleet, policy: Policy, plan: Plan, driven: str, now: datetime) -> None:
+def admit(fleet: Fleet, policy: Policy, plan: Plan, driven: str, now: datetime, *, going_on: bool = False) -> None:
     """Let a plan pass or refuse it.
 
     Parameters
@@ -37,6 +37,8 @@ def admit(fleet: Fleet, policy: Policy, plan: Plan, driven: str, now: datetime) 
         The id of the fleet that the driver reaches.
     now
         The time by the driver's clock.
+    going_on
+        The plan was admitted before, and its run was cut off: it may have expired since.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def admit(fleet: Fleet, policy: Policy, plan: Plan, driven: str, now: datetime) 
     for name in (fleet.id, driven):
         if plan.fleet != name:
             raise ForeignPlan(f"plan {plan.id} was made for fleet {shorten(plan.fleet)}, this is {shorten(name)}")
-    if now >= plan.expires_at:
+    if now >= plan.expires_at and not going_on:
         raise StalePlan(
             f"plan {plan.id} expired at {plan.expires_at.isoformat()}, it is {now.isoformat()}: "
             "take a new snapshot and make a new plan"

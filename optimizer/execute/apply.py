@@ -1,31 +1,43 @@
-"""Carry a plan out: admission, then one loop in which moves start when they may and end when they do.
+"""Carry a plan out: admission, the lead, then the loop until every move has ended.
 
-Safety is `after` and the fresh reading before each move; batches and caps only throttle. What has failed is never
+Safety is `after` and the fresh reading before each move; everything else throttles. What has failed for good is not
 tried again, what was to follow it never starts, and everything else goes on: every state that this can lead to is one
-that `verify` has judged.
+that `verify` has judged. A run that was cut off goes on where it was, once all that it left open is known.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optimizer.errors import Interrupted, SafetyStop
 from optimizer.execute.admission import admit
-from optimizer.execute.ledger import MoveState, RebalanceState
-from optimizer.execute.run import Progress, Run
+from optimizer.execute.button import StopFile
+from optimizer.execute.caps import Caps
+from optimizer.execute.core import begin
+from optimizer.execute.core.choose import tasks_of
+from optimizer.execute.core.model import Moment, Settings
+from optimizer.execute.ledger.records import Order
+from optimizer.execute.loop import Loop, Probe, Progress, past_move
+from optimizer.execute.recheck import Expected
+from optimizer.execute.states import OPEN, MoveState, RunState
+from optimizer.planning.identity import digest_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from optimizer.engine import Stop
+    from optimizer.execute.core.model import State
     from optimizer.execute.drivers import Driver
     from optimizer.execute.ledger import Ledger
+    from optimizer.execute.ledger.records import Lead
     from optimizer.fleet import Fleet, PastMove
     from optimizer.plan import Plan
     from optimizer.policy import Policy
 
-__all__ = ["Applied", "Progress", "apply"]
+__all__ = ["NOBODY", "Applied", "Progress", "apply"]
+
+NOBODY = Order("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,8 @@ class Applied:
         Ids of moves, in the order in which they ended.
     skipped
         (id, why) of moves that never started.
+    unknown
+        Ids of moves of which nobody knows what became: the ledger keeps them open.
     stopped
         The safety that stopped the run before its end; empty if none did.
     simulated
@@ -57,6 +71,7 @@ class Applied:
     done: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    unknown: tuple[str, ...] = ()
     stopped: str = ""
     simulated: bool = False
     past: tuple[PastMove, ...] = ()
@@ -66,7 +81,7 @@ class Applied:
         """4 if a safety stopped the run, 1 if a move failed or never started, 0 otherwise."""
         if self.stopped:
             return SafetyStop.exit_code
-        return 1 if self.failed or self.skipped else 0
+        return 1 if self.failed or self.skipped or self.unknown else 0
 
 
 def apply(
@@ -77,23 +92,36 @@ def apply(
     ledger: Ledger | None,
     *,
     act: bool,
+    order: Order = NOBODY,
+    driver_name: str = "",
+    button: StopFile | None = None,
+    settings: Settings | None = None,
     progress: Progress | None = None,
     interrupt: Stop | None = None,
+    probe: Probe | None = None,
 ) -> Applied:
     """Carry a plan out, or (without `act`) find out whether it would be.
 
     Parameters
     ----------
     fleet
-        The fleet as it is known now.
+        The fleet as it is known now; to go on with a run that was cut off, the snapshot that it began with.
     driver
         What reads and moves; the plan expires by its clock.
     ledger
         Where everything is written down; to act it has to be given, a dry run only reads it.
+    order
+        Who asked for it, and why.
+    button
+        The file that stops every run; without it only the ledger's button does.
+    settings
+        How to go about it, instead of what the policy says.
     progress
-        Is told of every move that starts or ends: the move, its new state, when, and why.
+        Is told of every move that starts, changes or ends: the move, its new state, when, and why.
     interrupt
         When it is set, nothing more is submitted and the run ends before its next step.
+    probe
+        Is told of each instant at which a test may let the process die.
 
     Returns
     -------
@@ -103,15 +131,20 @@ def apply(
     Raises
     ------
     SafetyStop
-        The plan is foreign, stale, not safe, or was applied before: nothing was done. Or the ledger could not be
-        written or the driver lost sight of a move: then the rebalance stays open in the ledger.
+        The plan is foreign, stale, not safe, not approved, or was applied before; the button is pressed; somebody else
+        is acting: nothing was done. Or the ledger could not be written: then the run stays open in the ledger.
     Interrupted
         The user stopped it: the ledger knows what is in flight.
     """
     started_at = driver.clock.now()
+    button = button or StopFile(None)
+    going_on = False
     if ledger is not None:
         ledger.refuse_second(plan)  # before anything else: a plan that has run cannot match its fleet any more
-    admit(fleet, policy, plan, driver.fleet, started_at)
+        run = ledger.run(plan.fleet, plan.id)
+        going_on = run is not None and run.state is RunState.RUNNING
+    admit(fleet, policy, plan, driver.fleet, started_at, going_on=going_on)
+    approved = _refuse_stopped(policy, plan, ledger, button)
     if not act:
         moves = tuple(m.id for m in plan.moves)
         end = driver.clock.now()
@@ -121,41 +154,137 @@ def apply(
     if interrupt is not None and interrupt.is_set():
         raise Interrupted("interrupted before the plan was begun: nothing was done")
     try:
-        ledger.begin(plan, started_at)
-        run = Run(fleet, policy, plan, driver, ledger, progress=progress, interrupt=interrupt)
-        run.loop()
-        ended_at = run.close()
+        lead = ledger.lead(plan.fleet, order.by or "somebody", started_at)
+        try:
+            ledger.begin(lead, plan, order, started_at, driver=driver_name, approved=approved)
+            loop = _loop(fleet, policy, plan, driver, ledger, lead, button, settings, progress, interrupt, probe)
+            loop.run()
+        finally:
+            ledger.release(lead)
     except KeyboardInterrupt as error:
         raise Interrupted(_cut_off(plan, ledger)) from error
+    return _applied(plan, loop, started_at, driver)
+
+
+def settings_of(policy: Policy, caps: Caps, driver: Driver) -> Settings:
+    """Return how a policy wants a plan carried out."""
+    asked = policy.execution
+    return Settings(
+        canary=asked.canary,
+        fleet_cap=caps.fleet_cap,
+        attempts=asked.attempts,
+        stall_s=asked.stall_s,
+        seconds_per_gib=asked.seconds_per_gib,
+        settles_s=driver.settles_s,
+        patience_s=asked.patience_s,
+        breaker_hosts=asked.breaker_hosts,
+        breaker_share=asked.breaker_share,
+        windows=asked.windows,
+    )
+
+
+def _refuse_stopped(policy: Policy, plan: Plan, ledger: Ledger | None, button: StopFile) -> str:
+    """Refuse to begin where the button is pressed or an approval is missing; return who approved."""
+    if reason := button.reason():
+        raise SafetyStop(f"{reason} (`remora resume` lifts it)")
+    stop = ledger.controls.of(plan.fleet).get("stop") if ledger is not None else None
+    if stop is not None:
+        raise SafetyStop(f"stopped by {stop.by} at {stop.at.isoformat()}: {stop.reason} (`remora resume` lifts it)")
+    if not policy.execution.approval:
+        return ""
+    approval = ledger.controls.approval(plan.fleet, plan.id) if ledger is not None else None
+    if approval is None:
+        raise SafetyStop(f"plan {plan.id} is not approved, and policy {policy.name} asks for that: `remora approve`")
+    if approval.digest != digest_of(plan):
+        raise SafetyStop(f"plan {plan.id} is not what {approval.by} approved: it was changed since")
+    return approval.by
+
+
+def _loop(
+    fleet: Fleet,
+    policy: Policy,
+    plan: Plan,
+    driver: Driver,
+    ledger: Ledger,
+    lead: Lead,
+    button: StopFile,
+    settings: Settings | None,
+    progress: Progress | None,
+    interrupt: Stop | None,
+    probe: Probe | None,
+) -> Loop:
+    """Return the loop of a run, from what the ledger knows of it and of others."""
+    caps = Caps(fleet, policy.concurrency, policy.execution.budgets)
+    settings = replace(settings, fleet_cap=caps.fleet_cap) if settings else settings_of(policy, caps, driver)
+    known = ledger.moves(plan.fleet, plan.id)
+    others = [f for f in ledger.in_flight(plan.fleet) if f.plan != plan.id]
+    expected = Expected(fleet)
+    for record in known:
+        if record.flying.state not in OPEN and record.flying.state is not MoveState.SKIPPED:
+            expected.land(record.flying, record.flying.state)
+    for move in (*(r.flying for r in known if r.flying.state in OPEN), *others):
+        expected.fly(move)
+    now = Moment(driver.clock.now(), driver.clock.monotonic())
+    loop = Loop(
+        begin(tasks_of(plan, fleet, caps), settings, known, others, caps, now),
+        driver,
+        ledger,
+        lead,
+        plan=plan.id,
+        moves={m.id: m for m in plan.moves},
+        caps=caps,
+        expected=expected,
+        button=button,
+        progress=progress,
+        interrupt=interrupt,
+        probe=probe,
+    )
+    for record in sorted(known, key=lambda r: r.changed_at):
+        state = record.flying.state
+        if state not in OPEN and state is not MoveState.SKIPPED:
+            loop.order.append(record.flying.key)
+            loop.past.append(past_move(record.flying, state, record.changed_at))
+    return loop
+
+
+def _applied(plan: Plan, loop: Loop, started_at: datetime, driver: Driver) -> Applied:
+    state = loop.state
+    order = {key: number for number, key in enumerate(loop.order)}
+    ended = sorted((k for k in state.ended if k in state.tasks), key=lambda k: (order.get(k, -1), k.move))
+    own = {m.id: number for number, m in enumerate(plan.moves)}
+    skipped = sorted((k for k in ended if state.ended[k].state is MoveState.SKIPPED), key=lambda k: own[k.move])
     return Applied(
         plan=plan.id,
         fleet=plan.fleet,
         acted=True,
         started_at=started_at,
-        ended_at=ended_at,
-        done=tuple(run.done),
-        failed=tuple(run.failed),
-        skipped=tuple(run.skipped.items()),
-        stopped=run.stopped,
+        ended_at=driver.clock.now(),
+        done=tuple(k.move for k in ended if state.ended[k].state is MoveState.DONE),
+        failed=tuple(k.move for k in ended if state.ended[k].state in (MoveState.FAILED, MoveState.GONE)),
+        skipped=tuple((k.move, state.ended[k].detail) for k in skipped),
+        unknown=_unknown(state),
+        stopped=state.stopped,
         simulated=driver.simulated,
-        past=tuple(run.past),
+        past=tuple(loop.past),
     )
+
+
+def _unknown(state: State) -> tuple[str, ...]:
+    return tuple(sorted(key.move for key in state.flying if key in state.tasks))
 
 
 def _cut_off(plan: Plan, ledger: Ledger) -> str:
     """Say what an interrupted run leaves behind, from the ledger alone: only that is on disk whatever was cut off."""
-    state = ledger.rebalance(plan.fleet, plan.id)
-    if state is None:
+    run = ledger.run(plan.fleet, plan.id)
+    if run is None:
         return "interrupted before the plan was begun: nothing was done"
-    if state is not RebalanceState.RUNNING:
-        return f"interrupted after the plan was carried out: {state.value}, by the ledger"
+    if run.state is not RunState.RUNNING:
+        return f"interrupted after the plan was carried out: {run.state.value}, by the ledger"
     flying = ledger.in_flight(plan.fleet)
     done = sum(s is MoveState.DONE for s in ledger.states(plan.fleet, plan.id).values())
     kept = f"Done before: {done} of {len(plan.moves)}. The ledger keeps what was done"
+    then = "the same command goes on from there"
     if not flying:
-        return f"interrupted; no move is in flight. {kept}; take a new snapshot before you make a new plan"
+        return f"interrupted; no move is in flight. {kept}; {then}"
     named = ", ".join(f"{f.move} ({f.vm}: {f.source} to {f.target})" for f in flying)
-    return (
-        f"interrupted; moves that may be in flight: {named}. {kept}; "
-        "look where these VMs are before you make a new plan"
-    )
+    return f"interrupted; moves that may be in flight: {named}. {kept}; {then}, once it has seen where these VMs are"

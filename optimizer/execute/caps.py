@@ -1,70 +1,142 @@
-"""The limits on moves at once, as they bind when a move is about to start."""
+"""The limits on moves at once and within a window, as they bind when a move is about to start.
+
+A move takes a token of every cap that it counts on: of its source and its target, of each domain between and around
+them (the uplink of a rack, a datastore), of each disruption budget of its VM. It takes them with its intent, since a
+platform that was asked copies without asking again. Once it is seen switching, nothing travels any more: it gives back
+what lies between, and keeps its hosts and its budgets until it is confirmed.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
 
 from optimizer.disruption import Budgets
 from optimizer.errors import shorten
+from optimizer.execute.ledger.ledger import Held
+from optimizer.execute.states import MoveState
 from optimizer.fleet import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from optimizer.execute.ledger import FlyingMove
+    from optimizer.execute.ledger.ledger import Usage
+    from optimizer.execute.ledger.records import FlyingMove
+    from optimizer.execution import WindowBudget
     from optimizer.fleet import Fleet
-    from optimizer.plan import PlannedMove
     from optimizer.policy import Concurrency
 
-__all__ = ["Caps"]
+__all__ = ["Caps", "Token", "held_by"]
+
+MIB_PER_GIB = 1024
+
+
+class Token(NamedTuple):
+    """One of what a cap has: of which cap, how many it has, and how it is called."""
+
+    kind: str
+    name: str
+    limit: int
+    text: str
+
+
+def held_by(tokens: Iterable[Token], state: MoveState) -> Iterator[Token]:
+    """Yield the tokens that a move keeps in a state: switching, it gives back those of domains."""
+    for token in tokens:
+        if not (state is MoveState.SWITCHING and token.kind == "domain"):
+            yield token
 
 
 class Caps:
-    """The limits of a policy on the moves of one fleet that are in flight at once."""
+    """The limits of a policy on the moves of one fleet."""
 
-    def __init__(self, fleet: Fleet, caps: Concurrency) -> None:
-        self._fleet, self._caps = fleet, caps
+    def __init__(self, fleet: Fleet, caps: Concurrency, windows: Sequence[WindowBudget] = ()) -> None:
+        self._fleet, self._caps, self._windows = fleet, caps, tuple(windows)
         self._budgets = Budgets(fleet, caps)
+        self._known: dict[tuple[str, str, str], tuple[Token, ...]] = {}
 
-    def refusal(self, move: PlannedMove, migrating: Collection[str], flying: Sequence[FlyingMove]) -> str | None:
+    @property
+    def fleet_cap(self) -> int:
+        """Moves at once in the fleet."""
+        return self._caps.fleet_cap(len(self._fleet.hosts.ids))
+
+    def tokens(self, vm: str, source: str, target: str) -> tuple[Token, ...]:
+        """Return what a move takes; a VM or a host that is gone counts by its name alone."""
+        key = vm, source, target
+        if key not in self._known:
+            self._known[key] = (*self._of_ends(source, target), *self._of_budgets(vm))
+        return self._known[key]
+
+    def refusal(self, move: FlyingMove, migrating: Collection[str], usage: Usage) -> Held | None:
         """Say which limit a further move would break; None if it would break none.
 
         Parameters
         ----------
         migrating
             Ids of all VMs that are migrating now, whoever moves them: they count on disruption budgets.
-        flying
-            The moves that the ledger holds to be in flight.
+        usage
+            The moves that the ledger holds to be open, and those of a while ago.
         """
-        return self._over_ends(move, flying) or self._over_budget(move, {*migrating, *(f.vm for f in flying)})
+        most = self.fleet_cap if usage.limit is None else min(self.fleet_cap, usage.limit)
+        if len(usage.flying) >= most:
+            return Held(f"{most} in the fleet")
+        taken = Counter(t[:2] for f in usage.flying for t in held_by(self.tokens(f.vm, f.source, f.target), f.state))
+        tokens = self.tokens(move.vm, move.source, move.target)
+        for token in tokens:
+            if taken[token[:2]] >= token.limit:
+                return Held(self._with_names(token, (f.vm for f in usage.flying)))
+        strangers = sorted(set(migrating) - {f.vm for f in usage.flying} - {move.vm})
+        others = Counter(t[:2] for vm in strangers for t in self._of_budgets(vm))
+        for token in tokens:
+            if taken[token[:2]] + others[token[:2]] >= token.limit and others[token[:2]]:
+                return Held(self._with_names(token, strangers), by_others=True)
+        return self._over_window(move, usage)
 
-    def _over_ends(self, move: PlannedMove, flying: Sequence[FlyingMove]) -> str | None:
+    def _with_names(self, token: Token, vms: Iterable[str]) -> str:
+        """Name a VM that is in the way of a disruption budget."""
+        if token.kind in ("source", "target", "domain"):
+            return token.text
+        first = next((vm for vm in vms if any(t[:2] == token[:2] for t in self._of_budgets(vm))), None)
+        return token.text if first is None else f"{token.text}; {shorten(first)} is migrating"
+
+    def _over_window(self, move: FlyingMove, usage: Usage) -> Held | None:
+        for window in self._windows:
+            counted = [f for f in usage.recent(window.window_s) if _same(window.per, f, move)]
+            mib = sum(f.copied_mib for f in counted) + move.copied_mib
+            if window.moves is not None and len(counted) >= window.moves:
+                return Held(str(window))
+            if window.gib is not None and mib > window.gib * MIB_PER_GIB:
+                return Held(str(window))
+        return None
+
+    def _of_ends(self, source: str, target: str) -> Iterator[Token]:
         caps = self._caps
-        if len(flying) >= caps.fleet:
-            return f"{caps.fleet} in the fleet"
-        if sum(f.source == move.source for f in flying) >= caps.per_source:
-            return f"{caps.per_source} per source"
-        if sum(f.target == move.target for f in flying) >= caps.per_target:
-            return f"{caps.per_target} per target"
+        yield Token("source", source, caps.per_source, f"{caps.per_source} per source")
+        yield Token("target", target, caps.per_target, f"{caps.per_target} per target")
         for level, most in caps.per_domain.items():
             number = self._fleet.level_index.get(level)
             if number is None:
                 continue  # a level that this fleet does not have limits nothing
-            for domain in self._domains(number, move.source, move.target):
-                if sum(domain in self._domains(number, f.source, f.target) for f in flying) >= most:
-                    return f"{most} per {level}"
-        return None
+            for domain in sorted(self._domains(number, source, target)):
+                yield Token("domain", f"{level}:{domain}", most, f"{most} per {level}")
 
-    def _over_budget(self, move: PlannedMove, migrating: Collection[str]) -> str | None:
-        index = self._fleet.vm_index
-        others = sorted(index[vm] for vm in migrating if vm in index and vm != move.vm)
-        for budget in self._budgets.of(index[move.vm]):
-            counted = [vm for vm in others if budget in self._budgets.of(vm)]
-            if len(counted) >= budget.limit:
-                return f"{budget}; {shorten(self._fleet.vms.ids[counted[0]])} is migrating"
-        return None
+    def _of_budgets(self, vm: str) -> Iterator[Token]:
+        number = self._fleet.vm_index.get(vm)
+        if number is not None:
+            for budget in self._budgets.of(number):
+                yield Token(budget.kind, budget.name, budget.limit, str(budget))
 
     def _domains(self, level: int, *hosts: str) -> set[int]:
         """Return the domains of a level that some of `hosts` are in; a host that is gone is in none."""
         numbers = (self._fleet.host_index.get(h, ABSENT) for h in hosts)
         return {int(self._fleet.hosts.domain[level, h]) for h in numbers if h != ABSENT}
+
+
+def _same(per: str, one: FlyingMove, other: FlyingMove) -> bool:
+    match per:
+        case "source":
+            return one.source == other.source
+        case "target":
+            return one.target == other.target
+        case _:
+            return True

@@ -6,12 +6,25 @@ from typing import TYPE_CHECKING
 
 from optimizer.errors import shorten
 from optimizer.execute.readings import host_reading, standing, vm_reading
+from optimizer.execute.states import MoveState
 from optimizer.fleet import HostState
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from optimizer.execute.drivers import Driver, HostReading
     from optimizer.fleet import Fleet
-    from optimizer.plan import PlannedMove
+
+    class Ends(Protocol):
+        """A VM and the hosts that it is to leave and to reach."""
+
+        @property
+        def vm(self) -> str: ...
+        @property
+        def source(self) -> str: ...
+        @property
+        def target(self) -> str: ...
+
 
 __all__ = ["Expected"]
 
@@ -19,25 +32,38 @@ NAMES_SHOWN = 3
 
 
 class Expected:
-    """The snapshot, kept up to date with what this run has done: what a reading has to agree with."""
+    """The snapshot, kept up to date with what Remora has done since: what a reading has to agree with.
+
+    A VM of a move in flight may be read at either end or at both: nobody knows when it goes over.
+    """
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._host: dict[str, str] = {}
         self._on = standing(fleet)
+        self._flying: set[str] = set()
 
-    def begin(self, move: PlannedMove) -> None:
-        """Count the VM of a submitted move on both hosts."""
-        self._on[self._fleet.host_index[move.target]].add(move.vm)
+    def fly(self, move: Ends) -> None:
+        """Count the VM of an intended move on both hosts."""
+        self._flying.add(move.vm)
+        self._put(move.vm, move.target)
 
-    def end(self, move: PlannedMove, *, done: bool) -> None:
-        """Count the VM of a move that has ended on one host."""
-        left = move.source if done else move.target
-        self._on[self._fleet.host_index[left]].discard(move.vm)
-        if done:
+    def land(self, move: Ends, state: MoveState) -> None:
+        """Count the VM of a move that has ended where it is: on its target, on its source, or nowhere."""
+        self._flying.discard(move.vm)
+        for host in (move.source, move.target):
+            if host in self._fleet.host_index:
+                self._on[self._fleet.host_index[host]].discard(move.vm)
+        if state is not MoveState.GONE:
+            self._put(move.vm, move.target if state is MoveState.DONE else move.source)
+        if state is MoveState.DONE:
             self._host[move.vm] = move.target
 
-    def change(self, move: PlannedMove, driver: Driver) -> str:
+    def _put(self, vm: str, host: str) -> None:
+        if host in self._fleet.host_index:
+            self._on[self._fleet.host_index[host]].add(vm)
+
+    def change(self, move: Ends, driver: Driver) -> str:
         """Say what a fresh reading shows to be other than expected, empty if nothing that the move touches has changed.
 
         Raises
@@ -51,7 +77,7 @@ class Expected:
             or self._gone_down(move.source, driver)
         )
 
-    def _change_of_vm(self, move: PlannedMove, driver: Driver) -> str:
+    def _change_of_vm(self, move: Ends, driver: Driver) -> str:
         now = driver.read_vm(move.vm)
         if now is None:
             return f"{shorten(move.vm)} is gone"
@@ -61,8 +87,9 @@ class Expected:
         then = vm_reading(self._fleet, vm, host)
         if now.moving_to is not None:
             return f"{shorten(move.vm)} is being moved to {shorten(now.moving_to)}"
-        if now.host != move.source:
-            return f"{shorten(move.vm)} is on {shorten(now.host or 'no host')}, not on {shorten(move.source)}"
+        if now.host != move.source or now.copies:
+            places = shorten(", ".join([now.host or "no host", *sorted(now.copies)]))
+            return f"{shorten(move.vm)} is on {places}, not on {shorten(move.source)}"
         for what in ("state", "mobility", "demand"):
             if getattr(now, what) != getattr(then, what):
                 return f"{what} of {shorten(move.vm)} has changed"
@@ -77,20 +104,19 @@ class Expected:
         for what in ("state", "busy", "capacity"):
             if getattr(now, what) != getattr(then, what):
                 return f"{what} of {shorten(host)} has changed"
-        return _change_of_vms(host, now, then)
+        return self._change_of_vms(host, now, then)
 
     def _gone_down(self, host: str, driver: Driver) -> str:
         now = driver.read_host(host)
         return f"{shorten(host)} is down" if now is None or now.state is HostState.DOWN else ""
 
-
-def _change_of_vms(host: str, now: HostReading, then: HostReading) -> str:
-    come, left = sorted(now.vms - then.vms), sorted(then.vms - now.vms)
-    if not come and not left:
-        return ""
-    parts = [
-        f"{shorten(', '.join(names[:NAMES_SHOWN]))}{' and more' * (len(names) > NAMES_SHOWN)} {verb}"
-        for names, verb in ((come, "came"), (left, "left"))
-        if names
-    ]
-    return f"others have changed {shorten(host)}: {'; '.join(parts)}"
+    def _change_of_vms(self, host: str, now: HostReading, then: HostReading) -> str:
+        come, left = sorted(now.vms - then.vms - self._flying), sorted(then.vms - now.vms - self._flying)
+        if not come and not left:
+            return ""
+        parts = [
+            f"{shorten(', '.join(names[:NAMES_SHOWN]))}{' and more' * (len(names) > NAMES_SHOWN)} {verb}"
+            for names, verb in ((come, "came"), (left, "left"))
+            if names
+        ]
+        return f"others have changed {shorten(host)}: {'; '.join(parts)}"

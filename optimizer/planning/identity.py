@@ -12,7 +12,7 @@ import orjson
 if TYPE_CHECKING:
     from optimizer.plan import Plan
 
-__all__ = ["altered", "identify"]
+__all__ = ["altered", "digest_of", "identify"]
 
 OWN_ID = re.compile(r"plan-[0-9a-f]{16}")
 
@@ -22,13 +22,22 @@ def identify(plan: Plan) -> Plan:
 
     Fields that were added to the format count where they say something, so that older plans keep their ids.
     """
+    return replace(plan, id="plan-" + sha256(_said(plan)).hexdigest()[:16])
+
+
+def digest_of(plan: Plan) -> str:
+    """Return the digest of all that a plan says, its id apart: what an approval is bound to."""
+    return "sha256:" + sha256(_said(plan)).hexdigest()
+
+
+def _said(plan: Plan) -> bytes:
     said = orjson.loads(orjson.dumps(replace(plan, id="", made_at=plan.taken_at, stats={}, warnings=())))
     if not plan.scope:
         del said["scope"]
     for remaining in said["remaining"]:
         if not remaining["deferred"]:
             del remaining["deferred"]
-    return replace(plan, id="plan-" + sha256(orjson.dumps(said)).hexdigest()[:16])
+    return orjson.dumps(said)
 
 
 def altered(plan: Plan) -> str:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["AppliedFacts", "MoveEnd", "apply_page", "describe_applied"]
 
+TONES = {"done": Tone.GOOD, "failed": Tone.BAD, "unknown": Tone.BAD, "skipped": Tone.WARN}
+
 
 @dataclass(frozen=True, slots=True)
 class MoveEnd:
-    """How one move ended: ``done``, ``failed``, ``skipped``, or ``would do`` in a dry run."""
+    """How one move ended: ``done``, ``failed``, ``skipped``, ``unknown``, or ``would do`` in a dry run."""
 
     move: str
     vm: str
@@ -43,6 +45,7 @@ class AppliedFacts:
     done: int
     failed: int
     skipped: int
+    unknown: int
     stopped: str
     moves: tuple[MoveEnd, ...]
 
@@ -53,6 +56,7 @@ def describe_applied(plan: Plan, applied: Applied) -> AppliedFacts:
     outcomes |= {name: ("done", "") for name in applied.done}
     outcomes |= {name: ("failed", "") for name in applied.failed}
     outcomes |= {name: ("skipped", why) for name, why in applied.skipped}
+    outcomes |= {name: ("unknown", "the ledger keeps it open") for name in applied.unknown}
     return AppliedFacts(
         plan=applied.plan,
         fleet=applied.fleet,
@@ -63,6 +67,7 @@ def describe_applied(plan: Plan, applied: Applied) -> AppliedFacts:
         done=len(applied.done),
         failed=len(applied.failed),
         skipped=len(applied.skipped),
+        unknown=len(applied.unknown),
         stopped=applied.stopped,
         moves=tuple(
             MoveEnd(m.id, m.vm, m.source, m.target, *outcomes.get(m.id, ("skipped", applied.stopped)))
@@ -89,7 +94,7 @@ def apply_page(facts: AppliedFacts, called: Called = NOBODY) -> Page:
         page.line(f"plan {facts.plan} is done: {count(facts.done, 'move')} in {took}", Tone.GOOD)
     table = Table(("move", "VM", "from", "to", "outcome", "~why"))
     for move in facts.moves:
-        tone = {"done": Tone.GOOD, "failed": Tone.BAD, "skipped": Tone.WARN}.get(move.outcome, Tone.PLAIN)
+        tone = TONES.get(move.outcome, Tone.PLAIN)
         table.add(
             move.move,
             called.vm(move.vm),

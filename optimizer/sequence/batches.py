@@ -73,6 +73,7 @@ class _Slots:
         self._caps, self._domain = concurrency, fleet.hosts.domain
         self._levels = {name: fleet.level_index[name] for name in concurrency.per_domain if name in fleet.level_index}
         self._budgets = Budgets(fleet, concurrency)
+        self._in_fleet = concurrency.fleet_cap(len(fleet.hosts.ids))
         self._room: dict[Slot, _Room] = {}
 
     def take(self, move: Move, earliest: int) -> int:
@@ -89,7 +90,7 @@ class _Slots:
 
     def _slots(self, move: Move) -> Iterator[tuple[Slot, int]]:
         """Yield what the move takes one of, and how many there are in a batch."""
-        yield ("fleet", 0), self._caps.fleet
+        yield ("fleet", 0), self._in_fleet
         yield ("vm", move.vm), 1
         yield ("source", move.source), self._caps.per_source
         yield ("target", move.target), self._caps.per_target

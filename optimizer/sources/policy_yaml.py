@@ -20,6 +20,7 @@ from optimizer.problem.problem import Least
 from optimizer.problem.snapshot_rule import SNAPSHOT
 from optimizer.similar import similar
 from optimizer.sources.files import canonical_digest
+from optimizer.sources.policy_execution import ExecutionPart
 from optimizer.sources.policy_shared import share_parameters
 from optimizer.sources.safe_yaml import check_plain, load_yaml
 
@@ -44,7 +45,7 @@ _Limit = Annotated[int, Field(ge=1, le=100_000)]
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class _Concurrency:
-    fleet: _Limit = _DEFAULTS.fleet
+    fleet: _Limit | None = _DEFAULTS.fleet
     per_source: _Limit = _DEFAULTS.per_source
     per_target: _Limit = _DEFAULTS.per_target
     per_domain: dict[LevelName, _Limit] = Field(default_factory=lambda: dict(_DEFAULTS.per_domain))
@@ -61,6 +62,7 @@ class _Document:
     name: Word = Field(default="policy", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
     least: Least = Least.MOVES
     concurrency: _Concurrency = Field(default_factory=_Concurrency)
+    execution: ExecutionPart = Field(default_factory=ExecutionPart)
     expires_after_s: int = Field(default=900, ge=1, le=31_536_000)
     unknown_names: UnknownNames = UnknownNames.ERROR
 
@@ -120,6 +122,7 @@ def policy_from_document(document: object, where: str, catalogue: Mapping[str, t
         rules=rules,
         least=header.least,
         concurrency=Concurrency(**dataclasses.asdict(header.concurrency)),
+        execution=header.execution.plain(),
         expires_after_s=header.expires_after_s,
         digest=canonical_digest(document, where),
         unknown_names=header.unknown_names,

@@ -208,7 +208,12 @@ def _over_limits(
 ) -> Iterator[Finding]:
     allowed = policy.concurrency
     taken: Counter[tuple[str, str]] = Counter()
-    limit = {"fleet": allowed.fleet, "source": allowed.per_source, "target": allowed.per_target, "vm": 1}
+    limit = {
+        "fleet": allowed.fleet_cap(len(fleet.hosts.ids)),
+        "source": allowed.per_source,
+        "target": allowed.per_target,
+        "vm": 1,
+    }
     limit |= {level: n for level, n in allowed.per_domain.items() if level in fleet.level_index}
     for move in moves:
         taken["fleet", fleet.id] += 1

@@ -6,6 +6,7 @@ its own, by a function of a fleet.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,17 +16,19 @@ import pytest
 
 from optimizer.execute import admission
 from optimizer.execute.apply import apply
+from optimizer.execute.core.model import Settings
 from optimizer.execute.drivers import MoveRefused
-from optimizer.execute.ledger import Ledger, MoveState
+from optimizer.execute.ledger import open_ledger
 from optimizer.execute.readings import host_reading, standing, vm_reading
+from optimizer.execute.states import ENDED, MoveState
 from optimizer.policy import Policy
 from optimizer.verify.verdict import Verdict
-from tests.execute.plans import line_fleet, move, plan_of
+from tests.execute.plans import line_fleet, move, plan_of, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from optimizer.execute.drivers import Driver, Result
+    from optimizer.execute.drivers import Driver, JobReading, Request
     from optimizer.fleet import Fleet
 
     Open = Callable[[Fleet], Driver]
@@ -53,15 +56,14 @@ def reads_what_there_is(open_: Open) -> None:
     assert driver.read_vm("nobody") is None
     assert driver.read_host("nowhere") is None
     assert driver.migrating() == frozenset()
-    assert driver.poll() == ()
 
 
 def a_submitted_vm_counts_at_both_ends_until_its_end_is_seen(open_: Open) -> None:
-    """`submit` returns at once; `poll` brings each result once; done is seen on the target and gone from the source."""
+    """`submit` returns at once; `observe` says how it goes; done is seen on the target and gone from the source."""
     driver = open_(FLEET)
     at = driver.clock.now()
-    driver.submit(FIRST)
-    driver.submit(SECOND)
+    requests = [replace(request_of(m), since=at) for m in (FIRST, SECOND)]
+    requests = [replace(request, job=driver.submit(request)) for request in requests]
     assert driver.migrating() == {"v0", "v1"}
     reading, source, target = driver.read_vm("v0"), driver.read_host("h0"), driver.read_host("h8")
     assert reading is not None
@@ -70,11 +72,10 @@ def a_submitted_vm_counts_at_both_ends_until_its_end_is_seen(open_: Open) -> Non
     assert target is not None
     assert "v0" in source.vms
     assert "v0" in target.vms
-    results: list[Result] = []
-    while found := driver.poll():
-        results += found
-    assert sorted((r.move, r.done) for r in results) == [("m0001", True), ("m0002", True)]
-    assert all(r.at >= at for r in results)
+    for request in requests:
+        job = ended(driver, request)
+        assert job.state is MoveState.DONE
+        assert job.ended_at is None or job.ended_at >= at
     assert driver.migrating() == frozenset()
     reading, source, target = driver.read_vm("v0"), driver.read_host("h0"), driver.read_host("h8")
     assert reading is not None
@@ -85,13 +86,25 @@ def a_submitted_vm_counts_at_both_ends_until_its_end_is_seen(open_: Open) -> Non
     assert "v0" in target.vms
 
 
+def a_job_is_found_without_its_name(open_: Open) -> None:
+    """By VM, target and time: that is how a lost reply is made good."""
+    driver = open_(FLEET)
+    request = replace(request_of(FIRST), since=driver.clock.now())
+    assert driver.observe(request) is None
+    name = driver.submit(request)
+    found = driver.observe(request)
+    assert found is not None
+    assert found.id == name
+    assert driver.observe(replace(request, target="h9")) is None
+    ended(driver, replace(request, job=name))
+
+
 def what_cannot_start_is_refused_and_changes_nothing(open_: Open) -> None:
     driver = open_(FLEET)
     for wrong in (move(FLEET, 3, "v0", "h1", "h8"), move(FLEET, 4, "v5", "h0", "h8")):
         with pytest.raises(MoveRefused):
-            driver.submit(wrong)
+            driver.submit(request_of(wrong))
     assert driver.migrating() == frozenset()
-    assert driver.poll() == ()
     reads_what_there_is(open_)
 
 
@@ -102,8 +115,9 @@ def carries_a_plan_out(open_: Open) -> None:
     plan = plan_of(FLEET, FIRST, SECOND, third, expires_at=driver.clock.now() + timedelta(hours=1))
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as directory:
         patch.setattr(admission, "verify", lambda *_, **__: Verdict(()))
-        with Ledger.create_or_open(str(Path(directory) / "ledger.sqlite")) as ledger:
-            applied = apply(FLEET, Policy("test", ()), plan, driver, ledger, act=True)
+        with open_ledger(str(Path(directory) / "ledger.sqlite")) as ledger:
+            quick = Settings(poll_s=0.05)
+            applied = apply(FLEET, Policy("test", ()), plan, driver, ledger, act=True, settings=quick)
             assert (applied.exit_code, set(applied.done)) == (0, {"m0001", "m0002", "m0003"})
             assert set(ledger.states(plan.fleet, plan.id).values()) == {MoveState.DONE}
             assert ledger.in_flight(plan.fleet) == ()
@@ -112,10 +126,22 @@ def carries_a_plan_out(open_: Open) -> None:
     assert reading.host == "h0"
 
 
+def ended(driver: Driver, request: Request) -> JobReading:
+    """Wait until a job has ended."""
+    for _ in range(10_000):
+        job = driver.observe(request)
+        assert job is not None
+        if job.state in ENDED:
+            return job
+        driver.clock.sleep(0.05)
+    raise AssertionError(f"{request.token} does not end")
+
+
 CHECKS = (
     says_what_it_is,
     reads_what_there_is,
     a_submitted_vm_counts_at_both_ends_until_its_end_is_seen,
+    a_job_is_found_without_its_name,
     what_cannot_start_is_refused_and_changes_nothing,
     carries_a_plan_out,
 )

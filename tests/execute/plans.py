@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from optimizer.execute.drivers import Request
 from optimizer.fleet import copied_mib, move_seconds
 from optimizer.plan import Batch, Plan, PlannedMove, Status
 from tests import build
@@ -13,7 +14,7 @@ from tests import build
 if TYPE_CHECKING:
     from optimizer.fleet import Fleet
 
-__all__ = ["line_fleet", "move", "plan_of"]
+__all__ = ["line_fleet", "move", "plan_of", "request_of"]
 
 
 def line_fleet(vms: int = 6, hosts: int = 12) -> Fleet:
@@ -32,6 +33,13 @@ def move(
     seconds = move_seconds(fleet, v, fleet.host_index[source], fleet.host_index[target], int(amount[v]))
     before = tuple(f"m{a:04}" for a in after)
     return PlannedMove(f"m{number:04}", vm, source, target, before, batch, False, seconds, int(amount[v]))
+
+
+def request_of(move: PlannedMove, attempt: int = 1, plan: str = "plan-1") -> Request:
+    """Return a planned move as a driver is asked for it."""
+    return Request(
+        plan, move.id, attempt, move.vm, move.source, move.target, copied_mib=move.copied_mib, seconds=move.seconds
+    )
 
 
 def plan_of(of: Fleet, /, *moves: PlannedMove, **more: Any) -> Plan:

@@ -11,7 +11,7 @@ from optimizer.check import check
 from optimizer.errors import AlreadyApplied, SafetyStop
 from optimizer.execute.apply import apply
 from optimizer.execute.drivers.simulated import SimulatedDriver
-from optimizer.execute.ledger import Ledger
+from optimizer.execute.ledger import Ledger, open_ledger
 from optimizer.fleet import Move, State
 from optimizer.pipeline import Request, make_plan
 from tests import build
@@ -51,7 +51,7 @@ def plan() -> Plan:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.create_or_open(str(tmp_path / "ledger.sqlite")) as opened:
+    with open_ledger(str(tmp_path / "ledger.sqlite")) as opened:
         yield opened
 
 
@@ -80,14 +80,14 @@ def test_whatever_move_fails_nothing_gets_worse_at_any_instant(plan: Plan, tmp_p
         def watch(m, state, *_, states: list[State] = states) -> None:
             moved = Move(FLEET.vm_index[m.vm], FLEET.host_index[m.source], FLEET.host_index[m.target])
             last = states[-1]
-            if state.value == "submitted":
+            if state.value == "accepted":
                 states.append(last.begin([moved]))
             elif state.value == "done":
                 states.append(last.finish([moved]))
             elif state.value == "failed":
                 states.append(replace(last, in_flight=tuple(f for f in last.in_flight if f != moved)))
 
-        with Ledger.create_or_open(str(tmp_path / move.id)) as ledger:
+        with open_ledger(str(tmp_path / move.id)) as ledger:
             driver = SimulatedDriver(FLEET, {move.id})
             applied = apply(FLEET, POLICY, plan, driver, ledger, act=True, progress=watch)
         assert applied.failed == (move.id,)
@@ -107,4 +107,4 @@ def test_a_plan_that_was_meddled_with_is_refused(plan: Plan, ledger: Ledger) -> 
     with pytest.raises(SafetyStop):
         apply(FLEET, POLICY, meddled, driver, ledger, act=True)
     assert (driver.snapshot().vms.host == FLEET.vms.host).all()
-    assert ledger.rebalance(plan.fleet, plan.id) is None
+    assert ledger.run(plan.fleet, plan.id) is None

@@ -1,202 +1,308 @@
+"""What every ledger keeps to, in whatever database it is."""
+
 from __future__ import annotations
 
-import sqlite3
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
-from optimizer.errors import AlreadyApplied, InputError, SafetyStop
-from optimizer.execute.ledger import IllegalTransition, Ledger, MoveState, RebalanceState
+from optimizer.errors import AlreadyApplied, LeaseLost, SafetyStop
+from optimizer.execute.ledger import open_ledger
+from optimizer.execute.ledger.ledger import Held, Pressed
+from optimizer.execute.ledger.records import Change, FlyingMove, Key, Order
+from optimizer.execute.states import Failure, IllegalTransition, MoveState, RunState
 from tests.execute.plans import line_fleet, move, plan_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from optimizer.execute.ledger import FlyingMove
+    from optimizer.execute.ledger import Ledger
+    from optimizer.execute.ledger.ledger import Usage
+    from optimizer.execute.ledger.records import Lead
+    from optimizer.plan import Plan
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 FLEET = line_fleet()
 PLAN = plan_of(FLEET, move(FLEET, 1, "v0", "h0", "h8"), move(FLEET, 2, "v1", "h1", "h9"))
-FIRST, SECOND = PLAN.moves
+ORDER = Order("ann", "because")
+FIRST = FlyingMove("plan-1", "m0001", "v0", "h0", "h8", MoveState.INTENDED, copied_mib=1000)
+SECOND = FlyingMove("plan-1", "m0002", "v1", "h1", "h9", MoveState.INTENDED, copied_mib=2000)
 
 
-def free(_: Sequence[FlyingMove]) -> None:
+def free(_: Usage) -> None:
     """Let any move start."""
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> str:
-    return str(tmp_path / "ledger.sqlite")
+def begun(ledger: Ledger, plan: Plan = PLAN) -> Lead:
+    lead = ledger.lead(plan.fleet, "test", NOW)
+    ledger.begin(lead, plan, ORDER, NOW)
+    return lead
 
 
-@pytest.fixture
-def ledger(path: str) -> Iterator[Ledger]:
-    with Ledger.create_or_open(path) as opened:
-        yield opened
+def accepts(of: FlyingMove) -> Callable[[], tuple[Change, str]]:
+    return lambda: (Change(of.key, MoveState.ACCEPTED), "job-1")
 
 
-def test_a_move_passes_through_its_states_and_all_are_kept(ledger: Ledger) -> None:
-    ledger.begin(PLAN, NOW)
-    assert ledger.intend(PLAN, FIRST, NOW, free) is None
-    ledger.record(PLAN, FIRST, MoveState.SUBMITTED, NOW)
-    assert [f.vm for f in ledger.in_flight("tiny")] == ["v0"]
-    ledger.record(PLAN, FIRST, MoveState.DONE, NOW)
-    ledger.record(PLAN, SECOND, MoveState.SKIPPED, NOW, "because")
-    ledger.end(PLAN, RebalanceState.FAILED, NOW)
-    assert ledger.in_flight("tiny") == ()
-    assert ledger.states("tiny", PLAN.id) == {"m0001": MoveState.DONE, "m0002": MoveState.SKIPPED}
-    assert ledger.events("tiny", PLAN.id) == (
+def test_a_move_passes_through_its_states_and_all_are_kept(book: Ledger) -> None:
+    lead = begun(book)
+    assert book.intend(lead, FIRST, NOW, free) is None
+    assert book.submit(lead, FIRST.key, NOW, accepts(FIRST)) == (Change(FIRST.key, MoveState.ACCEPTED), "job-1")
+    (flying,) = book.in_flight("tiny")
+    assert (flying.vm, flying.job, flying.state, flying.attempt) == ("v0", "job-1", MoveState.ACCEPTED, 1)
+    for state in (MoveState.COPYING, MoveState.UNKNOWN, MoveState.SWITCHING, MoveState.DONE):
+        book.record(lead, [Change(FIRST.key, state)], NOW)
+    book.skip(lead, [(SECOND, "because")], NOW)
+    book.end(lead, "plan-1", RunState.FAILED, NOW)
+    assert book.in_flight("tiny") == ()
+    assert book.states("tiny", "plan-1") == {"m0001": MoveState.DONE, "m0002": MoveState.SKIPPED}
+    said = [(e.move, e.state) for e in book.events("tiny")]
+    assert said == [
+        (None, "leader"),
         (None, "running"),
-        ("m0001", "intended"),
-        ("m0001", "submitted"),
-        ("m0001", "done"),
+        *(("m0001", s) for s in ("intended", "accepted", "copying", "unknown", "switching", "done")),
         ("m0002", "skipped"),
         (None, "failed"),
-    )
+    ]
+    assert book.audit().faults == ()
 
 
-def test_caps_and_intent_are_one_transaction(ledger: Ledger) -> None:
-    ledger.begin(PLAN, NOW)
+def test_who_ordered_it_and_why_is_kept(book: Ledger) -> None:
+    begun(book)
+    (run,) = book.runs("tiny")
+    assert (run.ordered_by, run.reason, run.moves, run.state) == ("ann", "because", 2, RunState.RUNNING)
+    assert [e.by for e in book.events("tiny")] == ["test", "ann"]
+
+
+def test_caps_and_intent_are_one_transaction(book: Ledger) -> None:
+    lead = begun(book)
     seen: list[tuple[str, ...]] = []
 
-    def only_one(flying: Sequence[FlyingMove]) -> str | None:
-        seen.append(tuple(f.move for f in flying))
-        return "one at a time" if flying else None
+    def only_one(usage: Usage) -> Held | None:
+        seen.append(tuple(f.move for f in usage.flying))
+        return Held("one at a time") if usage.flying else None
 
-    assert ledger.intend(PLAN, FIRST, NOW, only_one) is None
-    assert ledger.intend(PLAN, SECOND, NOW, only_one) == "one at a time"
+    assert book.intend(lead, FIRST, NOW, only_one) is None
+    assert book.intend(lead, SECOND, NOW, only_one) == Held("one at a time")
     assert seen == [(), ("m0001",)]
-    assert ledger.states("tiny", PLAN.id) == {"m0001": MoveState.INTENDED}
+    assert book.states("tiny", "plan-1") == {"m0001": MoveState.INTENDED}
 
 
-def test_a_refusal_that_raises_leaves_no_intent(ledger: Ledger) -> None:
-    ledger.begin(PLAN, NOW)
+def test_a_refusal_that_raises_leaves_no_intent(book: Ledger) -> None:
+    lead = begun(book)
 
-    def broken(_: Sequence[FlyingMove]) -> str | None:
+    def broken(_: Usage) -> Held | None:
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError):
-        ledger.intend(PLAN, FIRST, NOW, broken)
-    assert ledger.states("tiny", PLAN.id) == {}
-    assert ledger.intend(PLAN, FIRST, NOW, free) is None
+        book.intend(lead, FIRST, NOW, broken)
+    assert book.states("tiny", "plan-1") == {}
+    assert book.intend(lead, FIRST, NOW, free) is None
 
 
-def test_a_vm_flies_once(ledger: Ledger, path: str) -> None:
-    ledger.begin(PLAN, NOW)
-    again = move(FLEET, 3, "v0", "h0", "h9")
-    ledger.intend(PLAN, FIRST, NOW, free)
-    assert ledger.intend(PLAN, again, NOW, free) == "v0 is in flight"
-    # and the database itself would not have it, whatever the code above it did
-    with sqlite3.connect(path) as raw, pytest.raises(sqlite3.IntegrityError):
-        raw.execute("INSERT INTO moves VALUES ('tiny', 'plan-1', 'm0003', 'v0', 'h0', 'h9', 'submitted')")
-    raw.close()
+def test_a_submit_that_raises_leaves_the_intent(book: Ledger) -> None:
+    lead = begun(book)
+    book.intend(lead, FIRST, NOW, free)
+
+    def power_cut() -> tuple[Change, str]:
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        book.submit(lead, FIRST.key, NOW, power_cut)
+    assert book.states("tiny", "plan-1") == {"m0001": MoveState.INTENDED}
 
 
-def test_a_plan_is_applied_once(ledger: Ledger, path: str) -> None:
-    ledger.begin(PLAN, NOW)
-    ledger.end(PLAN, RebalanceState.DONE, NOW)
-    with Ledger.create_or_open(path) as second, pytest.raises(AlreadyApplied, match="already applied"):
-        second.begin(PLAN, NOW)
-    other = plan_of(FLEET, FIRST, id="plan-2")
-    ledger.begin(other, NOW)
-    assert ledger.rebalance("tiny", "plan-2") is RebalanceState.RUNNING
+def test_an_intent_is_submitted_once(book: Ledger) -> None:
+    lead = begun(book)
+    called: list[int] = []
 
+    def call() -> tuple[Change, str]:
+        called.append(1)
+        return Change(FIRST.key, MoveState.ACCEPTED), ""
 
-def test_the_same_plan_id_of_another_fleet_is_another_plan(ledger: Ledger) -> None:
-    ledger.begin(PLAN, NOW)
-    ledger.begin(plan_of(FLEET, FIRST, fleet="other"), NOW)
-    assert ledger.intend(plan_of(FLEET, FIRST, fleet="other"), FIRST, NOW, free) is None
-
-
-def test_after_a_crash_the_plan_is_refused_and_its_moves_are_named(path: str) -> None:
-    with Ledger.create_or_open(path) as crashed:
-        crashed.begin(PLAN, NOW)
-        crashed.intend(PLAN, FIRST, NOW, free)
-    with Ledger.create_or_open(path) as after:
-        with pytest.raises(AlreadyApplied, match=r"cut off.*m0001 \(v0: h0 to h8\).*put the ledger aside"):
-            after.begin(PLAN, NOW)
-        with pytest.raises(SafetyStop, match="plan plan-1 is being applied or was cut off"):
-            after.begin(plan_of(FLEET, SECOND, id="plan-2"), NOW)
-        assert [f.state for f in after.in_flight("tiny")] == [MoveState.INTENDED]
-
-
-def test_a_rebalance_does_not_end_while_a_move_may_be_under_way(ledger: Ledger) -> None:
-    ledger.begin(PLAN, NOW)
-    ledger.intend(PLAN, FIRST, NOW, free)
     with pytest.raises(IllegalTransition):
-        ledger.end(PLAN, RebalanceState.DONE, NOW)
-    ledger.record(PLAN, FIRST, MoveState.FAILED, NOW)
-    ledger.end(PLAN, RebalanceState.FAILED, NOW)
+        book.submit(lead, FIRST.key, NOW, call)
+    book.intend(lead, FIRST, NOW, free)
+    book.submit(lead, FIRST.key, NOW, call)
     with pytest.raises(IllegalTransition):
-        ledger.end(PLAN, RebalanceState.DONE, NOW)
+        book.submit(lead, FIRST.key, NOW, call)
+    assert called == [1]
+
+
+def test_a_vm_flies_once(book: Ledger) -> None:
+    lead = begun(book)
+    book.intend(lead, FIRST, NOW, free)
+    assert book.intend(lead, replace(FIRST, move="m0003"), NOW, free) == Held("v0 is in flight")
+
+
+def test_an_attempt_is_made_once(book: Ledger) -> None:
+    lead = begun(book)
+    book.intend(lead, FIRST, NOW, free)
     with pytest.raises(IllegalTransition):
-        ledger.record(PLAN, SECOND, MoveState.SKIPPED, NOW)
+        book.record(lead, [Change(FIRST.key, MoveState.INTENDED)], NOW)
+    book.record(lead, [Change(FIRST.key, MoveState.FAILED, "busy", Failure.TEMPORARY)], NOW)
+    with pytest.raises(IllegalTransition, match="attempt 1"):
+        book.intend(lead, FIRST, NOW, free)
+    assert book.intend(lead, replace(FIRST, attempt=2), NOW, free) is None
+    assert [f.attempt for f in book.in_flight("tiny")] == [2]
 
 
-def test_peeking_writes_nothing(path: str, tmp_path: Path) -> None:
-    assert Ledger.peek(path) is None
-    assert list(tmp_path.iterdir()) == []
-    with Ledger.create_or_open(path) as ledger:
-        ledger.begin(PLAN, NOW)
-    before = (tmp_path / "ledger.sqlite").read_bytes()
-    peeked = Ledger.peek(path)
-    assert peeked is not None
-    with peeked:
-        assert peeked.rebalance("tiny", PLAN.id) is RebalanceState.RUNNING
-        with pytest.raises(SafetyStop, match="cannot be written"):
-            peeked.end(PLAN, RebalanceState.DONE, NOW)
-    assert [f.name for f in tmp_path.iterdir()] == ["ledger.sqlite"]
-    assert (tmp_path / "ledger.sqlite").read_bytes() == before
+def test_what_was_intended_in_a_window_is_counted_whatever_came_of_it(book: Ledger) -> None:
+    lead = begun(book)
+    book.intend(lead, FIRST, NOW, free)
+    book.record(lead, [Change(FIRST.key, MoveState.FAILED)], NOW)
+    book.skip(lead, [(replace(SECOND, move="m0003", vm="v3"), "not this one")], NOW)
+    counted: list[int] = []
+
+    def look(usage: Usage) -> None:
+        counted.extend((sum(m.copied_mib for m in usage.recent(3600)), len(usage.recent(60))))
+
+    book.intend(lead, SECOND, NOW + timedelta(minutes=30), look)
+    assert counted == [1000, 0]
 
 
-@pytest.mark.parametrize(
-    "content", [b"not a database, but long enough to be one" * 40, b"SQLite format 3\0" + b"\7" * 4096]
-)
-@pytest.mark.parametrize("opener", [Ledger.create_or_open, Ledger.peek])
-def test_what_is_no_database_is_refused_and_kept(path: str, tmp_path: Path, content: bytes, opener: Any) -> None:
-    file = tmp_path / "ledger.sqlite"
-    file.write_bytes(content)
-    with pytest.raises(InputError, match="expected a Remora ledger"):
-        opener(path)
-    assert file.read_bytes() == content
+def test_a_plan_is_applied_once(book: Ledger, place: str) -> None:
+    lead = begun(book)
+    book.end(lead, "plan-1", RunState.DONE, NOW)
+    with open_ledger(place) as second, pytest.raises(AlreadyApplied, match="already applied"):
+        second.refuse_second(PLAN)
+    with pytest.raises(AlreadyApplied):
+        book.begin(lead, PLAN, ORDER, NOW)
+    book.begin(lead, plan_of(FLEET, id="plan-2"), ORDER, NOW)
 
 
-def test_the_database_of_another_program_is_refused_and_kept(path: str, tmp_path: Path) -> None:
-    raw = sqlite3.connect(path)
-    raw.execute("CREATE TABLE moves (theirs TEXT)")
-    raw.commit()
-    raw.close()
-    before = (tmp_path / "ledger.sqlite").read_bytes()
-    with pytest.raises(InputError, match="another program"):
-        Ledger.create_or_open(path)
-    assert (tmp_path / "ledger.sqlite").read_bytes() == before
+def test_the_same_plan_id_of_another_fleet_is_another_plan(book: Ledger) -> None:
+    begun(book)
+    lead = begun(book, plan_of(FLEET, fleet="other"))
+    assert book.intend(lead, FIRST, NOW, free) is None
+    assert book.in_flight("tiny") == ()
+    assert book.fleets() == ("other", "tiny")
 
 
-def test_a_ledger_of_another_version_is_refused(path: str) -> None:
-    Ledger.create_or_open(path).close()
-    raw = sqlite3.connect(path)
-    raw.execute("PRAGMA user_version = 2")
-    raw.close()
-    with pytest.raises(InputError, match="version 2"):
-        Ledger.create_or_open(path)
+def test_a_run_that_was_cut_off_goes_on_or_is_superseded(book: Ledger) -> None:
+    lead = begun(book)
+    book.intend(lead, FIRST, NOW, free)
+    assert book.begin(lead, PLAN, ORDER, NOW)
+    assert not book.begin(lead, plan_of(FLEET, id="plan-2"), ORDER, NOW)
+    old = book.run("tiny", "plan-1")
+    assert old is not None
+    assert old.state is RunState.SUPERSEDED
+    assert [f.move for f in book.in_flight("tiny")] == ["m0001"]
+    book.record(lead, [Change(FIRST.key, MoveState.DONE)], NOW)  # it is still observed to its end
+    with pytest.raises(IllegalTransition):
+        book.intend(lead, SECOND, NOW, free)
+    assert book.audit().faults == ()
 
 
-def test_a_damaged_ledger_is_refused(path: str, tmp_path: Path) -> None:
-    with Ledger.create_or_open(path) as ledger:
-        ledger.begin(PLAN, NOW)
-        for i in range(20):
-            ledger.record(PLAN, move(FLEET, i + 10, "v0", "h0", "h8"), MoveState.SKIPPED, NOW, "x" * 3000)
-    file = tmp_path / "ledger.sqlite"
-    content = bytearray(file.read_bytes())
-    content[4096 * 3 : 4096 * 9] = b"\xff" * (4096 * 6)
-    file.write_bytes(content)
-    with pytest.raises(InputError, match="expected a Remora ledger"):
-        Ledger.create_or_open(path)
+def test_a_run_does_not_end_well_while_a_move_may_be_under_way(book: Ledger) -> None:
+    lead = begun(book)
+    book.intend(lead, FIRST, NOW, free)
+    for state in (RunState.DONE, RunState.FAILED, RunState.RUNNING):
+        with pytest.raises(IllegalTransition):
+            book.end(lead, "plan-1", state, NOW)
+    book.end(lead, "plan-1", RunState.STOPPED, NOW)
+    assert [f.move for f in book.in_flight("tiny")] == ["m0001"]
+    with pytest.raises(IllegalTransition):
+        book.end(lead, "plan-1", RunState.STOPPED, NOW)
 
 
-@pytest.mark.parametrize("where", [".", "missing/ledger.sqlite"])
-def test_a_place_that_cannot_hold_a_ledger_is_refused(tmp_path: Path, where: str) -> None:
-    with pytest.raises(InputError):
-        Ledger.create_or_open(str(tmp_path / where))
+def test_an_old_leader_writes_and_submits_nothing(book: Ledger) -> None:
+    old = begun(book)
+    book.intend(old, FIRST, NOW, free)
+    book.release(old)
+    new = book.lead("tiny", "another", NOW)
+    assert new.epoch == old.epoch + 1
+    called: list[int] = []
+
+    def call() -> tuple[Change, str]:
+        called.append(1)
+        return Change(FIRST.key, MoveState.ACCEPTED), ""
+
+    before = book.events("tiny")
+    for write in (
+        lambda: book.submit(old, FIRST.key, NOW, call),
+        lambda: book.intend(old, SECOND, NOW, free),
+        lambda: book.record(old, [Change(FIRST.key, MoveState.DONE)], NOW),
+        lambda: book.skip(old, [(SECOND, "")], NOW),
+        lambda: book.end(old, "plan-1", RunState.STOPPED, NOW),
+        lambda: book.keep(old),
+        lambda: book.begin(old, plan_of(FLEET, id="plan-2"), ORDER, NOW),
+    ):
+        with pytest.raises(LeaseLost, match="another leads, in epoch"):
+            write()
+    assert called == []
+    assert book.events("tiny") == before
+
+
+def test_one_leads_a_fleet(book: Ledger, place: str) -> None:
+    lead = begun(book)
+    with open_ledger(place) as second:
+        with pytest.raises(SafetyStop, match="being applied by test"):
+            second.lead("tiny", "second", NOW)
+        assert second.lead("other", "second", NOW).epoch == 1
+        book.release(lead)
+        assert second.lead("tiny", "second", NOW).epoch == lead.epoch + 1
+
+
+def test_the_button_stops_intents_and_submits_until_it_is_lifted(book: Ledger, place: str) -> None:
+    lead = begun(book)
+    book.intend(lead, FIRST, NOW, free)
+    with open_ledger(place) as console:
+        console.controls.set("tiny", "stop", "abort", Order("bob", "fire"), NOW)
+    called: list[int] = []
+
+    def call() -> tuple[Change, str]:
+        called.append(1)
+        return Change(FIRST.key, MoveState.ACCEPTED), ""
+
+    with pytest.raises(Pressed, match="stopped by bob: fire") as stop:
+        book.submit(lead, FIRST.key, NOW, call)
+    assert stop.value.abort
+    with pytest.raises(Pressed):
+        book.intend(lead, SECOND, NOW, free)
+    assert called == []
+    assert not book.controls.lift("other", "stop", ORDER, NOW)
+    assert book.controls.lift("tiny", "stop", ORDER, NOW)
+    book.submit(lead, FIRST.key, NOW, call)
+    assert called == [1]
+    assert book.audit().faults == ()
+
+
+def test_a_lower_limit_reaches_the_caps(book: Ledger) -> None:
+    lead = begun(book)
+    limits: list[int | None] = []
+
+    def look(usage: Usage) -> Held:
+        limits.append(usage.limit)
+        return Held("no")
+
+    book.intend(lead, FIRST, NOW, look)
+    book.controls.set("tiny", "limit", "3", ORDER, NOW)
+    book.intend(lead, FIRST, NOW, look)
+    assert limits == [None, 3]
+
+
+def test_an_approval_is_bound_to_a_digest(book: Ledger) -> None:
+    assert book.controls.approval("tiny", "plan-1") is None
+    book.controls.approve("tiny", "plan-1", "sha256:1", ORDER, NOW)
+    book.controls.approve("tiny", "plan-1", "sha256:2", Order("bob", "again"), NOW)
+    found = book.controls.approval("tiny", "plan-1")
+    assert found is not None
+    assert (found.digest, found.by, found.reason) == ("sha256:2", "bob", "again")
+    assert book.audit().faults == ()
+
+
+@pytest.mark.parametrize("key", [Key("plan-1", "m0009"), Key("plan-9", "m0001")])
+def test_nothing_is_recorded_of_what_was_never_intended(book: Ledger, key: Key) -> None:
+    lead = begun(book)
+    with pytest.raises(IllegalTransition):
+        book.record(lead, [Change(key, MoveState.DONE)], NOW)
+
+
+def test_changes_are_written_all_or_none(book: Ledger) -> None:
+    lead = begun(book)
+    book.intend(lead, FIRST, NOW, free)
+    with pytest.raises(IllegalTransition):
+        book.record(lead, [Change(FIRST.key, MoveState.DONE), Change(SECOND.key, MoveState.DONE)], NOW)
+    assert book.states("tiny", "plan-1") == {"m0001": MoveState.INTENDED}

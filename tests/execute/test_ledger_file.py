@@ -5,33 +5,41 @@ from __future__ import annotations
 import os
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from optimizer.errors import InputError
-from optimizer.execute.ledger import Ledger, MoveState, RebalanceState
+from optimizer.errors import InputError, SafetyStop
+from optimizer.execute.ledger import open_ledger, peek_ledger
+from optimizer.execute.ledger.records import FlyingMove, Order
+from optimizer.execute.ledger.sqlite import SqliteDatabase
+from optimizer.execute.ledger.sqlite_file import fault_of_place, file_system_of
+from optimizer.execute.states import MoveState, RunState
 from tests.execute.plans import line_fleet, move, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 FLEET = line_fleet()
 PLAN = plan_of(FLEET, move(FLEET, 1, "v0", "h0", "h8"), move(FLEET, 2, "v1", "h1", "h9"))
-OPENERS = (Ledger.create_or_open, Ledger.peek)
+OPENERS = (open_ledger, peek_ledger)
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Return a ledger in which a move may be in flight, and enough happened to fill pages."""
     path = tmp_path / "ledger.sqlite"
-    with Ledger.create_or_open(str(path)) as ledger:
-        ledger.begin(PLAN, NOW)
+    with open_ledger(str(path)) as ledger:
+        lead = ledger.lead("tiny", "test", NOW)
+        ledger.begin(lead, PLAN, Order("ann", "because"), NOW)
         for i in range(10):
-            ledger.record(PLAN, move(FLEET, i + 10, "v0", "h0", "h8"), MoveState.SKIPPED, NOW, "x" * 3000)
-        ledger.intend(PLAN, PLAN.moves[0], NOW, lambda _: None)
+            skipped = FlyingMove(PLAN.id, f"m{i + 10:04}", "v0", "h0", "h8", MoveState.SKIPPED)
+            ledger.skip(lead, [(skipped, "x" * 3000)], NOW)
+        ledger.intend(lead, FlyingMove(PLAN.id, "m0001", "v0", "h0", "h8", MoveState.INTENDED), NOW, lambda _: None)
+    for lock in tmp_path.glob("*-leader-*"):
+        lock.unlink()
     return path
 
 
@@ -79,12 +87,12 @@ def with_sql(*statements: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (with_sql("PRAGMA user_version = 2"), "version 2.*the release that wrote it"),
+        (with_sql("PRAGMA user_version = 3"), "version 3.*the release that wrote it"),
         (with_sql("PRAGMA user_version = 0"), "version 0"),
         (with_sql("PRAGMA application_id = 1"), "another program.*name another file"),
         (with_sql("DROP TABLE events"), "events missing"),
         (with_sql("DROP INDEX one_flight_per_vm"), "one_flight_per_vm missing"),
-        (with_sql("DROP INDEX one_running_rebalance"), "one_running_rebalance missing"),
+        (with_sql("DROP INDEX one_running_run"), "one_running_run missing"),
         (lambda path: path.write_bytes(b"no database at all, but long enough to be one" * 40), "not a database"),
         (lambda path: path.write_bytes(b"SQLite format 3\0" + b"\7" * 4096), "Remora ledger"),
         (lambda path: path.write_bytes(b"\n"), "Remora ledger"),
@@ -111,7 +119,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 
 def test_a_new_ledger_comes_whole_and_alone(tmp_path: Path) -> None:
     for _ in range(2):
-        Ledger.create_or_open(str(tmp_path / "new.sqlite")).close()
+        open_ledger(str(tmp_path / "new.sqlite")).close()
         assert os.listdir(tmp_path) == ["new.sqlite"]
 
 
@@ -123,7 +131,7 @@ def test_a_reader_sees_through_a_transaction_that_a_crash_cut_off(file: Path, tm
     raw.execute("PRAGMA cache_spill = 1")
     raw.execute("BEGIN IMMEDIATE")
     raw.execute("UPDATE moves SET state = 'done'")
-    raw.execute("UPDATE events SET detail = detail || randomblob(3000)")
+    raw.execute("UPDATE moves SET detail = detail || randomblob(3000)")
     crashed = tmp_path / "crashed"
     crashed.mkdir()
     for name in (file.name, f"{file.name}-journal"):
@@ -132,11 +140,69 @@ def test_a_reader_sees_through_a_transaction_that_a_crash_cut_off(file: Path, tm
     raw.close()
     before = {p.name: p.read_bytes() for p in crashed.iterdir()}
     assert before[file.name] != whole
-    peeked = Ledger.peek(str(crashed / file.name))
+    peeked = peek_ledger(str(crashed / file.name))
     assert peeked is not None
     with peeked:
         assert [f.move for f in peeked.in_flight("tiny")] == ["m0001"]
     assert {p.name: p.read_bytes() for p in crashed.iterdir()} == before
-    with Ledger.create_or_open(str(crashed / file.name)) as ledger:
-        assert ledger.rebalance("tiny", PLAN.id) is RebalanceState.RUNNING
+    with open_ledger(str(crashed / file.name)) as ledger:
+        run = ledger.run("tiny", PLAN.id)
+        assert run is not None
+        assert run.state is RunState.RUNNING
         assert [f.move for f in ledger.in_flight("tiny")] == ["m0001"]
+
+
+def test_peeking_writes_nothing(file: Path) -> None:
+    before = file.read_bytes()
+    peeked = peek_ledger(str(file))
+    assert peeked is not None
+    with peeked:
+        assert peeked.run("tiny", PLAN.id) is not None
+        with pytest.raises(SafetyStop, match="cannot be written"):
+            peeked.controls.set("tiny", "stop", "", Order("ann", "because"), NOW)
+    assert [f.name for f in file.parent.iterdir()] == [file.name]
+    assert file.read_bytes() == before
+    assert peek_ledger(str(file.with_name("none"))) is None
+
+
+@pytest.mark.parametrize("where", [".", "missing/ledger.sqlite"])
+def test_a_place_that_cannot_hold_a_ledger_is_refused(tmp_path: Path, where: str) -> None:
+    with pytest.raises(InputError):
+        open_ledger(str(tmp_path / where))
+
+
+def test_not_even_a_mistake_lets_a_vm_fly_twice(file: Path) -> None:
+    raw = sqlite3.connect(file)
+    with pytest.raises(sqlite3.IntegrityError):
+        raw.execute("UPDATE moves SET state = 'copying' WHERE move = 'm0010'")
+    raw.close()
+
+
+def test_a_commit_is_on_disk_in_a_rollback_journal(file: Path) -> None:
+    raw = sqlite3.connect(file)
+    assert raw.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+    raw.close()
+    database = SqliteDatabase(str(file), write=True)
+    with database.reading() as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert db.execute("PRAGMA synchronous").fetchone() == (3,)
+    database.close()
+
+
+MOUNTS = """21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
+22 21 0:5 / /srv/with\\040space rw - nfs4 server:/x rw
+23 21 0:6 / /srv/with\\040space/local rw - xfs /dev/sdb rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/ledger", "ext4"), ("/srv/with space/a/ledger", "nfs4"), ("/srv/with space/local/ledger", "xfs")],
+)
+def test_a_network_file_system_is_refused(tmp_path: Path, path: str, kind: str) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(MOUNTS)
+    assert file_system_of(Path(path), mounts) == kind
+    fault = fault_of_place(Path(path), write=True, mounts=mounts)
+    assert ("network file system nfs4" in fault) == (kind == "nfs4")
+    assert fault_of_place(Path(path), write=False, mounts=mounts) == ""

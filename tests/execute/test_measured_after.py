@@ -11,7 +11,7 @@ from optimizer.fleet import measured_after
 from optimizer.sources.fleet_after import after_document
 from optimizer.sources.fleet_json import fleet_from_document
 from tests import build
-from tests.execute.plans import move
+from tests.execute.plans import move, request_of
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,12 @@ def test_driver_and_document_agree(seed: int) -> None:
     driver = SimulatedDriver(fleet, fail)
     for n in rng.sample(range(7), 4):
         target = rng.choice([h["id"] for h in hosts if h["id"] != vms[n]["host"]])
-        driver.submit(move(fleet, n, f"v{n}", vms[n]["host"], target))
+        driver.submit(request_of(move(fleet, n, f"v{n}", vms[n]["host"], target)))
         if rng.random() < 0.5:
-            driver.poll()
-    while driver.poll():
-        pass
+            driver.clock.sleep(rng.randrange(99))
+    while driver.world.running():
+        driver.clock.sleep(1)
+        driver.migrating()
     then = driver.snapshot()
     written = fleet_from_document(after_document(document, then.history, driver.clock.now()), "after")
     assert written.hosts.measured.tolist() == then.hosts.measured.tolist()

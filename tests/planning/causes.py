@@ -87,12 +87,12 @@ def true_hosts(one: Said) -> int:
     start, end = _judged(policy, State.start(of))[0], _ended(of, one.plan)
     key = (one.left.rule, one.left.subject, one.left.resource or "", one.left.domain or "")
     vms = [of.vm_index[name] for name in cause.vm.split(", ")]
-    found, now = 0, _judged(policy, end, softly=True)[0][key]
+    found = 0
     for h in range(len(of.hosts.ids)):
         moves = [Move(v, int(end.placement[v]), h) for v in vms if end.placement[v] != h]
         then = end.finish(moves)
         closing = _worse(policy, end.begin(moves), start) | _worse(policy, then, start)
-        less = _judged(policy, then, softly=True)[0].get(key, 0) < now
+        less = _judged(policy, then, softly=True)[0].get(key, 0) < one.left.excess
         found += closing == {cause.rule} and less
     return found
 
@@ -106,8 +106,7 @@ def _judged(policy: Policy, state: State, *, softly: bool = False) -> tuple[Exce
             if v.hardness is Hardness.HARD:
                 hard.add(v.rule)
             elif v.hardness is not Hardness.SHOULD or softly:
-                key = (v.rule, v.subject, v.resource or "", v.domain or "")
-                excess[key] = excess.get(key, 0) + v.excess  # one VM may be the subject of several preferences
+                excess[v.rule, v.subject, v.resource or "", v.domain or ""] = v.excess
     return excess, hard
 
 

@@ -53,7 +53,7 @@ def test_all_that_is_promised_holds(seed: int) -> None:
     for batch in made:
         ends = [moves[m].move for m in batch]
         racks = Counter(r for e in ends for r in {e.source // 2, e.target // 2})
-        assert len(batch) <= limits.fleet
+        assert len(batch) <= limits.fleet_cap(0)
         assert max(Counter(e.source for e in ends).values()) <= limits.per_source
         assert max(Counter(e.target for e in ends).values()) <= limits.per_target
         assert max(racks.values()) <= limits.per_domain["rack"]

@@ -1,6 +1,7 @@
-"""The hands: what a driver has to be able to do, so that `apply` can carry a plan out with it.
+"""The hands: what a driver has to be able to do, so that a plan can be carried out with it.
 
-A driver reads and moves; it decides nothing and remembers nothing that the ledger should. One driver a file.
+A driver reads and moves; it decides nothing and remembers nothing that the ledger should. One driver a file. It maps
+what its platform says of a migration to the states of `optimizer.execute.states`, in a table in its docstring.
 """
 
 from __future__ import annotations
@@ -15,10 +16,20 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from optimizer.clock import Clock
+    from optimizer.execute.states import Failure, MoveState
     from optimizer.fleet import Busy, HostState, Mobility, VmState
-    from optimizer.plan import PlannedMove
 
-__all__ = ["Driver", "HostReading", "MoveRefused", "Result", "Unreadable", "VmReading"]
+__all__ = [
+    "Driver",
+    "HostReading",
+    "JobReading",
+    "MoveRefused",
+    "NotAborted",
+    "ReplyLost",
+    "Request",
+    "Unreadable",
+    "VmReading",
+]
 
 
 class Unreadable(SafetyStop):
@@ -26,12 +37,32 @@ class Unreadable(SafetyStop):
 
 
 class MoveRefused(Exception):
-    """A driver knows for certain that a move did not start; the text says why."""
+    """A driver knows for certain that a move did not start; the text says why, `temporary` that it may later."""
+
+    def __init__(self, text: str, *, temporary: bool = False) -> None:
+        super().__init__(text)
+        self.temporary = temporary
+
+
+class ReplyLost(Exception):
+    """A driver does not know whether a move started: no answer, a time-out, an error half-way."""
+
+
+class NotAborted(Exception):
+    """A driver could not abort a move; it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class VmReading:
-    """A VM as it is now; `moving_to` names the other end of a migration that somebody has in flight."""
+    """A VM as it is now; `moving_to` names the other end of a migration that somebody has in flight.
+
+    Attributes
+    ----------
+    host
+        Where it runs; None where it is placed nowhere.
+    copies
+        Further hosts on which it is seen running or defined, other than the ends of a migration in flight.
+    """
 
     id: str
     host: str | None
@@ -39,6 +70,7 @@ class VmReading:
     mobility: Mobility
     demand: Mapping[str, int]
     moving_to: str | None = None
+    copies: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +85,67 @@ class HostReading:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """How a submitted move ended; `done` means seen on the target and gone from the source."""
+class Request:
+    """A move as a driver is asked for it.
 
+    Attributes
+    ----------
+    attempt
+        Which attempt at this move of the plan; `token` names it for good.
+    seconds
+        How long the plan thinks that it takes.
+    epoch
+        Of the leader that asks: who remembers the highest may refuse a lower one.
+    since
+        When the intent was written: a job for it cannot be older.
+    job
+        The platform's own name for its job, where it gave one.
+    """
+
+    plan: str
     move: str
-    done: bool
-    at: datetime
+    attempt: int
+    vm: str
+    source: str
+    target: str
+    copied_mib: int = 0
+    seconds: float = 0.0
+    epoch: int = 0
+    since: datetime | None = None
+    job: str = ""
+
+    @property
+    def token(self) -> str:
+        """The same for the same attempt, and for no other: what a platform may know an order by."""
+        return f"{self.plan}/{self.move}/{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class JobReading:
+    """What the platform says of a job.
+
+    Attributes
+    ----------
+    state
+        accepted, preparing, copying, switching; or done, failed.
+    remaining_mib
+        What is left to copy; None where the platform does not say.
+    ended_at
+        When it ended, where the platform says.
+    """
+
+    id: str
+    state: MoveState
+    remaining_mib: float | None = None
+    failure: Failure | None = None
     detail: str = ""
+    ended_at: datetime | None = None
 
 
 class Driver(Protocol):
-    """What carries moves out. `clock` is the time by which it lives, `fleet` the id of what it drives.
+    """What carries moves out; everything that it is asked is answered at once (or within its own deadline).
 
-    `tests/execute/test_driver_contract.py` has what every driver has to keep to.
+    `tests/execute/driver_contract.py` has what every driver has to keep to.
     """
 
     @property
@@ -80,8 +160,12 @@ class Driver(Protocol):
     def fleet(self) -> str:
         """The id of the fleet that the driver reaches."""
 
+    @property
+    def settles_s(self) -> float:
+        """Seconds after which a submit whose reply was lost has taken effect or never will."""
+
     def read_vm(self, vm: str) -> VmReading | None:
-        """Return the VM as it is now, None where there is none.
+        """Return the VM as the inventory has it now, None where there is none.
 
         Raises
         ------
@@ -107,14 +191,31 @@ class Driver(Protocol):
             The driver cannot tell.
         """
 
-    def submit(self, move: PlannedMove) -> None:
-        """Start a move and return at once.
+    def submit(self, request: Request) -> str:
+        """Start a move and return at once, with the platform's name for the job (empty where it gives none).
 
         Raises
         ------
         MoveRefused
             The move did not start, for certain.
+        ReplyLost
+            Nobody knows whether it did.
         """
 
-    def poll(self) -> tuple[Result, ...]:
-        """Wait until at least one submitted move has ended and return those that have; empty if none is in flight."""
+    def observe(self, request: Request) -> JobReading | None:
+        """Return what the platform says of the job: found by its name, or by VM, target and time; None if by neither.
+
+        Raises
+        ------
+        Unreadable
+            The driver cannot tell.
+        """
+
+    def abort(self, request: Request) -> None:
+        """Ask that a move be given up; what became of it is observed.
+
+        Raises
+        ------
+        NotAborted
+            It cannot be, or not any more.
+        """

@@ -1,10 +1,21 @@
-"""A fleet that exists only here: moves take the seconds that their plan says, and fail when asked to."""
+"""A fleet that exists only here: moves take the seconds that their plan says, and fail when asked to.
+
+===============  ========================================
+the world says   state
+===============  ========================================
+just begun       accepted
+being prepared   preparing
+copying          copying
+paused           switching
+arrived          done
+given up         failed (temporary)
+asked to fail    failed (permanent)
+===============  ========================================
+"""
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from math import isnan
 from typing import TYPE_CHECKING
 
@@ -12,8 +23,10 @@ import numpy as np
 
 from optimizer.clock import SimulatedClock
 from optimizer.errors import InputError
-from optimizer.execute.drivers import HostReading, MoveRefused, Result, VmReading
+from optimizer.execute.drivers import HostReading, JobReading, MoveRefused, NotAborted, VmReading
+from optimizer.execute.drivers.world import Job, World
 from optimizer.execute.readings import host_reading, standing, vm_reading
+from optimizer.execute.states import Failure, MoveState
 from optimizer.fleet import ABSENT, Fleet, InFlight, MoveOutcome, PastMove, measured_after
 
 if TYPE_CHECKING:
@@ -21,8 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from optimizer.execute.drivers import Request
     from optimizer.execute.drivers.registry import DriverSettings
-    from optimizer.plan import PlannedMove
 
 __all__ = ["SimulatedDriver", "open_simulated"]
 
@@ -32,15 +45,6 @@ def open_simulated(fleet: Fleet, settings: DriverSettings) -> SimulatedDriver:
     if settings.where:
         raise InputError("--location", "", settings.where, "nothing: the simulated driver reaches only the snapshot")
     return SimulatedDriver(fleet, settings.fail)
-
-
-@dataclass(frozen=True, slots=True)
-class _UnderWay:
-    move: PlannedMove
-    vm: int
-    source: int
-    target: int
-    started_at: datetime
 
 
 class SimulatedDriver:
@@ -54,18 +58,24 @@ class SimulatedDriver:
         Ids of moves that fail at the end of their time, their VM still at its source.
     clock
         Another clock to live by.
+    world
+        Hypervisors that were there before.
     """
 
-    def __init__(self, fleet: Fleet, fail: Collection[str] = (), clock: SimulatedClock | None = None) -> None:
+    settles_s = 30.0
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        fail: Collection[str] = (),
+        clock: SimulatedClock | None = None,
+        world: World | None = None,
+    ) -> None:
         self._fleet = fleet
         self._fail = frozenset(fail)
         self._clock = clock or SimulatedClock(fleet.taken_at)
-        self._host = fleet.vms.host.copy()
-        self._on = standing(fleet)
-        self._under_way: dict[str, _UnderWay] = {}
-        self._ends: list[tuple[datetime, int, str]] = []
-        self._past: list[PastMove] = []
-        self._submitted = 0
+        self.world = world or World(fleet)
+        self._standing = standing(fleet)
 
     @property
     def simulated(self) -> bool:
@@ -84,94 +94,134 @@ class SimulatedDriver:
 
     def read_vm(self, vm: str) -> VmReading | None:
         """Return the VM as it is now, None where there is none."""
+        self._advance()
         v = self._fleet.vm_index.get(vm)
-        if v is None:
+        if v is None or vm not in self.world.place:
             return None
-        ours = next((u.target for u in self._under_way.values() if u.vm == v), ABSENT)
-        theirs = int(self._fleet.also_at[v])
-        return vm_reading(self._fleet, v, int(self._host[v]), ours if ours != ABSENT else theirs)
+        place, job = self.world.place[vm], self.world.job_of(vm)
+        host = self._fleet.host_index[place] if place is not None else ABSENT
+        ours = self._fleet.host_index.get(job.request.target, ABSENT) if job else ABSENT
+        theirs = int(self._fleet.also_at[v]) if vm in self._strangers() else ABSENT
+        return vm_reading(self._fleet, v, host, ours if ours != ABSENT else theirs)
 
     def read_host(self, host: str) -> HostReading | None:
         """Return the host as it is now, None where there is none."""
+        self._advance()
         h = self._fleet.host_index.get(host)
-        return None if h is None else host_reading(self._fleet, h, self._on[h])
+        return None if h is None else host_reading(self._fleet, h, self._on(host))
 
     def migrating(self) -> frozenset[str]:
         """Return the ids of the VMs that are migrating now; moves by others never end here."""
-        ours = {u.move.vm for u in self._under_way.values()}
-        return frozenset(ours | {self._fleet.vms.ids[m.vm] for m in self._fleet.in_flight})
+        self._advance()
+        ours = {job.request.vm for job in self.world.running()}
+        return frozenset(ours | self._strangers())
 
-    def submit(self, move: PlannedMove) -> None:
+    def submit(self, request: Request) -> str:
         """Start a move: from now on its VM counts on both hosts."""
-        vm, source, target = (
-            self._fleet.vm_index.get(move.vm, ABSENT),
-            self._fleet.host_index.get(move.source, ABSENT),
-            self._fleet.host_index.get(move.target, ABSENT),
-        )
-        if ABSENT in (vm, source, target) or int(self._host[vm]) != source:
-            raise MoveRefused(f"{move.vm} is not on {move.source}")
-        now = self._clock.now()
-        self._under_way[move.id] = _UnderWay(move, vm, source, target, now)
-        self._on[target].add(move.vm)
-        self._submitted += 1  # keeps the order of submission among moves that end together
-        heapq.heappush(self._ends, (now + timedelta(seconds=move.seconds), self._submitted, move.id))
+        self._advance()
+        traits: dict[str, object] = {"fails": "failed as asked for"} if request.move in self._fail else {}
+        if request.target not in self._fleet.host_index:
+            raise MoveRefused(f"there is no host {request.target}")
+        job = self.world.start(request, self._clock.now(), **traits)
+        if isinstance(job, str):
+            raise MoveRefused(job)
+        return job.id
 
-    def poll(self) -> tuple[Result, ...]:
-        """Let the time pass until the next move ends; return all that have ended by then."""
-        if not self._ends:
-            return ()
-        self._clock.sleep(max(0.0, (self._ends[0][0] - self._clock.now()).total_seconds()))
-        results = []
-        while self._ends and self._ends[0][0] <= self._clock.now():
-            results.append(self._finish(heapq.heappop(self._ends)[2]))
-        return tuple(results)
+    def observe(self, request: Request) -> JobReading | None:
+        """Return what became of a job: by its name, or the latest of this VM to this target since the intent."""
+        self._advance()
+        job = self._find(request)
+        if job is None:
+            return None
+        left = None if job.is_over else job.remaining_mib(self._clock.now())
+        failure = job.failure if job.state is MoveState.FAILED else None
+        return JobReading(job.id, job.state, left, failure, job.detail, job.ended_at)
 
-    def _finish(self, move: str) -> Result:
-        ended = self._under_way.pop(move)
-        now, done = self._clock.now(), move not in self._fail
-        self._on[ended.source if done else ended.target].discard(ended.move.vm)
-        if done:
-            self._host[ended.vm] = ended.target
-        outcome = MoveOutcome.DONE if done else MoveOutcome.FAILED
-        self._past.append(
-            PastMove(
-                vm=ended.move.vm,
-                source=ended.move.source,
-                target=ended.move.target,
-                started_at=ended.started_at.timestamp(),
-                ended_at=now.timestamp(),
-                outcome=outcome,
-                by="remora",
-            )
-        )
-        return Result(move, done, now, "" if done else "failed as asked for")
+    def abort(self, request: Request) -> None:
+        """Give a move up at once, unless it is switching or over."""
+        self._advance()
+        job = self._find(request)
+        if job is None or job.is_over or job.state is MoveState.SWITCHING:
+            raise NotAborted(f"{request.vm}: nothing that can be aborted")
+        self.world.end(job.id, self._clock.now(), fails="aborted", failure=Failure.TEMPORARY)
+
+    def _find(self, request: Request) -> Job | None:
+        if request.job in self.world.jobs:
+            return self.world.jobs[request.job]
+        found = [
+            job
+            for job in self.world.jobs.values()
+            if (job.request.vm, job.request.target) == (request.vm, request.target)
+            and (request.since is None or job.started_at >= request.since)
+        ]
+        return found[-1] if found else None
+
+    def _strangers(self) -> set[str]:
+        """Return the VMs that others move: those in flight in the snapshot of which the world has no job."""
+        ours = {job.request.vm for job in self.world.jobs.values()}
+        return {self._fleet.vms.ids[m.vm] for m in self._fleet.in_flight} - ours
+
+    def _advance(self) -> None:
+        self.world.advance(self._clock.now())
+
+    def _on(self, host: str) -> set[str]:
+        """Return the VMs that count on a host: placed there, or on their way from or to it."""
+        on = self._standing[self._fleet.host_index[host]] & self._strangers()
+        on |= {vm for vm, place in self.world.place.items() if place == host}
+        return on | {job.request.vm for job in self.world.running() if job.request.target == host}
 
     def snapshot(self) -> Fleet:
         """Return the fleet as it is now: moves that have ended in its history, those in flight among `in_flight`."""
-        before = self._fleet
+        self._advance()
+        before, index = self._fleet, self._fleet.host_index
+        host = before.vms.host.copy()
+        for vm, place in self.world.place.items():
+            host[before.vm_index[vm]] = index[place] if place is not None else ABSENT
         ours = tuple(
-            InFlight(id_, u.vm, u.source, u.target, u.started_at.timestamp(), "remora")
-            for id_, u in self._under_way.items()
+            InFlight(
+                job.request.move,
+                before.vm_index[job.request.vm],
+                index[job.request.source],
+                index[job.request.target],
+                job.started_at.timestamp(),
+                "remora",
+            )
+            for job in self.world.running()
         )
+        past = sorted((j for j in self.world.jobs.values() if j.ended_at is not None), key=lambda j: (j.ended_at, j.id))
         return replace(
             before,
             taken_at=self._clock.now(),
-            vms=replace(before.vms, host=self._host.copy()),
-            hosts=replace(before.hosts, measured=self._measured()),
+            vms=replace(before.vms, host=host),
+            hosts=replace(before.hosts, measured=self._measured(host)),
             in_flight=before.in_flight + ours,
-            history=before.history + tuple(self._past),
+            history=before.history + tuple(_past(job) for job in past),
             history_since=before.now if isnan(before.history_since) else before.history_since,
             digest="",
         )
 
-    def _measured(self) -> NDArray[np.int64]:
+    def _measured(self, host: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return what hosts report in use, as `optimizer.fleet.measured` says it follows their VMs."""
         fleet, hosts = self._fleet, self._fleet.hosts
         other_end = fleet.also_at.copy()
-        for under_way in self._under_way.values():
-            other_end[under_way.vm] = under_way.target
-        now = fleet.explained_by(self._host, other_end)
+        for job in self.world.running():
+            other_end[fleet.vm_index[job.request.vm]] = fleet.host_index[job.request.target]
+        now = fleet.explained_by(host, other_end)
         out = hosts.measured.copy()
         for h, r in np.argwhere(hosts.measured != ABSENT).tolist():
             out[h, r] = measured_after(int(hosts.measured[h, r]), int(fleet.explained[h, r]), int(now[h, r]))
         return out
+
+
+def _past(job: Job) -> PastMove:
+    """Return a job that is over as the history has it."""
+    assert job.ended_at is not None
+    return PastMove(
+        vm=job.request.vm,
+        source=job.request.source,
+        target=job.request.target,
+        started_at=job.started_at.timestamp(),
+        ended_at=job.ended_at.timestamp(),
+        outcome=MoveOutcome.DONE if job.state is MoveState.DONE else MoveOutcome.FAILED,
+        by="remora",
+    )

@@ -1,0 +1,156 @@
+"""`remora ledger` and `remora status`: what was done, what is being done, and whether the record was tampered with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.boundary import Exit
+from commands.common import json_option, say, say_text
+from commands.ledger_options import fleet_option, fleets_of, ledger_option, peek
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from optimizer.execute.ledger import Ledger
+    from optimizer.execute.ledger.records import Run
+    from optimizer.report.ledger_page import Status
+
+__all__ = ["command", "status"]
+
+WATCH_S = 2.0
+
+
+@click.group("ledger", no_args_is_help=False)
+def command() -> None:
+    """List what the ledger remembers, and find out whether it was tampered with."""
+
+
+@command.command("runs")
+@fleet_option
+@ledger_option
+@json_option
+def runs(fleet: str | None, ledger: Path | str, as_json: bool) -> None:
+    """List the runs, the latest first: which plan, how it stands, who ordered it and why."""
+    from optimizer.report.ledger_page import runs_page
+
+    with peek(ledger) as book:
+        found = [run for name in fleets_of(book, fleet) for run in book.runs(name)]
+    say(as_json, lambda: found, lambda: runs_page(found))
+
+
+@command.command("moves")
+@click.argument("plan")
+@fleet_option
+@ledger_option
+@json_option
+def moves(plan: str, fleet: str | None, ledger: Path | str, as_json: bool) -> None:
+    """List the moves of a run, named by its PLAN, with their states."""
+    from optimizer.report.ledger_page import moves_page
+
+    with peek(ledger) as book:
+        run = run_of(book, plan, fleet)
+        found = book.moves(run.fleet, run.plan)
+    say(as_json, lambda: {"run": run, "moves": found}, lambda: moves_page(run, found))
+
+
+@command.command("events")
+@fleet_option
+@click.option("--plan", metavar="PLAN", help="Only events of this run.")
+@ledger_option
+@json_option
+def events(fleet: str | None, plan: str | None, ledger: Path | str, as_json: bool) -> None:
+    """List everything that happened, in order."""
+    from optimizer.report.ledger_page import events_page
+
+    with peek(ledger) as book:
+        all_ = [event for name in fleets_of(book, fleet) for event in book.events(name)]
+    found = [event for event in all_ if plan is None or event.plan == plan]
+    say(as_json, lambda: found, lambda: events_page(found))
+
+
+@command.command("export")
+@fleet_option
+@ledger_option
+def export(fleet: str | None, ledger: Path | str) -> None:
+    """Print all events as JSON lines, each with its hash."""
+    import json
+
+    from optimizer.report.document import as_document
+
+    with peek(ledger) as book:
+        for name in fleets_of(book, fleet):
+            for event in book.events(name):
+                say_text(json.dumps(as_document(event), ensure_ascii=True) + "\n")
+
+
+@command.command("verify")
+@click.option("--expect", metavar="HASH", help="A head that was noted before: its event has to be there still.")
+@ledger_option
+@json_option
+def verify(expect: str | None, ledger: Path | str, as_json: bool) -> Exit:
+    """Compute the chains of events again, and hold runs and moves against them; exits with 1 where they differ."""
+    from optimizer.report.ledger_page import audit_page
+
+    with peek(ledger) as book:
+        audit = book.audit()
+        known = expect is None or any(e.hash == expect for f in audit.heads for e in book.events(f))
+    say(as_json, lambda: {"audit": audit, "expected": known}, lambda: audit_page(audit, known=known))
+    return Exit.ATTENTION if audit.faults or not known else Exit.DONE
+
+
+@click.command("status")
+@fleet_option
+@click.option("--watch", is_flag=True, help="Print it again whenever it changes, until no run is going on.")
+@ledger_option
+@json_option
+def status(fleet: str | None, watch: bool, ledger: Path | str, as_json: bool) -> None:
+    """Show the latest run of each fleet: how far it is, what is in flight, what holds it back."""
+    from optimizer.clock import SystemClock
+    from optimizer.report.ledger_page import status_page
+
+    clock, shown = SystemClock(), None
+    while True:
+        with peek(ledger) as book:
+            found = [_status(book, name) for name in fleets_of(book, fleet)]
+        if found != shown:
+            say(as_json, lambda found=found: found, lambda found=found: status_page(found))  # type: ignore[misc]
+            shown = found
+        if not watch or not any(one.is_running for one in found):
+            return
+        clock.sleep(WATCH_S)
+
+
+def _status(book: Ledger, fleet: str) -> Status:
+    from optimizer.report.ledger_page import Status
+
+    found = book.runs(fleet)
+    run = found[0] if found else None
+    states: dict[str, int] = {}
+    for state in book.states(fleet, run.plan).values() if run else ():
+        states[state.value] = states.get(state.value, 0) + 1
+    controls = book.controls.of(fleet)
+    return Status(fleet, run, states, book.in_flight(fleet), controls.get("stop"), controls.get("limit"))
+
+
+def run_of(book: Ledger, plan: str, fleet: str | None) -> Run:
+    """Return the run of a plan.
+
+    Raises
+    ------
+    InputError
+        The ledger has none, or several fleets have one.
+    """
+    from optimizer.errors import InputError
+    from optimizer.similar import similar
+
+    everything = [run for name in fleets_of(book, fleet) for run in book.runs(name)]
+    found = [run for run in everything if run.plan == plan]
+    if not found:
+        names = [run.plan for run in everything]
+        raise InputError(book.where, "plan", plan, "the plan of a run that the ledger has", similar(plan, names))
+    if len(found) > 1:
+        fleets = ", ".join(run.fleet for run in found)
+        raise InputError(book.where, "plan", plan, f"--fleet, since {fleets} each have one")
+    return found[0]

@@ -1,0 +1,143 @@
+"""What commands about a ledger share: where it is, for which fleet, who orders something and why."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.outputs import KeptFile
+from optimizer.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from optimizer.execute.button import StopFile
+    from optimizer.execute.ledger import Ledger
+    from optimizer.execute.ledger.records import Order
+
+__all__ = [
+    "LEDGER",
+    "by_option",
+    "fleet_option",
+    "fleets_of",
+    "ledger_option",
+    "open_button",
+    "order_of",
+    "peek",
+    "reason_option",
+    "stop_file_option",
+    "written",
+]
+
+LEDGER = "remora-ledger.sqlite"
+
+
+class Place(KeptFile):
+    """Where a ledger is: a file, or the address of a PostgreSQL."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check a file as any that is kept; an address is checked when it is opened."""
+        if "://" in str(value):
+            return str(value)
+        return super().convert(value, param, ctx)
+
+
+ledger_option = click.option(
+    "--ledger",
+    type=Place(),
+    default=LEDGER,
+    show_default=True,
+    envvar="REMORA_LEDGER",
+    metavar="PLACE",
+    help="What remembers every plan that was carried out (also REMORA_LEDGER).",
+)
+stop_file_option = click.option(
+    "--stop-file",
+    type=click.Path(),
+    envvar="REMORA_STOP_FILE",
+    metavar="PATH",
+    help="While this file exists, nothing is submitted; by default LEDGER.stop (also REMORA_STOP_FILE).",
+)
+fleet_option = click.option("--fleet", metavar="NAME", help="Only this fleet; by default all that the ledger knows.")
+reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; the ledger keeps it.")
+by_option = click.option(
+    "--by", envvar="REMORA_BY", metavar="NAME", help="Who orders it; by default USER@MACHINE (also REMORA_BY)."
+)
+
+
+def order_of(by: str | None, reason: str) -> Order:
+    """Return who orders something, and why.
+
+    Raises
+    ------
+    InputError
+        The reason is blank.
+    """
+    from optimizer.execute.ledger.records import Order
+
+    if not reason.strip():
+        raise InputError("--reason", "", reason, "a reason", "the ledger keeps it")
+    return Order(by or _somebody(), " ".join(reason.split()))
+
+
+def _somebody() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def peek(place: Path | str) -> Ledger:
+    """Open a ledger to read it.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    from optimizer.execute.ledger import peek_ledger
+
+    ledger = peek_ledger(str(place))
+    if ledger is None:
+        raise InputError(str(place), "", "no file", "a ledger", "`remora apply --act` makes one, or name it: --ledger")
+    return ledger
+
+
+def written(place: Path | str) -> Ledger:
+    """Open a ledger to write to it; there has to be one."""
+    from optimizer.execute.ledger import open_ledger
+
+    peek(place).close()
+    return open_ledger(str(place))
+
+
+def fleets_of(ledger: Ledger, asked: str | None) -> tuple[str, ...]:
+    """Return the fleets that are meant.
+
+    Raises
+    ------
+    InputError
+        The ledger has not heard of the one that was named.
+    """
+    from optimizer.similar import similar
+
+    known = ledger.fleets()
+    if asked is None:
+        return known
+    if asked not in known:
+        raise InputError("--fleet", "", asked, f"a fleet that {ledger.where} knows", similar(asked, known))
+    return (asked,)
+
+
+def open_button(path: str | None, ledger: Path | str) -> StopFile:
+    """Return the file that stops every run of a ledger."""
+    from pathlib import Path as Place_
+
+    from optimizer.execute.button import StopFile
+
+    return StopFile(Place_(path)) if path else StopFile.beside(str(ledger))

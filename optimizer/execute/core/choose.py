@@ -1,0 +1,102 @@
+"""Which moves start now: by priority, those whose predecessors are done and for which tokens are free.
+
+Evacuation before repair before balance, then the longest chain of moves that wait for it, then the plan's order. What
+an urgent move waits for is as urgent. There are no batches here: `after` alone carries safety.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
+
+from optimizer.execute.caps import held_by
+from optimizer.execute.core.model import Task
+from optimizer.execute.core.pace import allowed
+from optimizer.execute.ledger.records import Key
+from optimizer.execute.states import MoveState
+from optimizer.execution import is_open
+from optimizer.fleet import HostState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from optimizer.execute.caps import Caps
+    from optimizer.execute.core.model import Moment, State
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Plan, PlannedMove
+
+__all__ = ["blocked_by", "is_ready", "next_round", "tasks_of"]
+
+EVACUATION, REPAIR, BALANCE = 0, 1, 2
+EVACUATING = frozenset({"maintenance", "--drain"})
+BALANCING = frozenset({"balance"})
+
+
+def tasks_of(plan: Plan, fleet: Fleet, caps: Caps) -> dict[Key, Task]:
+    """Return the moves of a plan, ranked."""
+    later: dict[str, list[PlannedMove]] = {m.id: [] for m in plan.moves}
+    for move in plan.moves:
+        for before in move.after:
+            later[before].append(move)
+    urgency: dict[str, int] = {}
+    chain: dict[str, float] = {}
+    by_id = {m.id: m for m in plan.moves}
+    for name in reversed(tuple(TopologicalSorter({m.id: m.after for m in plan.moves}).static_order())):
+        waits = later[name]
+        urgency[name] = min((_urgency(fleet, by_id[name]), *(urgency[m.id] for m in waits)))
+        chain[name] = by_id[name].seconds + max((chain[m.id] for m in waits), default=0.0)
+    return {
+        Key(plan.id, m.id): Task(
+            key=Key(plan.id, m.id),
+            vm=m.vm,
+            source=m.source,
+            target=m.target,
+            after=tuple(Key(plan.id, a) for a in m.after),
+            seconds=m.seconds,
+            copied_mib=m.copied_mib,
+            rank=(urgency[m.id], -chain[m.id], number),
+            tokens=caps.tokens(m.vm, m.source, m.target),
+        )
+        for number, m in enumerate(plan.moves)
+    }
+
+
+def _urgency(fleet: Fleet, move: PlannedMove) -> int:
+    rules = {reason.rule for reason in move.reasons}
+    source = fleet.host_index.get(move.source)
+    if rules & EVACUATING or (source is not None and fleet.hosts.state[source] == HostState.DRAINING):
+        return EVACUATION
+    return BALANCE if rules and rules <= BALANCING else REPAIR
+
+
+def is_ready(state: State, task: Task, now: Moment) -> bool:
+    """Whether all that the move has to follow is done, and its time has come."""
+    done = all(a in state.ended and state.ended[a].state is MoveState.DONE for a in task.after)
+    return done and state.not_before.get(task.key, now.seconds) <= now.seconds
+
+
+def next_round(state: State, now: Moment) -> tuple[Key, ...]:
+    """Return the moves to start now, in order, as far as tokens and the pace go; the ledger has the last word."""
+    room = allowed(state)
+    if state.stopped or state.unreconciled or not room or not is_open(state.settings.windows, now.at):
+        return ()
+    taken = Counter(t[:2] for f in state.flying.values() for t in held_by(f.tokens, f.state))
+    busy = {f.vm for f in state.flying.values()}
+    chosen: list[Key] = []
+    for key in state.waiting:
+        task = state.tasks[key]
+        if len(chosen) < room and _fits(task, taken, busy) and is_ready(state, task, now):
+            chosen.append(key)
+            busy.add(task.vm)
+            taken.update(t[:2] for t in task.tokens)
+    return tuple(chosen)
+
+
+def _fits(task: Task, taken: Mapping[tuple[str, str], int], busy: set[str]) -> bool:
+    return task.vm not in busy and all(taken.get(t[:2], 0) < t.limit for t in task.tokens)
+
+
+def blocked_by(tasks: Sequence[Task]) -> str:
+    """Name a limit that lets a move never start, however empty the fleet is; empty if there is none."""
+    return next((t.text for task in tasks for t in task.tokens if t.limit < 1), "")

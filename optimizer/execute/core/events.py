@@ -1,0 +1,177 @@
+"""What happens (events), and what to do about it (effects)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optimizer.execute.core.model import Moment
+    from optimizer.execute.drivers import JobReading, VmReading
+    from optimizer.execute.ledger.records import Change, Key
+    from optimizer.execute.states import RunState
+
+__all__ = [
+    "Abort",
+    "Answered",
+    "Blocked",
+    "Check",
+    "Checked",
+    "Effect",
+    "End",
+    "Event",
+    "Held",
+    "Intend",
+    "Intended",
+    "Look",
+    "Observe",
+    "Observed",
+    "Record",
+    "Skip",
+    "Submit",
+    "Tick",
+    "Wait",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+    now: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a move in flight, by both observers; `blind` says why one of them could not tell."""
+
+    key: Key
+    job: JobReading | None
+    vm: VmReading | None
+    blind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that is in flight was looked at."""
+
+    now: Moment
+    looks: tuple[Look, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A move was held against a fresh reading: `change` says what is other than expected, empty if nothing is."""
+
+    now: Moment
+    key: Key
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """The intent was written."""
+
+    now: Moment
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The intent was not written: a limit, and whether only moves by others are in the way."""
+
+    now: Moment
+    key: Key
+    reason: str
+    by_others: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The move was submitted; `change` is its new state, as it was written down with the platform's name for it."""
+
+    now: Moment
+    change: Change
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A safety forbids to start anything more. `withdrawn`: the intended move that was not submitted."""
+
+    now: Moment
+    reason: str
+    abort: bool = False
+    withdrawn: Key | None = None
+
+
+Event = Tick | Observed | Checked | Intended | Held | Answered | Blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """Look at these moves, job and inventory."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Hold a move against a fresh reading."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Intend:
+    """Write the intent, unless a cap forbids it."""
+
+    key: Key
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Submit an intended move, unless the button or a new leader forbids it."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write down new states of moves."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Write down that moves will not start: (move, why)."""
+
+    moves: tuple[tuple[Key, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Ask that a move be given up."""
+
+    key: Key
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let time pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Write down how the run ended."""
+
+    state: RunState
+    detail: str = ""
+
+
+Effect = Observe | Check | Intend | Submit | Record | Skip | Abort | Wait | End

@@ -1,0 +1,110 @@
+"""What becomes of a move in flight by one more look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from optimizer.execute.core.verdict import AGREED, BLIND, judge
+from optimizer.execute.ledger.records import Change
+from optimizer.execute.states import ENDED, MoveState
+
+if TYPE_CHECKING:
+    from optimizer.execute.core.events import Look
+    from optimizer.execute.core.model import Flight, Moment, Settings
+    from optimizer.execute.core.verdict import Verdict
+
+__all__ = ["Outcome", "look_at"]
+
+APART = 0.9
+"""Share of a poll that two looks have to be apart to count as two."""
+
+ABORTS = 3
+"""How often a move is asked to be given up."""
+
+ABORTABLE = frozenset({MoveState.ACCEPTED, MoveState.PREPARING, MoveState.COPYING})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The move after a look; `change` is its new state where it has one, `abort` why it is to be given up."""
+
+    flight: Flight
+    change: Change | None = None
+    abort: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is known how it ended."""
+        return self.change is not None and self.change.state in ENDED
+
+
+def look_at(flight: Flight, look: Look, settings: Settings, now: Moment) -> Outcome:
+    """Take one look in."""
+    if look.blind:
+        return _blind(flight, look.blind, now)
+    verdict = judge(flight, look, settings, now.seconds)
+    apart = flight.looked_at is None or now.seconds - flight.looked_at >= APART * settings.poll_s
+    same = verdict.belief == flight.belief
+    agreed = flight.agreed + apart if same else 1
+    flight = replace(
+        flight,
+        belief=verdict.belief,
+        agreed=agreed,
+        looked_at=now.seconds if apart or not same else flight.looked_at,
+        looks=flight.looks + apart,
+        blind=0,
+        job=(look.job.id if look.job else "") or flight.job,
+    )
+    if verdict.state in ENDED:
+        return _ending(flight, verdict, now)
+    if verdict.state is MoveState.UNKNOWN:
+        return _unknown(flight, verdict.detail, now) if agreed >= AGREED else Outcome(flight)
+    return _going_on(flight, look, verdict.state, settings, now)
+
+
+def _blind(flight: Flight, why: str, now: Moment) -> Outcome:
+    flight = replace(flight, blind=flight.blind + 1, agreed=0, belief="")
+    return _unknown(flight, why, now) if flight.blind >= BLIND else Outcome(flight)
+
+
+def _unknown(flight: Flight, why: str, now: Moment) -> Outcome:
+    if flight.state is MoveState.UNKNOWN:
+        return Outcome(flight)
+    flight = replace(flight, state=MoveState.UNKNOWN, unknown_since=now.seconds)
+    return Outcome(flight, Change(flight.key, MoveState.UNKNOWN, why))
+
+
+def _ending(flight: Flight, verdict: Verdict, now: Moment) -> Outcome:
+    if flight.agreed >= verdict.needs:
+        return Outcome(flight, Change(flight.key, verdict.state, verdict.detail, verdict.failure))
+    if flight.agreed >= AGREED:
+        return _unknown(flight, f"seems {verdict.state.value}, not confirmed yet", now)
+    return Outcome(flight)
+
+
+def _going_on(flight: Flight, look: Look, state: MoveState, settings: Settings, now: Moment) -> Outcome:
+    left = look.job.remaining_mib if look.job else None
+    if flight.improved_at == 0.0 or (left is not None and (flight.least_mib is None or left < flight.least_mib)):
+        flight = replace(flight, least_mib=left if left is not None else flight.least_mib, improved_at=now.seconds)
+    change = None
+    if state is not flight.state:
+        flight = replace(flight, state=state, unknown_since=None)
+        change = Change(flight.key, state)
+    why = _overdue(flight, left, settings, now)
+    if why and flight.aborts < ABORTS:
+        flight = replace(flight, aborts=flight.aborts + 1, abort_reason=f"aborted: {why}", improved_at=now.seconds)
+        return Outcome(flight, change, why)
+    return Outcome(flight, change)
+
+
+def _overdue(flight: Flight, left: float | None, settings: Settings, now: Moment) -> str:
+    """Say why a move is to be given up; empty while it is not, or where it cannot be."""
+    if flight.state not in ABORTABLE or flight.inherited:
+        return ""
+    if left is not None and now.seconds - flight.improved_at >= settings.stall_s:
+        return f"stalled: {left:,.0f} MiB were left for {settings.stall_s:g} s"
+    most = max(settings.least_timeout_s, settings.seconds_per_gib * flight.copied_mib / 1024)
+    if now.seconds - flight.since >= most * (1 + flight.aborts):
+        return f"it took longer than {most:g} s"
+    return ""

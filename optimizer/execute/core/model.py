@@ -1,0 +1,210 @@
+"""What the core knows: the moves of the plan, those in flight, how fast to go, and whether to go at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from optimizer.execute.states import MoveState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from optimizer.execute.caps import Token
+    from optimizer.execute.ledger.records import Key
+    from optimizer.execute.states import Failure
+    from optimizer.execution import TimeWindow
+
+__all__ = ["Ended", "Flight", "Moment", "Pace", "Settings", "State", "Task"]
+
+GIB = 1024
+
+
+class Moment(NamedTuple):
+    """A time: the date that people and the ledger know, and seconds that never jump."""
+
+    at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a plan is carried out; all times in seconds.
+
+    Attributes
+    ----------
+    poll_s
+        Between two looks at what is in flight.
+    canary
+        Moves at once at first, and how many have to end before there are more.
+    fleet_cap
+        Moves at once in the fleet, at most.
+    attempts
+        How often a move may be tried where it failed for a temporary reason.
+    backoff_s, longest_backoff_s
+        Before the second attempt; doubled each time, up to the longest.
+    stall_s
+        A move is aborted when the minimum of its remaining bytes has not improved for this long.
+    seconds_per_gib, least_timeout_s
+        A move is aborted when it takes longer than this for what it copies.
+    settles_s
+        After this a submit whose reply was lost has taken effect, or never will: the driver says so.
+    patience_s
+        How long, when nothing else is left to do, moves in the state unknown are waited for.
+    breaker_hosts, breaker_share
+        The run stops when that number of hosts failed to receive, or this share of the moves that ended (of at least
+        `canary`).
+    windows
+        When moves may start; empty: always.
+    """
+
+    poll_s: float = 2.0
+    canary: int = 5
+    fleet_cap: int = 5
+    attempts: int = 2
+    backoff_s: float = 20.0
+    longest_backoff_s: float = 3600.0
+    stall_s: float = 150.0
+    seconds_per_gib: float = 150.0
+    least_timeout_s: float = 600.0
+    settles_s: float = 60.0
+    patience_s: float = 600.0
+    breaker_hosts: int = 10
+    breaker_share: float = 0.4
+    windows: tuple[TimeWindow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A move of the plan, with what it takes of each cap; `rank` orders those that may start, the lowest first."""
+
+    key: Key
+    vm: str
+    source: str
+    target: str
+    after: tuple[Key, ...]
+    seconds: float
+    copied_mib: int
+    rank: tuple[float, ...]
+    tokens: tuple[Token, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A move in flight, of this plan or of another, and what was seen of it.
+
+    Attributes
+    ----------
+    since
+        Seconds at which it was submitted, or first seen after a restart.
+    belief
+        How it seems to have ended, as a word; empty while it has not.
+    agreed
+        In how many looks in a row it seemed so.
+    looked_at
+        When it was looked at last; None before.
+    blind
+        How many looks in a row could not be had.
+    least_mib, improved_at
+        The minimum of the remaining bytes, and when it was reached.
+    unknown_since
+        Since when it is unknown; None where it is not.
+    aborts
+        How often it was asked to be given up, and why.
+    """
+
+    key: Key
+    vm: str
+    source: str
+    target: str
+    copied_mib: int
+    attempt: int
+    state: MoveState
+    since: float
+    tokens: tuple[Token, ...] = ()
+    started_at: datetime | None = None
+    job: str = ""
+    belief: str = ""
+    agreed: int = 0
+    looked_at: float | None = None
+    looks: int = 0
+    blind: int = 0
+    least_mib: float | None = None
+    improved_at: float = 0.0
+    unknown_since: float | None = None
+    aborts: int = 0
+    abort_reason: str = ""
+    inherited: bool = False
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows what became of it."""
+        return self.state is MoveState.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a move ended."""
+
+    state: MoveState
+    detail: str = ""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many moves may be in flight: starts at the canary's size, grows while all goes well, is halved on a problem.
+
+    Until the first problem each success adds one; after it, only as many successes in a row as there are moves at once
+    do (TCP's slow start and congestion avoidance: Jacobson, Congestion avoidance and control, SIGCOMM 1988).
+    """
+
+    limit: int
+    good: int = 0
+    slowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that the core knows.
+
+    Attributes
+    ----------
+    waiting
+        Moves that have not started (or wait for another attempt), by rank.
+    not_before
+        Move -> seconds before which it is not tried again.
+    attempts
+        Move -> attempts made.
+    queue
+        What may start in this round, in order; the first is being looked at.
+    held
+        Why moves could not start in this round: move -> (limit, whether only others are in its way).
+    unreconciled
+        Open moves of before this run that were not yet seen often enough: nothing new starts before.
+    finished
+        How many moves of this run ended, well or not: for the canary and the breaker.
+    bad_hosts
+        Hosts that did not receive what they were to.
+    stopped
+        The safety that stopped the run; empty if none did.
+    """
+
+    settings: Settings
+    tasks: Mapping[Key, Task]
+    waiting: tuple[Key, ...]
+    pace: Pace
+    flying: Mapping[Key, Flight] = field(default_factory=dict)
+    ended: Mapping[Key, Ended] = field(default_factory=dict)
+    not_before: Mapping[Key, float] = field(default_factory=dict)
+    attempts: Mapping[Key, int] = field(default_factory=dict)
+    queue: tuple[Key, ...] = ()
+    held: Mapping[Key, tuple[str, bool]] = field(default_factory=dict)
+    unreconciled: frozenset[Key] = frozenset()
+    finished: int = 0
+    failures: int = 0
+    bad_hosts: frozenset[str] = frozenset()
+    stopped: str = ""
+    aborting: bool = False
+    over: bool = False

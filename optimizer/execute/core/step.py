@@ -1,0 +1,335 @@
+"""The state machine: one event in, the next state and what to do about it out.
+
+A round begins when time has passed: all that is in flight is looked at, then those moves that may start are started
+one after the other, each checked, intended, submitted; then time is let pass again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from optimizer.execute.core.accounts import after_end, skip_successors
+from optimizer.execute.core.choose import blocked_by, is_ready, next_round
+from optimizer.execute.core.events import (
+    Abort,
+    Answered,
+    Blocked,
+    Check,
+    Checked,
+    Effect,
+    End,
+    Event,
+    Held,
+    Intend,
+    Intended,
+    Observe,
+    Observed,
+    Record,
+    Skip,
+    Submit,
+    Tick,
+    Wait,
+)
+from optimizer.execute.core.look import ABORTABLE, look_at
+from optimizer.execute.core.model import Ended, Flight, Pace, State
+from optimizer.execute.core.pace import slower
+from optimizer.execute.states import ENDED, OPEN, Failure, MoveState, RunState
+from optimizer.execution import is_open
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from optimizer.execute.caps import Caps
+    from optimizer.execute.core.model import Moment, Settings, Task
+    from optimizer.execute.ledger.records import FlyingMove, Key, MoveRecord
+
+__all__ = ["begin", "step"]
+
+Effects = tuple[Effect, ...]
+
+RECONCILED = 2
+"""Looks at an open move of before this run, before anything new starts."""
+
+STOPPED = "the run was stopped"
+
+
+def begin(
+    tasks: Mapping[Key, Task],
+    settings: Settings,
+    known: Iterable[MoveRecord],
+    others: Iterable[FlyingMove],
+    caps: Caps,
+    now: Moment,
+) -> State:
+    """Return the state from which a run goes on: what the ledger has of its own moves, and the open ones of others."""
+    flying: dict[Key, Flight] = {}
+    ended: dict[Key, Ended] = {}
+    attempts: dict[Key, int] = {}
+    for record in known:
+        key = record.flying.key
+        attempts[key] = record.flying.attempt
+        if record.flying.state in OPEN:
+            flying[key] = _flight(record.flying, caps, now, inherited=False)
+        else:
+            ended[key] = Ended(record.flying.state, record.detail, record.failure)
+    retried = {k for k, e in ended.items() if _may_retry(e, attempts[k], settings)}
+    finished = [e for k, e in ended.items() if e.state is not MoveState.SKIPPED]
+    for move in others:
+        flying[move.key] = _flight(move, caps, now, inherited=True)
+    waiting = [k for k in tasks if k not in flying and (k not in ended or k in retried)]
+    return State(
+        settings=settings,
+        tasks=tasks,
+        waiting=tuple(sorted(waiting, key=lambda k: tasks[k].rank)),
+        pace=Pace(max(1, settings.canary)),
+        flying=flying,
+        ended={k: e for k, e in ended.items() if k not in retried},
+        not_before={k: now.seconds + settings.backoff_s for k in retried},
+        attempts=attempts,
+        unreconciled=frozenset(flying),
+        finished=len(finished),
+        failures=sum(e.state is not MoveState.DONE for e in finished),
+    )
+
+
+def _may_retry(ended: Ended, attempts: int, settings: Settings) -> bool:
+    return ended.failure is Failure.TEMPORARY and attempts < settings.attempts
+
+
+def _flight(move: FlyingMove, caps: Caps, now: Moment, *, inherited: bool) -> Flight:
+    return Flight(
+        key=move.key,
+        vm=move.vm,
+        source=move.source,
+        target=move.target,
+        copied_mib=move.copied_mib,
+        attempt=move.attempt,
+        state=move.state,
+        since=now.seconds,
+        tokens=caps.tokens(move.vm, move.source, move.target),
+        started_at=move.intended_at,
+        job=move.job,
+        unknown_since=now.seconds if move.state is MoveState.UNKNOWN else None,
+        inherited=inherited,
+    )
+
+
+def step(state: State, event: Event) -> tuple[State, Effects]:
+    """Return the state after an event, and what to do, in order."""
+    match event:
+        case Tick():
+            if state.flying:
+                return state, (Observe(tuple(state.flying)),)
+            return _start(state, event.now)
+        case Observed():
+            return _observed(state, event)
+        case Checked():
+            return _checked(state, event)
+        case Held():
+            held = {**state.held, event.key: (event.reason, event.by_others)}
+            return _go_on(replace(state, held=held, queue=state.queue[1:]), event.now)
+        case Intended():
+            return _intended(state, event)
+        case Answered():
+            return _answered(state, event)
+        case Blocked():
+            return _blocked(state, event)
+
+
+def _observed(state: State, event: Observed) -> tuple[State, Effects]:
+    changes, effects, ends, flying = [], [], [], dict(state.flying)
+    trouble = False
+    for look in event.looks:
+        outcome = look_at(flying[look.key], look, state.settings, event.now)
+        flying[look.key] = outcome.flight
+        trouble = trouble or bool(outcome.abort)
+        if outcome.change is not None:
+            changes.append(outcome.change)
+            trouble = trouble or outcome.change.state is MoveState.UNKNOWN
+        if outcome.abort:
+            effects.append(Abort(look.key, outcome.abort))
+        if outcome.has_ended:
+            ends.append(outcome.change)
+            del flying[look.key]
+    seen = {k for k in state.unreconciled if k not in flying or flying[k].looks >= RECONCILED or flying[k].is_unknown}
+    state = replace(state, flying=flying, unreconciled=state.unreconciled - seen)
+    skips: list[tuple[Key, str]] = []
+    for change in ends:
+        if change is not None:
+            state, skipped = after_end(state, change, event.now)
+            skips += skipped
+            trouble = trouble or change.state is not MoveState.DONE
+    if trouble:
+        state = replace(state, pace=slower(state.pace))
+    written: Effects = (Record(tuple(changes)),) if changes else ()
+    then: Effects = (Skip(tuple(skips)),) if skips else ()
+    state, more = _start(state, event.now)
+    return state, (*written, *then, *effects, *more)
+
+
+def _start(state: State, now: Moment) -> tuple[State, Effects]:
+    """Begin a round."""
+    return _go_on(replace(state, queue=next_round(state, now), held={}), now)
+
+
+def _checked(state: State, event: Checked) -> tuple[State, Effects]:
+    if state.stopped or not state.queue or state.queue[0] != event.key:
+        return _go_on(state, event.now)
+    if not event.change:
+        return state, (Intend(event.key, state.attempts.get(event.key, 0) + 1),)
+    state = replace(state, queue=state.queue[1:])
+    state, skips = skip_successors(state, event.key, Ended(MoveState.SKIPPED, event.change))
+    state, more = _go_on(state, event.now)
+    return state, (Skip(((event.key, event.change), *skips)), *more)
+
+
+def _intended(state: State, event: Intended) -> tuple[State, Effects]:
+    task = state.tasks[event.key]
+    attempt = state.attempts.get(event.key, 0) + 1
+    flight = Flight(
+        key=event.key,
+        vm=task.vm,
+        source=task.source,
+        target=task.target,
+        copied_mib=task.copied_mib,
+        attempt=attempt,
+        state=MoveState.INTENDED,
+        since=event.now.seconds,
+        tokens=task.tokens,
+        started_at=event.now.at,
+    )
+    state = replace(
+        state,
+        queue=state.queue[1:],
+        waiting=tuple(k for k in state.waiting if k != event.key),
+        flying={**state.flying, event.key: flight},
+        attempts={**state.attempts, event.key: attempt},
+    )
+    return state, (Submit(event.key),)
+
+
+def _answered(state: State, event: Answered) -> tuple[State, Effects]:
+    change = event.change
+    flight = state.flying[change.key]
+    if change.state in ENDED:
+        flying = {k: f for k, f in state.flying.items() if k != change.key}
+        state, skips = after_end(replace(state, flying=flying, pace=slower(state.pace)), change, event.now)
+        state, more = _go_on(state, event.now)
+        return state, ((Skip(tuple(skips)), *more) if skips else more)
+    unknown = change.state is MoveState.UNKNOWN
+    flight = replace(
+        flight,
+        state=change.state,
+        job=event.job,
+        since=event.now.seconds,
+        improved_at=event.now.seconds,
+        unknown_since=event.now.seconds if unknown else None,
+    )
+    pace = slower(state.pace) if unknown else state.pace
+    return _go_on(replace(state, flying={**state.flying, change.key: flight}, pace=pace), event.now)
+
+
+def _blocked(state: State, event: Blocked) -> tuple[State, Effects]:
+    """Start nothing more; give up what is in flight where that is asked for."""
+    flying, ended = dict(state.flying), dict(state.ended)
+    if event.withdrawn is not None:
+        flying.pop(event.withdrawn, None)
+        ended[event.withdrawn] = Ended(MoveState.FAILED, f"not submitted: {event.reason}", Failure.TEMPORARY)
+    newly = event.abort and not state.aborting
+    aborts: list[Effect] = []
+    if newly:
+        for key, flight in flying.items():
+            if flight.state in ABORTABLE:
+                flying[key] = replace(flight, abort_reason=f"aborted: {event.reason}")
+                aborts.append(Abort(key, event.reason))
+    state = replace(
+        state,
+        flying=flying,
+        ended=ended,
+        stopped=state.stopped or event.reason,
+        aborting=state.aborting or event.abort,
+    )
+    state, more = _go_on(state, event.now)
+    return state, (*aborts, *more)
+
+
+def _go_on(state: State, now: Moment) -> tuple[State, Effects]:
+    """Take the next of this round, or end it: by letting time pass, or with the run."""
+    if state.stopped:
+        return _wind_up(state, now)
+    if state.queue:
+        return state, (Check(state.queue[0]),)
+    if state.flying:
+        return _await(state, now)
+    if not state.waiting:
+        bad = any(e.state is not MoveState.DONE for k, e in state.ended.items() if k in state.tasks)
+        return replace(state, over=True), (End(RunState.FAILED if bad else RunState.DONE),)
+    return _nothing_flies(state, now)
+
+
+def _wind_up(state: State, now: Moment) -> tuple[State, Effects]:
+    """End a stopped run as soon as nothing is in flight any more."""
+    state, effects = _drop_waiting(state)
+    if state.flying:
+        state, more = _await(state, now)
+        return state, (*effects, *more)
+    return replace(state, over=True), (*effects, End(RunState.STOPPED, state.stopped))
+
+
+def _drop_waiting(state: State) -> tuple[State, Effects]:
+    """Let nothing more start; what was to be tried again has failed."""
+    tried = {k: Ended(MoveState.FAILED, "not tried again: " + STOPPED) for k in state.waiting if k in state.attempts}
+    skipped = {k: Ended(MoveState.SKIPPED, STOPPED) for k in state.waiting if k not in tried}
+    state = replace(state, waiting=(), queue=(), ended={**state.ended, **tried, **skipped})
+    return state, ((Skip(tuple((k, STOPPED) for k in skipped)),) if skipped else ())
+
+
+def _await(state: State, now: Moment) -> tuple[State, Effects]:
+    """Let time pass; where nobody knows anything about all that is in flight, only so long.
+
+    Then the run ends, and the ledger keeps these moves open: they keep their slots, for every plan to come.
+    """
+    unknown = [f for f in state.flying.values() if f.unknown_since is not None]
+    latest = max((f.unknown_since for f in unknown if f.unknown_since is not None), default=now.seconds)
+    if len(unknown) < len(state.flying) or now.seconds - latest < state.settings.patience_s:
+        return state, (Wait(state.settings.poll_s),)
+    names = ", ".join(f"{f.key.move} ({f.vm}: {f.source} to {f.target})" for f in unknown)
+    state, effects = _drop_waiting(replace(state, stopped=state.stopped or f"nobody knows what became of {names}"))
+    return replace(state, over=True), (*effects, End(RunState.STOPPED, state.stopped))
+
+
+def _nothing_flies(state: State, now: Moment) -> tuple[State, Effects]:
+    """Nothing is in flight, and yet moves wait: for their time, for strangers, or for ever."""
+    tasks = [state.tasks[k] for k in state.waiting]
+    delayed = [state.not_before[k] - now.seconds for k in state.waiting if state.not_before.get(k, 0) > now.seconds]
+    if state.unreconciled or not is_open(state.settings.windows, now.at):
+        return state, (Wait(max(state.settings.poll_s, 30.0)),)
+    if state.held and all(by_others for _, by_others in state.held.values()):
+        return _leave_to_others(state, now)
+    ready = [t for t in tasks if is_ready(state, t, now)]
+    if delayed and not ready:
+        return state, (Wait(max(state.settings.poll_s, min(delayed))),)
+    reason = next((why for why, by_others in state.held.values() if not by_others), "") or blocked_by(ready)
+    if state.held and not blocked_by(ready) and _for_a_while(reason):
+        return state, (Wait(max(state.settings.poll_s, 30.0)),)
+    if not state.held and ready and not reason:
+        return state, (Wait(state.settings.poll_s),)  # the round had no room; the next one will
+    why = f"the limits on moves at once ({reason}) block every remaining move"
+    return _wind_up(replace(state, stopped=why), now)
+
+
+def _for_a_while(reason: str) -> bool:
+    """Whether a limit is one of a window, which lets moves start again as time passes."""
+    return " in " in reason and reason.endswith(" s")
+
+
+def _leave_to_others(state: State, now: Moment) -> tuple[State, Effects]:
+    """Skip what waits for moves that others make, whose end nobody here can foresee."""
+    skips: list[tuple[Key, str]] = []
+    for key, (reason, _) in state.held.items():
+        why = f"at most {reason}, by others"
+        state, more = skip_successors(state, key, Ended(MoveState.SKIPPED, why))
+        skips += [(key, why), *more]
+    state, effects = _start(state, now)
+    return state, (Skip(tuple(skips)), *effects)

@@ -1,0 +1,140 @@
+"""Simulated hypervisors: they alone know where each VM is and what is migrating, whoever asks and however often.
+
+A move is accepted, prepares, copies for its seconds, switches, and is done or has failed. Nothing happens by itself:
+`advance` brings everything up to a time. The world outlives those who act on it, so a process may die and another may
+find what it left.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from optimizer.execute.states import ENDED, Failure, MoveState
+from optimizer.fleet import ABSENT
+
+if TYPE_CHECKING:
+    from optimizer.execute.drivers import Request
+    from optimizer.fleet import Fleet
+
+__all__ = ["Job", "World"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A migration as the platform runs it.
+
+    Attributes
+    ----------
+    ends_at
+        When its copying ends.
+    fails
+        It ends with a failure then, its VM still on its source.
+    arrives
+        Where its VM really arrives: its target, but for a platform that does something else.
+    frozen_mib
+        What stays left to copy for ever, where it stalls.
+    """
+
+    id: str
+    request: Request
+    state: MoveState
+    started_at: datetime
+    ends_at: datetime
+    fails: str = ""
+    failure: Failure = Failure.PERMANENT
+    arrives: str = ""
+    frozen_mib: float | None = None
+    detail: str = ""
+    ended_at: datetime | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it goes on any more."""
+        return self.state in ENDED
+
+    def remaining_mib(self, now: datetime) -> float:
+        """Return what is left to copy."""
+        if self.frozen_mib is not None:
+            return self.frozen_mib
+        whole = (self.ends_at - self.started_at).total_seconds()
+        left = (self.ends_at - now).total_seconds()
+        return self.request.copied_mib * min(1.0, max(0.0, left / whole)) if whole else 0.0
+
+
+class World:
+    """The hosts and VMs of a fleet, and the jobs that move them."""
+
+    def __init__(self, fleet: Fleet, preparing_s: float = 0.0, switching_s: float = 0.0) -> None:
+        names, where = fleet.vms.ids, fleet.vms.host.tolist()
+        self.place: dict[str, str | None] = {
+            vm: fleet.hosts.ids[h] if h != ABSENT else None for vm, h in zip(names, where, strict=True)
+        }
+        self.jobs: dict[str, Job] = {}
+        self.down: set[str] = set()
+        self._preparing, self._switching = timedelta(seconds=preparing_s), timedelta(seconds=switching_s)
+        self._due: list[tuple[datetime, int, str]] = []
+        self._number = 0
+
+    def running(self) -> list[Job]:
+        """Return the jobs that go on."""
+        return [job for job in self.jobs.values() if not job.is_over]
+
+    def job_of(self, vm: str) -> Job | None:
+        """Return the job that moves a VM now."""
+        return next((job for job in self.running() if job.request.vm == vm), None)
+
+    def start(self, request: Request, now: datetime, **traits: object) -> Job | str:
+        """Start a job; or say why there is none."""
+        if self.place.get(request.vm) != request.source:
+            return f"{request.vm} is not on {request.source}"
+        if self.job_of(request.vm) is not None:
+            return f"{request.vm} is migrating already"
+        if {request.source, request.target} & self.down:
+            return f"{request.target if request.target in self.down else request.source} is down"
+        self._number += 1
+        ends = now + self._preparing + timedelta(seconds=request.seconds)
+        job = Job(f"job-{self._number}", request, MoveState.ACCEPTED, now, ends, arrives=request.target)
+        job = replace(job, **traits)  # type: ignore[arg-type]
+        self.jobs[job.id] = job
+        for at in (now + self._preparing, job.ends_at, job.ends_at + self._switching):
+            heapq.heappush(self._due, (at, self._number, job.id))
+        self.advance(now)
+        return job
+
+    def advance(self, now: datetime) -> None:
+        """Let everything happen that is due by now."""
+        while self._due and self._due[0][0] <= now:
+            at, _, name = heapq.heappop(self._due)
+            job = self.jobs.get(name)
+            if job is not None and not job.is_over:
+                self.jobs[name] = self._passed(job, at)
+
+    def next_at(self) -> datetime | None:
+        """Return when something happens next by itself."""
+        return self._due[0][0] if self._due else None
+
+    def end(self, name: str, at: datetime, *, fails: str = "", failure: Failure = Failure.TEMPORARY) -> None:
+        """End a job now: with its VM arrived, or failed."""
+        job = self.jobs[name]
+        if job.is_over:
+            return
+        if not fails:
+            self.place[job.request.vm] = job.arrives
+        state = MoveState.FAILED if fails else MoveState.DONE
+        self.jobs[name] = replace(job, state=state, ended_at=at, detail=fails, failure=failure)
+
+    def _passed(self, job: Job, at: datetime) -> Job:
+        """Return the job as it is after an instant that was due."""
+        if job.frozen_mib is not None and at >= job.ends_at:
+            return replace(job, state=MoveState.COPYING)
+        if at < job.started_at + self._preparing:
+            return replace(job, state=MoveState.PREPARING)
+        if at < job.ends_at:
+            return replace(job, state=MoveState.COPYING)
+        if at < job.ends_at + self._switching:
+            return replace(job, state=MoveState.SWITCHING)
+        self.end(job.id, at, fails=job.fails, failure=job.failure)
+        return self.jobs[job.id]

@@ -1,0 +1,140 @@
+"""What the ledger is asked, as functions of an open connection."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from optimizer.execute.ledger.records import Approval, Control, EventRecord, FlyingMove, MoveRecord, Run
+from optimizer.execute.states import OPEN, Failure, MoveState, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from optimizer.execute.ledger.database import Connection
+
+__all__ = ["approval", "control", "controls", "events", "fleets", "in_flight", "move", "moves", "run", "runs", "since"]
+
+STATES = ", ".join(sorted(f"'{s.value}'" for s in OPEN))
+FLYING = "plan, move, vm, source, target, state, copied_mib, attempt, epoch, job, intended_at"
+RUN = (
+    "fleet, plan, state, fleet_digest, policy_digest, driver, moves, ordered_by, reason, approved_by, epoch, "
+    "started_at, ended_at"
+)
+
+
+def fleets(db: Connection) -> tuple[str, ...]:
+    """Return the fleets that the ledger has heard of."""
+    return tuple(f for (f,) in db.execute("SELECT DISTINCT fleet FROM events ORDER BY fleet"))
+
+
+def run(db: Connection, fleet: str, plan: str) -> Run | None:
+    """Return the run of a plan."""
+    row = db.execute(f"SELECT {RUN} FROM runs WHERE fleet = ? AND plan = ?", (fleet, plan)).fetchone()
+    return None if row is None else _run(row)
+
+
+def runs(db: Connection, fleet: str | None = None) -> tuple[Run, ...]:
+    """Return the runs of a fleet or of all, the latest first."""
+    where, values = ("WHERE fleet = ?", (fleet,)) if fleet is not None else ("", ())
+    rows = db.execute(f"SELECT {RUN} FROM runs {where} ORDER BY started_at DESC, fleet, plan", values)
+    return tuple(_run(row) for row in rows)
+
+
+def in_flight(db: Connection, fleet: str) -> tuple[FlyingMove, ...]:
+    """Return the open moves of a fleet, of whatever plan."""
+    query = f"SELECT {FLYING} FROM moves WHERE fleet = ? AND state IN ({STATES}) ORDER BY plan, move"
+    return tuple(_flying(row) for row in db.execute(query, (fleet,)))
+
+
+def since(db: Connection, fleet: str, at: datetime) -> tuple[FlyingMove, ...]:
+    """Return the moves of a fleet that were intended after `at`, whatever became of them."""
+    query = f"SELECT {FLYING} FROM moves WHERE fleet = ? AND state <> 'skipped' AND intended_at > ?"
+    return tuple(_flying(row) for row in db.execute(query, (fleet, at.isoformat())))
+
+
+def move(db: Connection, fleet: str, plan: str, name: str) -> FlyingMove | None:
+    """Return one move of a run."""
+    query = f"SELECT {FLYING} FROM moves WHERE fleet = ? AND plan = ? AND move = ?"
+    row = db.execute(query, (fleet, plan, name)).fetchone()
+    return None if row is None else _flying(row)
+
+
+def moves(db: Connection, fleet: str, plan: str) -> tuple[MoveRecord, ...]:
+    """Return every move of a run that the ledger has heard of."""
+    query = f"SELECT {FLYING}, failure, detail, changed_at FROM moves WHERE fleet = ? AND plan = ? ORDER BY move"
+    out = []
+    for *flying, failure, detail, changed_at in db.execute(query, (fleet, plan)):
+        why = Failure(failure) if failure else None
+        out.append(MoveRecord(_flying(flying), why, detail, datetime.fromisoformat(changed_at)))
+    return tuple(out)
+
+
+def events(db: Connection, fleet: str, after: int = 0) -> Iterator[EventRecord]:
+    """Yield the events of a fleet from the first behind `after` on."""
+    query = (
+        "SELECT fleet, number, at, plan, move, state, detail, by, epoch, hash FROM events "
+        "WHERE fleet = ? AND number > ? ORDER BY number"
+    )
+    for row in db.execute(query, (fleet, after)):
+        yield EventRecord(*row)
+
+
+def controls(db: Connection, fleet: str) -> dict[str, Control]:
+    """Return what holds for a fleet, by name."""
+    query = "SELECT fleet, name, value, at, by, reason FROM controls WHERE fleet = ?"
+    return {
+        name: Control(fleet, name, value, datetime.fromisoformat(at), by, reason)
+        for fleet, name, value, at, by, reason in db.execute(query, (fleet,))
+    }
+
+
+def control(db: Connection, fleet: str, name: str) -> Control | None:
+    """Return one of them."""
+    return controls(db, fleet).get(name)
+
+
+def approval(db: Connection, fleet: str, plan: str) -> Approval | None:
+    """Return the approval of a plan."""
+    query = "SELECT fleet, plan, digest, at, by, reason FROM approvals WHERE fleet = ? AND plan = ?"
+    row = db.execute(query, (fleet, plan)).fetchone()
+    if row is None:
+        return None
+    of, name, digest, at, by, reason = row
+    return Approval(of, name, digest, datetime.fromisoformat(at), by, reason)
+
+
+def _flying(row: Sequence[object]) -> FlyingMove:
+    plan, move, vm, source, target, state, copied, attempt, epoch, job, at = row
+    return FlyingMove(
+        str(plan),
+        str(move),
+        str(vm),
+        str(source),
+        str(target),
+        MoveState(state),
+        int(str(copied)),
+        int(str(attempt)),
+        int(str(epoch)),
+        str(job),
+        datetime.fromisoformat(str(at)),
+    )
+
+
+def _run(row: Sequence[object]) -> Run:
+    fleet, plan, state, fleet_digest, policy_digest, driver, count, by, reason, approved, epoch, started, ended = row
+    return Run(
+        str(fleet),
+        str(plan),
+        RunState(state),
+        str(fleet_digest),
+        str(policy_digest),
+        str(driver),
+        int(str(count)),
+        str(by),
+        str(reason),
+        str(approved),
+        int(str(epoch)),
+        datetime.fromisoformat(str(started)),
+        None if ended is None else datetime.fromisoformat(str(ended)),
+    )

@@ -1,0 +1,303 @@
+"""The loop around the core: it owns the clock, the driver, the ledger and the button, and decides nothing.
+
+Each effect of the core is carried out here, and what came of it goes back as an event. `PROBES` are the instants at
+which the tests let the process die.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from optimizer.execute.core import step
+from optimizer.execute.core.events import (
+    Abort,
+    Answered,
+    Blocked,
+    Check,
+    Checked,
+    Effect,
+    End,
+    Event,
+    Held,
+    Intend,
+    Intended,
+    Look,
+    Observe,
+    Observed,
+    Record,
+    Skip,
+    Submit,
+    Tick,
+    Wait,
+)
+from optimizer.execute.core.model import Moment
+from optimizer.execute.drivers import MoveRefused, NotAborted, ReplyLost, Request, Unreadable
+from optimizer.execute.ledger.ledger import Pressed
+from optimizer.execute.ledger.records import Change, FlyingMove, Key
+from optimizer.execute.states import ENDED, Failure, MoveState
+from optimizer.fleet import MoveOutcome, PastMove
+from optimizer.plan import PlannedMove
+
+if TYPE_CHECKING:
+    from optimizer.engine import Stop
+    from optimizer.execute.button import StopFile
+    from optimizer.execute.caps import Caps
+    from optimizer.execute.core.model import Flight, State, Task
+    from optimizer.execute.drivers import Driver, JobReading, VmReading
+    from optimizer.execute.ledger import Ledger
+    from optimizer.execute.ledger.records import Lead
+    from optimizer.execute.recheck import Expected
+
+__all__ = ["PROBES", "Loop", "Probe", "Progress"]
+
+Progress = Callable[[PlannedMove, MoveState, datetime, str], None]
+"""Is told of every move that starts, changes or ends: the move, its new state, when, and why."""
+
+Probe = Callable[[str], None]
+"""Is told of every instant of `PROBES` that is passed."""
+
+STEPS = ("intend", "submit", "record", "skip", "abort", "end")
+PROBES = (*(f"{when} {what}" for what in STEPS for when in ("before", "after")), "submitted, not committed")
+"""Instants at which a process may die, by name."""
+
+READS = 3
+"""How often a reading that fails is tried before what cannot be read stops the run."""
+
+READ_AGAIN_S = 1.0
+
+
+class Loop:
+    """Carries out what the core decides, for one run of a plan."""
+
+    def __init__(
+        self,
+        state: State,
+        driver: Driver,
+        ledger: Ledger,
+        lead: Lead,
+        *,
+        plan: str,
+        moves: dict[str, PlannedMove],
+        caps: Caps,
+        expected: Expected,
+        button: StopFile,
+        progress: Progress | None = None,
+        interrupt: Stop | None = None,
+        probe: Probe | None = None,
+    ) -> None:
+        self.state = state
+        self._driver, self._ledger, self._lead = driver, ledger, lead
+        self._plan, self._moves, self._caps, self._expected, self._button = plan, moves, caps, expected, button
+        self._progress, self._interrupt = progress, interrupt
+        self._probe = probe or (lambda _: None)
+        self._migrating: frozenset[str] = frozenset()
+        self._ended_at: dict[Key, datetime] = {}
+        self.past: list[PastMove] = []
+        self.order: list[Key] = []
+
+    def run(self) -> None:
+        """Go on until the run is over.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The user asked to stop: nothing more was submitted, and what is in flight is not waited for.
+        SafetyStop
+            The ledger could not be written, or somebody else leads: the ledger has the run open.
+        """
+        events: deque[Event] = deque([Tick(self._now())])
+        while not self.state.over:
+            before = self.state
+            self.state, effects = step(before, events.popleft())
+            for effect in effects:
+                event = self._carry_out(effect, before)
+                if event is not None:
+                    events.append(event)
+
+    def _now(self) -> Moment:
+        return Moment(self._driver.clock.now(), self._driver.clock.monotonic())
+
+    def _carry_out(self, effect: Effect, before: State) -> Event | None:
+        match effect:
+            case Observe(keys):
+                return Observed(self._now(), tuple(self._look(self.state.flying[key]) for key in keys))
+            case Check(key):
+                return self._check(self.state.tasks[key])
+            case Intend(key, attempt):
+                return self._intend(self.state.tasks[key], attempt)
+            case Submit(key):
+                return self._submit(self.state.flying[key])
+            case Record(changes):
+                self._record(changes, before)
+            case Skip(moves):
+                self._skip(moves)
+            case Abort(key):
+                self._abort(key)
+            case End(state, detail):
+                self._probe("before end")
+                self._ledger.end(self._lead, self._plan, state, self._driver.clock.now(), detail)
+                self._probe("after end")
+            case Wait(seconds):
+                return self._wait(seconds)
+        return None
+
+    def _heed(self) -> None:
+        """End here if the user asked to stop: between two steps, so that no step is cut in half."""
+        if self._interrupt is not None and self._interrupt.is_set():
+            raise KeyboardInterrupt
+
+    def _wait(self, seconds: float) -> Event:
+        self._heed()
+        self._driver.clock.sleep(seconds)
+        self._heed()
+        self._ledger.keep(self._lead)
+        stop = self._ledger.controls.of(self._lead.fleet).get("stop")
+        abort = stop is not None and stop.value == "abort"
+        reason = f"stopped by {stop.by}: {stop.reason}" if stop is not None else self._button.reason()
+        if reason and (not self.state.stopped or (abort and not self.state.aborting)):
+            return Blocked(self._now(), reason, abort=abort)
+        return Tick(self._now())
+
+    def _look(self, flight: Flight) -> Look:
+        try:
+            job: JobReading | None = self._driver.observe(self._request(flight))
+            vm: VmReading | None = self._driver.read_vm(flight.vm)
+        except Unreadable as error:
+            return Look(flight.key, None, None, blind=str(error) or "unreadable")
+        if job is not None and job.ended_at is not None:
+            self._ended_at[flight.key] = job.ended_at
+        return Look(flight.key, job, vm)
+
+    def _request(self, flight: Flight) -> Request:
+        task = self.state.tasks.get(flight.key)
+        return Request(
+            plan=flight.key.plan,
+            move=flight.key.move,
+            attempt=flight.attempt,
+            vm=flight.vm,
+            source=flight.source,
+            target=flight.target,
+            copied_mib=flight.copied_mib,
+            seconds=task.seconds if task else 0.0,
+            epoch=self._lead.epoch,
+            since=flight.started_at,
+            job=flight.job,
+        )
+
+    def _check(self, task: Task) -> Event:
+        self._heed()
+        for attempt in range(READS):
+            try:
+                change = self._expected.change(task, self._driver)
+                self._migrating = self._driver.migrating()
+                return Checked(self._now(), task.key, change)
+            except Unreadable as error:
+                said = str(error)
+                if attempt + 1 < READS:
+                    self._driver.clock.sleep(READ_AGAIN_S * 2**attempt)
+        return Blocked(self._now(), f"what cannot be read stops the run: {said}")
+
+    def _intend(self, task: Task, attempt: int) -> Event:
+        ends = (*task.key, task.vm, task.source, task.target)
+        move = FlyingMove(*ends, MoveState.INTENDED, task.copied_mib, attempt, self._lead.epoch)
+        at = self._driver.clock.now()
+        self._probe("before intend")
+        try:
+            held = self._ledger.intend(self._lead, move, at, partial(self._caps.refusal, move, self._migrating))
+        except Pressed as stop:
+            return Blocked(self._now(), str(stop), abort=stop.abort)
+        if held is not None:
+            return Held(self._now(), task.key, held.reason, held.by_others)
+        self._probe("after intend")
+        self._expected.fly(task)
+        self._tell(task.key, MoveState.INTENDED)
+        return Intended(self._now(), task.key)
+
+    def _submit(self, flight: Flight) -> Event:
+        self._probe("before submit")
+        at = self._driver.clock.now()
+        try:
+            if reason := self._button.reason():
+                raise Pressed(reason)
+            change, job = self._ledger.submit(self._lead, flight.key, at, partial(self._call, flight))
+        except Pressed as stop:
+            why = Change(flight.key, MoveState.FAILED, f"not submitted: {stop}", Failure.TEMPORARY)
+            self._ledger.record(self._lead, [why], self._driver.clock.now())
+            self._ended(why, flight)
+            return Blocked(self._now(), str(stop), abort=stop.abort, withdrawn=flight.key)
+        self._probe("after submit")
+        if change.state in ENDED:
+            self._ended(change, flight)
+        self._tell(flight.key, change.state, change.detail)
+        return Answered(self._now(), change, job)
+
+    def _call(self, flight: Flight) -> tuple[Change, str]:
+        """Call the driver, within the ledger's transaction."""
+        try:
+            job = self._driver.submit(self._request(flight))
+        except MoveRefused as error:
+            kind = Failure.TEMPORARY if error.temporary else Failure.PERMANENT
+            return Change(flight.key, MoveState.FAILED, str(error), kind), ""
+        except (ReplyLost, Unreadable) as error:
+            return Change(flight.key, MoveState.UNKNOWN, f"no answer: {error}"), ""
+        self._probe("submitted, not committed")
+        return Change(flight.key, MoveState.ACCEPTED), job
+
+    def _record(self, changes: tuple[Change, ...], before: State) -> None:
+        self._probe("before record")
+        self._ledger.record(self._lead, changes, self._driver.clock.now())
+        self._probe("after record")
+        for change in changes:
+            if change.state in ENDED:
+                self._ended(change, before.flying[change.key])
+            self._tell(change.key, change.state, change.detail)
+
+    def _ended(self, change: Change, flight: Flight) -> None:
+        """Keep in mind where the VM is now, and when its move ended."""
+        self._expected.land(flight, change.state)
+        if flight.key.plan != self._plan:
+            return
+        at = self._ended_at.get(flight.key, self._driver.clock.now())
+        self.order.append(flight.key)
+        self.past.append(past_move(flight, change.state, at, aborted=bool(flight.abort_reason)))
+
+    def _skip(self, moves: tuple[tuple[Key, str], ...]) -> None:
+        self._probe("before skip")
+        skipped = [(_unstarted(self.state.tasks[key]), why) for key, why in moves]
+        self._ledger.skip(self._lead, skipped, self._driver.clock.now())
+        self._probe("after skip")
+        for key, why in moves:
+            self._tell(key, MoveState.SKIPPED, why)
+
+    def _abort(self, key: Key) -> None:
+        flight = self.state.flying.get(key)
+        if flight is None:
+            return
+        self._probe("before abort")
+        try:
+            self._driver.abort(self._request(flight))
+        except (NotAborted, Unreadable, ReplyLost):
+            return  # it goes on, and is observed as before
+        self._probe("after abort")
+
+    def _tell(self, key: Key, state: MoveState, detail: str = "") -> None:
+        if self._progress is not None and key.plan == self._plan:
+            self._progress(self._moves[key.move], state, self._driver.clock.now(), detail)
+
+
+def _unstarted(task: Task) -> FlyingMove:
+    return FlyingMove(*task.key, task.vm, task.source, task.target, MoveState.SKIPPED, task.copied_mib)
+
+
+def past_move(flight: Flight | FlyingMove, state: MoveState, at: datetime, *, aborted: bool = False) -> PastMove:
+    """Return a move as the history has it."""
+    outcome = MoveOutcome.DONE if state is MoveState.DONE else MoveOutcome.FAILED
+    if aborted and state is not MoveState.DONE:
+        outcome = MoveOutcome.ABORTED
+    began = flight.started_at if hasattr(flight, "started_at") else flight.intended_at
+    start = (began or at).timestamp()
+    return PastMove(flight.vm, flight.source, flight.target, start, max(start, at.timestamp()), outcome, by="remora")

@@ -1,0 +1,130 @@
+"""What the ledger remembers, laid out for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optimizer.execute.states import MoveState, RunState
+from optimizer.report.page import Page, Table, Tone
+from optimizer.report.words import count
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from optimizer.execute.ledger.audit import Audit
+    from optimizer.execute.ledger.records import Control, EventRecord, FlyingMove, MoveRecord, Run
+
+__all__ = ["Status", "audit_page", "events_page", "moves_page", "runs_page", "status_page"]
+
+TONES = {
+    "done": Tone.GOOD,
+    "failed": Tone.BAD,
+    "gone": Tone.BAD,
+    "stopped": Tone.BAD,
+    "unknown": Tone.BAD,
+    "skipped": Tone.WARN,
+    "superseded": Tone.WARN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a fleet stands: its latest run, its moves by state, what is in flight, and what holds it back."""
+
+    fleet: str
+    run: Run | None
+    moves: Mapping[str, int]
+    in_flight: tuple[FlyingMove, ...]
+    stop: Control | None
+    limit: Control | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the latest run has not ended."""
+        return self.run is not None and self.run.state is RunState.RUNNING
+
+
+def runs_page(runs: Sequence[Run]) -> Page:
+    """Lay out runs, one a row."""
+    page = Page()
+    table = Table(("plan", "fleet", ">moves", "state", "started", "ended", "by", "approved by", "~reason"))
+    for run in runs:
+        times = (_time(run.started_at), _time(run.ended_at))
+        who = (run.ordered_by, run.approved_by, run.reason)
+        tone = TONES.get(run.state.value, Tone.PLAIN)
+        table.add(run.plan, run.fleet, run.moves, run.state.value, *times, *who, tone=tone)
+    page.table(table)
+    return page
+
+
+def moves_page(run: Run, moves: Sequence[MoveRecord]) -> Page:
+    """Lay out the moves of a run."""
+    page = Page()
+    page.line(f"plan {run.plan} of fleet {run.fleet}: {run.state.value}, {count(run.moves, 'move')}")
+    table = Table(("move", "VM", "from", "to", "state", ">attempt", "changed", "~why"))
+    for move in moves:
+        f = move.flying
+        state = f.state.value if move.failure is None else f"{f.state.value} ({move.failure.value})"
+        tone = TONES.get(f.state.value, Tone.PLAIN)
+        table.add(f.move, f.vm, f.source, f.target, state, f.attempt, _time(move.changed_at), move.detail, tone=tone)
+    page.table(table)
+    return page
+
+
+def events_page(events: Sequence[EventRecord]) -> Page:
+    """Lay out events, one a row."""
+    page = Page()
+    table = Table((">number", "at", "fleet", "plan", "move", "state", ">epoch", "by", "~detail"))
+    for e in events:
+        table.add(e.number, e.at, e.fleet, e.plan or "", e.move or "", e.state, e.epoch, e.by, e.detail)
+    page.table(table)
+    return page
+
+
+def audit_page(audit: Audit, *, known: bool) -> Page:
+    """Say whether the ledger agrees with itself."""
+    page = Page()
+    for fleet, (number, head) in audit.heads.items():
+        page.line(f"{fleet}: {count(number, 'event')}, head {head}")
+    if not known:
+        page.line("the expected head is not there: events were removed, or this is another ledger", Tone.BAD)
+    if not audit.faults:
+        page.line("runs, moves and events agree", Tone.GOOD)
+        return page
+    page.line(f"TAMPERED WITH: {count(len(audit.faults), 'fault')}", Tone.BAD)
+    table = Table(("where", "~what"))
+    for where, what in audit.faults:
+        table.add(where, what, tone=Tone.BAD)
+    page.table(table)
+    return page
+
+
+def status_page(found: Sequence[Status]) -> Page:
+    """Lay out how fleets stand."""
+    page = Page()
+    for one in found:
+        if one.stop is not None:
+            page.line(f"{one.fleet}: STOPPED by {one.stop.by}: {one.stop.reason} (`remora resume` lifts it)", Tone.BAD)
+        if one.limit is not None:
+            page.line(f"{one.fleet}: at most {one.limit.value} moves at once: {one.limit.reason}", Tone.WARN)
+        if one.run is None:
+            page.line(f"{one.fleet}: no plan was carried out yet")
+        else:
+            waiting = one.run.moves - sum(one.moves.values())
+            states = [f"{n:,} {state}" for state, n in one.moves.items()] + [f"{waiting:,} waiting"] * bool(waiting)
+            tone = TONES.get(one.run.state.value, Tone.PLAIN)
+            page.line(f"{one.fleet}: plan {one.run.plan} {one.run.state.value}: {', '.join(states)}", tone)
+        if one.in_flight:
+            table = Table(("move", "VM", "from", "to", "state", ">GiB", "plan"))
+            for f in one.in_flight:
+                tone = Tone.BAD if f.state is MoveState.UNKNOWN else Tone.PLAIN
+                gib = f"{f.copied_mib / 1024:.1f}"
+                table.add(f.move, f.vm, f.source, f.target, f.state.value, gib, f.plan, tone=tone)
+            page.table(table)
+    return page
+
+
+def _time(at: datetime | None) -> str:
+    return "" if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")

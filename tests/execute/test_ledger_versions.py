@@ -1,0 +1,75 @@
+"""Ledgers that earlier releases wrote: read, brought up to date, and gone on with. `ledgers/` has one of each."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from optimizer.clock import SimulatedClock
+from optimizer.errors import AlreadyApplied
+from optimizer.execute import admission
+from optimizer.execute.apply import apply
+from optimizer.execute.drivers.simulated import SimulatedDriver
+from optimizer.execute.ledger import open_ledger, peek_ledger
+from optimizer.execute.states import MoveState, RunState
+from optimizer.policy import Concurrency, Policy
+from optimizer.verify.verdict import Verdict
+from tests.execute.plans import line_fleet, move, plan_of, request_of
+
+RECORDED = sorted((Path(__file__).parent / "ledgers").glob("*.sqlite"))
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+FLEET = line_fleet()
+CUT_OFF = plan_of(
+    FLEET,
+    move(FLEET, 1, "v2", "h2", "h10"),
+    move(FLEET, 2, "v4", "h4", "h2", after=(1,), batch=2),
+    move(FLEET, 3, "v5", "h5", "h7"),
+    id="plan-c",
+)
+
+
+@pytest.fixture(params=RECORDED, ids=lambda p: p.stem)
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(shutil.copy(request.param, tmp_path / "ledger.sqlite"))
+
+
+@pytest.mark.parametrize("opener", [open_ledger, peek_ledger])
+def test_what_it_says_is_what_was_written(path: str, opener) -> None:
+    before = Path(path).read_bytes()
+    with opener(path) as ledger:
+        states = {run.plan: run.state for run in ledger.runs("tiny")}
+        assert states == {"plan-a": RunState.DONE, "plan-b": RunState.FAILED, "plan-c": RunState.RUNNING}
+        assert [run.state for run in ledger.runs("other")] == [RunState.STOPPED]
+        assert set(ledger.states("tiny", "plan-a").values()) == {MoveState.DONE}
+        wanted = {"m0001": MoveState.FAILED, "m0002": MoveState.DONE, "m0003": MoveState.SKIPPED}
+        assert ledger.states("tiny", "plan-b") == wanted
+        flying = {f.move: (f.vm, f.state) for f in ledger.in_flight("tiny")}
+        assert flying == {"m0001": ("v2", MoveState.ACCEPTED), "m0003": ("v5", MoveState.INTENDED)}
+        assert ledger.audit().faults == ()
+        with pytest.raises(AlreadyApplied):
+            ledger.refuse_second(plan_of(FLEET, id="plan-a"))
+    assert (Path(path).read_bytes() == before) == (opener is peek_ledger)
+
+
+@pytest.mark.parametrize("really_started", [(), ("m0001",), ("m0001", "m0003")])
+def test_its_run_that_was_cut_off_goes_on(path: str, really_started: tuple[str, ...], monkeypatch) -> None:
+    monkeypatch.setattr(admission, "verify", lambda *_: Verdict(()))
+    driver = SimulatedDriver(FLEET, clock=SimulatedClock(NOW))
+    driver.clock.sleep(204)
+    for one in CUT_OFF.moves:
+        if one.id in really_started:
+            driver.submit(request_of(one, plan="plan-c"))
+    policy = replace(Policy("test", ()), concurrency=Concurrency(per_domain={}))
+    with open_ledger(path) as ledger:
+        applied = apply(FLEET, policy, CUT_OFF, driver, ledger, act=True)
+        assert (sorted(applied.done), applied.exit_code) == (["m0001", "m0002", "m0003"], 0)
+        assert ledger.audit().faults == ()
+    assert sorted(j.request.move for j in driver.world.jobs.values()) == ["m0001", "m0002", "m0003"]
+
+
+def test_there_is_one_of_each_version() -> None:
+    assert [p.stem for p in RECORDED] == ["v1"]
