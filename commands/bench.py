@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from commands.ablation import ABLATION, FLEETS, ablation
 from commands.boundary import Exit
 from commands.common import (
     NewFile,
@@ -51,6 +52,7 @@ class _Bench(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the cases."""
         self.epilog = "\b\nCases:\n" + "\n".join(f"  {case.name:18} {case.about}" for case in _cases().values())
+        self.epilog += f"\n  {ABLATION:18} what each mechanism of the search is worth (alone; 15 minutes)"
         super().format_epilog(ctx, formatter)
 
 
@@ -61,7 +63,7 @@ class _CaseName(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Refuse what is none."""
-        return str(click.Choice(list(_cases())).convert(value, param, ctx))
+        return str(click.Choice([*_cases(), ABLATION]).convert(value, param, ctx))
 
 
 @click.command("bench", cls=_Bench)
@@ -113,6 +115,9 @@ def command(
 
     With --check or --renew no case runs: parts of the program are measured in this process beside fixed reference
     work. --check exits with 1 if one got slower or worse by more than noise.
+
+    With ablation in the place of CASE, each mechanism of the search is switched off in turn, on --repeat fleets (5 by
+    default) of each class, in deterministic mode; --only names classes or mechanisms.
     """
     if guard or baseline:
         if not guard or names or _given(*OF_CASES):
@@ -120,6 +125,11 @@ def command(
                 "--check and --renew, and no others, take --baseline; beside it they take --json and nothing else"
             )
         return regression(renew=guard == RENEW, path=baseline, as_json=as_json)
+    if ABLATION in names:
+        if names != (ABLATION,) or _given("rivals", "instance_limit", "workers"):
+            raise click.UsageError("ablation is run alone; it takes --quick, --repeat, --seed, --only, -o and --json")
+        fleets = 2 if quick else repeat if _given("repeat") else FLEETS
+        return ablation(fleets, seed, only, output, as_json=as_json)
     from benchmarks.case import Settings
     from benchmarks.report import as_document, as_markdown
 
