@@ -53,6 +53,16 @@ need_venv() { # need_venv PYTHON
   "$1" -c 'import ensurepip, venv' || die "$1 still has no venv module"
 }
 
+need_postgres() { # in CI the ledger is also tried in a real PostgreSQL; elsewhere the tests say that there is none
+  if [[ ${CI:-} != true ]] || command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+    return
+  fi
+  command -v apt-get >/dev/null || die 'CI needs PostgreSQL, and there is no apt-get to install it with'
+  say 'installing PostgreSQL for the tests of the ledger'
+  as_root apt-get update
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
+}
+
 stamp_of() { # stamp_of KIND: changes whenever the environment has to be made anew
   (cd "$checkout" && printf '%s %s\n' "$1" "$checkout" && sha256sum pyproject.toml "$(locked "$1")")
 }

@@ -23,6 +23,7 @@ for argument in "$@"; do
 done
 
 set_up dev
+[[ $tier == quick ]] || need_postgres
 cd "$checkout"
 
 site=$(mktemp -d)

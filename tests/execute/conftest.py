@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import os
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from optimizer.execute.ledger import open_ledger
+from tests.execute import postgres_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from optimizer.execute.ledger import Ledger
 
-DATABASES = ("sqlite",)
+DATABASES = ("sqlite", "postgres")
+
+
+@pytest.fixture(scope="session")
+def new_schema() -> Iterator[Callable[[], str]]:
+    """Make a new place in a real PostgreSQL; skipped where there is none, but not in CI."""
+    why = postgres_server.missing()
+    if why and os.environ.get("CI") == "true":
+        pytest.fail(why)
+    if why:
+        pytest.skip(why)
+    with postgres_server.running() as home:
+        numbers = count(1)
+        yield lambda: postgres_server.schema_address(home, f"ledger_{next(numbers)}")
 
 
 @pytest.fixture(params=DATABASES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a new ledger can be: each database in turn."""
-    return str(tmp_path / "ledger.sqlite")
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.sqlite")
+    return str(request.getfixturevalue("new_schema")())
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ class Connection(Protocol):
 
 
 class Database(Protocol):
-    """Where the tables are; `where` names it in messages."""
+    """Where the tables are; `where` names it in messages, without passwords."""
 
     where: str
 
@@ -51,8 +51,8 @@ class Database(Protocol):
     def keep(self, connection: Connection, fleet: str) -> None:
         """Keep the lead for another while; the epoch was looked at."""
 
-    def release(self, fleet: str) -> None:
-        """Let somebody else have the lead."""
+    def release(self, fleet: str, epoch: int) -> None:
+        """Let somebody else have the lead, unless it was taken already."""
 
     def close(self) -> None:
         """Close it; the lead goes with it."""

@@ -117,7 +117,7 @@ class Ledger:
 
     def release(self, lead: Lead) -> None:
         """Give the lead back."""
-        self._database.release(lead.fleet)
+        self._database.release(lead.fleet, lead.epoch)
 
     def refuse_second(self, plan: Plan) -> None:
         """Refuse a plan that was carried out before; one that was cut off may go on.

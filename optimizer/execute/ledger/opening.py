@@ -46,5 +46,9 @@ def peek_ledger(place: str) -> Ledger | None:
 
 def _database(place: str, *, write: bool) -> Database:
     if is_address(place):
-        raise InputError("--ledger", "", place, "the path of a file", "this release keeps ledgers in SQLite files")
+        from optimizer.execute.ledger.postgres import PostgresDatabase
+
+        return PostgresDatabase(place, write=write)
+    if "://" in place:
+        raise InputError("--ledger", "", place, "the path of a file, or postgresql://...")
     return SqliteDatabase(place, write=write)

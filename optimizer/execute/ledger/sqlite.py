@@ -165,7 +165,7 @@ class SqliteDatabase:
     def keep(self, connection: Connection, fleet: str) -> None:
         """Nothing: the lock lasts as long as the process."""
 
-    def release(self, fleet: str) -> None:
+    def release(self, fleet: str, epoch: int) -> None:
         """Unlock the lock file."""
         lock = self._locks.pop(fleet, None)
         if lock is not None:
