@@ -13,7 +13,8 @@ from optimizer.problem.enumerate import best_placement
 from optimizer.problem.problem import Least, Problem, Stage, build
 from optimizer.sources.fleet_json import read_fleet
 from tests.build import policy
-from tests.constraints.generators import POLICIES, random_fleet
+from tests.constraints.generators import random_fleet
+from tests.constraints.rule_generators import POLICIES
 from tests.problem.tiny import problem, room
 from tests.repair.solving import bounds_of, deadline
 

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from constraints import CATALOGUE
 from optimizer.problem.rule import Hardness
 from tests.constraints.contract import Found, by_atoms, by_check, mine, random_states, rule_problem
-from tests.constraints.generators import POLICIES, random_fleet
+from tests.constraints.generators import random_fleet
 from tests.constraints.mutations import MUTATIONS
+from tests.constraints.rule_generators import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,6 +15,7 @@ from constraints import CATALOGUE
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.policy_yaml import policy_from_document
 from tests.build import document, host, vm
+from tests.oracle.parameters import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -333,45 +334,6 @@ FACTS: tuple[Callable[[Random, _Draft], None], ...] = (
 )
 
 
-# -- parameters ------------------------------------------------------------------------------------------------------
-
-
-def _hardness(rng: Random, soft: float = 0.25) -> Document:
-    out: Document = {"weight": rng.choice((1, 1, 2, 5))}
-    if rng.random() < soft:
-        out["hardness"] = "should"
-        if rng.random() < 0.4:
-            out["price"] = rng.randint(0, 2)
-    return out
-
-
-def _headroom(rng: Random) -> Document:
-    return _hardness(rng, 0.3) | {"resource": "disk_mib", "alert": rng.choice((0.6, 0.8)), "safe": 0.5}
-
-
-def _noisy_neighbor(rng: Random) -> Document:
-    parts: list[Document] = [
-        {"limit": {"io": 0.7}},
-        {"noisy_from": 0.4, "at_most": 1},
-        {"noisy_from": 0.4, "apart_from_sensitive": True},
-    ]
-    return _hardness(rng, 0.3) | rng.choice(parts) | {"score_from": 0.5, "moves": rng.choice(("victim", "cheapest"))}
-
-
-def _journey(rng: Random) -> Document:
-    return {"baby_s": 900, "unmovable": {"times": 3, "within_s": 3600}}
-
-
-def _budget(rng: Random) -> Document:
-    """Mostly a few moves or GiB for the run; now and then a budget account for each source, target or owner."""
-    limits: list[Document] = [{"per": "run", "moves": rng.choice((1, 2, 3, 3, 4, 5, 6, 9))}]
-    if rng.random() < 0.2:
-        limits.append({"per": "run", "gib": rng.choice((1, 2, 3, 5))})
-    if rng.random() < 0.2:
-        limits.append({"per": rng.choice(("source", "target", "owner")), "moves": rng.choice((1, 1, 2))})
-    return {"limits": limits}
-
-
 def _prefer(rng: Random, draft: _Draft) -> Document:
     """Mostly a VM that prefers where it stands; else some that prefer, or need, a place: often where they fit."""
     if rng.random() < 0.6:
@@ -387,21 +349,3 @@ def _preference(rng: Random, draft: _Draft) -> Document:
     hosts += rng.sample([h["id"] for h in draft.hosts], 1 if not hosts or rng.random() < 0.3 else 0)
     entry: Document = {"vms": [draft.vms[v]["id"] for v in chosen], "hosts": sorted(set(hosts))}
     return entry | {"weight": rng.choice((1, 1, 3)), "strict": rng.random() < 0.3}
-
-
-KINDS: dict[str, Callable[[Random], Document]] = {
-    "capacity": lambda rng: _hardness(rng, 0.06),
-    "headroom": _headroom,
-    "anti_affinity": _hardness,
-    "spread": _hardness,
-    "together": _hardness,
-    "needs": _hardness,
-    "apart": _hardness,
-    "noisy_neighbor": _noisy_neighbor,
-    "eligible": lambda rng: {"errors": 3, "owner_vms": 1},
-    "allowed": lambda rng: {},
-    "maintenance": lambda rng: _hardness(rng, 0.1),
-    "journey": _journey,
-    "budget": _budget,
-}
-"""By kind of rule: random parameters. `prefer`, which speaks of the fleet itself, is drawn apart from these."""

@@ -12,7 +12,8 @@ from optimizer.problem.enumerate import best, best_placement, placements
 from optimizer.problem.problem import Least, Problem, Stage, build
 from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.solver import Solver
-from tests.constraints.generators import POLICIES, random_fleet
+from tests.constraints.generators import random_fleet
+from tests.constraints.rule_generators import POLICIES
 
 CHUNKS = 8
 PER_CHUNK = 25

@@ -20,7 +20,8 @@ from optimizer.problem.evaluate import evaluate
 from optimizer.problem.rule import Hardness
 from optimizer.scope import Scope
 from tests.constraints.contract import by_atoms, by_check, named, random_states, rule_problem
-from tests.constraints.generators import POLICIES, random_fleet
+from tests.constraints.generators import random_fleet
+from tests.constraints.rule_generators import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

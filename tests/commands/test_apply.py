@@ -1,0 +1,74 @@
+"""`remora apply`: what it does, what it refuses, what it writes."""
+
+from __future__ import annotations
+
+import json
+
+from tests.command_line import listing, refused, run, write
+from tests.commands.small import document
+
+
+def test_apply_is_read_only_without_act(fleet, planned, ledger, tmp_path):
+    before = listing(tmp_path)
+    outcome = run("apply", fleet, planned, *ledger)
+    assert outcome.code == 0
+    assert "Nothing was done" in outcome.out
+    assert listing(tmp_path) == before
+
+
+def test_apply_writes_the_fleet_that_results(fleet, planned, ledger, tmp_path):
+    after = tmp_path / "after.json"
+    outcome = run("apply", fleet, planned, "--act", "-o", after, *ledger, "--json")
+    assert outcome.code == 0
+    assert outcome.json["done"] == 1
+    assert run("check", after).code == 0
+    assert json.loads(after.read_text())["history"][-1]["outcome"] == "done"
+
+
+def test_the_fleet_that_results_never_replaces_the_ledger(fleet, planned, tmp_path):
+    """Neither of the two is there yet, so only their names tell that they are one."""
+    before = listing(tmp_path)
+    said = refused("apply", fleet, planned, "--act", "--ledger", tmp_path / "x", "-o", tmp_path / "." / "x")
+    assert "must not be an input" in said
+    assert listing(tmp_path) == before
+
+
+def test_a_second_apply_is_refused(fleet, planned, ledger, tmp_path):
+    assert run("apply", fleet, planned, "--act", *ledger).code == 0
+    before = listing(tmp_path)
+    outcome = run("apply", fleet, planned, "--act", "-o", tmp_path / "again.json", *ledger)
+    assert outcome.code == 4
+    assert outcome.err.count("\n") == 1
+    assert listing(tmp_path) == before
+
+
+def test_the_ledger_is_in_the_directory_where_one_stands(fleet, planned, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("apply", fleet, planned, "--act").code == 0
+    assert (tmp_path / "remora-ledger.sqlite").exists()
+    assert run("apply", fleet, planned, "--act").code == 4
+
+
+def test_a_move_that_fails_leaves_its_trouble(fleet, planned, ledger, tmp_path):
+    after = tmp_path / "after.json"
+    outcome = run("apply", fleet, planned, "--act", "--fail", "m0001", "-o", after, *ledger)
+    assert outcome.code == 1
+    assert "failed" in outcome.out
+    assert run("check", after).code == 1
+
+
+def test_a_failure_of_a_move_that_is_not_there_is_refused(fleet, planned, ledger, tmp_path):
+    before = listing(tmp_path)
+    assert "m0001" in refused("apply", fleet, planned, "--act", "--fail", "m0011", *ledger)
+    assert listing(tmp_path) == before
+
+
+def test_a_plan_of_another_fleet_is_refused(planned, ledger, tmp_path):
+    other = write(tmp_path / "other.json", document(fleet="other"))
+    assert run("apply", other, planned, "--act", *ledger).code == 4
+
+
+def test_a_stale_plan_is_refused(planned, ledger, tmp_path):
+    moved = document()
+    moved["vms"][0]["host"], moved["vms"][1]["host"] = "h2", "h2"
+    assert run("apply", write(tmp_path / "now.json", moved), planned, "--act", *ledger).code == 4

@@ -1,0 +1,52 @@
+"""Ctrl-C while a command works."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_best_plan_so_far(data_dir, tmp_path):
+    """The signal comes when the search has begun (it says so on a terminal; here: when its fleet has been read)."""
+    out = tmp_path / "plan.json"
+    code = f"""
+import os, signal, sys, threading
+import cli
+from optimizer import pipeline
+make = pipeline.make_plan
+
+def interrupted(*args, **extra):
+    os.kill(os.getpid(), signal.SIGINT)
+    return make(*args, **extra)
+
+pipeline.make_plan = interrupted
+sys.argv = ["remora", "plan", {str(data_dir / "fleets" / "fleet-100.json.xz")!r}, "-o", {str(out)!r}]
+cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+    assert done.returncode == 130
+    assert "interrupted" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(out.read_text())["format"] == "remora-plan/1"
+
+
+def test_a_second_ctrl_c_ends_at_once():
+    from commands.interrupt import Interrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,107 @@
+"""The commands around planning: generate, import, schema, rules, roadef; and what machines are given."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.command_line import refused, run
+
+
+def test_generate_is_the_same_twice_and_right(tmp_path):
+    one, two = tmp_path / "one.json", tmp_path / "two.json.gz"
+    options = ["--hosts", 20, "--vms", 150, "--seed", 3]
+    assert run("generate", *options, "-o", one).code == 0
+    assert run("generate", *options, "-o", two).code == 0
+    assert run("show", one, "--json").json == run("show", two, "--json").json
+    assert run("generate", *options).out == one.read_text("utf-8")
+    assert len(json.loads(one.read_text("utf-8"))["vms"]) == 150
+
+
+def test_import_makes_a_fleet(tmp_path):
+    hosts, vms, out = tmp_path / "hosts.csv", tmp_path / "vms.csv", tmp_path / "berlin.json"
+    hosts.write_text("id,capacity.memory_mib,domains.rack\nh0,64GiB,r0\nh1,64GiB,r1\n")
+    vms.write_text("id,host,demand.memory_mib\nv0,h0,8GiB\n")
+    args = ["import", "--hosts", hosts, "--vms", vms, "-o", out]
+    assert run(*args, "--taken-at", "2026-11-21T12:00:00Z").code == 0
+    document = json.loads(out.read_text())
+    assert (document["fleet"], document["taken_at"]) == ("berlin", "2026-11-21T12:00:00Z")
+    assert document["hosts"][0]["capacity"]["memory_mib"] == 65536
+    assert run("check", out).code == 0
+    assert run(*args, "--fleet", "b2").code == 0
+    assert json.loads(out.read_text())["fleet"] == "b2"
+
+
+def test_what_was_written_is_told_to_machines(tmp_path):
+    path = tmp_path / "made.json"
+    said = run("generate", "--hosts", 4, "--vms", 9, "-o", path, "--json").json
+    assert said == {"output": str(path), "fleet": json.loads(path.read_text())["fleet"], "hosts": 4, "vms": 9}
+    assert run("generate", "--hosts", 4, "--vms", 9, "--json").json == json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["show", "nowhere.json"], 2, "nowhere.json"),
+        (["plan"], 2, "FLEET"),
+        (["schema", "rule"], 2, "rule"),
+        (["explain", "FLEET", "nobody"], 2, "nobody"),
+        (["apply", "FLEET", "PLAN", "--act", "--ledger", "LEDGER"], 4, "already applied"),
+    ],
+)
+def test_json_is_one_document_even_without_an_answer(args, code, words, fleet, planned, ledger):
+    names = {"FLEET": fleet, "PLAN": planned, "LEDGER": ledger[1]}
+    if code == 4:
+        assert run("apply", fleet, planned, "--act", *ledger).code == 0
+    outcome = run(*(names.get(a, a) for a in args), "--json")
+    assert outcome.code == outcome.json["error"]["exit_code"] == code
+    assert words in outcome.json["error"]["message"]
+    assert outcome.err == f"remora: {outcome.json['error']['message']}\n"
+
+
+@pytest.mark.parametrize("name", ["fleet", "policy", "plan", "overlay", "mapping"])
+def test_schemas_are_json_schemas(name):
+    assert run("schema", name).json["$schema"].startswith("https://json-schema.org/")
+
+
+def test_defaults_are_a_table_or_json():
+    assert "overcommit" in run("schema", "fleet", "--defaults").out
+    assert {"field", "default", "meaning"} == set(run("schema", "fleet", "--defaults", "--json").json[0])
+    refused("schema", "policy", "--defaults")
+
+
+def test_rules_lists_all_and_says_more_of_one():
+    from constraints import CATALOGUE
+
+    assert [r["rule"] for r in run("rules", "--json").json] == list(CATALOGUE)
+    assert all(name in run("rules").out for name in CATALOGUE)
+    assert run("rules", "headroom").out.startswith("headroom: ")
+
+
+@pytest.mark.slow
+def test_roadef_solves_and_writes(data_dir, tmp_path):
+    names = [data_dir / "roadef2012" / "A" / f"{kind}_a1_1.txt.xz" for kind in ("model", "assignment")]
+    out = tmp_path / "solution.txt"
+    outcome = run("roadef", "solve", *names, "-o", out, "--time-limit", 20, "--json")
+    assert outcome.code == 0
+    assert (outcome.json["initial_cost"], outcome.json["cost"], outcome.json["bound"]) == (49528750, 44306501, 44306501)
+    assert outcome.json["bound_by"] == "the whole model"
+    assert len(out.read_text().split()) == 100
+
+
+@pytest.mark.slow
+def test_roadef_bound_says_how_much_and_why(data_dir):
+    names = [data_dir / "roadef2012" / "A" / f"{kind}_a2_1.txt.xz" for kind in ("model", "assignment")]
+    options = ("--time-limit", 1, "--deterministic")
+    outcome = run("roadef", "bound", *names, *options, "--json")
+    assert outcome.code == 0
+    assert outcome.json == {
+        "bound": 110,
+        "bound_by": "each machine for itself, with whole processes",
+        "aggregate": 0,
+        "initial_cost": 391189190,
+        "processes": 1000,
+        "machines": 100,
+    }
+    assert run("roadef", "bound", *names, *options).out.startswith("bound 110, from each machine for itself")
