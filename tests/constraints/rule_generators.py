@@ -19,7 +19,7 @@ from constraints.prefer import Prefer
 from constraints.preference import Preference
 from constraints.spread import Spread
 from constraints.together import Together
-from tests.constraints.generators import BUSY, GROUPS, LEVELS, NOISE, OWNERS, RESOURCES, Document
+from tests.constraints.generators import BUSY, GROUPS, LEVELS, NOISE, OWNERS, RESOURCES, Document, some
 
 if TYPE_CHECKING:
     from collections.abc import Callable
