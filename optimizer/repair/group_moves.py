@@ -94,7 +94,7 @@ class GroupMoves:
         moved = self.work.placement != self.problem.start
         vms = [v for v in members(self.work, violated) if self.bounds.departures.can_leave(v)]
         cost = self.problem.moving * ~moved
-        spent = self.bounds.purse if self.bounds.purse is not None else cost
+        spent = self.bounds.overdrawn if self.bounds.overdrawn is not None else cost
         return sorted(set(vms), key=lambda v: (int(cost[v]), int(spent[v]), float(self.size[v]), v))
 
     def _could_gain(self, violated: Violated, vm: int) -> bool:

@@ -52,7 +52,7 @@ def evicted(bounds: Bounds, jitter: NDArray[np.float64] | None = None) -> list[i
     for component, eviction in zip(bounds.departures.components, bounds.thrifty, strict=True):
         if eviction is None or not eviction.vms or not _departures_heal(component):
             continue
-        spent = 0 if bounds.purse is None else int(bounds.purse[list(eviction.vms)].sum())
+        spent = 0 if bounds.overdrawn is None else int(bounds.overdrawn[list(eviction.vms)].sum())
         urgency = -_mended(component) / spent if spent else 0.0
         chosen.extend((urgency, -float(size[v]), v) for v in eviction.vms)
     return [vm for _, _, vm in sorted(chosen)]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optimizer.bounds.bounds import Bounds, knapsack
+from optimizer.bounds.bounds import Bounds
 from optimizer.bounds.eviction_relaxation import EvictionRelaxation
+from optimizer.bounds.knapsack import knapsack
 from optimizer.fleet import ABSENT
 from optimizer.plan import Part
 from optimizer.problem.atoms import UNLIMITED, AtMost, Fixed, Flow

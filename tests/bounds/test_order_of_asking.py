@@ -35,7 +35,7 @@ def questions(asked: Problem) -> dict[str, Callable[[Bounds], Any]]:
     half = {s: v // 2 for s, v in stays.items()} | {Stage.MOVING: 1}
     out: dict[str, Callable[[Bounds], Any]] = {
         "evictions": lambda b: b.evictions,
-        "short of": lambda b: None if b.purse is None else b.purse.tolist(),
+        "short of": lambda b: None if b.overdrawn is None else b.overdrawn.tolist(),
         "affordable": lambda b: b.affordable,
         "thrifty": lambda b: b.thrifty,
         "floor": lambda b: b.floor,
