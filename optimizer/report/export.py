@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from optimizer.errors import InputError
 from optimizer.report.words import clean, count
 from optimizer.sources.csv_formulas import defused
+from optimizer.sources.libvirt.flags import ALWAYS, BY_HOW, COPIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,6 +97,7 @@ def plan_shell(plan: Plan, carried: Callable[[str], Carrying], template: Templat
         _text("frame"),
         f"expires={int(plan.expires_at.timestamp())} # {plan.expires_at.isoformat()}",
         "",
+        *(_virsh_flags() if template is Template.VIRSH else ()),
         _text(template.value),
         _text("run"),
         *_functions(plan, carried),
@@ -103,6 +105,14 @@ def plan_shell(plan: Plan, carried: Callable[[str], Carrying], template: Templat
         "summary",
     ]
     return "\n".join([*parts, ""])
+
+
+def _virsh_flags() -> Iterator[str]:
+    """Yield the flags of each kind of migration as arrays: the same that the libvirt driver uses."""
+    words = {"always": ALWAYS, **{how.value: flags for how, flags in BY_HOW.items()}, "copied": COPIED}
+    for name, flags in words.items():
+        yield f"flags_{name}=({' '.join(f'--{flag}' for flag in flags)})"
+    yield ""
 
 
 def _text(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,24 +11,45 @@ import pytest
 from optimizer.errors import InputError
 from optimizer.execute.drivers.registry import DRIVERS, DriverSettings
 from tests.execute.driver_contract import CHECKS, FLEET
+from tests.execute.fake_libvirt import world_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from optimizer.execute.drivers import Driver
     from optimizer.fleet import Fleet
 
-SETTINGS: dict[str, Callable[[], DriverSettings]] = {"simulated": DriverSettings}
-"""For each driver, what it has to be told so that it reaches a stand-in of FLEET."""
+
+def _simulated(monkeypatch: pytest.MonkeyPatch, directory: Path) -> DriverSettings:
+    return DriverSettings()
+
+
+def _libvirt(monkeypatch: pytest.MonkeyPatch, directory: Path) -> DriverSettings:
+    """A stand-in for the module; `tests/lab` asks the same of real hosts."""
+    monkeypatch.setitem(sys.modules, "libvirt", world_of(FLEET).module())
+    path = directory / "hosts.json"
+    hosts = {host: {"uri": f"qemu+tls://{host}/system"} for host in FLEET.hosts.ids}
+    path.write_text(json.dumps({"format": "remora-libvirt/1", "hosts": hosts}))
+    return DriverSettings(where=str(path))
+
+
+SETTINGS: dict[str, Callable[[pytest.MonkeyPatch, Path], DriverSettings]] = {
+    "simulated": _simulated,
+    "libvirt": _libvirt,
+}
+"""For each driver, what it has to be told so that it reaches a new stand-in of FLEET."""
 
 
 @pytest.mark.parametrize("name", DRIVERS.names())
 @pytest.mark.parametrize("check", CHECKS)
-def test_every_driver_keeps_to_the_contract(name: str, check: Callable[..., None]) -> None:
+def test_every_driver_keeps_to_the_contract(
+    name: str, check: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert name in SETTINGS, f"say in SETTINGS how the driver {name} is opened in tests"
 
     def open_(fleet: Fleet) -> Driver:
-        return DRIVERS.load(name)(fleet, SETTINGS[name]())
+        return DRIVERS.load(name)(fleet, SETTINGS[name](monkeypatch, tmp_path))
 
     check(open_)
 

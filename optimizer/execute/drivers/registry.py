@@ -42,4 +42,12 @@ def _simulated() -> DriverFactory:
     return open_simulated
 
 
-DRIVERS: Registry[DriverFactory] = Registry("--driver", "remora.drivers", {"simulated": _simulated})
+def _libvirt() -> DriverFactory:
+    from optimizer.execute.drivers.libvirt import open_libvirt
+
+    return open_libvirt
+
+
+DRIVERS: Registry[DriverFactory] = Registry(
+    "--driver", "remora.drivers", {"simulated": _simulated, "libvirt": _libvirt}
+)

@@ -32,19 +32,20 @@ is_off() { # is_off UUID HOST
 }
 
 migrate() { # migrate VM FROM TO HOW STORAGE
-  local uuid status=0 flags=(--persistent --undefinesource)
+  local uuid status=0 flags=("${flags_always[@]}")
   plain_host "$2" "$3" || return 1
   case $4 in
-    live) flags+=(--live --auto-converge) ;;
-    paused) ;; # it stays paused: nothing has to go on running meanwhile
-    stopped | cold) flags+=(--offline) ;;
+    live) flags+=("${flags_live[@]}") ;;
+    paused) flags+=("${flags_paused[@]}") ;;
+    stopped) flags+=("${flags_stopped[@]}") ;;
+    cold) flags+=("${flags_cold[@]}") ;;
     *) refuse "a VM that cannot be migrated ($4)" "$1" || return 1 ;;
   esac
   if [[ $5 == copied ]]; then
     if [[ $4 != live && $4 != paused ]]; then
       refuse 'virsh copies no disks of a VM that is shut off (set MIGRATE)' "$1" || return 1
     fi
-    flags+=(--copy-storage-all)
+    flags+=("${flags_copied[@]}")
   fi
   uuid=$(uuid_of "$1" "$2") || return 1
   if [[ $4 == cold ]]; then
