@@ -78,6 +78,12 @@ class WorkingPlacement:
         self._union: Tally | None = None
         self._moving = 0
         self._leaves = _Leaves(problem)
+        self.displaced: set[int] = set()
+        """VMs that are not where they were at the start."""
+        self.changes = 0
+        """How often a VM was put elsewhere: what was found out earlier may not hold any more."""
+        self._on: dict[int, set[int]] = {}
+        """VMs on each host that was asked about."""
 
     @property
     def union(self) -> Tally:
@@ -93,7 +99,9 @@ class WorkingPlacement:
         home, now = int(self.problem.start[vm]), int(self.placement[vm])
         if host == now:
             return
+        self.changes += 1
         self._leaves.put(vm, now, host)
+        self._note(vm, now, host)
         self._moving += int(self.problem.moving[vm]) * (int(host != home) - int(now != home))
         if now != home and self._union is not None:
             self._union.remove(vm, now)
@@ -106,6 +114,23 @@ class WorkingPlacement:
         if host != home:
             self.tally.spend(vm, home, host)
         self.placement[vm] = host
+
+    def _note(self, vm: int, now: int, host: int) -> None:
+        """Remember who is displaced, and who is where."""
+        if host == int(self.problem.start[vm]):
+            self.displaced.discard(vm)
+        else:
+            self.displaced.add(vm)
+        if now in self._on:
+            self._on[now].discard(vm)
+        if host in self._on:
+            self._on[host].add(vm)
+
+    def on(self, host: int) -> NDArray[np.int64]:
+        """Return int64 [n]: the VMs on a host now, in order; looked up once, and followed move by move from then on."""
+        if host not in self._on:
+            self._on[host] = set(np.flatnonzero(self.placement == host).tolist())
+        return np.array(sorted(self._on[host]), np.int64)
 
     def become(self, placement: NDArray[np.int32]) -> None:
         """Take over a placement."""
@@ -188,6 +213,9 @@ class WorkingPlacement:
 
 
 def _adding(work: WorkingPlacement, atom: Linear, instance: Instance) -> NDArray[np.int64]:
+    if not atom.level:
+        here = work.on(instance.domain)
+        return here[atom.amount[here] > 0]
     return np.flatnonzero(work._there(atom.level, instance.domain) & (atom.amount > 0))
 
 

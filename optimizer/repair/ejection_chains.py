@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +19,16 @@ from optimizer.problem.rule import Hardness
 from optimizer.repair.insertion import Insertion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from optimizer.problem.working_placement import WorkingPlacement
 
 __all__ = ["EjectionChains"]
+
+FIRST_BLOCK = 8
+"""VMs that are compared first with the room of all hosts: a few, since nearly always one of them will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class EjectionChains:
         self.asked = 0
         self._reception = Insertion(work, tight=True, near=near)
         self._log: list[tuple[int, int]] = []
+        self._no_room: dict[int, int] = {}
+        """For VMs that no host had room for: after how many changes of the placement that was."""
 
     def settle(self, vm: int, links: int, spend: int, nodes: int | None = None) -> bool:
         """Move a VM off its host; return whether it worked.
@@ -97,7 +103,11 @@ class EjectionChains:
         if left < 0:
             return False
         first = _Link(vm, int(self.work.placement[vm]), None, links, left, frozenset())
-        return self._finish(first) or (links > 0 and self._search(first, nodes))
+        if self._no_room.get(vm) != self.work.changes:
+            if self._finish(first):
+                return True
+            self._no_room[vm] = self.work.changes
+        return links > 0 and (left > 0 or bool(self.work.displaced)) and self._search(first, nodes)
 
     def undo(self, mark: int = 0) -> None:
         """Take back what the last `settle` did (from the change numbered `mark` on)."""
@@ -108,32 +118,47 @@ class EjectionChains:
 
     def _search(self, first: _Link, nodes: int | None) -> bool:
         """Go through the chains, the shortest first."""
-        best = {first.vm: first.left}
-        queue = deque([first])
+        best = np.full(self.work.problem.vms, -1, np.int8)
+        best[first.vm] = first.left
+        queue = deque([iter([first])])
         rooms = _Rooms(self.work, self.block)
         while queue:
+            link = next(queue[0], None)
+            if link is None:
+                queue.popleft()
+                continue
             if self.stop() or self.asked == nodes:
                 self.cut = True
                 return False
             self.asked += 1
-            link = queue.popleft()
-            following = [n for n in self._following(link) if best.get(n.vm, -1) < n.left]
-            best.update((n.vm, n.left) for n in following)
-            for at in rooms.fitting([n.vm for n in following]):
+            vms, left = self._following(link, best)
+            best[vms] = left
+            for at in rooms.fitting(vms):
                 if self.stop():
                     self.cut = True
                     return False
-                if self._finish(following[at]):
+                if self._finish(self._next(link, int(vms[at]), int(left[at]))):
                     return True
-            queue.extend(n for n in following if n.links)
+            if link.links > 1 and vms.size:
+                queue.append(self._each(link, vms, left))
         return False
 
-    def _following(self, link: _Link) -> Iterator[_Link]:
-        """Yield the VMs that could make way for the last of a chain."""
-        for other in self._ejections(link):
-            there = int(self.work.placement[other])
-            left = link.left - int(self._unmoved(other))
-            yield _Link(other, there, link, link.links - 1, left, link.barred | {there})
+    def _following(self, link: _Link, best: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """Return the VMs that could make way for the last of a chain, and the first moves that each would leave."""
+        vms = self._ejections(link)
+        unmoved = self.work.placement[vms] == self.work.problem.start[vms]
+        left = (link.left - unmoved).astype(np.int8)
+        better = best[vms] < left
+        return vms[better], left[better]
+
+    def _each(self, link: _Link, vms: NDArray[np.int64], left: NDArray[np.int8]) -> Iterator[_Link]:
+        """Yield the chains that go on from one by each of these VMs."""
+        for vm, spare in zip(vms.tolist(), left.tolist(), strict=True):
+            yield self._next(link, vm, spare)
+
+    def _next(self, link: _Link, vm: int, left: int) -> _Link:
+        there = int(self.work.placement[vm])
+        return _Link(vm, there, link, link.links - 1, left, link.barred | {there})
 
     def _finish(self, last: _Link) -> bool:
         """Move the last VM of a chain to where there is room, and each before it to where that made way."""
@@ -158,24 +183,37 @@ class EjectionChains:
         self._log.append((vm, int(self.work.placement[vm])))
         self.work.put(vm, host)
 
-    def _ejections(self, link: _Link) -> list[int]:
+    @cached_property
+    def _by_size(self) -> NDArray[np.int64]:
+        """The VMs that may move, the easiest to place first."""
+        vms = np.flatnonzero(self.work.problem.movable)
+        return vms[np.argsort(self.size[vms], kind="stable")]
+
+    def _displaced(self) -> NDArray[np.int64]:
+        """Return the VMs that have moved, the easiest to place first: each may move on at no cost."""
+        vms = np.array(sorted(self.work.displaced), np.int64)
+        return vms[np.argsort(self.size[vms], kind="stable")]
+
+    def _ejections(self, link: _Link) -> NDArray[np.int64]:
         """VMs without any one of which the VM would fit where that one is, those that cost nothing more first."""
         problem, now, vm = self.work.problem, self.work.placement, link.vm
+        asked = self._by_size if link.left > 0 else self._displaced()
+        there = now[asked]
         hosts = self.work.tally.admits(vm)
         hosts[[now[vm], *link.barred]] = False
-        enough = problem.movable & hosts[now]
-        if link.left <= 0:
-            enough &= now != problem.start
+        enough = hosts[there]
         for tally in self.work.tally.linears:
             atom = tally.atom
             if not atom.amount[vm] or atom.asked.hardness is Hardness.SHOULD:
                 continue
             limit = atom.limit if atom.asked.hardness is Hardness.MUST else tally.ceiling
-            lack = (tally.load + atom.amount[vm] - limit)[problem.domain[atom.level][now]]
-            enough &= (lack <= 0) if atom.level else (atom.amount >= lack)
-        found = np.flatnonzero(enough)
+            lack = (tally.load + atom.amount[vm] - limit)[problem.domain[atom.level][there]]
+            enough &= (lack <= 0) if atom.level else (atom.amount[asked] >= lack)
+        found = asked[enough]
+        if link.left <= 0:
+            return found
         cost = np.where(now[found] != problem.start[found], 0, problem.moving[found])
-        return [int(v) for v in found[np.lexsort((found, self.size[found], cost))]]
+        return found[np.argsort(cost, kind="stable")]
 
 
 class _Rooms:
@@ -191,25 +229,36 @@ class _Rooms:
             if atom.level == 0 and not atom.union and atom.asked.hardness is not Hardness.SHOULD:
                 limit = atom.limit if atom.asked.hardness is Hardness.MUST else tally.ceiling
                 self.amounts.append(atom.amount)
-                self.free.append(limit - tally.load)
+                self.free.append(np.maximum(limit - tally.load, 0))  # who needs none of it is not asked
 
-    def fitting(self, vms: Sequence[int]) -> Iterator[int]:
+    def fitting(self, vms: NDArray[np.int64]) -> Iterator[int]:
         """Yield, in their order, the places in `vms` of those for which some host has room, as far as sums tell."""
-        asked = np.asarray(vms, np.int64)
-        for first in range(0, asked.size, self.block):
-            block = asked[first : first + self.block]
-            yield from (first + np.flatnonzero(self._fit(block))).tolist()
+        places, size = np.flatnonzero(self._are_small(vms)), FIRST_BLOCK
+        while places.size:
+            yield from places[:size][self._fit(vms[places[:size]])].tolist()
+            places, size = places[size:], min(4 * size, self.block)
+
+    def _are_small(self, vms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which VMs need no more of anything than some host that may receive them has free."""
+        which, small = self.which[vms], np.ones(vms.size, np.bool_)
+        most = [np.zeros(len(self.rows), np.int64) for _ in self.free]
+        for c in np.unique(which).tolist():
+            for largest, free in zip(most, self.free, strict=True):
+                largest[c] = free[self.rows[c]].max(initial=0)
+        for amount, largest in zip(self.amounts, most, strict=True):
+            small &= amount[vms] <= largest[which]
+        return small
 
     def _fit(self, vms: NDArray[np.int64]) -> NDArray[np.bool_]:
-        out = np.zeros(vms.size, np.bool_)
-        for c in np.unique(self.which[vms]).tolist():
-            mine = np.flatnonzero(self.which[vms] == c)
-            hosts = np.flatnonzero(self.rows[c])
-            for amount, free in zip(self.amounts, self.free, strict=True):
-                mine = mine[amount[vms[mine]] <= max(0, int(free[hosts].max(initial=0)))]
+        """Return for which VMs some host has room for all that they need."""
+        out, which = np.zeros(vms.size, np.bool_), self.which[vms]
+        for c in np.unique(which).tolist():
+            mine, hosts = np.flatnonzero(which == c), np.flatnonzero(self.rows[c])
+            needed = [amount[vms[mine]] for amount in self.amounts]
+            for amount, free in zip(needed, self.free, strict=True):
+                hosts = hosts[free[hosts] >= amount.min()]
             fits = np.ones((mine.size, hosts.size), np.bool_)
-            for amount, free in zip(self.amounts, self.free, strict=True):
-                needed = amount[vms[mine]][:, None]
-                fits &= (needed <= free[hosts][None, :]) | (needed == 0)
+            for amount, free in zip(needed, self.free, strict=True):
+                fits &= amount[:, None] <= free[hosts][None, :]
             out[mine[fits.any(axis=1)]] = True
         return out

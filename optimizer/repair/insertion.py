@@ -114,7 +114,11 @@ class Insertion:
     def _open(self, vm: int, barred: list[int], among: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the hosts among some that would take the VM without harm, and those of them that need no wait."""
         first = among.start or 0
-        hosts = np.flatnonzero(self.work.tally.room(vm, among)) + first
+        room = self.work.tally.room(vm, among)
+        if not room.any():
+            none = np.zeros(0, np.int64)
+            return none, none
+        hosts = np.flatnonzero(room) + first
         if barred:
             hosts = hosts[~np.isin(hosts, barred)]
         hosts = self._harmless(vm, hosts)

@@ -70,6 +70,8 @@ class NeighbourhoodSearch:
         self._shuffled = jitter is not None
         self._random = np.random.default_rng(limits.seed)
         self.cut = False
+        near, block = self.parameters.repair.near, self.chains.block
+        self._ejections = EjectionChains(work, self._size, near=near, block=block, stop=lambda: self.deadline.over())
 
     # -- repairing -------------------------------------------------------------------------------------------------
 
@@ -149,8 +151,7 @@ class NeighbourhoodSearch:
     def by_chain(self, violated: Violated, links: int, spend: int, nodes: int, most: int | None) -> bool:
         """Move one VM whose leaving ends a violation, others making way for it; return whether that worked."""
         self.deadline.spend(CHAIN_WORK)
-        near, block = self.parameters.repair.near, self.chains.block
-        chains = EjectionChains(self.work, self._size, near=near, block=block, stop=self.deadline.over)
+        chains = self._ejections
         before = self.work.measure()
         for vm in self._healers(violated, most):
             settled = chains.settle(vm, links, spend, nodes)
