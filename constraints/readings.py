@@ -47,12 +47,12 @@ class Reading:
 
     def __init__(self, state: State) -> None:
         self.fleet = state.fleet
-        self._vms, self._hosts = presence(state)
+        self._vms, hosts = presence(state)
+        self._first: list[int] = np.searchsorted(hosts, np.arange(len(state.fleet.hosts.ids) + 1)).tolist()
 
     def there(self, host: int) -> NDArray[np.int32]:
         """Return the VMs on a host."""
-        first, last = np.searchsorted(self._hosts, [host, host + 1])
-        return self._vms[first:last]
+        return self._vms[self._first[host] : self._first[host + 1]]
 
     def held(self, host: int, owner: int | None = None) -> int:
         """Return how many VMs (of one owner) are there."""

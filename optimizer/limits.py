@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import threading
+from collections.abc import Callable  # noqa: TC003 - a field's type, which dataclasses look at
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
@@ -19,6 +20,10 @@ __all__ = ["Deadline", "Limits", "OutOfTime", "WorkClock", "peak_rss_mib"]
 
 PEAKS = 32
 """Questions to a deadline for each of which the process's memory is looked up once."""
+
+
+KEPT = 0.4
+"""Share of a deadline's time that may be kept free at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,14 @@ class OutOfTime(Exception):
     """Raised by `Deadline.check` in the middle of something that is of no use half done."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept free of the time before an end; parts of a deadline share it."""
+
+    end: float = inf
+    seconds: Callable[[], float] = lambda: 0.0
+
+
 class Deadline:
     """What is left of a search's time (or work), and memory; an interrupt ends it at once.
 
@@ -94,6 +107,7 @@ class Deadline:
         self.memory_mib = memory_mib
         self._asked, self._too_large = 0, False
         self._cut = threading.Event()
+        self._kept = _Kept()
 
     @classmethod
     def of(cls, limits: Limits, clock: Clock, interrupt: Stop | None = None) -> Deadline:
@@ -104,7 +118,7 @@ class Deadline:
         """Seconds (or units of work) left; 0 when over or interrupted."""
         if self.interrupted or self.out_of_memory:
             return 0.0
-        return max(0.0, self._end - self._clock.monotonic())
+        return max(0.0, min(self._end, self._kept.end - self._kept.seconds()) - self._clock.monotonic())
 
     def wall(self) -> float:
         """Seconds that one call may take by the machine's clock; without limit where work is what counts."""
@@ -167,8 +181,17 @@ class Deadline:
     def part(self, share: float) -> Deadline:
         """Return a deadline at `share` of what is left."""
         part = Deadline(self._clock, self.left() * share, self._interrupt, self.memory_mib)
-        part._cut = self._cut
+        part._cut, part._kept = self._cut, self._kept
         return part
+
+    def keep(self, seconds: Callable[[], float]) -> None:
+        """Keep the last of the time free, for what is only known later: as much as `seconds` says when it is asked.
+
+        Never more than `KEPT` of what is left now, and nothing where work is what counts.
+        """
+        if not isinstance(self._clock, WorkClock):
+            most = KEPT * self.left()
+            self._kept = _Kept(self._end, lambda: min(most, seconds()))
 
     def counting(self, work: float) -> Deadline:
         """Return a deadline by work done instead of by this one's clock, with the same interrupt and memory."""

@@ -61,6 +61,23 @@ def test_a_part_is_a_share_of_what_is_left(clock: SimulatedClock) -> None:
     assert deadline.part(2.0).left() == pytest.approx(10.0)
 
 
+def test_what_is_kept_free_at_the_end_holds_for_parts_and_grows(clock: SimulatedClock) -> None:
+    deadline, kept = Deadline(clock, 10.0), [0.0]
+    deadline.keep(lambda: kept[0])
+    most, half = deadline.part(1.0), deadline.part(0.5)
+    assert (most.left(), half.left()) == pytest.approx((10.0, 5.0))
+    kept[0] = 3.0
+    assert (deadline.left(), most.left(), half.left()) == pytest.approx((7.0, 7.0, 5.0))
+    kept[0] = 100.0
+    assert deadline.left() == pytest.approx(6.0)
+
+
+def test_nothing_is_kept_of_work() -> None:
+    deadline = Deadline(WorkClock(), 10.0)
+    deadline.keep(lambda: 3.0)
+    assert deadline.left() == 10.0
+
+
 def test_what_ended_a_part_ended_the_search(clock: SimulatedClock) -> None:
     deadline = Deadline(clock, 10.0)
     inner = deadline.part(0.5).part(0.5)

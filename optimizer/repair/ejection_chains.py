@@ -233,19 +233,17 @@ class _Rooms:
 
     def fitting(self, vms: NDArray[np.int64]) -> Iterator[int]:
         """Yield, in their order, the places in `vms` of those for which some host has room, as far as sums tell."""
-        places, size = np.flatnonzero(self._are_small(vms)), FIRST_BLOCK
+        places, size = np.flatnonzero(self._are_small(vms)) if vms.size else vms, FIRST_BLOCK
         while places.size:
             yield from places[:size][self._fit(vms[places[:size]])].tolist()
             places, size = places[size:], min(4 * size, self.block)
 
     def _are_small(self, vms: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which VMs need no more of anything than some host that may receive them has free."""
-        which, small = self.which[vms], np.ones(vms.size, np.bool_)
-        most = [np.zeros(len(self.rows), np.int64) for _ in self.free]
-        for c in np.unique(which).tolist():
-            for largest, free in zip(most, self.free, strict=True):
-                largest[c] = free[self.rows[c]].max(initial=0)
-        for amount, largest in zip(self.amounts, most, strict=True):
+        small = np.ones(vms.size, np.bool_)
+        classes, which = np.unique(self.which[vms], return_inverse=True)
+        for amount, free in zip(self.amounts, self.free, strict=True):
+            largest = np.array([free[self.rows[c]].max(initial=0) for c in classes.tolist()], np.int64)
             small &= amount[vms] <= largest[which]
         return small
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Exact", "Method", "Solver", "Values"]
 
+MOVE_S = 5e-4
+"""Seconds that one move takes to be ordered, described and written: kept free, move by move, while searching."""
+
 Values = dict[Stage, int]
 
 
@@ -68,6 +71,8 @@ class Solver:
 
     def __init__(self, problem: Problem, limits: Limits, deadline: Deadline) -> None:
         self.problem, self.limits, self.parameters = problem, limits, limits.parameters
+        self._work: WorkingPlacement | None = None
+        deadline.keep(self._ending_s)
         self.deadline = deadline.part(self.parameters.repair.search_share)
         self.bounds = Bounds(
             EvictionRelaxation(problem),
@@ -80,6 +85,10 @@ class Solver:
         )
         self._known_refuted: int | None = None
         self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
+
+    def _ending_s(self) -> float:
+        """Return the seconds that it takes to order and describe as many moves as there are at present."""
+        return MOVE_S * len(self._work.displaced) if self._work is not None else 0.0
 
     @cached_property
     def literals(self) -> int:
@@ -106,6 +115,7 @@ class Solver:
 
     def mend_seams(self, work: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
         """Go on from a placement whose parts were found one by one: repair what none of them could, over all hosts."""
+        self._work = work
         mender = NeighbourhoodSearch(work, self.bounds, self.limits, self.deadline, acceptable)
         mender.by_company()
         mender.by_chains()
@@ -175,7 +185,7 @@ class Solver:
 
     def _best_of_starts(self, acceptable: Callable[[NDArray[np.int32]], bool]) -> WorkingPlacement:
         """Receive and repair by chains, in a few orders where the first leaves something to be desired."""
-        work = WorkingPlacement(self.problem)
+        work = self._work = WorkingPlacement(self.problem)
         best: tuple[tuple[int, ...], NDArray[np.int32]] | None = None
         given = self.parameters.repair
         deadline = self.deadline.part(given.starts_share)
