@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -74,3 +75,25 @@ def test_every_host_that_needs_a_trivial_chain_gets_it(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(0, 40, 2))
 def test_every_vm_gets_what_it_needs(seed: int) -> None:
     assert harm_and_moves(planned("need-each", seed, 1.5)) == (0, make("need-each", seed).clean)
+
+
+def planned_at_size(kind: str, size: int, seconds: float) -> tuple[Plan, int | None]:
+    maker, _ = KINDS[kind]
+    stress = maker(random.Random(size), size)
+    fleet = fleet_from_document(stress.fleet, kind)
+    policy = read_policy("default", CATALOGUE, SHIPPED)
+    return make_plan(fleet, policy, Request(seconds=seconds, workers=1), clock=CpuClock()), stress.clean
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "seconds"),
+    [
+        ("pairs", 600, 3.0),
+        pytest.param("pairs", 2000, 20.0, marks=pytest.mark.slow),
+        pytest.param("pairs", 5000, 20.0, marks=pytest.mark.slow),
+        pytest.param("need-each", 500, 20.0, marks=pytest.mark.slow),
+    ],
+)
+def test_what_is_easy_for_each_is_done_for_all_of_many(kind: str, size: int, seconds: float) -> None:
+    plan, clean = planned_at_size(kind, size, seconds)
+    assert harm_and_moves(plan) == (0, clean)

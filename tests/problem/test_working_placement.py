@@ -113,3 +113,22 @@ def test_the_scarce_resource_says_who_is_hard_to_place() -> None:
     size = sizes(problem([0, 1, 2], [plenty, scarce]))
     assert size[1] > 10 * size[0] > 0
     assert (sizes(problem([0, 1, 2], [room([5, 0, 0], [10, 10, 10], asked=SHOULD)])) == 0).all()
+
+
+def test_who_is_displaced_and_who_is_where_is_followed_move_by_move() -> None:
+    for seed in range(20):
+        rng = Random(seed)
+        made = random_problem(rng)
+        work = WorkingPlacement(made)
+        for _ in range(30):
+            vm, host = rng.choice(np.flatnonzero(made.movable).tolist() or [-1]), rng.randrange(made.hosts)
+            if vm < 0:
+                break
+            asked = rng.randrange(made.hosts)
+            assert work.on(asked).tolist() == np.flatnonzero(work.placement == asked).tolist()
+            before = work.changes
+            elsewhere = host != work.placement[vm]
+            work.put(vm, host)
+            assert work.changes == before + elsewhere
+            assert work.displaced == set(np.flatnonzero(work.placement != made.start).tolist())
+        assert all(work.on(h).tolist() == np.flatnonzero(work.placement == h).tolist() for h in range(made.hosts))
