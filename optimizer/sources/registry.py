@@ -47,4 +47,10 @@ def _json() -> Source:
     return read_document
 
 
-SOURCES: Registry[Source] = Registry("--source", "remora.sources", {"csv": _csv, "json": _json})
+def _libvirt() -> Source:
+    from optimizer.sources.libvirt.inventory import read_inventory
+
+    return read_inventory
+
+
+SOURCES: Registry[Source] = Registry("--source", "remora.sources", {"csv": _csv, "json": _json, "libvirt": _libvirt})

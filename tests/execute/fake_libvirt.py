@@ -139,6 +139,10 @@ class _Connection:
     def setKeepAlive(self, interval: int, count: int) -> int:
         return 0
 
+    def getInfo(self) -> list[Any]:
+        self._check()
+        return ["x86_64", 65_536, 16, 2400, 1, 1, 16, 1]
+
     def listAllDomains(self, flags: int) -> list[_Domain]:
         self._check()
         found = list(self.world.hosts[self.host].values())

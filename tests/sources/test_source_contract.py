@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from optimizer.sources.registry import SOURCES
 from tests.command_line import run
+from tests.execute.fake_libvirt import FakeDomain, World
 from tests.sources.samples import full_fleet
 from tests.sources.source_contract import CHECKS
 
@@ -32,7 +34,21 @@ def _csv(directory: Path) -> Path:
     return place
 
 
-PLACES: dict[str, Callable[[Path], Path]] = {"csv": _csv, "json": _json}
+def _libvirt(directory: Path) -> Path:
+    place = directory / "hosts.json"
+    hosts = {name: {"uri": f"qemu+tls://{name}/system"} for name in ("h0", "h1")}
+    place.write_text(json.dumps({"format": "remora-libvirt/1", "hosts": hosts}))
+    return place
+
+
+@pytest.fixture(autouse=True)
+def _hypervisors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the source libvirt reads; `tests/lab` lets it read real hosts."""
+    world = World({"h0": {"web": FakeDomain("web", "u1"), "db": FakeDomain("db", "u2")}, "h1": {}})
+    monkeypatch.setitem(sys.modules, "libvirt", world.module())
+
+
+PLACES: dict[str, Callable[[Path], Path]] = {"csv": _csv, "json": _json, "libvirt": _libvirt}
 """For each source, what makes something that it can read in an empty directory."""
 
 
