@@ -150,6 +150,15 @@ def test_a_reason_is_wanted(words):
     assert "a reason" in refused(*words, "--reason", " ")
 
 
+def test_a_plan_is_carried_out_under_faults_and_twice_the_same():
+    said = []
+    for name in ("a.sqlite", "b.sqlite"):
+        outcome = applied("--location", "faults:5", "--ledger", name, "--json")
+        said.append((outcome.code, outcome.json["moves"], outcome.json["ended_at"]))
+        assert run("ledger", "verify", "--ledger", name).code == 0
+    assert said[0] == said[1]
+
+
 def test_a_dry_run_leaves_no_file(here):
     before = sorted(here.iterdir())
     assert run("apply", "fleet.json", "plan.json").code == 0

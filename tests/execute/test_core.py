@@ -59,7 +59,7 @@ def at(seconds: float) -> Moment:
 
 
 def new(*moves: PlannedMove, caps: Caps = CAPS, known: Any = (), others: Any = (), **settings: Any) -> State:
-    made = Settings(**{"fleet_cap": 9, **settings})
+    made = Settings(**{"fleet_cap": 9, "settles_s": 0.0, **settings})
     return begin(tasks_of(plan_of(FLEET, *moves), FLEET, caps), made, known, others, caps, at(0))
 
 
@@ -118,10 +118,10 @@ DONE, FAILED, COPYING = job(MoveState.DONE), job(MoveState.FAILED, failure=Failu
     ],
 )
 def test_how_often_a_move_has_to_be_seen_at_its_end(look: tuple[Any, Any], ends_as: MoveState, looks: int) -> None:
-    before, effects = seen(flying(new(M1, attempts=1)), [look] * (looks - 1))
+    before, effects = seen(flying(new(M1, attempts=1, settles_s=0)), [look] * (looks - 1))
     assert KEY in before.flying
     assert ends_as not in states(effects)
-    after, effects = seen(flying(new(M1, attempts=1)), [look] * looks)
+    after, effects = seen(flying(new(M1, attempts=1, settles_s=0)), [look] * looks)
     assert KEY not in after.flying
     assert states(effects)[-1] is ends_as
     assert after.over
@@ -160,11 +160,15 @@ def test_a_change_of_mind_begins_the_count_again() -> None:
     assert MoveState.DONE not in states(effects)
 
 
-def test_no_trace_is_believed_only_when_nothing_can_come_late() -> None:
-    lost = [(None, vm(SOURCE))] * 40
-    state = flying(new(M1, settles_s=60, attempts=1))
-    assert MoveState.FAILED not in states(seen(state, lost[:28])[1])
-    assert MoveState.FAILED in states(seen(state, lost)[1])
+@pytest.mark.parametrize(
+    "look", [(None, vm(SOURCE)), (DONE, vm(SOURCE)), (FAILED, vm(TARGET)), (None, None), (DONE, vm(ELSEWHERE))]
+)
+def test_what_one_observer_does_not_confirm_is_believed_only_when_it_has_settled(look: tuple[Any, Any]) -> None:
+    state, effects = seen(flying(new(M1, settles_s=60, attempts=1)), [look] * 30)
+    assert states(effects) == [MoveState.UNKNOWN]
+    assert KEY in state.flying
+    state, effects = seen(state, [look] * 2, first=62)
+    assert KEY not in state.flying
 
 
 def test_a_run_does_not_wait_for_ever_for_what_nobody_knows() -> None:

@@ -59,6 +59,12 @@ def test_the_simulated_driver_reaches_nothing() -> None:
         DRIVERS.load("simulated")(FLEET, DriverSettings(where="qemu:///system"))
 
 
+@pytest.mark.parametrize("where", ["faults", "faults:", "faults:x", "faults:-1", "other:1"])
+def test_faults_want_a_seed(where: str) -> None:
+    with pytest.raises(InputError, match="faults:SEED"):
+        DRIVERS.load("simulated")(FLEET, DriverSettings(where=where))
+
+
 def test_the_contract_can_fail() -> None:
     """A driver that says done and did nothing is found out."""
     from optimizer.execute.drivers.simulated import SimulatedDriver

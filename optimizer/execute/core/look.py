@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optimizer.execute.core.model import Flight, Moment, Settings
     from optimizer.execute.core.verdict import Verdict
 
-__all__ = ["Outcome", "look_at"]
+__all__ = ["ABORTABLE", "ABORTS", "Outcome", "look_at"]
 
 APART = 0.9
 """Share of a poll that two looks have to be apart to count as two."""
@@ -43,7 +43,7 @@ def look_at(flight: Flight, look: Look, settings: Settings, now: Moment) -> Outc
     """Take one look in."""
     if look.blind:
         return _blind(flight, look.blind, now)
-    verdict = judge(flight, look, settings, now.seconds)
+    verdict = judge(flight, look)
     apart = flight.looked_at is None or now.seconds - flight.looked_at >= APART * settings.poll_s
     same = verdict.belief == flight.belief
     agreed = flight.agreed + apart if same else 1
@@ -51,13 +51,13 @@ def look_at(flight: Flight, look: Look, settings: Settings, now: Moment) -> Outc
         flight,
         belief=verdict.belief,
         agreed=agreed,
+        belief_since=flight.belief_since if same else now.seconds,
         looked_at=now.seconds if apart or not same else flight.looked_at,
         looks=flight.looks + apart,
         blind=0,
-        job=(look.job.id if look.job else "") or flight.job,
     )
     if verdict.state in ENDED:
-        return _ending(flight, verdict, now)
+        return _ending(flight, verdict, settings, now)
     if verdict.state is MoveState.UNKNOWN:
         return _unknown(flight, verdict.detail, now) if agreed >= AGREED else Outcome(flight)
     return _going_on(flight, look, verdict.state, settings, now)
@@ -75,8 +75,9 @@ def _unknown(flight: Flight, why: str, now: Moment) -> Outcome:
     return Outcome(flight, Change(flight.key, MoveState.UNKNOWN, why))
 
 
-def _ending(flight: Flight, verdict: Verdict, now: Moment) -> Outcome:
-    if flight.agreed >= verdict.needs:
+def _ending(flight: Flight, verdict: Verdict, settings: Settings, now: Moment) -> Outcome:
+    settled = not verdict.settled or now.seconds - flight.belief_since >= settings.settles_s
+    if flight.agreed >= verdict.needs and settled:
         return Outcome(flight, Change(flight.key, verdict.state, verdict.detail, verdict.failure))
     if flight.agreed >= AGREED:
         return _unknown(flight, f"seems {verdict.state.value}, not confirmed yet", now)
@@ -89,7 +90,7 @@ def _going_on(flight: Flight, look: Look, state: MoveState, settings: Settings, 
         flight = replace(flight, least_mib=left if left is not None else flight.least_mib, improved_at=now.seconds)
     change = None
     if state is not flight.state:
-        flight = replace(flight, state=state, unknown_since=None)
+        flight = replace(flight, state=state, unknown_since=None, improved_at=now.seconds)
         change = Change(flight.key, state)
     why = _overdue(flight, left, settings, now)
     if why and flight.aborts < ABORTS:

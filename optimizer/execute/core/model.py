@@ -49,7 +49,8 @@ class Settings:
     seconds_per_gib, least_timeout_s
         A move is aborted when it takes longer than this for what it copies.
     settles_s
-        After this a submit whose reply was lost has taken effect, or never will: the driver says so.
+        After this a submit whose reply was lost has taken effect, or never will, and an inventory shows what is so: the
+        driver says how long that is.
     patience_s
         How long, when nothing else is left to do, moves in the state unknown are waited for.
     breaker_hosts, breaker_share
@@ -100,8 +101,8 @@ class Flight:
         Seconds at which it was submitted, or first seen after a restart.
     belief
         How it seems to have ended, as a word; empty while it has not.
-    agreed
-        In how many looks in a row it seemed so.
+    agreed, belief_since
+        In how many looks in a row it seemed so, and since when.
     looked_at
         When it was looked at last; None before.
     blind
@@ -127,6 +128,7 @@ class Flight:
     job: str = ""
     belief: str = ""
     agreed: int = 0
+    belief_since: float = 0.0
     looked_at: float | None = None
     looks: int = 0
     blind: int = 0

@@ -31,7 +31,7 @@ from optimizer.execute.core.events import (
     Tick,
     Wait,
 )
-from optimizer.execute.core.look import ABORTABLE, look_at
+from optimizer.execute.core.look import ABORTABLE, ABORTS, look_at
 from optimizer.execute.core.model import Ended, Flight, Pace, State
 from optimizer.execute.core.pace import slower
 from optimizer.execute.states import ENDED, OPEN, Failure, MoveState, RunState
@@ -263,8 +263,7 @@ def _go_on(state: State, now: Moment) -> tuple[State, Effects]:
     if state.flying:
         return _await(state, now)
     if not state.waiting:
-        bad = any(e.state is not MoveState.DONE for k, e in state.ended.items() if k in state.tasks)
-        return replace(state, over=True), (End(RunState.FAILED if bad else RunState.DONE),)
+        return _over(state)
     return _nothing_flies(state, now)
 
 
@@ -286,17 +285,31 @@ def _drop_waiting(state: State) -> tuple[State, Effects]:
 
 
 def _await(state: State, now: Moment) -> tuple[State, Effects]:
-    """Let time pass; where nobody knows anything about all that is in flight, only so long.
+    """Let time pass; where nothing is to be expected of all that is in flight, only so long.
 
     Then the run ends, and the ledger keeps these moves open: they keep their slots, for every plan to come.
     """
-    unknown = [f for f in state.flying.values() if f.unknown_since is not None]
-    latest = max((f.unknown_since for f in unknown if f.unknown_since is not None), default=now.seconds)
-    if len(unknown) < len(state.flying) or now.seconds - latest < state.settings.patience_s:
+    if not all(_hopeless(f, state.settings, now) for f in state.flying.values()):
         return state, (Wait(state.settings.poll_s),)
-    names = ", ".join(f"{f.key.move} ({f.vm}: {f.source} to {f.target})" for f in unknown)
-    state, effects = _drop_waiting(replace(state, stopped=state.stopped or f"nobody knows what became of {names}"))
+    if not state.stopped and not state.waiting and all(f.inherited for f in state.flying.values()):
+        return _over(state)
+    names = ", ".join(f"{f.key.move} ({f.vm}: {f.source} to {f.target})" for f in state.flying.values())
+    state, effects = _drop_waiting(replace(state, stopped=state.stopped or f"no end is seen of {names}"))
     return replace(state, over=True), (*effects, End(RunState.STOPPED, state.stopped))
+
+
+def _hopeless(flight: Flight, settings: Settings, now: Moment) -> bool:
+    """Whether a move is unknown, or stands still and cannot be given up, for longer than the patience lasts."""
+    if flight.unknown_since is not None:
+        return now.seconds - flight.unknown_since >= settings.patience_s
+    lasting = flight.inherited or flight.aborts >= ABORTS or flight.state is MoveState.SWITCHING
+    return lasting and now.seconds - max(flight.improved_at, flight.since) >= settings.patience_s
+
+
+def _over(state: State) -> tuple[State, Effects]:
+    """End a run of which every move has ended."""
+    bad = any(e.state is not MoveState.DONE for k, e in state.ended.items() if k in state.tasks)
+    return replace(state, over=True), (End(RunState.FAILED if bad else RunState.DONE),)
 
 
 def _nothing_flies(state: State, now: Moment) -> tuple[State, Effects]:

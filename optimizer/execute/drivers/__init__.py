@@ -162,7 +162,7 @@ class Driver(Protocol):
 
     @property
     def settles_s(self) -> float:
-        """Seconds after which a submit whose reply was lost has taken effect or never will."""
+        """Seconds after which a submit whose reply was lost has taken effect or never will, and `read_vm` shows it."""
 
     def read_vm(self, vm: str) -> VmReading | None:
         """Return the VM as the inventory has it now, None where there is none.

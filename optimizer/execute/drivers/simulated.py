@@ -31,6 +31,7 @@ from optimizer.fleet import ABSENT, Fleet, InFlight, MoveOutcome, PastMove, meas
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -41,9 +42,14 @@ __all__ = ["SimulatedDriver", "open_simulated"]
 
 
 def open_simulated(fleet: Fleet, settings: DriverSettings) -> SimulatedDriver:
-    """Open the simulated driver; it reaches nothing, so there is nothing to say where."""
+    """Open the simulated driver; it reaches nothing, so all that can be said where is ``faults:SEED``."""
+    kind, _, seed = settings.where.partition(":")
+    if kind == "faults" and seed.isascii() and seed.isdigit():
+        from optimizer.execute.drivers.faults import Faults, FaultyDriver, SkewedClock
+
+        return FaultyDriver(fleet, Faults(int(seed)), SkewedClock(fleet.taken_at), fail=settings.fail)
     if settings.where:
-        raise InputError("--location", "", settings.where, "nothing: the simulated driver reaches only the snapshot")
+        raise InputError("--location", "", settings.where, "nothing, or faults:SEED: it reaches only the snapshot")
     return SimulatedDriver(fleet, settings.fail)
 
 
@@ -92,6 +98,10 @@ class SimulatedDriver:
         """The id of the simulated fleet."""
         return self._fleet.id
 
+    def time(self) -> datetime:
+        """Return the time by which the hypervisors live."""
+        return self._clock.now()
+
     def read_vm(self, vm: str) -> VmReading | None:
         """Return the VM as it is now, None where there is none."""
         self._advance()
@@ -122,7 +132,7 @@ class SimulatedDriver:
         traits: dict[str, object] = {"fails": "failed as asked for"} if request.move in self._fail else {}
         if request.target not in self._fleet.host_index:
             raise MoveRefused(f"there is no host {request.target}")
-        job = self.world.start(request, self._clock.now(), **traits)
+        job = self.world.start(request, self.time(), **traits)
         if isinstance(job, str):
             raise MoveRefused(job)
         return job.id
@@ -133,7 +143,7 @@ class SimulatedDriver:
         job = self._find(request)
         if job is None:
             return None
-        left = None if job.is_over else job.remaining_mib(self._clock.now())
+        left = None if job.is_over else job.remaining_mib(self.time())
         failure = job.failure if job.state is MoveState.FAILED else None
         return JobReading(job.id, job.state, left, failure, job.detail, job.ended_at)
 
@@ -143,7 +153,7 @@ class SimulatedDriver:
         job = self._find(request)
         if job is None or job.is_over or job.state is MoveState.SWITCHING:
             raise NotAborted(f"{request.vm}: nothing that can be aborted")
-        self.world.end(job.id, self._clock.now(), fails="aborted", failure=Failure.TEMPORARY)
+        self.world.end(job.id, self.time(), fails="aborted", failure=Failure.TEMPORARY)
 
     def _find(self, request: Request) -> Job | None:
         if request.job in self.world.jobs:
@@ -162,7 +172,7 @@ class SimulatedDriver:
         return {self._fleet.vms.ids[m.vm] for m in self._fleet.in_flight} - ours
 
     def _advance(self) -> None:
-        self.world.advance(self._clock.now())
+        self.world.advance(self.time())
 
     def _on(self, host: str) -> set[str]:
         """Return the VMs that count on a host: placed there, or on their way from or to it."""

@@ -16,6 +16,8 @@ from optimizer.execute.states import ENDED, Failure, MoveState
 from optimizer.fleet import ABSENT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from optimizer.execute.drivers import Request
     from optimizer.fleet import Fleet
 
@@ -36,6 +38,10 @@ class Job:
         Where its VM really arrives: its target, but for a platform that does something else.
     frozen_mib
         What stays left to copy for ever, where it stalls.
+    slower, switching_s
+        How many times as long it copies as planned; how long it switches.
+    says, forgotten_after
+        What is said of its end, where that is not so; after how many seconds nothing is said of it any more.
     """
 
     id: str
@@ -47,8 +53,17 @@ class Job:
     failure: Failure = Failure.PERMANENT
     arrives: str = ""
     frozen_mib: float | None = None
+    slower: float = 1.0
+    switching_s: float = 0.0
+    says: MoveState | None = None
+    forgotten_after: float | None = None
     detail: str = ""
     ended_at: datetime | None = None
+
+    @property
+    def over_at(self) -> datetime:
+        """When it ends, if nothing comes between."""
+        return self.ends_at + timedelta(seconds=self.switching_s)
 
     @property
     def is_over(self) -> bool:
@@ -74,7 +89,9 @@ class World:
         }
         self.jobs: dict[str, Job] = {}
         self.down: set[str] = set()
-        self._preparing, self._switching = timedelta(seconds=preparing_s), timedelta(seconds=switching_s)
+        self.note: Callable[..., None] = lambda what, **facts: None
+        self._preparing, self._switching_s = timedelta(seconds=preparing_s), switching_s
+        self._late: dict[str, tuple[Request, dict[str, object]]] = {}
         self._due: list[tuple[datetime, int, str]] = []
         self._number = 0
 
@@ -92,22 +109,36 @@ class World:
             return f"{request.vm} is not on {request.source}"
         if self.job_of(request.vm) is not None:
             return f"{request.vm} is migrating already"
+        if any(job.request.token == request.token for job in self.jobs.values()):
+            return f"{request.token} was asked for before"
         if {request.source, request.target} & self.down:
             return f"{request.target if request.target in self.down else request.source} is down"
         self._number += 1
-        ends = now + self._preparing + timedelta(seconds=request.seconds)
-        job = Job(f"job-{self._number}", request, MoveState.ACCEPTED, now, ends, arrives=request.target)
+        job = Job(f"job-{self._number}", request, MoveState.ACCEPTED, now, now, arrives=request.target)
+        job = replace(job, switching_s=self._switching_s)
         job = replace(job, **traits)  # type: ignore[arg-type]
+        job = replace(job, ends_at=now + self._preparing + timedelta(seconds=request.seconds * job.slower))
         self.jobs[job.id] = job
-        for at in (now + self._preparing, job.ends_at, job.ends_at + self._switching):
+        self.note("start", token=request.token, vm=request.vm, source=request.source, target=request.target)
+        for at in (now + self._preparing, job.ends_at, job.over_at):
             heapq.heappush(self._due, (at, self._number, job.id))
         self.advance(now)
         return job
+
+    def start_later(self, request: Request, at: datetime, traits: dict[str, object]) -> None:
+        """Let a request take effect at a later time, whoever has given it up by then."""
+        self._number += 1
+        name = f"late-{self._number}"
+        self._late[name] = request, traits
+        heapq.heappush(self._due, (at, self._number, name))
 
     def advance(self, now: datetime) -> None:
         """Let everything happen that is due by now."""
         while self._due and self._due[0][0] <= now:
             at, _, name = heapq.heappop(self._due)
+            if name in self._late:
+                request, traits = self._late.pop(name)
+                self.start(request, at, **traits)
             job = self.jobs.get(name)
             if job is not None and not job.is_over:
                 self.jobs[name] = self._passed(job, at)
@@ -125,6 +156,7 @@ class World:
             self.place[job.request.vm] = job.arrives
         state = MoveState.FAILED if fails else MoveState.DONE
         self.jobs[name] = replace(job, state=state, ended_at=at, detail=fails, failure=failure)
+        self.note("end", token=job.request.token, vm=job.request.vm, at=self.place.get(job.request.vm))
 
     def _passed(self, job: Job, at: datetime) -> Job:
         """Return the job as it is after an instant that was due."""
@@ -134,7 +166,7 @@ class World:
             return replace(job, state=MoveState.PREPARING)
         if at < job.ends_at:
             return replace(job, state=MoveState.COPYING)
-        if at < job.ends_at + self._switching:
+        if at < job.over_at:
             return replace(job, state=MoveState.SWITCHING)
         self.end(job.id, at, fails=job.fails, failure=job.failure)
         return self.jobs[job.id]

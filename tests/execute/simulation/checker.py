@@ -1,0 +1,195 @@
+"""Judges a history offline; shares nothing with the executor, and imports none of it.
+
+A history is a list of plain dicts, in the order in which things happened:
+
+    submit   token plan move attempt vm source target epoch    the driver was called
+    refused  token                                             it said for certain that nothing started
+    start    token vm source target                            the hypervisors really began
+    end      token vm at                                       they really ended; the VM is there
+    state    plan move state                                   the executor wrote this down
+    stop, resume, limit (most)                                 somebody decided, and it was committed
+    crash, takeover
+
+`Facts` says what had to be kept. Every function yields what was broken.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Facts", "violations"]
+
+Event = dict[str, Any]
+ENDED = ("done", "failed", "gone")
+
+
+@dataclass
+class Facts:
+    """What a history has to keep to; `after` by (plan, move), `racks` by host, `groups` by VM."""
+
+    fleet: int
+    per_source: int
+    per_target: int
+    per_rack: int
+    racks: dict[str, str]
+    groups: dict[str, str]
+    after: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    most_submits_per_move: int = 1
+
+
+def violations(history: Sequence[Event], facts: Facts) -> list[str]:
+    """Return everything that was broken."""
+    found = [*_tokens(history), *_order(history), *_freed(history), *_after(history, facts), *_loads(history, facts)]
+    return [*found, *_stops(history), *_attempts(history, facts), *_truth(history)]
+
+
+def _lives(history: Sequence[Event]) -> dict[str, tuple[int, int]]:
+    """Return when each token may have been migrating: from its submit to its real end.
+
+    Where nothing ever started, to the moment at which that was certain: the refusal, or the last look.
+    """
+    begun = {e["token"]: i for i, e in enumerate(history) if e["what"] == "submit"}
+    lives = {}
+    for token, first in begun.items():
+        ends = [i for i, e in enumerate(history) if e.get("token") == token and e["what"] in ("end", "refused")]
+        starts = [i for i, e in enumerate(history) if e.get("token") == token and e["what"] == "start"]
+        if ends:
+            lives[token] = first, ends[-1]
+        else:
+            lives[token] = first, len(history) if starts else first
+    return lives
+
+
+def _tokens(history: Sequence[Event]) -> Iterator[str]:
+    """One submit for an intent, and an intent before each submit."""
+    submits = Counter(e["token"] for e in history if e["what"] == "submit")
+    for token, n in submits.items():
+        if n > 1:
+            yield f"{token} was submitted {n} times"
+    intents: Counter[tuple[str, str]] = Counter()
+    for event in history:
+        if event["what"] == "state" and event["state"] == "intended":
+            intents[event["plan"], event["move"]] += 1
+        if event["what"] == "submit" and intents[event["plan"], event["move"]] < event["attempt"]:
+            yield f"{event['token']} was submitted before it was intended"
+
+
+def _order(history: Sequence[Event]) -> Iterator[str]:
+    """Epochs never fall."""
+    highest = 0
+    for event in history:
+        if event["what"] == "submit":
+            if event["epoch"] < highest:
+                yield f"{event['token']} was submitted in epoch {event['epoch']} after {highest}"
+            highest = max(highest, event["epoch"])
+
+
+def _freed(history: Sequence[Event]) -> Iterator[str]:
+    """No slot is freed while its move may run: nothing of a token happens after its end was written down."""
+    latest: dict[tuple[str, str], str] = {}
+    closed: dict[str, tuple[str, int]] = {}
+    for i, event in enumerate(history):
+        if event["what"] == "submit":
+            latest[event["plan"], event["move"]] = event["token"]
+        elif event["what"] == "state" and event["state"] in ENDED:
+            token = latest.get((event["plan"], event["move"]))
+            if token is not None:
+                closed[token] = event["state"], i
+        elif event["what"] in ("start", "end") and event["token"] in closed:
+            state, _ = closed[event["token"]]
+            yield f"{event['token']} was written down as {state}, and then there was its {event['what']}"
+
+
+def _after(history: Sequence[Event], facts: Facts) -> Iterator[str]:
+    """A move is submitted only when all that it follows really are on their targets."""
+    arrived: set[tuple[str, str]] = set()
+    named: dict[str, tuple[tuple[str, str], str]] = {}
+    for event in history:
+        if event["what"] == "submit":
+            key = event["plan"], event["move"]
+            named[event["token"]] = key, event["target"]
+            for before in facts.after.get(key, []):
+                if (event["plan"], before) not in arrived:
+                    yield f"{event['token']} was submitted before {before} was done"
+        elif event["what"] == "end":
+            key, target = named[event["token"]]
+            if event["at"] == target:
+                arrived.add(key)
+
+
+def _loads(history: Sequence[Event], facts: Facts) -> Iterator[str]:
+    """At each submit: how many may be migrating, of all and at each cap; one of each VM."""
+    lives, limit = _lives(history), facts.fleet
+    facts_of = {e["token"]: e for e in history if e["what"] == "submit"}
+    for i, event in enumerate(history):
+        if event["what"] == "limit":
+            limit = min(facts.fleet, event["most"]) if event["most"] is not None else facts.fleet
+        if event["what"] != "submit":
+            continue
+        alive = [facts_of[t] for t, (a, b) in lives.items() if a <= i < b or t == event["token"]]
+        if len(alive) > max(limit, 0):
+            yield f"{event['token']}: {len(alive)} at once, {limit} allowed in the fleet"
+        yield from _over("source", Counter(e["source"] for e in alive), facts.per_source, event)
+        yield from _over("target", Counter(e["target"] for e in alive), facts.per_target, event)
+        racks = Counter(r for e in alive for r in {facts.racks[e["source"]], facts.racks[e["target"]]})
+        yield from _over("rack", racks, facts.per_rack + _switching(history, i, alive), event)
+        groups = Counter(facts.groups[e["vm"]] for e in alive if e["vm"] in facts.groups)
+        yield from _over("group", groups, 1, event)
+        yield from _over("VM", Counter(e["vm"] for e in alive), 1, event)
+
+
+def _switching(history: Sequence[Event], until: int, alive: Sequence[Event]) -> int:
+    """Return how many of them were seen switching: they give back what lies between the hosts."""
+    state: dict[tuple[str, str], str] = {}
+    for event in history[:until]:
+        if event["what"] == "state":
+            state[event["plan"], event["move"]] = event["state"]
+    return sum(state.get((e["plan"], e["move"])) == "switching" for e in alive)
+
+
+def _over(what: str, counted: Counter[str], most: int, event: Event) -> Iterator[str]:
+    for name, n in counted.items():
+        if n > most:
+            yield f"{event['token']}: {n} at once for {what} {name}, {most} allowed"
+
+
+def _stops(history: Sequence[Event]) -> Iterator[str]:
+    """Nothing is submitted between a stop's commit and its end."""
+    stopped = False
+    for event in history:
+        if event["what"] in ("stop", "resume"):
+            stopped = event["what"] == "stop"
+        elif event["what"] == "submit" and stopped:
+            yield f"{event['token']} was submitted after the stop"
+
+
+def _attempts(history: Sequence[Event], facts: Facts) -> Iterator[str]:
+    """Retries are bounded."""
+    tried = Counter((e["plan"], e["move"]) for e in history if e["what"] == "submit")
+    for (plan, move), n in tried.items():
+        if n > facts.most_submits_per_move:
+            yield f"{plan}/{move} was submitted {n} times, {facts.most_submits_per_move} attempts allowed"
+
+
+def _truth(history: Sequence[Event]) -> Iterator[str]:
+    """What is written down as done is on its target; as failed, is not."""
+    token_of: dict[tuple[str, str], Event] = {}
+    where: dict[str, str | None] = {}
+    for event in history:
+        if event["what"] == "submit":
+            token_of[event["plan"], event["move"]] = event
+        elif event["what"] in ("end", "moved"):
+            where[event["vm"]] = event["at"]
+        elif event["what"] == "state" and event["state"] in ENDED:
+            asked = token_of.get((event["plan"], event["move"]))
+            if asked is None:
+                continue
+            there = where.get(asked["vm"], asked["source"]) == asked["target"]
+            if there != (event["state"] == "done"):
+                found = where.get(asked["vm"], asked["source"])
+                yield f"{asked['token']} is {event['state']}, but the VM is on {found}"

@@ -1,0 +1,371 @@
+"""One seed: a random plan, carried out under random faults and crashes until it is over; all of it is written down."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from optimizer.errors import AlreadyApplied, SafetyStop
+from optimizer.execute import admission
+from optimizer.execute.apply import apply
+from optimizer.execute.core.model import Settings
+from optimizer.execute.drivers.faults import Fault, Faults, FaultyDriver, SkewedClock
+from optimizer.execute.drivers.world import World
+from optimizer.execute.ledger.ledger import Ledger
+from optimizer.execute.ledger.records import Key, Order
+from optimizer.execute.ledger.schema import SCHEMA
+from optimizer.execute.ledger.sqlite import SqliteDatabase
+from optimizer.execute.states import MoveState, RunState
+from optimizer.policy import Concurrency, Policy
+from optimizer.verify.verdict import Verdict
+from tests import build
+from tests.execute.plans import move, plan_of
+from tests.execute.simulation.checker import Facts, violations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from optimizer.execute.drivers import Request
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Plan, PlannedMove
+
+__all__ = ["Simulation", "simulate", "without_admission"]
+
+FAULTS_UNTIL_S = 900.0
+TOO_LONG_S = 20_000.0
+TRIES = 400
+ORDER = Order("sim", "simulated")
+
+
+class Endless(AssertionError):
+    """The run does not end."""
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class MemoryDatabase(SqliteDatabase):
+    """A ledger that outlives the processes that use it, and costs no disk."""
+
+    def __init__(self) -> None:
+        self.where, self._copy, self._locks = "memory", None, {}
+        self._db = sqlite3.connect(":memory:", isolation_level=None)
+        for statement in SCHEMA:
+            self._db.execute(statement)
+
+    def close(self) -> None:
+        pass
+
+    def claim(self, connection: Any, fleet: str, holder: str) -> str | None:
+        connection.execute("UPDATE leaders SET epoch = epoch + 1, holder = ? WHERE fleet = ?", (holder, fleet))
+        return None
+
+
+class Noted(Ledger):
+    """Tells of every state of a move once it is committed."""
+
+    tell: Callable[[Key, MoveState], None]
+
+    def intend(self, lead: Any, move: Any, at: Any, refusal: Any) -> Any:
+        held = super().intend(lead, move, at, refusal)
+        if held is None:
+            self.tell(move.key, MoveState.INTENDED)
+        return held
+
+    def submit(self, lead: Any, key: Key, at: Any, call: Any) -> Any:
+        change, job = super().submit(lead, key, at, call)
+        self.tell(key, change.state)
+        return change, job
+
+    def record(self, lead: Any, changes: Any, at: Any) -> None:
+        super().record(lead, changes, at)
+        for change in changes:
+            self.tell(change.key, change.state)
+
+    def skip(self, lead: Any, moves: Any, at: Any) -> None:
+        super().skip(lead, moves, at)
+        for one, _ in moves:
+            self.tell(one.key, MoveState.SKIPPED)
+
+
+class Recorded(FaultyDriver):
+    """Writes down each call of `submit`, before and after."""
+
+    history: list[dict[str, Any]]
+
+    def submit(self, request: Request) -> str:
+        asked = {
+            name: getattr(request, name) for name in ("plan", "move", "attempt", "vm", "source", "target", "epoch")
+        }
+        self.history.append({"what": "submit", "token": request.token, **asked})
+        started = len(self.history)
+        try:
+            return super().submit(request)
+        except Exception as error:
+            if type(error).__name__ == "MoveRefused" and len(self.history) == started:
+                self.history.append({"what": "refused", "token": request.token})
+            raise
+
+
+@dataclass
+class Simulation:
+    """What came of a seed; `reached` are the interesting things that happened, `broken` what may not."""
+
+    seed: int
+    history: list[dict[str, Any]] = field(default_factory=list)
+    reached: set[str] = field(default_factory=set)
+    broken: list[str] = field(default_factory=list)
+    steps: int = 0
+
+
+def some_fleet(rng: Random) -> Fleet:
+    n = rng.randint(6, 12)
+    hosts = [
+        build.host(f"h{i}", memory=10**6, rack=f"r{i // 3}", state="draining" if rng.random() < 0.2 else "active")
+        for i in range(n)
+    ]
+    vms = []
+    for v in range(rng.randint(3, 9)):
+        groups = [f"g{rng.randrange(2)}"] if rng.random() < 0.3 else []
+        vms.append(build.vm(f"v{v}", f"h{rng.randrange(n)}", memory=rng.randint(1000, 40_000), groups=groups))
+    return build.fleet(hosts, vms)
+
+
+def some_plan(rng: Random, fleet: Fleet, plan: str, hosts: list[str], expires_in: timedelta) -> Plan:
+    """Return a plan that moves most VMs, some of them twice, with arcs to earlier moves."""
+    at = {vm: fleet.hosts.ids[h] for vm, h in zip(fleet.vms.ids, fleet.vms.host.tolist(), strict=True) if h >= 0}
+    busy = {fleet.vms.ids[m.vm] for m in fleet.in_flight}
+    moves: list[PlannedMove] = []
+    last: dict[str, int] = {}
+    for _ in range(rng.randint(2, 10)):
+        free = [vm for vm in at if vm not in busy]
+        if not free:
+            break
+        vm = rng.choice(free)
+        target = rng.choice([h for h in hosts if h != at[vm]])
+        number = len(moves) + 1
+        after = {n for n in range(1, number) if rng.random() < 0.15}
+        after |= {last[vm]} if vm in last else set()
+        batch = 1 + max((moves[a - 1].batch for a in after), default=0)
+        moves.append(move(fleet, number, vm, at[vm], target, after=tuple(sorted(after)), batch=batch))
+        at[vm], last[vm] = target, number
+    return plan_of(fleet, *moves, id=plan, expires_at=fleet.taken_at + expires_in)
+
+
+def simulate(seed: int, kinds: Collection[Fault] | None = None) -> Simulation:
+    """Carry a random plan out until it is over; `kinds` of faults, or a random half of them."""
+    rng = Random(seed)
+    chosen = frozenset(kinds if kinds is not None else (f for f in sorted(Fault, key=str) if rng.random() < 0.5))
+    fleet = some_fleet(rng)
+    policy = Policy("sim", (), concurrency=some_caps(rng))
+    settings = Settings(
+        canary=rng.randint(1, 4),
+        attempts=rng.randint(1, 3),
+        settles_s=30.0,
+        breaker_share=rng.choice([0.4, 1.0]),
+        patience_s=300.0,
+    )
+    actor = _Actor(rng, fleet, policy, settings, Faults(seed, chosen, rng.uniform(0.1, 0.6), FAULTS_UNTIL_S))
+    out = Simulation(seed, actor.history, actor.reached)
+    try:
+        actor.run()
+    except Endless as error:
+        actor.broken.append(str(error))
+    out.steps = actor.steps
+    out.broken = violations(actor.history, actor.facts)
+    out.broken += [f"the ledger: {where}: {what}" for where, what in actor.ledger.audit().faults] + actor.broken
+    out.reached |= {fault.name for fault in actor.faults.reached}
+    return out
+
+
+def some_caps(rng: Random) -> Concurrency:
+    return Concurrency(
+        rng.randint(1, 6), rng.randint(1, 2), rng.randint(1, 2), {"rack": rng.randint(1, 3)}, rng.choice([1, None])
+    )
+
+
+class _Actor:
+    """The world around the executor: starts it, lets it die, presses buttons, sets clocks."""
+
+    def __init__(self, rng: Random, fleet: Fleet, policy: Policy, settings: Settings, faults: Faults) -> None:
+        self.rng, self.fleet, self.policy, self.settings, self.faults = rng, fleet, policy, settings, faults
+        self.history: list[dict[str, Any]] = []
+        self.reached: set[str] = set()
+        self.broken: list[str] = []
+        self.steps = 0
+        self.ledger = Noted(MemoryDatabase())
+        self.ledger.tell = self._tell
+        self.clock = SkewedClock(fleet.taken_at)
+        self.clock.on_sleep = self._meddle
+        self.world = World(fleet)
+        self.world.note = self._note
+        self.hosts = list(fleet.hosts.ids)
+        self.plan = some_plan(rng, fleet, "plan-1", self.hosts, timedelta(days=9))
+        caps = policy.concurrency
+        racks = {h: f"r{i // 3}" for i, h in enumerate(fleet.hosts.ids)}
+        groups = {fleet.vms.ids[v]: g.id for g in fleet.groups for v in g.members.tolist()}
+        per = (caps.per_source, caps.per_target, caps.per_domain["rack"])
+        self.facts = Facts(caps.fleet_cap(len(self.hosts)), *per, racks, groups if caps.per_group else {})
+        self.facts.most_submits_per_move = settings.attempts
+        self._know(self.plan)
+        self.mayhem = rng.choice([0.0, 0.01, 0.03])
+        self.crashes = rng.choice([0.0, 0.01, 0.05, 0.1])
+
+    def _know(self, plan: Plan) -> None:
+        self.facts.after |= {(plan.id, m.id): list(m.after) for m in plan.moves}
+
+    def _note(self, what: str, **facts: Any) -> None:
+        self.history.append({"what": what, **facts})
+
+    def run(self) -> None:
+        """Start it again and again until its plan is over."""
+        for attempt in range(TRIES):
+            try:
+                applied = apply(
+                    self.fleet,
+                    self.policy,
+                    self.plan,
+                    self._driver(),
+                    self.ledger,
+                    act=True,
+                    order=ORDER,
+                    settings=self.settings,
+                    probe=self._probe,
+                )
+            except Crash:
+                self._note("crash")
+                self.reached.add("crash")
+                self.clock.sleep(self.rng.uniform(0, 40))
+                if self.rng.random() < 0.15:
+                    self._take_over(f"plan-{attempt + 2}")
+            except AlreadyApplied:
+                return self._finish()  # it died behind its end
+            except SafetyStop as stop:
+                self.reached.add("refused")
+                if "stopped by" not in str(stop):
+                    self.broken.append(f"refused: {stop}")
+                    return None
+                self._resume()
+            else:
+                self.reached.update(
+                    f"ended {k}" for k in ("done", "failed", "skipped", "unknown") if getattr(applied, k)
+                )
+                if applied.stopped:
+                    self.reached.add("breaker" if "breaker" in applied.stopped else "run stopped")
+                return self._finish()
+        self.broken.append(f"it is not over after {TRIES} starts")
+        return None
+
+    def _finish(self) -> None:
+        """When faults have ended, one more plan: what was open is known in the end, and nothing is left open."""
+        if self.clock.seconds < FAULTS_UNTIL_S:
+            self.clock.sleep(FAULTS_UNTIL_S - self.clock.seconds)
+        self._resume()
+        self.mayhem = self.crashes = 0.0
+        if self.ledger.in_flight("tiny"):
+            self.reached.add("left open")
+        for job in self.world.running():
+            if job.frozen_mib is not None:  # somebody gives up what would never end
+                self.world.end(job.id, self.clock.truth, fails="given up")
+        self._take_over("last")
+        last = apply(
+            self.fleet,
+            self.policy,
+            self.plan,
+            self._driver(),
+            self.ledger,
+            act=True,
+            settings=replace(self.settings, breaker_share=1.1, breaker_hosts=99),
+        )
+        self.world.advance(self.clock.truth)
+        open_ = self.ledger.in_flight("tiny")
+        if open_:
+            self.broken.append(f"still open at the end: {open_}")
+        if last.failed or last.stopped or last.unknown:
+            self.broken.append(f"without faults: {last}")
+        if self.world.running():
+            self.broken.append(f"still running at the end: {self.world.running()}")
+        for run in self.ledger.runs("tiny"):
+            if run.state is RunState.RUNNING:
+                self.broken.append(f"run {run.plan} is still running")
+
+    def _take_over(self, plan: str) -> None:
+        """Go on with another plan, from a snapshot of now."""
+        self._note("takeover")
+        self.reached.add("takeover")
+        self.fleet = replace(self._driver().snapshot(), history=(), digest=plan)
+        self.plan = some_plan(self.rng, self.fleet, plan, self.hosts, timedelta(days=9))
+        self._know(self.plan)
+
+    def _driver(self) -> Recorded:
+        driver = Recorded(self.fleet, self.faults, self.clock, self.world)
+        driver.settles_s = 30.0
+        driver.history = self.history
+        return driver
+
+    def _tell(self, key: Key, state: MoveState) -> None:
+        self._note("state", plan=key.plan, move=key.move, state=state.value)
+        self.reached.add(state.value)
+
+    def _probe(self, at: str) -> None:
+        self.steps += 1
+        if self.rng.random() < self.crashes and self.clock.seconds < FAULTS_UNTIL_S:
+            self.reached.add(f"crash {at}")
+            raise Crash(at)
+
+    def _meddle(self) -> None:
+        """While time passes: somebody presses the button, lowers a limit, moves a VM, sets the clock."""
+        self.steps += 1
+        if self.clock.seconds > TOO_LONG_S:
+            raise Endless(f"after {self.clock.seconds:,.0f} s it is not over")
+        if self.rng.random() >= self.mayhem or self.clock.seconds >= FAULTS_UNTIL_S:
+            return
+        what = self.rng.choice(["stop", "abort", "limit", "no limit", "stranger", "clock"])
+        self.reached.add(what)
+        at = self.clock.now()
+        match what:
+            case "stop" | "abort":
+                self.ledger.controls.set("tiny", "stop", what if what == "abort" else "", ORDER, at)
+                self._note("stop")
+            case "limit":
+                most = self.rng.randint(1, 3)
+                self.ledger.controls.set("tiny", "limit", str(most), ORDER, at)
+                self._note("limit", most=most)
+            case "no limit":
+                self.ledger.controls.lift("tiny", "limit", ORDER, at)
+                self._note("limit", most=None)
+            case "stranger":
+                self._stranger()
+            case "clock":
+                self.clock.jump(self.rng.choice([-3600, -60, 60, 3600]))
+
+    def _stranger(self) -> None:
+        """Somebody else moves a VM that is not on its way."""
+        busy = {job.request.vm for job in self.world.running()} | {f.vm for f in self.ledger.in_flight("tiny")}
+        free = sorted(vm for vm in self.world.place if vm not in busy)
+        if free:
+            vm, host = self.rng.choice(free), self.rng.choice(self.hosts)
+            self.world.place[vm] = host
+            self._note("moved", vm=vm, at=host)
+
+    def _resume(self) -> None:
+        if self.ledger.controls.lift("tiny", "stop", ORDER, self.clock.now()):
+            self._note("resume")
+        self.ledger.controls.lift("tiny", "limit", ORDER, self.clock.now())
+        self._note("limit", most=None)
+
+
+@contextmanager
+def without_admission() -> Iterator[None]:
+    """Let plans in that no planner made: the executor is tried here, not the plan."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(admission, "verify", lambda *_, **__: Verdict(()))
+        patch.setattr(admission, "_refuse_changed", lambda *_: None)
+        yield

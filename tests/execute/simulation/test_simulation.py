@@ -1,0 +1,153 @@
+"""Random schedules under faults and crashes, judged offline; a failing seed is named and replays alone.
+
+`python -m tests.execute.simulation FIRST NUMBER` runs as many as one likes.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from optimizer.execute.drivers.faults import Fault
+from optimizer.execute.states import MoveState
+from tests.execute.simulation import checker
+from tests.execute.simulation.checker import Facts, violations
+from tests.execute.simulation.simulate import simulate, without_admission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+QUICK, CHUNK, CHUNKS = 40, 200, 12
+
+PROBED = ("intend", "submit", "record", "skip", "end")
+INTERESTING = {
+    *(fault.name for fault in Fault),
+    *(state.value for state in MoveState if state not in (MoveState.PREPARING, MoveState.GONE)),
+    *(f"crash {when} {what}" for what in PROBED for when in ("before", "after")),
+    *(
+        "crash submitted, not committed",
+        "takeover",
+        "left open",
+        "stop",
+        "abort",
+        "limit",
+        "no limit",
+        "stranger",
+        "clock",
+    ),
+    *("breaker", "run stopped", "ended done", "ended failed", "ended skipped", "ended unknown", "refused"),
+}
+"""What has to be reached in a run of the whole, or it says nothing."""
+
+
+@pytest.fixture(autouse=True)
+def _let_in() -> Iterator[None]:
+    with without_admission():
+        yield
+
+
+def run(first: int, number: int) -> set[str]:
+    reached: set[str] = set()
+    for seed in range(first, first + number):
+        found = simulate(seed)
+        assert found.broken == [], f"python -m tests.execute.simulation {seed} 1"
+        reached |= found.reached
+    return reached
+
+
+def test_nothing_is_broken_quick() -> None:
+    run(0, QUICK)
+
+
+@pytest.mark.rotating
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_nothing_is_broken(chunk: int) -> None:
+    run(1000 + CHUNK * chunk, CHUNK)
+
+
+@pytest.mark.slow
+def test_every_interesting_state_is_reached() -> None:
+    assert INTERESTING - run(10_000, 400) == set()
+
+
+def test_without_faults_all_is_done() -> None:
+    for seed in range(20):
+        found = simulate(seed, kinds=())
+        assert found.broken == []
+
+
+def test_a_seed_is_the_same_twice() -> None:
+    assert simulate(3).history == simulate(3).history
+
+
+def test_the_checker_knows_nothing_of_the_executor() -> None:
+    tree = ast.parse(Path(checker.__file__).read_text("utf-8"))
+    modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    modules |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    assert modules <= {"__future__", "collections", "collections.abc", "dataclasses", "typing"}
+
+
+# -- the checker itself -----------------------------------------------------------------------------------------------
+
+FACTS = Facts(2, 1, 1, 2, {f"h{i}": f"r{i // 3}" for i in range(9)}, {"v0": "g", "v1": "g"}, {("p", "m2"): ["m1"]})
+
+
+def submit(move: str, vm: str, source: str, target: str, **more):
+    facts = {"plan": "p", "move": move, "attempt": 1, "vm": vm, "source": source, "target": target, "epoch": 1} | more
+    return {"what": "submit", "token": f"p/{move}/{facts['attempt']}", **facts}
+
+
+def state(move: str, state: str):
+    return {"what": "state", "plan": "p", "move": move, "state": state}
+
+
+def start(move: str, vm: str, attempt: int = 1):
+    return {"what": "start", "token": f"p/{move}/{attempt}", "vm": vm}
+
+
+def end(move: str, vm: str, at: str, attempt: int = 1):
+    return {"what": "end", "token": f"p/{move}/{attempt}", "vm": vm, "at": at}
+
+
+FIRST = [state("m1", "intended"), submit("m1", "v0", "h0", "h3"), start("m1", "v0")]
+ENDED = [*FIRST, end("m1", "v0", "h3"), state("m1", "done")]
+SECOND = [state("m2", "intended"), submit("m2", "v2", "h1", "h6"), start("m2", "v2")]
+
+
+@pytest.mark.parametrize(
+    ("history", "what"),
+    [
+        (ENDED + SECOND, None),
+        ([*FIRST, FIRST[1]], "submitted 2 times"),
+        ([FIRST[1]], "before it was intended"),
+        (FIRST + SECOND, "before m1 was done"),
+        ([*FIRST, state("m1", "failed"), end("m1", "v0", "h0")], "and then there was its end"),
+        ([*FIRST[:2], state("m1", "failed"), start("m1", "v0")], "and then there was its start"),
+        ([*FIRST, end("m1", "v0", "h0"), state("m1", "done")], "is done, but the VM is on h0"),
+        ([*FIRST, end("m1", "v0", "h3"), state("m1", "failed")], "is failed, but the VM is on h3"),
+        ([{"what": "stop"}, *FIRST], "after the stop"),
+        ([{"what": "stop"}, {"what": "resume"}, *ENDED], None),
+        ([{"what": "limit", "most": 0}, *FIRST], "1 at once, 0 allowed in the fleet"),
+        ([*FIRST, state("m3", "intended"), submit("m3", "v5", "h0", "h8")], "2 at once for source h0"),
+        ([*FIRST, state("m3", "intended"), submit("m3", "v5", "h8", "h3")], "2 at once for target h3"),
+        ([*FIRST, state("m3", "intended"), submit("m3", "v1", "h8", "h6")], "2 at once for group g"),
+        ([*FIRST, state("m3", "intended"), submit("m3", "v0", "h8", "h6")], "2 at once for VM v0"),
+        ([*ENDED, state("m3", "intended"), submit("m3", "v5", "h8", "h6", epoch=0)], "in epoch 0 after 1"),
+        (
+            [
+                *FIRST,
+                end("m1", "v0", "h0"),
+                state("m1", "failed"),
+                state("m1", "intended"),
+                submit("m1", "v0", "h0", "h3", attempt=2),
+            ],
+            "submitted 2 times, 1 attempts allowed",
+        ),
+    ],
+)
+def test_the_checker_finds(history, what: str | None) -> None:
+    found = violations(history, FACTS)
+    assert found == [] if what is None else any(what in one for one in found), found
