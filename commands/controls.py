@@ -108,7 +108,7 @@ def approve(plan: Path, reason: str, by: str | None, ledger: Path | str) -> None
     """Approve a plan, bound to the digest of all that it says; policies may want that before `apply --act`."""
     from optimizer.clock import SystemClock
     from optimizer.execute.ledger import open_ledger
-    from optimizer.planning.identity import digest_of
+    from optimizer.plan_identity import digest_of
     from optimizer.sources.plan_json import read_plan
 
     order = order_of(by, reason)

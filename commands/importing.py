@@ -26,12 +26,12 @@ CSV_FILES = ("hosts", "vms", "groups", "mapping")
 @click.option("--groups", type=FILE, metavar="CSV", help="The rules of groups, one a line.")
 @click.option("--mapping", type=FILE, metavar="YAML", help="Names of columns, where yours differ.")
 @click.option("--source", metavar="NAME", help="Read another source instead of CSV files: csv (a directory), json, ...")
-@click.option("--location", "where", type=FILE, metavar="WHERE", help="What the source reads: a path or an address.")
+@click.option("--location", "where", metavar="WHERE", help="What the source reads: a path or an address.")
 @click.option("--fleet", "fleet_id", metavar="ID", help="The fleet's id; the name of FLEET by default.")
 @click.option("--taken-at", metavar="TIME", help="When this was so, such as 2026-11-21T12:00:00Z; now by default.")
 @click.option("-o", "--output", type=NewFile(), required=True, metavar="FLEET", help="Output file.")
 @json_option
-def command(source: str | None, where: Path | None, output: Path, as_json: bool, **asked: Any) -> Exit:
+def command(source: str | None, where: str | None, output: Path, as_json: bool, **asked: Any) -> Exit:
     """Make a fleet of CSV files, whose amounts may carry units such as 64GiB, or of what another source reads."""
     from optimizer.sources.fleet_json import fleet_from_document
     from optimizer.sources.registry import SourceSettings
@@ -39,7 +39,7 @@ def command(source: str | None, where: Path | None, output: Path, as_json: bool,
     _agree(source, where, asked)
     name = asked["fleet_id"]
     settings = SourceSettings(
-        where=str(where or ""),
+        where=where or "",
         fleet=output.name.partition(".")[0] if name is None else name,
         taken_at=_time(asked["taken_at"]),
     )
@@ -50,7 +50,7 @@ def command(source: str | None, where: Path | None, output: Path, as_json: bool,
     return Exit.DONE
 
 
-def _agree(source: str | None, where: Path | None, asked: dict[str, Any]) -> None:
+def _agree(source: str | None, where: str | None, asked: dict[str, Any]) -> None:
     """Refuse what does not name one thing to read."""
     context = click.get_current_context()
     files = [name for name in CSV_FILES if asked[name] is not None]

@@ -16,9 +16,9 @@ from optimizer.fleet import State
 from optimizer.limits import Deadline, Limits, peak_rss_mib
 from optimizer.parameters import Parameters
 from optimizer.plan import Plan, StageResult, Status, Unevaluated, impossible_because
+from optimizer.plan_identity import identify
 from optimizer.planning.describe import Ending, describe, violations
 from optimizer.planning.even_out import even_out
-from optimizer.planning.identity import identify
 from optimizer.planning.in_parts import InParts
 from optimizer.planning.solve_and_order import Answer, solve_and_order
 from optimizer.problem.exactness import check_exact
@@ -141,7 +141,7 @@ def make_plan(
     described = describe(
         fleet, policy, problem, answer.ordered, before, Ending(unfinished, whole.over, request.parameters.causes)
     )
-    watch.lap("sequence")
+    watch.lap("describe")
     stats = {
         "seconds": watch.laps,
         "peak_rss_mib": peak_rss_mib(),

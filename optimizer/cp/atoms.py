@@ -14,7 +14,7 @@ import numpy as np
 from optimizer import cp_sat
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED
-from optimizer.problem.evaluate import in_flow
+from optimizer.problem.flow_index import in_flow
 from optimizer.problem.instance import Instance
 from optimizer.problem.presence import load_of
 from optimizer.problem.problem import Stage

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.errors import ForeignPlan, SafetyStop, StalePlan, shorten
 from optimizer.fleet import ABSENT, HostState, copied_mib, move_seconds
-from optimizer.planning.identity import altered
+from optimizer.plan_identity import altered
 from optimizer.verify.verify import verify
 
 if TYPE_CHECKING:

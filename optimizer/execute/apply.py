@@ -21,7 +21,7 @@ from optimizer.execute.ledger.records import Order
 from optimizer.execute.loop import Loop, Probe, Progress, past_move
 from optimizer.execute.recheck import Expected
 from optimizer.execute.states import OPEN, MoveState, RunState
-from optimizer.planning.identity import digest_of
+from optimizer.plan_identity import digest_of
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,7 +12,7 @@ from optimizer.fleet import ABSENT
 from optimizer.plan import Advice, Cause
 from optimizer.planning.obstacles import Kind
 from optimizer.planning.openings import Ending, Openings
-from optimizer.problem.evaluate import in_flow
+from optimizer.problem.flow_index import in_flow
 from optimizer.problem.instance import Instance, name_of, subjects
 from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from optimizer.problem.evaluate import in_flow
+from optimizer.problem.flow_index import in_flow
 from optimizer.scope import WAITING
 
 if TYPE_CHECKING:

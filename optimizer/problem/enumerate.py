@@ -20,7 +20,8 @@ import numpy as np
 
 from optimizer.fleet import ABSENT, Move
 from optimizer.problem.atoms import UNLIMITED, Sets
-from optimizer.problem.evaluate import evaluate, in_flow, placement_cost
+from optimizer.problem.evaluate import evaluate, placement_cost
+from optimizer.problem.flow_index import in_flow
 from optimizer.problem.problem import Stage
 from optimizer.problem.shapes import GROUPS, LEAVE, SUM, ByShape
 

@@ -259,7 +259,7 @@ def _arrived(problem: Problem, atom: Enter, moves: Sequence[Move]) -> Iterator[s
 
 
 def _overspent(problem: Problem, atom: Flow, moves: Sequence[Move]) -> Iterator[str]:
-    used = sum(int(atom.cost[m.vm]) for m in moves if in_flow(atom, m.vm, m.source, m.target))
+    used = sum(int(atom.cost[m.vm]) for m in moves if _counts_in(atom, m.vm, m.source, m.target))
     if used > atom.limit:
         yield f"{atom.rule}: {atom.subject}: {used} of {atom.limit}"
 
@@ -277,8 +277,8 @@ _BREACHES: dict[type, Callable[[Problem, Any, Sequence[Move]], Iterator[str]]] =
 }
 
 
-def in_flow(atom: Flow, vm: int, source: int, target: int) -> bool:
-    """Whether a move counts in a flow."""
+def _counts_in(atom: Flow, vm: int, source: int, target: int) -> bool:
+    """Whether a move counts in a flow; `flow_index.in_flow` says the same to everybody else."""
     return bool(
         (atom.vms is None or atom.vms[vm])
         and (atom.sources is None or atom.sources[source])

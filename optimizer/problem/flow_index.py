@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
     from optimizer.problem.atoms import Flow
 
-__all__ = ["FlowIndex"]
+__all__ = ["FlowIndex", "in_flow"]
+
+
+def in_flow(atom: Flow, vm: int, source: int, target: int) -> bool:
+    """Whether a move counts in a flow."""
+    return bool(
+        (atom.vms is None or atom.vms[vm])
+        and (atom.sources is None or atom.sources[source])
+        and (atom.targets is None or atom.targets[target])
+    )
 
 
 class _Entrances(NamedTuple):

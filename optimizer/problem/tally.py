@@ -15,7 +15,7 @@ import numpy as np
 
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED
-from optimizer.problem.evaluate import in_flow
+from optimizer.problem.flow_index import in_flow
 from optimizer.problem.instance import Instance
 from optimizer.problem.problem import stage_of
 from optimizer.problem.rounding import harm

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import Move
-from optimizer.problem.evaluate import in_flow
+from optimizer.problem.flow_index import in_flow
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness

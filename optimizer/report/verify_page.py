@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optimizer.planning.identity import altered
+from optimizer.plan_identity import altered
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.words import count
 from optimizer.verify.verdict import Finding

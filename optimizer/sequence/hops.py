@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import Move
-from optimizer.problem.evaluate import in_flow
+from optimizer.problem.flow_index import in_flow
 from optimizer.problem.tally import Tally
 from optimizer.sequence.move_graph import MoveGraph
 from optimizer.sequence.search import find_order

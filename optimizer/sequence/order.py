@@ -13,7 +13,7 @@ import numpy as np
 
 from optimizer.fleet import ABSENT, Move
 from optimizer.parameters import Ordering
-from optimizer.problem.evaluate import in_flow
+from optimizer.problem.flow_index import in_flow
 from optimizer.reachability.contention import Contention, chains
 from optimizer.reachability.instance_monitor import bits
 from optimizer.sequence.arcs import arcs

@@ -36,7 +36,7 @@ def test_plan_says_how_long_each_part_took(fleet):
         "build",
         "solve",
         "place",
-        "sequence",
+        "describe",
     ]
 
 

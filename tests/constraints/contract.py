@@ -9,11 +9,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from optimizer.fleet import ABSENT, Move, State
-from optimizer.problem.atoms import Apart, AtMost, Enter, Fixed, Flow, Leave, Linear, Needs
+from optimizer.problem.atoms import Enter, Fixed, Flow
 from optimizer.problem.evaluate import evaluate, hard_breaches
 from optimizer.problem.problem import build
 from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
+from optimizer.problem.shapes import COMPANY, LEAVE, PAIR, SUM
 
 if TYPE_CHECKING:
     from random import Random
@@ -97,22 +98,22 @@ def _asked(problem: Problem, instance: Instance) -> Asked:
 def named(problem: Problem, instance: Instance) -> tuple[str, str, str]:
     """Return the subject, resource and domain that the architecture's table gives an instance."""
     atom: Any = problem.atoms[instance.atom]
-    if isinstance(atom, Linear):
+    if atom.shape is SUM:
         return problem.domain_ids[atom.level][instance.domain], atom.resource, ""
-    if isinstance(atom, Leave):
+    if atom.shape is LEAVE:
         return problem.vm_ids[instance.member], "", ""
-    if isinstance(atom, Apart | Needs):
+    if atom.shape in (PAIR, COMPANY):
         subject = f"{atom.left.ids[instance.member]}|{atom.right.ids[instance.member]}"
     else:
         subject = atom.sets.ids[instance.member]
-    if isinstance(atom, Apart | AtMost):
+    if atom.shape.by_domain:
         return subject, "", f"{problem.levels[atom.level]}:{problem.domain_ids[atom.level][instance.domain]}"
     return subject, "", ""
 
 
 def _unit(problem: Problem, instance: Instance) -> int:
-    atom = problem.atoms[instance.atom]
-    return int(atom.unit[instance.domain]) if isinstance(atom, Linear) else 1
+    atom: Any = problem.atoms[instance.atom]
+    return int(atom.unit[instance.domain]) if atom.shape is SUM else 1
 
 
 def mine(problem: Problem, rule: Rule) -> list[int]:

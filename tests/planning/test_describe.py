@@ -10,8 +10,8 @@ import numpy as np
 from optimizer.fleet import ABSENT, Move
 from optimizer.pipeline import Request, make_plan
 from optimizer.plan import Reason, Status
+from optimizer.plan_identity import identify
 from optimizer.planning.describe import Described, describe, highest_load
-from optimizer.planning.identity import identify
 from optimizer.problem.problem import build
 from optimizer.sequence.order import order
 from tests.build import fleet, host, policy, vm

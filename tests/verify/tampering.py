@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from optimizer.errors import InputError
 from optimizer.pipeline import Request, make_plan
-from optimizer.planning.identity import identify
+from optimizer.plan_identity import identify
 from optimizer.report.verify_page import describe_verdict
 from optimizer.sources.kinds import parse_time, time_text
 from optimizer.sources.plan_json import claims_from_document, plan_document
