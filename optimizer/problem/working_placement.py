@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -141,9 +141,9 @@ class WorkingPlacement:
         """Return float64 [hosts]: harm of shoulds for which the VM should not be on each, less that of where it is."""
         return self._leaves.harm_on(vm, hosts) - self._leaves.harm_on(vm, self.placement[[vm]])
 
-    def should_leave(self, vm: int) -> bool:
-        """Whether the VM is where some should asks it to leave."""
-        return bool(self._leaves.harm_on(vm, self.placement[[vm]]).any())
+    def should_leave(self, vm: int, host: int) -> bool:
+        """Whether some should asks the VM to leave the host, were it there."""
+        return bool(self._leaves.harm_on(vm, np.array([host])).any())
 
     def violated(self) -> Iterator[Violated]:
         """Yield every violated must and should of the present placement."""
@@ -170,6 +170,13 @@ class WorkingPlacement:
     def movers(self, violated: Violated) -> NDArray[np.int64]:
         """Return int64 [n]: the VMs whose moves could repair an instance."""
         return _MOVERS[violated.atom](self, violated.atom, violated.instance)
+
+    def wanted(self, violated: Violated) -> NDArray[np.bool_] | None:
+        """Return bool [H]: the hosts that alone end a violation, where leaving is not enough; None where it is."""
+        atom = violated.atom
+        if atom.shape is LEAVE and atom.asked.hardness is Hardness.SHOULD:
+            return ~cast("Leave", atom).hosts
+        return None
 
     def _there(self, level: int, domain: int) -> NDArray[np.bool_]:
         now = self.placement

@@ -19,7 +19,7 @@ from optimizer.problem.rule import Hardness
 from optimizer.repair.insertion import Insertion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -83,8 +83,12 @@ class EjectionChains:
         self._log: list[tuple[int, int]] = []
         self._no_room: dict[int, int] = {}
         """For VMs that no host had room for: after how many changes of the placement that was."""
+        self._wanted: NDArray[np.bool_] | None = None
+        self._before: tuple[int, ...] = ()
 
-    def settle(self, vm: int, links: int, spend: int, nodes: int | None = None) -> bool:
+    def settle(
+        self, vm: int, links: int, spend: int, nodes: int | None = None, wanted: NDArray[np.bool_] | None = None
+    ) -> bool:
         """Move a VM off its host; return whether it worked.
 
         Parameters
@@ -95,18 +99,23 @@ class EjectionChains:
             How many of all these VMs may be such as have not moved yet.
         nodes
             For how many VMs it is looked up who could make way; None: for as many as it takes.
+        wanted
+            bool [H]: the hosts to which the VM is to come, by a chain that leaves less harm (others may want to be
+            there as well); None: to any other than its own.
         """
         self._log.clear()
+        self._wanted, self._before = wanted, self.work.measure() if wanted is not None else ()
         self.cut = self.moved_anew = False
         self.asked = 0
         left = spend - int(self._unmoved(vm))
         if left < 0:
             return False
         first = _Link(vm, int(self.work.placement[vm]), None, links, left, frozenset())
-        if self._no_room.get(vm) != self.work.changes:
+        if wanted is not None or self._no_room.get(vm) != self.work.changes:
             if self._finish(first):
                 return True
-            self._no_room[vm] = self.work.changes
+            if wanted is None:
+                self._no_room[vm] = self.work.changes
         return links > 0 and (left > 0 or bool(self.work.displaced)) and self._search(first, nodes)
 
     def undo(self, mark: int = 0) -> None:
@@ -162,7 +171,7 @@ class EjectionChains:
 
     def _finish(self, last: _Link) -> bool:
         """Move the last VM of a chain to where there is room, and each before it to where that made way."""
-        host = self._reception.host_for(last.vm, last.barred)
+        host = self._reception.host_for(last.vm, self._barred(last))
         if host is None:
             return False
         link: _Link | None = last
@@ -173,8 +182,17 @@ class EjectionChains:
             else:
                 self.undo()
                 return False
+        if self._wanted is not None and self.work.measure() >= self._before:
+            self.undo()
+            return False
         self.moved_anew = any(here != int(self.work.problem.start[vm]) for vm, here in self._log)
         return True
+
+    def _barred(self, link: _Link) -> Iterable[int]:
+        """Return the hosts to which the VM of a link is not to come."""
+        if link.before is not None or self._wanted is None:
+            return link.barred
+        return [*link.barred, *np.flatnonzero(~self._wanted).tolist()]
 
     def _unmoved(self, vm: int) -> bool:
         return bool(self.work.placement[vm] == self.work.problem.start[vm])
@@ -200,7 +218,7 @@ class EjectionChains:
         asked = self._by_size if link.left > 0 else self._displaced()
         there = now[asked]
         hosts = self.work.tally.admits(vm)
-        hosts[[now[vm], *link.barred]] = False
+        hosts[[now[vm], *self._barred(link)]] = False
         enough = hosts[there]
         for tally in self.work.tally.linears:
             atom = tally.atom

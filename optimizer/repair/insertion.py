@@ -106,7 +106,7 @@ class Insertion:
         tally, hosts = self.work.tally, self.work.problem.hosts
         if hosts <= 2 * self.nearest or any(not t.shape.leaving_repairs for t, _ in tally.sets_of.get(vm, ())):
             return WHOLE
-        if self.work.should_leave(vm):
+        if self.work.should_leave(vm, int(self.work.placement[vm])):
             return WHOLE
         first = min(max(0, int(self.work.placement[vm]) - self.nearest // 2), hosts - self.nearest)
         return slice(first, first + self.nearest)
@@ -141,9 +141,8 @@ class Insertion:
         return harm + self.work.would_stay(vm, hosts) if hardness is Hardness.SHOULD else harm
 
     def is_harmed(self, vm: int, host: int) -> bool:
-        """Whether the VM's arrival there would add harm of shoulds."""
-        there = np.array([host])
-        return bool(self._new_harm(vm, there, Hardness.SHOULD)[0] > 0 or self.work.would_stay(vm, there)[0] > 0)
+        """Whether the VM's arrival there would add harm of shoulds, or carry it there from where it is."""
+        return bool(self._new_harm(vm, np.array([host]), Hardness.SHOULD)[0]) or self.work.should_leave(vm, host)
 
     def _best(self, vm: int, hosts: NDArray[np.int64]) -> int:
         harm = self.harm_of(vm, hosts, Hardness.SHOULD)

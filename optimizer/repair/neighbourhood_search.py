@@ -154,7 +154,7 @@ class NeighbourhoodSearch:
         chains = self._ejections
         before = self.work.measure()
         for vm in self._healers(violated, most):
-            settled = chains.settle(vm, links, spend, nodes)
+            settled = chains.settle(vm, links, spend, nodes, self.work.wanted(violated))
             self.deadline.spend(NODE_WORK * chains.asked)
             if settled:
                 if self.work.measure() < before and (not chains.moved_anew or self.acceptable(self.work.placement)):
@@ -183,7 +183,8 @@ class NeighbourhoodSearch:
         In phases first, since what they find can be carried out; as a mere placement, which may move again what was
         moved already, after that.
         """
-        candidates = self._candidates(self._hosts(members(self.work, trouble.violated), width))
+        wanted = self.work.wanted(trouble.violated)
+        candidates = self._candidates(self._hosts(members(self.work, trouble.violated), width, wanted))
         now, start = self.work.placement, self.problem.start
         unmoved = {v: hosts for v, hosts in candidates.items() if now[v] == start[v]}
         less = self._harm_of(trouble) if extra < self.given.attempts[-1][0] else min(1, self._harm_of(trouble))
@@ -240,15 +241,15 @@ class NeighbourhoodSearch:
             out[vm] = np.flatnonzero(mask)
         return out
 
-    def _hosts(self, focus: list[int], width: int) -> NDArray[np.int64]:
-        """Return the hosts of the focus, and the `width` others on which its VMs nearly fit."""
+    def _hosts(self, focus: list[int], width: int, wanted: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Return the hosts of the focus, and the `width` others on which its VMs nearly fit, wanted ones first."""
         start, now = self.problem.start, self.work.placement
         core = np.unique(np.concatenate([start[focus], now[focus]]))
         if core.size > 2 * width:
             core = self._random.permutation(core)[: 2 * width]
         movable = [v for v in focus if self.problem.movable[v]]
         hardest = sorted(movable, key=lambda v: -float(self.bounds.size[v]))[:3]
-        ranked = [self._nearly_fits(vm) for vm in hardest] or [np.zeros(0, np.int64)]
+        ranked = [self._nearly_fits(vm, wanted) for vm in hardest] or [np.zeros(0, np.int64)]
         others = np.concatenate([r[: max(1, width // len(ranked))] for r in ranked])
         others = others[np.sort(np.unique(others, return_index=True)[1])]
         return self._within_reason(core, others)
@@ -260,7 +261,7 @@ class NeighbourhoodSearch:
         count = int((vms * np.arange(1, hosts.size + 1) <= self.given.literals).sum())
         return np.sort(hosts[: max(count, 2)])
 
-    def _nearly_fits(self, vm: int) -> NDArray[np.int64]:
+    def _nearly_fits(self, vm: int, wanted: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
         """Hosts that may receive the VM, those that lack least for it first; among those that lack nothing, a few."""
         lack = np.zeros(self.problem.hosts)
         for tally in self.work.tally.linears:
@@ -271,6 +272,8 @@ class NeighbourhoodSearch:
             lack += np.maximum(over, 0) / np.maximum(tally.atom.unit[d], 1)
         lack += self._random.random(lack.size) * 1e-3
         lack[~self.work.tally.admits(vm)] += 1.0
+        if wanted is not None:
+            lack[~wanted] += 1.0
         lack[~self.problem.may_enter(vm)] = np.inf
         order = np.argsort(lack, kind="stable")
         return np.asarray(order[np.isfinite(lack[order])])

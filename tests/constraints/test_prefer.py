@@ -34,8 +34,8 @@ def rule(*entries: dict[str, Any], **more: Any) -> Prefer:
     return Prefer(entries=tuple(Preference(**entry) for entry in entries), **more)
 
 
-def planned(whole: Fleet, *rules: Any) -> Plan:
-    plan = make_plan(whole, policy(*rules), Request(seconds=5, deterministic=True))
+def planned(whole: Fleet, *rules: Any, seconds: float = 5.0) -> Plan:
+    plan = make_plan(whole, policy(*rules), Request(seconds=seconds, deterministic=True))
     assert verify(whole, policy(*rules), plan).findings == ()
     return plan
 
@@ -279,6 +279,23 @@ def test_strict_holds_on_the_way_too() -> None:
     entries = [{"vms": ["a"], "hosts": ["h2"], "strict": True}, {"vms": ["b"], "hosts": ["h1"]}]
     plan = planned(whole, "capacity", {"rule": "prefer", "entries": entries})
     assert [(m.vm, m.target) for m in plan.moves] == [("b", "h3"), ("a", "h2"), ("b", "h1")]
+
+
+@pytest.mark.rotating
+@pytest.mark.parametrize("seed", range(20))
+def test_others_make_way_on_the_hosts_that_are_preferred(seed: int) -> None:
+    """Preferred hosts are full of VMs that are content anywhere; sixty hosts are past the complete model's size."""
+    rng = Random(f"way {seed}")
+    count, liked = 60, rng.randint(3, 10)
+    hosts = [host(f"h{i}", memory=100) for i in range(count)]
+    vms = [vm(f"full-{h}-{n}", f"h{h}", memory=10) for h in range(liked) for n in range(10)]
+    vms += [vm(f"half-{h}-{n}", f"h{h}", memory=10) for h in range(liked, count) for n in range(7)]
+    keen = rng.randint(1, 6)
+    vms += [vm(f"keen-{i}", f"h{rng.randrange(liked, count)}", memory=10) for i in range(keen)]
+    entries = [{"vms": ["keen-*"], "hosts": [f"h{i}" for i in range(liked)]}]
+    plan = planned(fleet(hosts, vms), "capacity", {"rule": "prefer", "entries": entries}, seconds=0.5)
+    values = {s.stage: s.value for s in plan.objective}
+    assert (values["should_harm"], values["moving"]) == (0, 2 * keen)
 
 
 def test_explain_says_what_a_move_would_mean(tmp_path: Path) -> None:
