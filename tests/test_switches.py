@@ -197,7 +197,7 @@ def test_exit_codes_tell_apart(tmp_path: Path) -> None:
     assert code(broken, "--exclude", "v*") == 11  # one move to make, and two hosts stay over
     assert code(broken, "--only", "h5") == 0
     assert code(fine, "--drain", "h0") == 10
-    assert code(broken, "--drain", "h0", "--drain", "h1", "--max-moves", 4) == 11  # the group waits for no drain
+    assert code(broken, "--drain", "h0", "--drain", "h1", "--max-moves", 4) == 10  # hosts and the group wait
     assert code(broken, "--drain", "h0", "--drain", "h1", "--max-moves", 4, "--only", "web") == 10
     assert code(fine, "--drain", "h0", "--max-moves", 0) == 11  # nothing moves, and something waits
 

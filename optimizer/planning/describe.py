@@ -193,17 +193,18 @@ def _makes_room(fleet: Fleet, ordered: Ordered, move: Move, waiting: Sequence[in
 def _remaining(
     fleet: Fleet, rules: Mapping[str, Rule], outlook: Outlook, deferral: Deferral, violation: Violation
 ) -> Remaining:
-    advice, deferred = outlook.advise(violation), deferral.of(violation)
+    advice, waits_for = outlook.advise(violation), deferral.of(violation)
+    budget = f"{advice.cause.rule}: {advice.cause.subject}" if advice.deferred else ""
     return Remaining(
         rule=violation.rule,
         subject=violation.subject,
         excess=violation.excess,
         why=rules[violation.rule].explain(violation, fleet),
-        would_help=f"a later run, or a larger limit ({deferred})" if deferred else advice.would_help,
+        would_help=f"a later run, or a larger limit ({waits_for})" if waits_for else advice.would_help,
         resource=violation.resource,
         domain=violation.domain,
         cause=advice.cause,
-        deferred=deferred,
+        deferred=waits_for or budget,
     )
 
 

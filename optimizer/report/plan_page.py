@@ -13,6 +13,7 @@ from optimizer.report.page import Page, Table, Tone
 from optimizer.report.scope import deferred_line, scope_line
 from optimizer.report.violations import measured, not_evaluated
 from optimizer.report.words import amount, count, duration, percent, shortened, spoken
+from optimizer.scope import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -80,7 +81,8 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
         case Status.IMPOSSIBLE:
             return f"impossible: {plan.reason or 'what is demanded contradicts itself'}", Tone.BAD
         case Status.OPTIMAL if not plan.moves:
-            return f"optimal: no move helps, proven{left}", Tone.WARN
+            fits = "fits within the limits" if any(r.deferred for r in plan.remaining) else "helps"
+            return f"optimal: no move {fits}, proven{left}", Tone.WARN
         case Status.OPTIMAL:
             tone = Tone.WARN if left else Tone.GOOD
             return (
@@ -95,9 +97,13 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
 
 def _left(plan: Plan) -> str:
     """Say how much remains: what waits for a limit, and what no plan repairs."""
-    waiting = sum(bool(r.deferred) for r in plan.remaining)
-    never = len(plan.remaining) - waiting
-    parts = [f"{count(waiting, 'host')} {'is' if waiting == 1 else 'are'} deferred"] * bool(waiting)
+    waiting = [r.resource == WAITING for r in plan.remaining if r.deferred]
+    hosts, others, never = sum(waiting), len(waiting) - sum(waiting), len(plan.remaining) - len(waiting)
+    parts = [
+        f"{count(n, what)} {'is' if n == 1 else 'are'} deferred"
+        for n, what in ((hosts, "host"), (others, "violation"))
+        if n
+    ]
     parts += [f"{count(never, 'violation')} cannot be repaired"] * bool(never)
     return ", and " + " and ".join(parts) if parts else ""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optimizer.report.words import count
+from optimizer.scope import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from optimizer.plan import Plan
+    from optimizer.plan import Plan, Remaining
     from optimizer.scope import Scope
 
 __all__ = ["deferred_line", "scope_line"]
@@ -39,15 +40,22 @@ def scope_line(scope: Scope) -> str:
 
 
 def deferred_line(plan: Plan) -> str:
-    """Say which hosts wait for a later run, and which is begun; nothing where none does."""
-    waiting = sorted({r.subject for r in plan.remaining if r.deferred})
-    lines = [f"deferred: {count(len(waiting), 'host')} ({_few(waiting)})"] if waiting else []
-    limits = dict.fromkeys(r.deferred for r in plan.remaining if r.deferred)
-    if waiting:
-        lines[0] += f", emptied in later runs: {'; '.join(limits)}"
+    """Say which hosts, and how many other violations, wait for a later run, and which is begun; nothing if none."""
+    hosts = [r for r in plan.remaining if r.deferred and r.resource == WAITING]
+    others = [r for r in plan.remaining if r.deferred and r.resource != WAITING]
+    lines = []
+    if hosts:
+        names = sorted({r.subject for r in hosts})
+        lines.append(f"deferred: {count(len(names), 'host')} ({_few(names)}), emptied in later runs: {_limits(hosts)}")
+    if others:
+        lines.append(f"deferred: {count(len(others), 'violation')}, for later runs: {_limits(others)}")
     if plan.scope.begun:
         lines.append(f"begun, and not emptied by this plan: {_few(plan.scope.begun)}")
     return "; ".join(lines)
+
+
+def _limits(waiting: Sequence[Remaining]) -> str:
+    return "; ".join(dict.fromkeys(r.deferred for r in waiting))
 
 
 def _few(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.fleet import Move
-    from optimizer.plan import Plan
+    from optimizer.plan import Plan, Remaining
     from optimizer.problem.atoms import Flow
     from optimizer.problem.problem import Problem
     from optimizer.problem.rule import Violation
@@ -35,12 +35,41 @@ def judge_deferral(
     """
     waiting = {(v.rule, v.subject): v.vms for v in after if v.resource == WAITING}
     for r in plan.remaining:
-        vms = waiting.get((r.rule, r.subject)) if r.resource == WAITING else None
+        if r.resource != WAITING:
+            yield from _by_budget(problem, moves, r)
+            continue
+        vms = waiting.get((r.rule, r.subject))
         limits = () if vms is None else tuple(_short(problem, moves, vms))
         if (r.deferred or None) != next(iter(limits), None):
             expected = f"it waits for {limits[0]}" if limits else "no limit makes it wait"
             where = f"remaining[{r.rule} {r.subject}].deferred"
             yield Finding("deferred", where, f"says {r.deferred or 'nothing'}, but {expected}")
+
+
+def _by_budget(problem: Problem, moves: Sequence[Move], r: Remaining) -> Iterator[Finding]:
+    """Whether the budget that a violation is said to wait for is spent, for the VMs of its cause."""
+    if not r.deferred:
+        return
+    names = {name: v for v, name in enumerate(problem.vm_ids)}
+    vms = [names.get(name) for name in r.cause.vm.split(", ")] if r.cause is not None else [None]
+    held = [v for v in vms if v is not None]
+    if len(held) == len(vms) and any(
+        f"{flow.rule}: {flow.subject}" == r.deferred and _overdrawn(problem, flow, moves, held)
+        for flow in problem.flows
+    ):
+        return
+    where = f"remaining[{r.rule} {r.subject}].deferred"
+    yield Finding("deferred", where, f"says {r.deferred}, but no such budget keeps the VMs of its cause from moving")
+
+
+def _overdrawn(problem: Problem, flow: Flow, moves: Sequence[Move], vms: Sequence[int]) -> bool:
+    """Whether the moves leave less of a flow than the VMs would take, if they are counted in it."""
+    end = {m.vm: m.target for m in moves}
+    spent = [
+        m.vm for m in moves if _counts(flow, m.vm, m.source) and (flow.targets is None or bool(flow.targets[m.target]))
+    ]
+    more = [v for v in vms if _counts(flow, v, end.get(v, int(problem.start[v])))]
+    return int(flow.cost[_index(spent)].sum()) + int(flow.cost[_index(more)].sum()) > flow.limit
 
 
 def _short(problem: Problem, moves: Sequence[Move], vms: Sequence[int]) -> Iterator[str]:
