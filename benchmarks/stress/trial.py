@@ -33,6 +33,9 @@ SLACK_S, SLACK = 1.0, 0.05
 
 INTERRUPTED = 130
 
+POLL_S = 0.01
+"""Wall seconds between two looks at what a process has taken."""
+
 
 def overrun(cpu_s: float, limit_s: float) -> float:
     """Return by how much a process was late: negative where it was on time."""
@@ -86,9 +89,9 @@ def interrupted_runs(kind: str, seeds: range, limit_s: float) -> dict[str, Any]:
             plan.unlink(missing_ok=True)
             command = _planning(fleet, policy, 10 * limit_s, str(ROOT / "cli.py"))
             child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            time.sleep(rng.uniform(0.1, limit_s))
-            before, sent = _cpu_of(child.pid), time.perf_counter()
-            child.send_signal(rng.choice((signal.SIGINT, signal.SIGTERM)))
+            before = _when_it_has_worked(child, rng.uniform(0.1, limit_s))
+            sent = time.perf_counter()
+            os.kill(child.pid, rng.choice((signal.SIGINT, signal.SIGTERM)))  # where it has ended, it still waits for us
             assert child.stderr is not None
             complained = child.stderr.read().decode("utf-8", "replace")
             _, status, usage = os.wait4(child.pid, 0)
@@ -101,17 +104,27 @@ def interrupted_runs(kind: str, seeds: range, limit_s: float) -> dict[str, Any]:
     return {"fleets": len(seeds), "late": late, "worst_s": round(worst, 2), "plans": plans, "failed": failed}
 
 
+def _when_it_has_worked(child: subprocess.Popen[bytes], cpu_s: float) -> float | None:
+    """Wait until a process has taken that much CPU time; return how much it has by then, None where it has ended."""
+    while (taken := _cpu_of(child.pid)) is not None and taken < cpu_s:
+        time.sleep(POLL_S)
+    return taken
+
+
 def _cpu_of(pid: int) -> float | None:
     """Return the CPU seconds that a process has taken; None where it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
+    if fields[0] == "Z":
+        return None
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main(trial: str, kind: str, fleets: str, limit_s: str) -> int:
     """Run one row and print it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell sets it aside for what runs in the background
     runs = limited_runs if trial == "limits" else interrupted_runs
     found = runs(kind, range(int(fleets)), float(limit_s))
     print(json.dumps(found))

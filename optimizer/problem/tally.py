@@ -360,6 +360,11 @@ class Tally:
             for d, e in self._broken[i].items():
                 yield self.sets[i], d, e
 
+    @property
+    def broken(self) -> int:
+        """How many instances were above their limit when that was last asked about."""
+        return sum(len(linear.over) for linear in self.linears) + len(self._broken)
+
     def harms(self) -> dict[Stage, int]:
         """Return the harm of all instances above their limit now, stage by stage (without `Leave`)."""
         self._refresh()

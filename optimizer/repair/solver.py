@@ -37,6 +37,9 @@ __all__ = ["Exact", "Method", "Solver", "Values"]
 MOVE_S = 5e-4
 """Seconds that one move takes to be ordered, described and written: kept free, move by move, while searching."""
 
+LEFT_S = 1e-3
+"""Seconds that it takes to say of one violation why it is left."""
+
 Values = dict[Stage, int]
 
 
@@ -87,8 +90,9 @@ class Solver:
         self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
 
     def _ending_s(self) -> float:
-        """Return the seconds that it takes to order and describe as many moves as there are at present."""
-        return MOVE_S * len(self._work.displaced) if self._work is not None else 0.0
+        """Return the seconds that it takes to order and describe the moves of the present, and what they leave."""
+        work = self._work
+        return 0.0 if work is None else MOVE_S * len(work.displaced) + LEFT_S * work.tally.broken
 
     @cached_property
     def literals(self) -> int:

@@ -55,7 +55,7 @@ NO_PARAMETERS = {
     },
     "reassignment/search.py": {"FOREVER": "no limit", "JUDGING": "work"},
     "repair/ejection_chains.py": {"FIRST_BLOCK": "how much is compared at once; the answer is the same"},
-    "repair/solver.py": {"MOVE_S": "seconds, measured"},
+    "repair/solver.py": {"MOVE_S": "seconds, measured", "LEFT_S": "seconds, measured"},
     "repair/exhaustive_search.py": {"WORK": "work"},
     "repair/group_moves.py": {"JOIN_WORK": "work"},
     "repair/minimize_heat.py": {"STEPS": "exactness", "EXACT": "exactness"},
