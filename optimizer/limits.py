@@ -22,7 +22,7 @@ PEAKS = 32
 """Questions to a deadline for each of which the process's memory is looked up once."""
 
 
-KEPT = 0.4
+KEPT = 0.6
 """Share of a deadline's time that may be kept free at its end."""
 
 

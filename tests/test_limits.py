@@ -69,7 +69,7 @@ def test_what_is_kept_free_at_the_end_holds_for_parts_and_grows(clock: Simulated
     kept[0] = 3.0
     assert (deadline.left(), most.left(), half.left()) == pytest.approx((7.0, 7.0, 5.0))
     kept[0] = 100.0
-    assert deadline.left() == pytest.approx(6.0)
+    assert deadline.left() == pytest.approx(4.0)
 
 
 def test_nothing_is_kept_of_work() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from benchmarks import cases
 from benchmarks.case import CASES, PYTHON, ROOT, Case, Missing, Party, Settings, Trial
 from benchmarks.measure import measure
 from benchmarks.report import as_document, as_markdown
@@ -15,6 +16,8 @@ from benchmarks.runner import run
 from cli import remora
 
 PASS, FAIL = (*PYTHON, "-c", "pass"), (*PYTHON, "-c", "raise SystemExit('no such thing')")
+
+assert cases.__name__  # importing the room has filled CASES
 
 
 @pytest.mark.slow
