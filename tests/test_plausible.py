@@ -8,6 +8,7 @@ import pytest
 from optimizer.fleet.plausible import implausible
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.synthetic import Spec, generate
+from tests import build
 from tests.command_line import run, write
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -95,3 +96,19 @@ def test_the_command_says_it_and_the_plan_keeps_it(tmp_path):
     assert outcome.err.startswith("remora: warning: taken_at: the snapshot was taken ")
     assert [w["code"] for w in outcome.json["warnings"]] == ["future_snapshot"]
     assert run("verify", fleet, plan).code == 0
+
+
+@pytest.mark.parametrize(
+    ("capacities", "demands", "expected"),
+    [
+        ([8, 8], [1, 1], []),
+        ([8, None], [1, 1], [("no_capacity", "hosts[1].capacity.memory_mib")]),
+        ([8, None], [0, 0], []),
+        ([None, None], [1, 1], [("no_capacity", "hosts[].capacity")]),
+        ([8, 8], [0] * 5, [("no_demand", "vms[].demand")]),
+    ],
+)
+def test_a_resource_that_only_some_speak_of(capacities, demands, expected):
+    hosts = [build.host(f"h{i}", memory=n) for i, n in enumerate(capacities)]
+    vms = [build.vm(f"v{i}", "h0", memory=n) for i, n in enumerate(demands)]
+    assert doubts(build.document(hosts, vms)) == expected

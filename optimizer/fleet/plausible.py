@@ -61,7 +61,23 @@ def implausible(fleet: Fleet, now: datetime) -> Iterator[Doubt]:
             "is the clock or the time zone of its source wrong?",
         )
     for r, resource in enumerate(fleet.resources):
+        yield from _unlimited(fleet, r, resource.name)
         yield from _amounts(fleet, r, resource.name)
+
+
+def _unlimited(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:
+    """Say which hosts do not say how much they have of what VMs ask for, and what only hosts have."""
+    asked, silent = fleet.vms.demand[:, r] > 0, fleet.hosts.capacity[:, r] == ABSENT
+    if asked.any() and silent.any() and not silent.all():
+        first, number = int(np.argmax(silent)), int(silent.sum())
+        what = f"{fleet.hosts.ids[first]} does" if number == 1 else f"{number:,} hosts do"
+        such = "" if number == 1 else f", such as {fleet.hosts.ids[first]}"
+        text = f"{what} not say how much {name} there is{such}: nothing limits what is placed there"
+        yield Doubt("no_capacity", f"hosts[{first}].capacity.{name}", text)
+    elif asked.any() and silent.all():
+        yield Doubt("no_capacity", "hosts[].capacity", f"VMs ask for {name}, and no host says how much it has of it")
+    elif not asked.any() and not silent.all() and len(asked) >= ENOUGH:
+        yield Doubt("no_demand", "vms[].demand", f"hosts have {name}, and no VM asks for any of it")
 
 
 def _amounts(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:

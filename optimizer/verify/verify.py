@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Verdict", "verify"]
 
 
+OTHER = frozenset({"foreign", "fleet_digest", "policy_digest"})
+"""Findings after which all others would only be consequences."""
+
+MADE_FOR_ANOTHER = "nothing else was judged: give the snapshot and the --policy that the plan was made with"
+
+
 def verify(
     fleet: Fleet, policy: Policy, plan: Plan, *, now: datetime | None = None, latest: datetime | None = None
 ) -> Verdict:
@@ -42,6 +48,8 @@ def verify(
         What time it is, as far as that is known: no plan was made after it.
     """
     findings = [*judge_identity(fleet, policy, plan, now), *judge_time(fleet, plan, latest)]
+    if OTHER & {finding.code for finding in findings}:
+        return Verdict(tuple(findings), {}, (MADE_FOR_ANOTHER,))
     script = read_moves(fleet, plan)
     findings += script.findings
     if not script.readable:

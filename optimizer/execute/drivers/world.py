@@ -89,7 +89,7 @@ class World:
         }
         self.jobs: dict[str, Job] = {}
         self.down: set[str] = set()
-        self.note: Callable[..., None] = lambda what, **facts: None
+        self.note: Callable[..., None] = _noted_nowhere
         self._preparing, self._switching_s = timedelta(seconds=preparing_s), switching_s
         self._late: dict[str, tuple[Request, dict[str, object]]] = {}
         self._due: list[tuple[datetime, int, str]] = []
@@ -170,3 +170,7 @@ class World:
             return replace(job, state=MoveState.SWITCHING)
         self.end(job.id, at, fails=job.fails, failure=job.failure)
         return self.jobs[job.id]
+
+
+def _noted_nowhere(what: str, **facts: object) -> None:
+    """Keep no record; a function, so that a world can be pickled."""
