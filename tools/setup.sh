@@ -63,6 +63,32 @@ need_postgres() { # in CI the ledger is also tried in a real PostgreSQL; elsewhe
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
 }
 
+need_lab() { # in CI the libvirt driver is also tried on real hosts in namespaces; elsewhere the tests say what is missing
+  [[ ${CI:-} == true ]] || return 0
+  local packages=(libvirt-daemon-system qemu-system-x86 iproute2 python3-libvirt)
+  if ! dpkg -s "${packages[@]}" >/dev/null 2>&1; then
+    command -v apt-get >/dev/null || die 'CI needs libvirt and QEMU, and there is no apt-get to install them with'
+    say 'installing libvirt and QEMU for the tests on real hosts'
+    as_root apt-get update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"
+  fi
+  "$python" -c 'import libvirt' 2>/dev/null || link_libvirt
+}
+
+link_libvirt() { # there is no wheel of libvirt-python: the system's own is made visible, where it is for this Python
+  local site file
+  site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  for file in /usr/lib/python3/dist-packages/libvirt.py /usr/lib/python3/dist-packages/libvirtmod.*.so; do
+    ln -sf "$file" "$site/"
+  done
+  if ! "$python" -c 'import libvirt' 2>/dev/null; then
+    say "the system's libvirt module is for another Python than $("$python" --version): compiling one"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends libvirt-dev pkg-config gcc
+    rm -f "$site"/libvirt.py "$site"/libvirtmod.*.so
+    install 'libvirt-python>=9.0'
+  fi
+}
+
 stamp_of() { # stamp_of KIND: changes whenever the environment has to be made anew
   (cd "$checkout" && printf '%s %s\n' "$1" "$checkout" && sha256sum pyproject.toml "$(locked "$1")")
 }

@@ -23,7 +23,10 @@ for argument in "$@"; do
 done
 
 set_up dev
-[[ $tier == quick ]] || need_postgres
+if [[ $tier != quick ]]; then
+  need_postgres
+  need_lab
+fi
 cd "$checkout"
 
 site=$(mktemp -d)

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "FLEET"]
 
-FLEET = line_fleet()
-FIRST, SECOND = move(FLEET, 1, "v0", "h0", "h8"), move(FLEET, 2, "v1", "h1", "h9")
+FLEET = line_fleet(vms=3, hosts=5)
+FIRST, SECOND = move(FLEET, 1, "v0", "h0", "h3"), move(FLEET, 2, "v1", "h1", "h4")
 
 
 def says_what_it_is(open_: Open) -> None:
@@ -65,9 +65,9 @@ def a_submitted_vm_counts_at_both_ends_until_its_end_is_seen(open_: Open) -> Non
     requests = [replace(request_of(m), since=at) for m in (FIRST, SECOND)]
     requests = [replace(request, job=driver.submit(request)) for request in requests]
     assert driver.migrating() == {"v0", "v1"}
-    reading, source, target = driver.read_vm("v0"), driver.read_host("h0"), driver.read_host("h8")
+    reading, source, target = driver.read_vm("v0"), driver.read_host("h0"), driver.read_host("h3")
     assert reading is not None
-    assert (reading.host, reading.moving_to) == ("h0", "h8")
+    assert (reading.host, reading.moving_to) == ("h0", "h3")
     assert source is not None
     assert target is not None
     assert "v0" in source.vms
@@ -77,9 +77,9 @@ def a_submitted_vm_counts_at_both_ends_until_its_end_is_seen(open_: Open) -> Non
         assert job.state is MoveState.DONE
         assert job.ended_at is None or job.ended_at >= at
     assert driver.migrating() == frozenset()
-    reading, source, target = driver.read_vm("v0"), driver.read_host("h0"), driver.read_host("h8")
+    reading, source, target = driver.read_vm("v0"), driver.read_host("h0"), driver.read_host("h3")
     assert reading is not None
-    assert (reading.host, reading.moving_to) == ("h8", None)
+    assert (reading.host, reading.moving_to) == ("h3", None)
     assert source is not None
     assert target is not None
     assert "v0" not in source.vms
@@ -95,13 +95,13 @@ def a_job_is_found_without_its_name(open_: Open) -> None:
     found = driver.observe(request)
     assert found is not None
     assert found.id == name
-    assert driver.observe(replace(request, target="h9")) is None
+    assert driver.observe(replace(request, target="h4")) is None
     ended(driver, replace(request, job=name))
 
 
 def what_cannot_start_is_refused_and_changes_nothing(open_: Open) -> None:
     driver = open_(FLEET)
-    for wrong in (move(FLEET, 3, "v0", "h1", "h8"), move(FLEET, 4, "v5", "h0", "h8")):
+    for wrong in (move(FLEET, 3, "v0", "h1", "h3"), move(FLEET, 4, "v2", "h0", "h3")):
         with pytest.raises(MoveRefused):
             driver.submit(request_of(wrong))
     assert driver.migrating() == frozenset()

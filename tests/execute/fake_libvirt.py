@@ -89,6 +89,7 @@ class FakeDomain:
     vcpus: int = 1
     metadata: str = ""
     job: dict[str, Any] | None = None
+    persistent: bool = True
 
 
 @dataclass
@@ -173,6 +174,8 @@ class _Domain:
 
     def metadata(self, kind: int, namespace: str, flags: int) -> str:
         self._check()
+        if self.domain.state[0] == C.VIR_DOMAIN_SHUTOFF and not self.domain.persistent:
+            raise FakeError("transient domains do not have any persistent config", C.VIR_ERR_OPERATION_INVALID)
         if not self.domain.metadata:
             raise FakeError("no metadata", C.VIR_ERR_NO_DOMAIN_METADATA)
         return self.domain.metadata
@@ -184,6 +187,9 @@ class _Domain:
     def info(self) -> list[int]:
         self._check()
         return [self.domain.state[0], self.domain.memory_kib, self.domain.memory_kib, self.domain.vcpus, 0]
+
+    def isPersistent(self) -> bool:
+        return self.domain.persistent
 
     def jobStats(self, flags: int) -> dict[str, Any]:
         self._check()

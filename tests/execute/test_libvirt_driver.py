@@ -272,6 +272,20 @@ def test_two_domains_that_are_one_vm_are_seen(again: bool) -> None:
         driver.submit(request())
 
 
+def test_a_domain_that_has_just_ended_is_on_no_host() -> None:
+    """One without a definition is still listed for a moment, at the end of a migration too."""
+    world = world_of(FLEET)
+    driver = driver_of(world)
+    driver.observe(request())
+    gone = world.hosts["h0"]["v0"]
+    world.hosts["h2"]["v0"] = FakeDomain("v0", gone.uuid)
+    gone.state, gone.persistent = (5, 3), False
+    reading = driver.read_vm("v0")
+    assert reading is not None
+    assert (reading.host, reading.copies) == ("h2", frozenset())
+    assert driver_of(world).read_host("h0").vms == frozenset()  # type: ignore[union-attr]
+
+
 def test_two_domains_of_one_name_on_a_host_cannot_be_read() -> None:
     world = world_of(FLEET)
     world.hosts["h0"]["other"] = FakeDomain("other", "u2", metadata='<vm id="v0"/>')
@@ -445,3 +459,26 @@ def test_the_constants_are_those_of_libvirt() -> None:
     libvirt = pytest.importorskip("libvirt", reason="no libvirt-python here (the extra libvirt)")
     for name, value in CONSTANTS.items():
         assert getattr(libvirt, name) == value, name
+
+
+def test_the_real_module_reads_libvirts_own_test_driver(tmp_path: Path) -> None:
+    """Which has an inventory and no migration."""
+    pytest.importorskip("libvirt", reason="no libvirt-python here (the extra libvirt)")
+    hosts = {
+        "format": "remora-libvirt/1",
+        "hosts": {"h0": {"uri": "test:///default"}, "h1": {"uri": "test:///default"}},
+    }
+    (tmp_path / "hosts.json").write_text(json.dumps(hosts))
+    fleet = build.fleet([build.host(h, memory=9000) for h in ("h0", "h1")], [build.vm("test", "h0", memory=8192)])
+    driver = open_libvirt(fleet, DriverSettings(str(tmp_path / "hosts.json")))
+    asked = request_of(move(fleet, 1, "test", "h0", "h1"))
+    reading = driver.read_vm("test")
+    assert reading is not None
+    assert (reading.host, reading.state, reading.demand["memory_mib"]) == ("h0", VmState.RUNNING, 8192)
+    assert driver.read_host("h0").vms == {"test"}  # type: ignore[union-attr]
+    assert driver.read_vm("nobody") is None
+    assert driver.migrating() == frozenset()
+    with pytest.raises(NotAborted):
+        driver.abort(asked)
+    with pytest.raises(MoveRefused, match="already"):  # both addresses are one host
+        driver.submit(asked)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from optimizer.execute.drivers import HostReading, VmReading
 from optimizer.execute.readings import host_reading, standing, vm_reading
 from optimizer.fleet import ABSENT, HostState, Mobility, VmState
-from optimizer.sources.libvirt.domains import MILLICORES, Role, declared, read_domain, vm_id
+from optimizer.sources.libvirt.domains import MILLICORES, Role, declared, read_domain, unless_gone, vm_id
 from optimizer.sources.libvirt.hypervisor import Hypervisor, Unreachable
 
 if TYPE_CHECKING:
@@ -130,13 +130,7 @@ class Places:
         return self._names[uuid]
 
     def _but_gone(self, ask: Callable[[], T]) -> T | None:
-        """Return None for a domain that went away between two questions."""
-        try:
-            return ask()
-        except self._libvirt.libvirtError as error:
-            if error.get_error_code() == self._libvirt.VIR_ERR_NO_DOMAIN:
-                return None
-            raise
+        return unless_gone(self._libvirt, ask)
 
     def _each(self, hosts: Sequence[str], ask: Callable[[str], T]) -> list[T]:
         if len(hosts) < 2:

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from xml.etree import ElementTree
 
 from optimizer.fleet import Mobility, VmState
@@ -38,13 +38,30 @@ from optimizer.sources.libvirt.hypervisor import Unreachable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["NAMESPACE", "Declared", "Domain", "Progress", "Role", "declared", "read_domain", "vm_id"]
+__all__ = [
+    "NAMESPACE",
+    "Declared",
+    "Domain",
+    "Gone",
+    "Progress",
+    "Role",
+    "declared",
+    "read_domain",
+    "unless_gone",
+    "vm_id",
+]
+
+T = TypeVar("T")
 
 NAMESPACE = "urn:remora:vm"
 
 MIB = 1024 * 1024
 KIB_PER_MIB = 1024
 MILLICORES = 1000
+
+
+class Gone(Exception):
+    """A domain without a definition has just ended: it is still listed, and nothing can be asked of it any more."""
 
 
 class Role(Enum):
@@ -102,12 +119,16 @@ def declared(libvirt: Any, domain: Any) -> Declared:
     ------
     Unreachable
         It says something that cannot be read.
+    Gone
+        There is no such domain any more.
     """
     try:
         text = domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE, 0)
     except libvirt.libvirtError as error:
         if error.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN_METADATA, libvirt.VIR_ERR_NO_SUPPORT):
             return Declared()
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+            raise Gone(domain.name()) from error
         raise
     try:
         element = ElementTree.fromstring(text)
@@ -121,6 +142,8 @@ def declared(libvirt: Any, domain: Any) -> Declared:
 def read_domain(libvirt: Any, domain: Any, host: str, name: str, said: Declared) -> Domain:
     """Return a domain as it is now; `name` is the VM that it is."""
     state, reason = domain.state(0)
+    if state == libvirt.VIR_DOMAIN_SHUTOFF and not domain.isPersistent():
+        raise Gone(name)
     memory, vcpus = domain.info()[1], domain.info()[3]
     progress = _progress(libvirt, domain) if state != libvirt.VIR_DOMAIN_SHUTOFF else None
     paused = state == libvirt.VIR_DOMAIN_PAUSED
@@ -140,6 +163,18 @@ def read_domain(libvirt: Any, domain: Any, host: str, name: str, said: Declared)
         declared=said,
         progress=progress,
     )
+
+
+def unless_gone(libvirt: Any, ask: Callable[[], T]) -> T | None:
+    """Return what `ask` returns; None for a domain that went away between two questions."""
+    try:
+        return ask()
+    except Gone:
+        return None
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise
 
 
 def _state(libvirt: Any, state: int) -> VmState:

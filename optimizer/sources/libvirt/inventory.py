@@ -7,11 +7,12 @@ and the memory that the host itself reports, rounded down. Groups are not known 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import InputError
 from optimizer.sources.kinds import key_path, time_text
-from optimizer.sources.libvirt.domains import MILLICORES, Role, declared, read_domain, vm_id
+from optimizer.sources.libvirt.domains import MILLICORES, Role, declared, read_domain, unless_gone, vm_id
 from optimizer.sources.libvirt.hosts import READABLE, read_hosts
 from optimizer.sources.libvirt.hypervisor import Hypervisor, Unreachable, load_libvirt
 
@@ -67,12 +68,14 @@ def _ask(host: LibvirtHost, hosts: LibvirtHosts, libvirt: Any) -> tuple[dict[str
 
     def question(connection: Any) -> tuple[dict[str, int], list[Domain]]:
         info = connection.getInfo()
-        found = []
-        for domain in connection.listAllDomains(0):
-            said = declared(libvirt, domain)
-            name = vm_id(domain.UUIDString(), domain.name(), said, lambda _: False)
-            found.append(read_domain(libvirt, domain, host.id, name, said))
+        read = (unless_gone(libvirt, partial(domain_of, domain)) for domain in connection.listAllDomains(0))
+        found = [domain for domain in read if domain is not None]
         return {"cpu_millicores": MILLICORES * info[2], "memory_mib": info[1]}, found
+
+    def domain_of(domain: Any) -> Domain:
+        said = declared(libvirt, domain)
+        name = vm_id(domain.UUIDString(), domain.name(), said, lambda _: False)
+        return read_domain(libvirt, domain, host.id, name, said)
 
     try:
         return Hypervisor(host, hosts, libvirt).ask(question)
