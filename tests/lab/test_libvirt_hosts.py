@@ -213,7 +213,7 @@ def test_the_target_host_crashes(lab: Lab, tmp_path: Path) -> None:
 def test_the_network_between_the_hosts_is_cut(lab: Lab, tmp_path: Path) -> None:
     """The hosts' keepalives end the move, within seconds; this process reaches both all the time.
 
-    The disk is shared: where one is copied, libvirt 9.0 waits for the copy, and so for the network, for longer than 90 s.
+    The disk is shared: where one is copied, libvirt 9.0 waits for the network, for longer than 90 s.
     """
     demand = {"memory_mib": 16}
     lab.guest("v0", "h0", demand)
