@@ -38,7 +38,7 @@ class KeptWorld(World):
     record: Path
     clock: SimulatedClock
 
-    def note(self, text: str) -> None:
+    def write(self, text: str) -> None:
         fd = os.open(self.record, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(fd, f"{text}\n".encode())
         os.close(fd)
@@ -59,7 +59,7 @@ class KeptWorld(World):
         beside = self.file.with_suffix(".new")
         beside.write_bytes(pickle.dumps((self.clock.at, self.__dict__)))
         beside.rename(self.file)
-        self.note(text)
+        self.write(text)
         signal.pthread_sigmask(signal.SIG_SETMASK, signals)
 
 
