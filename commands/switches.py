@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from commands.ledger_options import ledger_option
+from commands.undo import undo_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,6 +25,8 @@ _SWITCHES = (
     click.option(
         "--drain", multiple=True, metavar="HOST", help="Empty this host, or all of LEVEL:ID, such as rack:r12."
     ),
+    click.option("--undo", metavar="PLAN", help="Take back what the run of this plan has moved, by the ledger."),
+    ledger_option,
     click.option("--exclude", multiple=True, metavar="VM", help="Do not move this VM."),
     click.option(
         "--only", multiple=True, metavar="NAME", help="Fix this rule, group or host; let nothing else get worse."
@@ -54,6 +59,8 @@ def scope_of(fleet: Fleet, policy: Policy, switches: dict[str, Any]) -> Scope:
     from optimizer.scope import Scope
     from optimizer.sources.scope_words import host_words, only_words, vm_words
 
+    if switches["undo"] and switches["only"]:
+        raise click.UsageError("--undo says what is to be fixed: --only cannot", click.get_current_context())
     names = [rule.name for rule in policy.rules]
     groups = group_names(policy.rules, fleet) if switches["only"] else []
     scope = Scope(
@@ -62,6 +69,7 @@ def scope_of(fleet: Fleet, policy: Policy, switches: dict[str, Any]) -> Scope:
         only=only_words("--only", switches["only"], fleet, names, groups),
         sources=host_words("--from", switches["sources"], fleet),
         targets=host_words("--to", switches["targets"], fleet),
+        undo=undo_words(switches["undo"], fleet, switches["ledger"]) if switches["undo"] else (),
         max_moves=switches["max_moves"],
         max_gib=switches["max_gib"],
     )

@@ -34,6 +34,8 @@ def _said(plan: Plan) -> bytes:
     said = orjson.loads(orjson.dumps(replace(plan, id="", made_at=plan.taken_at, stats={}, warnings=())))
     if not plan.scope:
         del said["scope"]
+    elif not plan.scope.undo:
+        del said["scope"]["undo"]
     for remaining in said["remaining"]:
         if not remaining["deferred"]:
             del remaining["deferred"]

@@ -28,6 +28,8 @@ class Scope:
         Rules, groups and hosts whose violations are fixed; all others get no worse.
     sources, targets
         Hosts that VMs may leave; hosts that may receive. Empty: all.
+    undo
+        VMs that go back to where a run took them from, as ``VM=HOST``; all else gets no worse.
     max_moves, max_gib
         At most that many moves; at most that much copied.
     whole
@@ -46,6 +48,7 @@ class Scope:
     max_gib: int | None = None
     whole: bool = False
     begun: tuple[str, ...] = ()
+    undo: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self != EVERYTHING

@@ -13,6 +13,7 @@ from constraints.scope.exclude import Exclude
 from constraints.scope.limits import MaxGib, MaxMoves
 from constraints.scope.one_by_one import OneByOne, must_leave
 from constraints.scope.only import Only, chosen_keys
+from constraints.scope.undo import Undo
 from constraints.scope.wrapped import Wrapped
 from optimizer.fleet.selection import host_mask, matching
 from optimizer.problem.problem import build
@@ -67,6 +68,8 @@ def group_names(rules: Sequence[Rule], fleet: Fleet) -> list[str]:
 def _switches(scope: Scope) -> Iterator[Rule]:
     if scope.drain:
         yield Drain(words=scope.drain)
+    if scope.undo:
+        yield Undo(words=scope.undo)
     if scope.exclude:
         yield Exclude(words=scope.exclude)
     if scope.sources:
@@ -87,6 +90,8 @@ def _inmost(rule: Rule) -> Rule:
 
 
 def _only(rules: Sequence[Rule], fleet: Fleet, scope: Scope) -> list[Rule]:
+    if scope.undo:
+        return [Only(rule) for rule in rules]  # all are guards
     if not scope.only:
         return list(rules)
     words = [word.partition(":")[::2] for word in scope.only]

@@ -24,6 +24,7 @@ def scope_line(scope: Scope) -> str:
     parts = [
         f"{verb} {_few(names)}"
         for verb, names in (
+            ("undo", scope.undo),
             ("drain", scope.drain),
             ("exclude", scope.exclude),
             ("only", scope.only),

@@ -156,6 +156,7 @@ SCOPE = Record(
         "max_moves": Field(COUNT, "most moves", None),
         "max_gib": Field(COUNT, "most GiB copied", None),
         "whole": Field(flag(), "hosts are emptied one after the other, each as a whole or not at all", False),
+        "undo": Field(_NAMES, "VMs that go back to where a run took them from, as VM=HOST", []),
         "begun": Field(_NAMES, "hosts that are emptied as far as can be, though not all of it can", []),
     },
 )

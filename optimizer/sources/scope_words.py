@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["expanded", "host_words", "only_words", "scope_document", "scope_from_document", "vm_words"]
 
 WHERE = "plan"
-FIELDS = {"drain": "drain", "exclude": "exclude", "only": "only", "from": "sources", "to": "targets", "begun": "begun"}
+FIELDS = {name: name for name in ("drain", "exclude", "only", "begun", "undo")} | {"from": "sources", "to": "targets"}
 """Lists of names: their field in the document, and in `Scope`."""
 
 
