@@ -133,11 +133,15 @@ class _Search:
         return False
 
     def _partners(self, vm: int, host: int) -> Iterator[tuple[int, int]]:
-        """Yield VMs with which an exchange of targets could help, and where they are: on the coolest hosts first."""
+        """Yield VMs with which an exchange of targets cools the hotter host, and where they are: the coolest first."""
         homes = self.problem.start
         others = [(int(self.work.placement[o]), o) for o in self.arrived if o != vm]
         others = [(at, o) for at, o in sorted(others) if at not in (host, homes[vm]) and homes[o] != host]
-        if others:
-            heat = self.targets.heat(np.array([at for at, _ in others]))
-            for i in np.argsort(heat, kind="stable")[: self.given.partners].tolist():
-                yield others[i][1], others[i][0]
+        if not others:
+            return
+        at, vms = (np.array(column, np.int64) for column in zip(*others, strict=True))
+        now = float(self.targets.heat(np.array([host]))[0])
+        heat = np.maximum(self.targets.exchanged(host, vm, vms), self.targets.exchanged(at, vms, vm))
+        order = np.argsort(self.targets.heat(at), kind="stable")
+        for i in order[heat[order] < now][: self.given.partners].tolist():
+            yield int(vms[i]), int(at[i])

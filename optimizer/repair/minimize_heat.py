@@ -45,7 +45,10 @@ def minimize_heat(
     _go_home(targets, now)
     choices = {v: _choices(targets, v, host, given.model_hosts) for v, host in now.items()}
     _go(targets, now)
+    least = _least(targets, choices)
     hosts = np.unique(np.concatenate(list(choices.values())))
+    if least >= _hottest(targets, now):
+        return False
     found = _solved(targets, choices, now, hosts.tolist(), deadline, seed, given.model_work) if hosts.size > 1 else None
     if found is None:
         return False
@@ -87,6 +90,23 @@ def _choices(targets: Targets, vm: int, now: int, most: int) -> NDArray[np.int64
     hosts = hosts[hosts != now]
     coolest = hosts[np.argsort(targets.heat(hosts, vm), kind="stable")][: most - 1]
     return np.array([now, *coolest.tolist()], np.int64)
+
+
+def _least(targets: Targets, choices: Mapping[int, NDArray[np.int64]]) -> float:
+    """Return a heat that some host has whatever is chosen: each VM alone, on the host that it makes least hot."""
+    homes = targets.work.problem.start
+    least = 0.0
+    for v, row in choices.items():
+        heats = np.zeros(row.size)
+        for tally, limit in targets.loads:
+            settled = tally.load[row].astype(np.float64)
+            for other in choices:  # they are still where they are now
+                settled -= np.where(row == targets.work.placement[other], tally.atom.amount[other], 0)
+            bounded = limit[row] < UNLIMITED
+            share = np.where(bounded, (settled + int(tally.atom.amount[v])) / np.maximum(limit[row], 1), 0.0)
+            heats = np.maximum(heats, share)
+        least = max(least, float(heats[row != homes[v]].min(initial=np.inf)))
+    return least if np.isfinite(least) else 0.0
 
 
 def _solved(

@@ -48,6 +48,16 @@ class Targets:
             heat = np.maximum(heat, (tally.load[hosts] + more) / limit[hosts])
         return heat
 
+    def exchanged(
+        self, hosts: NDArray[np.int64] | int, goes: NDArray[np.int64] | int, comes: NDArray[np.int64] | int
+    ) -> NDArray[np.float64]:
+        """Return float64 [n]: the heat of hosts when a VM has gone from each and another has come; one or n of each."""
+        heat = np.zeros(1)
+        for tally, limit in self.loads:
+            amount = tally.atom.amount
+            heat = np.maximum(heat, (tally.load[hosts] - amount[goes] + amount[comes]) / limit[hosts])
+        return heat
+
     def equal(self, vm: int, instead_of: int) -> NDArray[np.int64]:
         """Return the hosts that the VM, now at home, could go to at the cost of `instead_of`, without a wait."""
         among = self.insertion.near(vm)
