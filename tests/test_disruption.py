@@ -161,7 +161,9 @@ def test_verify_finds_what_is_over_a_limit_and_nothing_else(seed: int) -> None:
     fleet, limits = some_fleet(rng), some_limits(rng)
     policy = replace(build.policy("capacity"), concurrency=limits)
     for chosen in list(combinations(range(12), rng.choice([2, 3])))[:: rng.randint(7, 15)]:
-        plan = plan_of(fleet, *(move(fleet, v, f"v{v}", f"h{v}", f"h{12 + v}") for v in chosen))
+        plan = plan_of(
+            fleet, *(move(fleet, v, f"v{v}", f"h{v}", f"h{12 + v}") for v in chosen), policy_digest=policy.digest
+        )
         found = [f for f in verify(fleet, policy, plan).findings if f.code == "batch_limit"]
         assert bool(found) == bool(broken(fleet, limits, chosen)), (chosen, found)
         assert len(found) == len(broken(fleet, limits, chosen))
