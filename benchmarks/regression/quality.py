@@ -30,7 +30,7 @@ TIGHT = (*((seed, 9, 6) for seed in range(1, 13)), *((seed, 5, 4) for seed in ra
 PROBLEMS, SEEDS = (1, 2, 3), range(36)
 """Seeds of problems, and of the searches of each: with that many, the chance in them is small beside one per cent."""
 
-PLAN_WORK, COST_WORK = 1.0, 0.1
+PLAN_WORK, COST_WORK = 3.0, 0.1
 
 LARGER_IS_BETTER = "bound"
 """What stands after the colon in the names of what had better be large."""
