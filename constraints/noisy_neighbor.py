@@ -112,8 +112,8 @@ class NoisyNeighbor(Parameters):
             return f"{v.subject}: {noisy}, at most {v.limit} allowed; move {v.excess} of them away"
         if v.resource is not None:
             return (
-                f"{v.subject}: {v.resource} {v.value / v.unit:.3f}, at most {v.limit / v.unit:.3f}; VMs that make "
-                f"move {v.excess / v.unit:.3f} of it away"
+                f"{v.subject}: {v.resource} {v.value / v.unit:.3f}, at most {v.limit / v.unit:.3f}; "
+                f"move VMs that make {v.excess / v.unit:.3f} of it away"
             )
         if v.domain is not None:
             host = v.domain.partition(":")[2]
