@@ -53,6 +53,13 @@ need_venv() { # need_venv PYTHON
   "$1" -c 'import ensurepip, venv' || die "$1 still has no venv module"
 }
 
+have() { # have WHAT FUNCTION: what could not be installed is said here, and by each test that is skipped for it
+  (set -e; "$2") || {
+    say "$1 could not be set up: the tests that want it are skipped"
+    export REMORA_WITHOUT="${REMORA_WITHOUT:-} $1"
+  }
+}
+
 need_postgres() { # in CI the ledger is also tried in a real PostgreSQL; elsewhere the tests say that there is none
   if [[ ${CI:-} != true ]] || command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
     return

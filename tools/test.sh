@@ -24,8 +24,8 @@ done
 
 set_up dev
 if [[ $tier != quick ]]; then
-  need_postgres
-  need_lab
+  have postgres need_postgres
+  have lab need_lab
 fi
 cd "$checkout"
 

@@ -22,9 +22,9 @@ DATABASES = ("sqlite", "postgres")
 
 @pytest.fixture(scope="session")
 def new_schema() -> Iterator[Callable[[], str]]:
-    """Make a new place in a real PostgreSQL; skipped where there is none, but not in CI."""
+    """Make a new place in a real PostgreSQL; skipped where there is none; CI fails unless its set-up said so."""
     why = postgres_server.missing()
-    if why and os.environ.get("CI") == "true":
+    if why and os.environ.get("CI") == "true" and "postgres" not in os.environ.get("REMORA_WITHOUT", ""):
         pytest.fail(why)
     if why:
         pytest.skip(why)

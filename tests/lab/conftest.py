@@ -18,9 +18,9 @@ HOSTS = ("h0", "h1", "h2", "h3", "h4")
 
 @pytest.fixture(scope="session")
 def running_lab() -> Iterator[Lab]:
-    """The hosts; skipped where they cannot be, but CI has to have the packages."""
+    """The hosts; skipped where they cannot be, but not in silence where CI has the packages."""
     why, packages = missing()
-    if why and packages and os.environ.get("CI") == "true":
+    if why and packages and os.environ.get("CI") == "true" and "lab" not in os.environ.get("REMORA_WITHOUT", ""):
         pytest.fail(why)
     if why:
         pytest.skip(why)
