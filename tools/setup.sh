@@ -54,10 +54,15 @@ need_venv() { # need_venv PYTHON
 }
 
 have() { # have WHAT FUNCTION: what could not be installed is said here, and by each test that is skipped for it
-  (set -e; "$2") || {
+  local status
+  set +e # not `|| ...`, under which a failure in the middle of the function would pass
+  (set -e; "$2")
+  status=$?
+  set -e
+  if ((status)); then
     say "$1 could not be set up: the tests that want it are skipped"
     export REMORA_WITHOUT="${REMORA_WITHOUT:-} $1"
-  }
+  fi
 }
 
 need_postgres() { # in CI the ledger is also tried in a real PostgreSQL; elsewhere the tests say that there is none
