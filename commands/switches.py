@@ -60,7 +60,7 @@ def scope_of(fleet: Fleet, policy: Policy, switches: dict[str, Any]) -> Scope:
     from optimizer.sources.scope_words import host_words, only_words, vm_words
 
     if switches["undo"] and switches["only"]:
-        raise click.UsageError("--undo says what is to be fixed: --only cannot", click.get_current_context())
+        raise click.UsageError("--undo says what to fix: --only cannot", click.get_current_context())
     names = [rule.name for rule in policy.rules]
     groups = group_names(policy.rules, fleet) if switches["only"] else []
     scope = Scope(

@@ -67,7 +67,7 @@ def _stress(kind: str, size: int, seed: int) -> tuple[Fleet, Policy]:
 
 
 CLASSES = {
-    "easy": FleetClass("default troubles, 94 % of memory", _default(lambda s: fleet(60, s, 0.94)), 1.0),
+    "easy": FleetClass("default problems, 94 % of memory", _default(lambda s: fleet(60, s, 0.94)), 1.0),
     "tight": FleetClass("little room, in small pieces", _default(lambda s: tight_fleet(s, hosts=50)), 1.0),
     "full": FleetClass("next to no room: harm stays", _default(lambda s: tight_fleet(s, 5, 4, hosts=35)), 0.7),
     "small": FleetClass("a few tight hosts", _default(lambda s: tight_fleet(s, hosts=9)), 0.7),

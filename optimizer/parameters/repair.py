@@ -54,7 +54,7 @@ class Chains:
         Whether what CP-SAT leaves is tried again with ever more VMs asked to make way.
     kinds
         (VMs that may make way one after the other, VMs that may move that had not), attempt by attempt.
-    healers
+    movers
         VMs of one violation that are tried, before CP-SAT.
     nodes
         VMs of one chain's search for which it is looked up who could make way, before CP-SAT; after it, ever more.
@@ -67,7 +67,7 @@ class Chains:
     enabled: bool = True
     wider: bool = True
     kinds: tuple[tuple[int, int], ...] = ((0, 1), (1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2), (2, 3))
-    healers: int = 12
+    movers: int = 12
     nodes: int = 100
     block: int = 256
     host_kinds: tuple[tuple[int, int], ...] = ((1, 1), (2, 1), (1, 2), (2, 2))

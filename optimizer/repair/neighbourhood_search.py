@@ -78,7 +78,7 @@ class NeighbourhoodSearch:
     def by_chains(self) -> None:
         """Look after each problem with ejection chains, the shortest first."""
         for links, spend in self.chains.kinds if self.chains.enabled else ():
-            if not self._chains_for_each(links, spend, self.chains.nodes, self.chains.healers):
+            if not self._chains_for_each(links, spend, self.chains.nodes, self.chains.movers):
                 return
 
     def by_wider_chains(self) -> None:
@@ -153,7 +153,7 @@ class NeighbourhoodSearch:
         self.deadline.spend(CHAIN_WORK)
         chains = self._ejections
         before = self.work.measure()
-        for vm in self._healers(violated, most):
+        for vm in self._repairing(violated, most):
             settled = chains.settle(vm, links, spend, nodes, self.work.wanted(violated))
             self.deadline.spend(NODE_WORK * chains.asked)
             if settled:
@@ -165,7 +165,7 @@ class NeighbourhoodSearch:
                 return False
         return False
 
-    def _healers(self, violated: Violated, most: int | None) -> list[int]:
+    def _repairing(self, violated: Violated, most: int | None) -> list[int]:
         """Return the VMs any one of which ends the violation by leaving, the easiest to place first."""
         total = self.problem.demands.sums.get(violated.instance.atom)
         if not total and (violated.excess > 1 or not violated.atom.shape.leaving_repairs):

@@ -34,7 +34,7 @@ def recreate(
     deadline: Deadline,
     acceptable: Callable[[NDArray[np.int32]], bool],
 ) -> None:
-    """Look for a placement that moves less and harms no more, until so many rounds in a row found none."""
+    """Look for a placement that moves less and harms no more, until a number of rounds in a row found none."""
     given = limits.parameters.recreate
     random = np.random.default_rng(limits.seed)
     best, kept, stale = work.measure(), work.placement.copy(), 0

@@ -11,7 +11,7 @@ import pytest
 
 import optimizer
 from benchmarks.policy import default_policy
-from benchmarks.regression.instances import challenge_problem, tight_fleet
+from benchmarks.regression.instances import challenge_problem, fleet, tight_fleet
 from optimizer.limits import Limits
 from optimizer.parameters import Annealing, Bounding, CostSearch, Exhaustive, Parameters, Parts, Whole
 from optimizer.pipeline import Request, make_plan
@@ -128,6 +128,7 @@ def _plans_are_made(own: Parameters, other: Callable[..., Parameters]) -> None:
         tiny = tiny_problem(number)
         for parameters in (own, large, models):
             make_plan(tiny.fleet, tiny.policy, replace(request, parameters=parameters))
+    make_plan(fleet(20, 1, 0.8), policy, request)
     plan_under(full_hosts(), policy, request, drain=["h0", "h1"], max_moves=3)
 
 

@@ -79,7 +79,7 @@ PERMANENT = (
 """Errors after which the same migration would end the same way."""
 
 CLOCKS_APART_S = 5.0
-"""A job may seem so much older than its intent: libvirt counts whole milliseconds from a moment of its own."""
+"""Seconds by which a job may seem older than its intent: libvirt counts whole milliseconds from a moment of its own."""
 
 
 def open_libvirt(fleet: Fleet, settings: DriverSettings) -> LibvirtDriver:

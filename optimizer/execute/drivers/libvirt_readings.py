@@ -25,7 +25,7 @@ __all__ = ["Places", "host_as_it_is", "vm_as_it_is"]
 T = TypeVar("T")
 
 AT_ONCE = 32
-"""So many hosts are asked side by side."""
+"""Hosts that are asked side by side, at most."""
 
 NOBODY_KNOWS = "an unknown host"
 

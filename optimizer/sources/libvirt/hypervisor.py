@@ -7,7 +7,6 @@ with its connection.
 
 from __future__ import annotations
 
-import functools
 import threading
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,10 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Hypervisor", "Overdue", "Unreachable", "load_libvirt", "within"]
 
+EVENTS = "libvirt events"
+"""The name of the thread of the event loop."""
+
 T = TypeVar("T")
 
 STUCK = 3
-"""So many calls may be overdue at one host; until one of them returns it is not asked again."""
+"""Calls that may be overdue at one host, at most; until one of them returns it is not asked again."""
 
 INSTALL = (
     "install the extra: pip install 'remora[libvirt]' (it is compiled: apt-get install libvirt-dev pkg-config gcc "
@@ -58,8 +60,10 @@ def load_libvirt(option: str) -> Any:
     return libvirt
 
 
-@functools.cache  # libvirt has one event loop in a process, and keepalives are sent by it alone
 def _run_events(libvirt: Any) -> None:
+    """Run libvirt's event loop, of which a process has one: it alone sends keepalives."""
+    if any(thread.name == EVENTS for thread in threading.enumerate()):
+        return
     libvirt.virEventRegisterDefaultImpl()
 
     def forever() -> None:
@@ -67,7 +71,7 @@ def _run_events(libvirt: Any) -> None:
             libvirt.virEventRunDefaultImpl()
 
     libvirt.virEventAddTimeout(1000, lambda *_: None, None)  # so that a new connection is noticed within a second
-    threading.Thread(target=forever, name="libvirt events", daemon=True).start()
+    threading.Thread(target=forever, name=EVENTS, daemon=True).start()
 
 
 def within(seconds: float, call: Callable[[], T], name: str = "") -> T:
@@ -132,7 +136,7 @@ class Hypervisor:
     def connect(self) -> Any:
         """Open a connection of its own, for a call that takes long; call it within a deadline.
 
-        A daemon answers only so many calls of one connection at once (`max_client_requests`).
+        A daemon answers only a few calls of one connection at once (`max_client_requests`).
         """
         connection = self.libvirt.open(self.host.uri)
         try:

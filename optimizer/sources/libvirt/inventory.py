@@ -28,7 +28,7 @@ __all__ = ["read_inventory"]
 Document = dict[str, Any]
 
 AT_ONCE = 32
-"""So many hosts are asked side by side."""
+"""Hosts that are asked side by side, at most."""
 
 NOT_COPIED = frozenset({"cpu_millicores"})
 """All else that a domain says that it takes travels with it: memory, and the disks that its metadata names."""
