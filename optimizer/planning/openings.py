@@ -286,9 +286,9 @@ class Openings:
         """Return the price that would have to be paid for the move, where too low a price is what stops it."""
         asked = violated.atom.asked
         stage, price = stage_of(asked)
-        if stage is not Stage.PRICED:
-            return []
         here = int(self.work.placement[vm])
+        if stage is not Stage.PRICED or here != int(self.problem.start[vm]):  # a second trip costs what no stage says
+            return []
         before, units = self.work.values(), self._units(asked.rule)
         self.work.put(vm, host)
         after, gain, worse = self.work.values(), units - self._units(asked.rule), not self._is_no_worse(())
