@@ -74,13 +74,13 @@ class Obstacles:
         return {o: closed for o, closed in out.items() if closed.any()}
 
     def of_unit(self, vms: Sequence[int], together: Obstacle) -> dict[Obstacle, Hosts]:
-        """Return the same for VMs that have to travel together: what keeps any of them off, room for all of them."""
+        """Return the same for VMs that travel together: what keeps any of them off, and room and budgets for all."""
         out: dict[Obstacle, Hosts] = {}
         for vm in vms:
             for obstacle, closed in self.of(vm).items():
-                if obstacle != together and obstacle.kind is not Kind.ROOM:
+                if obstacle != together and obstacle.kind not in (Kind.ROOM, Kind.BUDGET):
                     out[obstacle] = out[obstacle] | closed if obstacle in out else closed
-        for obstacle, closed in self._sums(vms):
+        for obstacle, closed in (*self._sums(vms), *self._flows(vms)):
             out[obstacle] = out[obstacle] | closed if obstacle in out else closed
         return {o: closed for o, closed in out.items() if closed.any()}
 
@@ -109,7 +109,7 @@ class Obstacles:
         yield from self._leaves(vm)
         yield from self._sums([vm])
         yield from self._groups(vm)
-        yield from self._flows(vm)
+        yield from self._flows([vm])
 
     def _hard(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:
         everywhere = np.ones(self.problem.hosts, np.bool_)
@@ -159,10 +159,12 @@ class Obstacles:
             subject = "|".join(sets.ids[t.member] for sets in t.atom.sides)
             yield Obstacle(Kind.GROUP, t.atom.asked.rule, subject), allowed[domain]
 
-    def _flows(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:
-        here = int(self.work.placement[vm])
+    def _flows(self, vms: Sequence[int]) -> Iterator[tuple[Obstacle, Hosts]]:
+        now = self.work.placement
         for flow, used in zip(self.problem.flows, self.spent, strict=True):
-            counts = (flow.vms is None or flow.vms[vm]) and (flow.sources is None or flow.sources[here])
-            if counts and flow.cost[vm] and used + int(flow.cost[vm]) > flow.limit:
+            counted = [v for v in vms if flow.vms is None or flow.vms[v]]
+            counted = [v for v in counted if flow.sources is None or flow.sources[int(now[v])]]
+            cost = sum(int(flow.cost[v]) for v in counted)
+            if cost and used + cost > flow.limit:
                 closed = np.ones(self.problem.hosts, np.bool_) if flow.targets is None else flow.targets
                 yield Obstacle(Kind.BUDGET, flow.rule, flow.subject), closed

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet
     from optimizer.plan import Cause, Plan, Remaining
     from optimizer.policy import Policy
+    from optimizer.problem.rule import Rule, Violation
     from tests.build import Document
 
 __all__ = ["Said", "counted", "said", "true_hosts"]
@@ -85,16 +86,27 @@ def true_hosts(one: Said) -> int:
     tiny = TinyProblem.of(one.number, one.snapshot, one.policy)
     of, policy = tiny.fleet, tiny.policy
     start, end = _judged(policy, State.start(of))[0], _ended(of, one.plan)
-    key = (one.left.rule, one.left.subject, one.left.resource or "", one.left.domain or "")
     vms = [of.vm_index[name] for name in cause.vm.split(", ")]
     found = 0
     for h in range(len(of.hosts.ids)):
         moves = [Move(v, int(end.placement[v]), h) for v in vms if end.placement[v] != h]
         then = end.finish(moves)
         closing = _worse(policy, end.begin(moves), start) | _worse(policy, then, start)
-        less = _judged(policy, then, softly=True)[0].get(key, 0) < one.left.excess
+        less = _left(policy, end, one.left, then) < one.left.excess
         found += closing == {cause.rule} and less
     return found
+
+
+def _left(policy: Policy, end: State, left: Remaining, then: State) -> int:
+    """Return the excess in another state of what is left at the end: of one preference, where a VM has several."""
+    key = (left.rule, left.subject, left.resource, left.domain)
+
+    def same(state: State) -> list[tuple[Rule, Violation]]:
+        found = ((rule, v) for rule in policy.rules for v in rule.check(state))
+        return [(rule, v) for rule, v in found if (v.rule, v.subject, v.resource, v.domain) == key]
+
+    (instance,) = {v.instance for rule, v in same(end) if rule.explain(v, end.fleet) == left.why}
+    return sum(v.excess for _, v in same(then) if v.instance == instance)
 
 
 def _judged(policy: Policy, state: State, *, softly: bool = False) -> tuple[Excesses, set[str]]:
@@ -106,7 +118,8 @@ def _judged(policy: Policy, state: State, *, softly: bool = False) -> tuple[Exce
             if v.hardness is Hardness.HARD:
                 hard.add(v.rule)
             elif v.hardness is not Hardness.SHOULD or softly:
-                excess[v.rule, v.subject, v.resource or "", v.domain or ""] = v.excess
+                key = (v.rule, v.subject, v.resource or "", v.domain or "")
+                excess[key] = excess.get(key, 0) + v.excess  # one VM may be the subject of several preferences
     return excess, hard
 
 
