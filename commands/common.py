@@ -126,7 +126,7 @@ workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads of the solver."
 )
 seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all that is random."
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed."
 )
 
 

@@ -70,6 +70,6 @@ def command(fleet: Path, plan: Path, policy: str, overlay: Path | None, at: date
 def _expiry(plan: Plan, at: datetime | None, today: datetime) -> tuple[datetime | None, tuple[str, ...]]:
     """Return when the plan has to be alive (None: it never was), and what should be said of that."""
     if at is None and plan.made_at >= plan.expires_at and today >= plan.expires_at:
-        told = f"expired: at {plan.expires_at.isoformat()}, before it was made: its snapshot was too old to act on"
+        told = f"expired: for study only, its snapshot of {plan.taken_at.isoformat()} was too old to act on"
         return None, (told,)
     return at or today, ()

@@ -8,6 +8,7 @@ default) runs one share of `SHARES` of the rotating ones, another one each day; 
 from __future__ import annotations
 
 import os
+import signal
 import time
 import zlib
 from pathlib import Path
@@ -65,8 +66,10 @@ def share_of(config: pytest.Config) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the share once, for all processes that run tests: midnight may come between their starts."""
+    """Choose the share once, for all processes that run tests: midnight may come between their starts. Hear SIGINT."""
     config.option.share = share_of(config)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a job in the background has it; tests interrupt
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

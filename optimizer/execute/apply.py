@@ -243,7 +243,7 @@ def _loop(
         state = record.flying.state
         if state not in OPEN and state is not MoveState.SKIPPED:
             loop.order.append(record.flying.key)
-            loop.past.append(past_move(record.flying, state, record.changed_at))
+            loop.past.append(past_move(record.flying, state, record.flying.intended_at, record.changed_at))
     return loop
 
 

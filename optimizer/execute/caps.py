@@ -102,11 +102,11 @@ class Caps:
     def _over_window(self, move: FlyingMove, usage: Usage) -> Held | None:
         for window in self._windows:
             counted = [f for f in usage.recent(window.window_s) if _same(window.per, f, move)]
-            mib = sum(f.copied_mib for f in counted) + move.copied_mib
-            if window.moves is not None and len(counted) >= window.moves:
-                return Held(str(window))
-            if window.gib is not None and mib > window.gib * MIB_PER_GIB:
-                return Held(str(window))
+            most, room = window.moves, None if window.gib is None else window.gib * MIB_PER_GIB
+            if most is not None and len(counted) >= most:
+                return Held(str(window), passes=most > 0)
+            if room is not None and sum(f.copied_mib for f in counted) + move.copied_mib > room:
+                return Held(str(window), passes=move.copied_mib <= room)
         return None
 
     def _of_ends(self, source: str, target: str) -> Iterator[Token]:

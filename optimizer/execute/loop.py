@@ -7,7 +7,7 @@ which the tests let the process die.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -68,6 +68,12 @@ READS = 3
 """How often a reading that fails is tried before what cannot be read stops the run."""
 
 READ_AGAIN_S = 1.0
+
+HEED_S = 1.0
+"""How long the loop sleeps at most before it heeds the user again."""
+
+KEEP_S = 10.0
+"""How long it sleeps at most before it keeps its lead and looks at the button again: a lease lasts three times that."""
 
 
 class Loop:
@@ -151,16 +157,26 @@ class Loop:
             raise KeyboardInterrupt
 
     def _wait(self, seconds: float) -> Event:
+        """Let time pass, in pieces short enough to heed the user, keep the lead and see the button meanwhile."""
+        for piece in pieces(seconds, KEEP_S):
+            blocked = self._rest(piece)
+            if blocked is not None:
+                return blocked
+        return Tick(self._now())
+
+    def _rest(self, seconds: float) -> Event | None:
+        """Sleep, keep the lead, and say what blocks the run, if anything does by now."""
         self._heed()
-        self._driver.clock.sleep(seconds)
-        self._heed()
+        for piece in pieces(seconds, HEED_S):
+            self._driver.clock.sleep(piece)
+            self._heed()
         self._ledger.keep(self._lead)
         stop = self._ledger.controls.of(self._lead.fleet).get("stop")
         abort = stop is not None and stop.value == "abort"
         reason = f"stopped by {stop.by}: {stop.reason}" if stop is not None else self._button.reason()
         if reason and (not self.state.stopped or (abort and not self.state.aborting)):
             return Blocked(self._now(), reason, abort=abort)
-        return Tick(self._now())
+        return None
 
     def _look(self, flight: Flight) -> Look:
         try:
@@ -211,7 +227,7 @@ class Loop:
         except Pressed as stop:
             return Blocked(self._now(), str(stop), abort=stop.abort)
         if held is not None:
-            return Held(self._now(), task.key, held.reason, held.by_others)
+            return Held(self._now(), task.key, held.reason, held.by_others, held.passes)
         self._probe("after intend")
         self._expected.fly(task)
         self._tell(task.key, MoveState.INTENDED)
@@ -263,7 +279,7 @@ class Loop:
             return
         at = self._ended_at.get(flight.key, self._driver.clock.now())
         self.order.append(flight.key)
-        self.past.append(past_move(flight, change.state, at, aborted=bool(flight.abort_reason)))
+        self.past.append(past_move(flight, change.state, flight.started_at, at, aborted=bool(flight.abort_reason)))
 
     def _skip(self, moves: tuple[tuple[Key, str], ...]) -> None:
         self._probe("before skip")
@@ -280,8 +296,9 @@ class Loop:
         self._probe("before abort")
         try:
             self._driver.abort(self._request(flight))
-        except (NotAborted, Unreadable, ReplyLost):
-            return  # it goes on, and is observed as before
+        except (NotAborted, Unreadable, ReplyLost) as error:
+            self._tell(key, flight.state, f"not aborted, it goes on: {error}")
+            return
         self._probe("after abort")
 
     def _tell(self, key: Key, state: MoveState, detail: str = "") -> None:
@@ -293,11 +310,20 @@ def _unstarted(task: Task) -> FlyingMove:
     return FlyingMove(*task.key, task.vm, task.source, task.target, MoveState.SKIPPED, task.copied_mib)
 
 
-def past_move(flight: Flight | FlyingMove, state: MoveState, at: datetime, *, aborted: bool = False) -> PastMove:
+def past_move(
+    flight: Flight | FlyingMove, state: MoveState, began: datetime | None, at: datetime, *, aborted: bool = False
+) -> PastMove:
     """Return a move as the history has it."""
     outcome = MoveOutcome.DONE if state is MoveState.DONE else MoveOutcome.FAILED
     if aborted and state is not MoveState.DONE:
         outcome = MoveOutcome.ABORTED
-    began = flight.started_at if hasattr(flight, "started_at") else flight.intended_at
     start = (began or at).timestamp()
     return PastMove(flight.vm, flight.source, flight.target, start, max(start, at.timestamp()), outcome, by="remora")
+
+
+def pieces(seconds: float, most: float) -> Iterator[float]:
+    """Yield parts of a time, none longer than `most`; at least one."""
+    while seconds > most:
+        yield most
+        seconds -= most
+    yield seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from optimizer.engine import LocalEngine
@@ -38,6 +39,14 @@ TELLING = 9_500
 CURVE_WIDTH = 100
 HOSTS_NAMED = 8
 
+LESS = {
+    Least.MOVES: "fewer moves",
+    Least.GIB: "less copying",
+    Least.SECONDS: "less time",
+    Least.WEIGHTED: "less migration cost",
+}
+"""What an optimal plan is proven to be without, by what its policy counts."""
+
 
 def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least, called: Called = NOBODY) -> Page:
     """Lay out a plan; `least` is what its policy counts as moving."""
@@ -55,7 +64,8 @@ def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least, called: C
         page.heading(f"Moves: {len(plan.moves):,}")
         moves_with_causes(page, plan.moves, called)
         _totals(page, plan)
-        page.heading(f"Hosts touched: {len(changes):,} (load before -> after, of the limit)")
+        _validity(page, plan)
+        page.heading(f"Hosts changed: {len(changes):,} (load before -> after, of the limit)")
         page.table(_hosts_table(changes, called))
     remaining(page, plan, called)
     not_evaluated(page, plan.not_evaluated)
@@ -73,7 +83,7 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
     left = _left(plan)
     match plan.status:
         case Status.NOTHING_TO_DO:
-            return "nothing to do: nothing is wrong, so nothing moves", Tone.GOOD
+            return f"nothing to do: no violations{' in scope' if plan.scope.only else ''}", Tone.GOOD
         case Status.NO_PLAN_IN_TIME:
             return "no plan in time: nothing better than staying was found, and it is not proven that there is none", (
                 Tone.BAD
@@ -85,10 +95,7 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
             return f"optimal: no move {fits}, proven{left}", Tone.WARN
         case Status.OPTIMAL:
             tone = Tone.WARN if left else Tone.GOOD
-            return (
-                f"optimal: {moves}{left or f' {mends}'}; no plan does it with less moving, proven",
-                tone,
-            )
+            return f"optimal: {moves}{left or f' {mends}'}; no plan needs {LESS[least]}, proven", tone
         case Status.FEASIBLE:
             kept = f", {count(len(plan.remaining), 'violation')} left" if plan.remaining else f" {mends}"
             return f"feasible: {moves}{kept}, not proven to be the best{_open_stage(plan, least)}", Tone.WARN
@@ -178,6 +185,19 @@ def _totals(page: Page, plan: Plan) -> None:
         f"total: {count(len(plan.moves), 'move')}{staged}, {count(displaced, 'VM')} displaced, {copied} copied, "
         f"{count(len(plan.batches), 'batch', 'batches')}, about {lasts}"
     )
+
+
+def _validity(page: Page, plan: Plan) -> None:
+    """Say that a plan cannot be acted on, or not to its end in time."""
+    lasts = timedelta(seconds=sum(b.seconds for b in plan.batches))
+    if plan.made_at >= plan.expires_at:
+        page.line(f"for study only: the snapshot, of {plan.taken_at.isoformat()}, is too old to act on", Tone.WARN)
+    elif plan.made_at + lasts > plan.expires_at:
+        page.line(
+            f"the plan expires at {plan.expires_at.isoformat()}, before its moves can have ended: an exported script "
+            "stops there (policy: expires_after_s)",
+            Tone.WARN,
+        )
 
 
 def _hosts_table(changes: Sequence[HostChange], called: Called) -> Table:

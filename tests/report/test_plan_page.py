@@ -57,7 +57,7 @@ def test_the_page_has_every_part():
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (Status.OPTIMAL, "optimal: 2 moves repair every violation; no plan does it with less moving, proven"),
+        (Status.OPTIMAL, "optimal: 2 moves repair every violation; no plan needs fewer moves, proven"),
         (Status.NOTHING_TO_DO, "nothing to do"),
         (Status.NO_PLAN_IN_TIME, "not proven that there is none"),
         (Status.IMPOSSIBLE, "impossible: because"),

@@ -78,12 +78,13 @@ class Intended:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The intent was not written: a limit, and whether only moves by others are in the way."""
+    """The intent was not written: a limit, whether only moves by others are in the way, and whether time lifts it."""
 
     now: Moment
     key: Key
     reason: str
     by_others: bool
+    passes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

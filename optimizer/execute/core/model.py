@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from optimizer.execute.caps import Token
+    from optimizer.execute.core.events import Held
     from optimizer.execute.ledger.records import Key
     from optimizer.execute.states import Failure
     from optimizer.execution import TimeWindow
@@ -182,7 +183,7 @@ class State:
     queue
         What may start in this round, in order; the first is being looked at.
     held
-        Why moves could not start in this round: move -> (limit, whether only others are in its way).
+        Why moves could not start in this round.
     unreconciled
         Open moves of before this run that were not yet seen often enough: nothing new starts before.
     finished
@@ -202,7 +203,7 @@ class State:
     not_before: Mapping[Key, float] = field(default_factory=dict)
     attempts: Mapping[Key, int] = field(default_factory=dict)
     queue: tuple[Key, ...] = ()
-    held: Mapping[Key, tuple[str, bool]] = field(default_factory=dict)
+    held: Mapping[Key, Held] = field(default_factory=dict)
     unreconciled: frozenset[Key] = frozenset()
     finished: int = 0
     failures: int = 0

@@ -127,7 +127,7 @@ def step(state: State, event: Event) -> tuple[State, Effects]:
         case Checked():
             return _checked(state, event)
         case Held():
-            held = {**state.held, event.key: (event.reason, event.by_others)}
+            held = {**state.held, event.key: event}
             return _go_on(replace(state, held=held, queue=state.queue[1:]), event.now)
         case Intended():
             return _intended(state, event)
@@ -318,13 +318,14 @@ def _nothing_flies(state: State, now: Moment) -> tuple[State, Effects]:
     delayed = [state.not_before[k] - now.seconds for k in state.waiting if state.not_before.get(k, 0) > now.seconds]
     if state.unreconciled or not is_open(state.settings.windows, now.at):
         return state, (Wait(max(state.settings.poll_s, 30.0)),)
-    if state.held and all(by_others for _, by_others in state.held.values()):
+    if state.held and all(held.by_others for held in state.held.values()):
         return _leave_to_others(state, now)
     ready = [t for t in tasks if is_ready(state, t, now)]
     if delayed and not ready:
         return state, (Wait(max(state.settings.poll_s, min(delayed))),)
-    reason = next((why for why, by_others in state.held.values() if not by_others), "") or blocked_by(ready)
-    if state.held and not blocked_by(ready) and _for_a_while(reason):
+    own = [held for held in state.held.values() if not held.by_others]
+    reason = own[0].reason if own else blocked_by(ready)
+    if any(held.passes for held in own) and not blocked_by(ready):
         return state, (Wait(max(state.settings.poll_s, 30.0)),)
     if not state.held and ready and not reason:
         return state, (Wait(state.settings.poll_s),)  # the round had no room; the next one will
@@ -332,16 +333,11 @@ def _nothing_flies(state: State, now: Moment) -> tuple[State, Effects]:
     return _wind_up(replace(state, stopped=why), now)
 
 
-def _for_a_while(reason: str) -> bool:
-    """Whether a limit is one of a window, which lets moves start again as time passes."""
-    return " in " in reason and reason.endswith(" s")
-
-
 def _leave_to_others(state: State, now: Moment) -> tuple[State, Effects]:
     """Skip what waits for moves that others make, whose end nobody here can foresee."""
     skips: list[tuple[Key, str]] = []
-    for key, (reason, _) in state.held.items():
-        why = f"at most {reason}, by others"
+    for key, held in state.held.items():
+        why = f"at most {held.reason}, by others"
         state, more = skip_successors(state, key, Ended(MoveState.SKIPPED, why))
         skips += [(key, why), *more]
     state, effects = _start(state, now)

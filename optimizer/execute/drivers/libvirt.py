@@ -278,6 +278,8 @@ class LibvirtDriver:
             codes = {getattr(libvirt, name, None) for name in PERMANENT}
             failure = Failure.PERMANENT if error.get_error_code() in codes else Failure.TEMPORARY
             self._end(job, MoveState.FAILED, failure, shown(str(error)))
+        finally:  # whatever else went wrong in this thread, the job does not seem to go on for ever
+            job.lost = job.lost or job.state not in ENDED
 
     def _end(self, job: _Job, state: MoveState, failure: Failure | None = None, detail: str = "") -> None:
         job.failure, job.detail, job.ended_at = failure, detail, self.clock.now()

@@ -143,10 +143,6 @@ class World:
             if job is not None and not job.is_over:
                 self.jobs[name] = self._passed(job, at)
 
-    def next_at(self) -> datetime | None:
-        """Return when something happens next by itself."""
-        return self._due[0][0] if self._due else None
-
     def end(self, name: str, at: datetime, *, fails: str = "", failure: Failure = Failure.TEMPORARY) -> None:
         """End a job now: with its VM arrived, or failed."""
         job = self.jobs[name]

@@ -74,7 +74,7 @@ class _Said:
         self.moves: dict[tuple[str, str], str] = {}
         self.facts: dict[tuple[str, str], str] = {}
         self.orders: dict[str, tuple[str, str]] = {}
-        self.controls: set[str] = set()
+        self.controls: dict[str, str] = {}
         self.approvals: dict[str, str] = {}
         self.epoch = 0
 
@@ -92,14 +92,14 @@ class _Said:
                 self.facts[key] = event.detail
             self.moves[key] = event.state if event.state in MOVES else MoveState.UNKNOWN.value
         elif event.state == "approved" and event.plan is not None:
-            self.approvals[event.plan] = event.detail.partition(": ")[0]
+            self.approvals[event.plan] = f"{event.detail} (by {event.by})"
         elif event.plan is not None:
             self.orders.setdefault(event.plan, (event.by, event.detail))
             self.runs[event.plan] = event.state
         elif event.state in CONTROLS:
-            self.controls.add(event.state)
+            self.controls[event.state] = f"{event.detail} (by {event.by})"
         else:
-            self.controls.discard(event.state.removeprefix("no "))
+            self.controls.pop(event.state.removeprefix("no "), None)
 
     def against(self, db: Connection, fleet: str) -> Iterator[tuple[str, str]]:
         """Yield where the tables say something else."""
@@ -116,11 +116,11 @@ class _Said:
         rows = db.execute("SELECT plan, move, state FROM moves WHERE fleet = ?", (fleet,)).fetchall()
         moves = {(plan, move): state for plan, move, state in rows}
         yield from _differ("move", {"/".join(k): s for k, s in moves.items()}, _joined(self.moves))
-        held = {
-            name: "held" for (name,) in db.execute("SELECT name FROM controls WHERE fleet = ?", (fleet,)).fetchall()
-        }
-        yield from _differ("control", held, dict.fromkeys(self.controls, "held"))
-        approved = dict(db.execute("SELECT plan, digest FROM approvals WHERE fleet = ?", (fleet,)).fetchall())
+        held = {name: f"{found.detail} (by {found.by})" for name, found in queries.controls(db, fleet).items()}
+        yield from _differ("control", held, self.controls)
+        query = "SELECT plan, digest, reason, by FROM approvals WHERE fleet = ?"
+        rows = db.execute(query, (fleet,)).fetchall()
+        approved = {plan: f"{digest}: {reason} (by {by})" for plan, digest, reason, by in rows}
         yield from _differ("approval of", approved, self.approvals)
 
 

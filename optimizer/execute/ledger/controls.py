@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from optimizer.execute.ledger import queries
 from optimizer.execute.ledger.chain import append
+from optimizer.execute.ledger.records import Control
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from optimizer.execute.ledger.database import Database
-    from optimizer.execute.ledger.records import Approval, Control, Order
+    from optimizer.execute.ledger.records import Approval, Order
 
 __all__ = ["Controls"]
 
@@ -31,7 +32,7 @@ class Controls:
             db.execute("DELETE FROM controls WHERE fleet = ? AND name = ?", (fleet, name))
             values = (fleet, name, value, at.isoformat(), order.by, order.reason)
             db.execute("INSERT INTO controls VALUES (?, ?, ?, ?, ?, ?)", values)
-            detail = f"{value}: {order.reason}" if value else order.reason
+            detail = Control(fleet, name, value, at, order.by, order.reason).detail
             append(db, fleet, at=at.isoformat(), state=name, detail=detail, by=order.by)
 
     def lift(self, fleet: str, name: str, order: Order, at: datetime) -> bool:

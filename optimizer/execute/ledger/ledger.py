@@ -64,10 +64,19 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A move may not start now, for this limit; `by_others` where only strangers' moves are in its way."""
+    """A move may not start now, for this limit.
+
+    Attributes
+    ----------
+    by_others
+        Only strangers' moves are in its way.
+    passes
+        The limit is one of a window, and time alone will let the move start.
+    """
 
     reason: str
     by_others: bool = False
+    passes: bool = False
 
 
 class Ledger:
@@ -225,10 +234,6 @@ class Ledger:
             pass_into(db, lead, change, at)
             db.execute("UPDATE moves SET job = ? WHERE fleet = ? AND plan = ? AND move = ?", (job, lead.fleet, *key))
             return change, job
-
-    def withdraw(self, lead: Lead, key: Key, at: datetime, why: str) -> None:
-        """Write down that an intended move was not submitted, for certain: the button or a caller said no."""
-        self.record(lead, [Change(key, MoveState.FAILED, why)], at)
 
     def record(self, lead: Lead, changes: Sequence[Change], at: datetime) -> None:
         """Write down new states of moves, all or none.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from optimizer.execute.ledger.database import Connection
 
-__all__ = ["approval", "control", "controls", "events", "fleets", "in_flight", "move", "moves", "run", "runs", "since"]
+__all__ = ["approval", "controls", "events", "fleets", "in_flight", "move", "moves", "run", "runs", "since"]
 
 STATES = ", ".join(sorted(f"'{s.value}'" for s in OPEN))
 FLYING = "plan, move, vm, source, target, state, copied_mib, attempt, epoch, job, intended_at"
@@ -87,11 +87,6 @@ def controls(db: Connection, fleet: str) -> dict[str, Control]:
         name: Control(fleet, name, value, datetime.fromisoformat(at), by, reason)
         for fleet, name, value, at, by, reason in db.execute(query, (fleet,))
     }
-
-
-def control(db: Connection, fleet: str, name: str) -> Control | None:
-    """Return one of them."""
-    return controls(db, fleet).get(name)
 
 
 def approval(db: Connection, fleet: str, plan: str) -> Approval | None:

@@ -117,6 +117,11 @@ class Control:
     by: str
     reason: str
 
+    @property
+    def detail(self) -> str:
+        """What its event says."""
+        return f"{self.value}: {self.reason}" if self.value else self.reason
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:

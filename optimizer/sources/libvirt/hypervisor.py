@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Hypervisor", "Overdue", "Unreachable", "load_libvirt", "within"]
 
-EVENTS = "libvirt events"
-"""The name of the thread of the event loop."""
-
 T = TypeVar("T")
 
 STUCK = 3
@@ -61,8 +58,9 @@ def load_libvirt(option: str) -> Any:
 
 
 def _run_events(libvirt: Any) -> None:
-    """Run libvirt's event loop, of which a process has one: it alone sends keepalives."""
-    if any(thread.name == EVENTS for thread in threading.enumerate()):
+    """Run the event loop of a module libvirt, once: it alone sends keepalives. Its thread is how it is known to run."""
+    name = f"events of libvirt {id(libvirt)}"
+    if any(thread.name == name for thread in threading.enumerate()):
         return
     libvirt.virEventRegisterDefaultImpl()
 
@@ -71,7 +69,7 @@ def _run_events(libvirt: Any) -> None:
             libvirt.virEventRunDefaultImpl()
 
     libvirt.virEventAddTimeout(1000, lambda *_: None, None)  # so that a new connection is noticed within a second
-    threading.Thread(target=forever, name=EVENTS, daemon=True).start()
+    threading.Thread(target=forever, name=name, daemon=True).start()
 
 
 def within(seconds: float, call: Callable[[], T], name: str = "") -> T:

@@ -1,4 +1,4 @@
-"""Groups, and where each VM stands so that nothing is wrong with the fleet."""
+"""Groups, and where each VM stands so that the fleet has no violations."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class Spec:
     immobile
         The same, one of which cannot be moved at all.
     errors
-        Hosts that nothing is wrong with except that they had many errors and take no VM.
+        Healthy hosts that had many errors and take no VM.
     busy
         Hosts that are in the midst of something and take no VM.
     disabled

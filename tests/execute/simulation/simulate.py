@@ -30,6 +30,7 @@ from tests.execute.simulation.checker import Facts, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from datetime import datetime
 
     from optimizer.execute.drivers import Request
     from optimizer.fleet import Fleet
@@ -40,6 +41,7 @@ __all__ = ["Simulation", "simulate", "without_admission"]
 FAULTS_UNTIL_S = 900.0
 TOO_LONG_S = 20_000.0
 TRIES = 400
+MEDDLES_S = 2.0
 ORDER = Order("sim", "simulated")
 
 
@@ -200,6 +202,7 @@ class _Actor:
         self.reached: set[str] = set()
         self.broken: list[str] = []
         self.steps = 0
+        self.meddled = 0.0
         self.ledger = Noted(MemoryDatabase())
         self.ledger.tell = self._tell
         self.clock = SkewedClock(fleet.taken_at)
@@ -226,6 +229,8 @@ class _Actor:
 
     def run(self) -> None:
         """Start it again and again until its plan is over."""
+        if self.rng.random() < 0.3:
+            self._limit(self.clock.now())
         for attempt in range(TRIES):
             try:
                 applied = apply(
@@ -325,9 +330,12 @@ class _Actor:
         self.steps += 1
         if self.clock.seconds > TOO_LONG_S:
             raise Endless(f"after {self.clock.seconds:,.0f} s it is not over")
+        if self.clock.seconds < self.meddled + MEDDLES_S:
+            return  # the loop sleeps in short pieces
+        self.meddled = self.clock.seconds
         if self.rng.random() >= self.mayhem or self.clock.seconds >= FAULTS_UNTIL_S:
             return
-        what = self.rng.choice(["stop", "abort", "limit", "no limit", "stranger", "clock"])
+        what = self.rng.choice(["stop", "abort", "limit", "limit", "no limit", "stranger", "clock"])
         self.reached.add(what)
         at = self.clock.now()
         match what:
@@ -335,9 +343,7 @@ class _Actor:
                 self.ledger.controls.set("tiny", "stop", what if what == "abort" else "", ORDER, at)
                 self._note("stop")
             case "limit":
-                most = self.rng.randint(1, 3)
-                self.ledger.controls.set("tiny", "limit", str(most), ORDER, at)
-                self._note("limit", most=most)
+                self._limit(at)
             case "no limit":
                 self.ledger.controls.lift("tiny", "limit", ORDER, at)
                 self._note("limit", most=None)
@@ -345,6 +351,11 @@ class _Actor:
                 self._stranger()
             case "clock":
                 self.clock.jump(self.rng.choice([-3600, -60, 60, 3600]))
+
+    def _limit(self, at: datetime) -> None:
+        most = self.rng.randint(1, 3)
+        self.ledger.controls.set("tiny", "limit", str(most), ORDER, at)
+        self._note("limit", most=most)
 
     def _stranger(self) -> None:
         """Somebody else moves a VM that is not on its way."""
