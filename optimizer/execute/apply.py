@@ -18,7 +18,7 @@ from optimizer.execute.core import begin
 from optimizer.execute.core.choose import tasks_of
 from optimizer.execute.core.model import Moment, Settings
 from optimizer.execute.ledger.records import Order
-from optimizer.execute.loop import Loop, Probe, Progress, past_move
+from optimizer.execute.loop import Loop, Progress, past_move
 from optimizer.execute.recheck import Expected
 from optimizer.execute.states import OPEN, MoveState, RunState
 from optimizer.plan_identity import digest_of
@@ -98,7 +98,6 @@ def apply(
     settings: Settings | None = None,
     progress: Progress | None = None,
     interrupt: Stop | None = None,
-    probe: Probe | None = None,
 ) -> Applied:
     """Carry a plan out, or (without `act`) find out whether it would be.
 
@@ -120,8 +119,6 @@ def apply(
         Is told of every move that starts, changes or ends: the move, its new state, when, and why.
     interrupt
         When it is set, nothing more is submitted and the run ends before its next step.
-    probe
-        Is told of each instant at which a test may let the process die.
 
     Returns
     -------
@@ -157,7 +154,7 @@ def apply(
         lead = ledger.lead(plan.fleet, order.by or "somebody", started_at)
         try:
             ledger.begin(lead, plan, order, started_at, driver=driver_name, approved=approved)
-            loop = _loop(fleet, policy, plan, driver, ledger, lead, button, settings, progress, interrupt, probe)
+            loop = _loop(fleet, policy, plan, driver, ledger, lead, button, settings, progress, interrupt)
             loop.run()
         finally:
             ledger.release(lead)
@@ -211,7 +208,6 @@ def _loop(
     settings: Settings | None,
     progress: Progress | None,
     interrupt: Stop | None,
-    probe: Probe | None,
 ) -> Loop:
     """Return the loop of a run, from what the ledger knows of it and of others."""
     caps = Caps(fleet, policy.concurrency, policy.execution.budgets)
@@ -237,7 +233,6 @@ def _loop(
         button=button,
         progress=progress,
         interrupt=interrupt,
-        probe=probe,
     )
     for record in sorted(known, key=lambda r: r.changed_at):
         state = record.flying.state

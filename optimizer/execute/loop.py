@@ -1,7 +1,6 @@
 """The loop around the core: it owns the clock, the driver, the ledger and the button, and decides nothing.
 
-Each effect of the core is carried out here, and what came of it goes back as an event. `PROBES` are the instants at
-which the tests let the process die.
+Each effect of the core is carried out here, and what came of it goes back as an event.
 """
 
 from __future__ import annotations
@@ -52,17 +51,10 @@ if TYPE_CHECKING:
     from optimizer.execute.ledger.records import Lead
     from optimizer.execute.recheck import Expected
 
-__all__ = ["PROBES", "Loop", "Probe", "Progress"]
+__all__ = ["Loop", "Progress"]
 
 Progress = Callable[[PlannedMove, MoveState, datetime, str], None]
 """Is told of every move that starts, changes or ends: the move, its new state, when, and why."""
-
-Probe = Callable[[str], None]
-"""Is told of every instant of `PROBES` that is passed."""
-
-STEPS = ("intend", "submit", "record", "skip", "abort", "end")
-PROBES = (*(f"{when} {what}" for what in STEPS for when in ("before", "after")), "submitted, not committed")
-"""Instants at which a process may die, by name."""
 
 READS = 3
 """How often a reading that fails is tried before what cannot be read stops the run."""
@@ -93,13 +85,11 @@ class Loop:
         button: StopFile,
         progress: Progress | None = None,
         interrupt: Stop | None = None,
-        probe: Probe | None = None,
     ) -> None:
         self.state = state
         self._driver, self._ledger, self._lead = driver, ledger, lead
         self._plan, self._moves, self._caps, self._expected, self._button = plan, moves, caps, expected, button
         self._progress, self._interrupt = progress, interrupt
-        self._probe = probe or (lambda _: None)
         self._migrating: frozenset[str] = frozenset()
         self._ended_at: dict[Key, datetime] = {}
         self.past: list[PastMove] = []
@@ -141,12 +131,10 @@ class Loop:
                 self._record(changes, before)
             case Skip(moves):
                 self._skip(moves)
-            case Abort(key):
-                self._abort(key)
+            case Abort(key, why):
+                self._abort(key, why)
             case End(state, detail):
-                self._probe("before end")
                 self._ledger.end(self._lead, self._plan, state, self._driver.clock.now(), detail)
-                self._probe("after end")
             case Wait(seconds):
                 return self._wait(seconds)
         return None
@@ -221,31 +209,25 @@ class Loop:
         ends = (*task.key, task.vm, task.source, task.target)
         move = FlyingMove(*ends, MoveState.INTENDED, task.copied_mib, attempt, self._lead.epoch)
         at = self._driver.clock.now()
-        self._probe("before intend")
         try:
             held = self._ledger.intend(self._lead, move, at, partial(self._caps.refusal, move, self._migrating))
         except Pressed as stop:
             return Blocked(self._now(), str(stop), abort=stop.abort)
         if held is not None:
             return Held(self._now(), task.key, held.reason, held.by_others, held.passes)
-        self._probe("after intend")
         self._expected.fly(task)
         self._tell(task.key, MoveState.INTENDED)
         return Intended(self._now(), task.key)
 
     def _submit(self, flight: Flight) -> Event:
-        self._probe("before submit")
         at = self._driver.clock.now()
         try:
             if reason := self._button.reason():
                 raise Pressed(reason)
             change, job = self._ledger.submit(self._lead, flight.key, at, partial(self._call, flight))
         except Pressed as stop:
-            why = Change(flight.key, MoveState.FAILED, f"not submitted: {stop}", Failure.TEMPORARY)
-            self._ledger.record(self._lead, [why], self._driver.clock.now())
-            self._ended(why, flight)
+            self._ended(self._ledger.withdraw(self._lead, flight.key, str(stop), at), flight)
             return Blocked(self._now(), str(stop), abort=stop.abort, withdrawn=flight.key)
-        self._probe("after submit")
         if change.state in ENDED:
             self._ended(change, flight)
         self._tell(flight.key, change.state, change.detail)
@@ -260,13 +242,10 @@ class Loop:
             return Change(flight.key, MoveState.FAILED, str(error), kind), ""
         except (ReplyLost, Unreadable) as error:
             return Change(flight.key, MoveState.UNKNOWN, f"no answer: {error}"), ""
-        self._probe("submitted, not committed")
         return Change(flight.key, MoveState.ACCEPTED), job
 
     def _record(self, changes: tuple[Change, ...], before: State) -> None:
-        self._probe("before record")
         self._ledger.record(self._lead, changes, self._driver.clock.now())
-        self._probe("after record")
         for change in changes:
             if change.state in ENDED:
                 self._ended(change, before.flying[change.key])
@@ -282,24 +261,21 @@ class Loop:
         self.past.append(past_move(flight, change.state, flight.started_at, at, aborted=bool(flight.abort_reason)))
 
     def _skip(self, moves: tuple[tuple[Key, str], ...]) -> None:
-        self._probe("before skip")
         skipped = [(_unstarted(self.state.tasks[key]), why) for key, why in moves]
         self._ledger.skip(self._lead, skipped, self._driver.clock.now())
-        self._probe("after skip")
         for key, why in moves:
             self._tell(key, MoveState.SKIPPED, why)
 
-    def _abort(self, key: Key) -> None:
+    def _abort(self, key: Key, why: str) -> None:
         flight = self.state.flying.get(key)
         if flight is None:
             return
-        self._probe("before abort")
         try:
-            self._driver.abort(self._request(flight))
+            at = self._driver.clock.now()
+            self._ledger.abort(self._lead, key, why, at, partial(self._driver.abort, self._request(flight)))
         except (NotAborted, Unreadable, ReplyLost) as error:
             self._tell(key, flight.state, f"not aborted, it goes on: {error}")
             return
-        self._probe("after abort")
 
     def _tell(self, key: Key, state: MoveState, detail: str = "") -> None:
         if self._progress is not None and key.plan == self._plan:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.execute.ledger import queries
 from optimizer.execute.ledger.chain import START, link
-from optimizer.execute.states import LEGAL, MoveState
+from optimizer.execute.states import LEGAL, OPEN, MoveState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from optimizer.execute.ledger.database import Connection
     from optimizer.execute.ledger.records import EventRecord
 
-__all__ = ["Audit", "audit"]
+__all__ = ["ABORT_ASKED", "Audit", "audit"]
 
 MOVES = {state.value for state in MoveState}
 CONTROLS = ("stop", "limit")
+ABORT_ASKED = "abort asked"
+"""The event of a move that the driver was asked to give up; how it stands did not change by that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,10 @@ class _Said:
         if event.plan is not None and event.move is not None:
             key = event.plan, event.move
             before = MoveState(self.moves[key]) if key in self.moves else None
+            if event.state == ABORT_ASKED:
+                if before not in OPEN:
+                    yield f"{event.move} was to be aborted, but it is {before.value if before else 'not known'}"
+                return
             if event.state not in MOVES or MoveState(event.state) not in LEGAL[before]:
                 yield f"{event.move} passes from {before.value if before else 'nothing'} into {event.state}"
             if event.state == MoveState.INTENDED.value and event.detail:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.errors import LeaseLost, SafetyStop
 from optimizer.execute.ledger import queries
-from optimizer.execute.ledger.audit import Audit, audit
+from optimizer.execute.ledger.audit import ABORT_ASKED, Audit, audit
 from optimizer.execute.ledger.chain import append
 from optimizer.execute.ledger.controls import Controls
 from optimizer.execute.ledger.records import Change, FlyingMove, Key, Lead
@@ -29,7 +29,8 @@ from optimizer.execute.ledger.transitions import (
     unpressed,
     write_intent,
 )
-from optimizer.execute.states import IllegalTransition, MoveState, RunState
+from optimizer.execute.probes import unwatched
+from optimizer.execute.states import ENDED, OPEN, Failure, IllegalTransition, MoveState, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from optimizer.execute.ledger.database import Connection, Database
     from optimizer.execute.ledger.records import EventRecord, MoveRecord, Order, Run
+    from optimizer.execute.probes import Probe
     from optimizer.plan import Plan
 
 __all__ = ["Held", "Ledger", "Pressed", "Usage"]
@@ -80,10 +82,14 @@ class Held:
 
 
 class Ledger:
-    """A ledger in a database; use `open_ledger` or `peek_ledger`, and close it (it is a context manager)."""
+    """A ledger in a database; use `open_ledger` or `peek_ledger`, and close it (it is a context manager).
+
+    `probe` is told of the instants at which a test may let the process die.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.probe: Probe = unwatched
         self.controls = Controls(database)
 
     @property
@@ -111,7 +117,7 @@ class Ledger:
         SafetyStop
             Somebody else has it.
         """
-        with self._database.writing(fleet) as db:
+        with self._writing(fleet, "lead") as db:
             other = self._database.claim(db, fleet, holder)
             if other is not None:
                 raise SafetyStop(f"a plan for fleet {fleet} is being applied by {other} (ledger {self.where})")
@@ -121,7 +127,7 @@ class Ledger:
 
     def keep(self, lead: Lead) -> None:
         """Keep the lead; raises `LeaseLost` where somebody has taken it."""
-        with self._leading(lead):
+        with self._leading(lead, "keep"):
             pass
 
     def release(self, lead: Lead) -> None:
@@ -154,7 +160,7 @@ class Ledger:
         AlreadyApplied
             As `refuse_second` does.
         """
-        with self._leading(lead) as db:
+        with self._leading(lead, "begin") as db:
             refuse_second(db, plan)
             going_on = queries.run(db, plan.fleet, plan.id) is not None
             for run in queries.runs(db, plan.fleet):
@@ -171,7 +177,7 @@ class Ledger:
 
     def end(self, lead: Lead, plan: str, state: RunState, at: datetime, detail: str = "") -> None:
         """Write down how the run ended; one with an open move ends as `stopped` or not at all."""
-        with self._leading(lead) as db:
+        with self._leading(lead, "end") as db:
             open_ = any(f.plan == plan for f in queries.in_flight(db, lead.fleet))
             if state is RunState.RUNNING or (open_ and state is not RunState.STOPPED):
                 raise IllegalTransition(f"run {plan} cannot become {state.value}")
@@ -197,7 +203,7 @@ class Ledger:
         Pressed
             The button is pressed.
         """
-        with self._leading(lead) as db:
+        with self._leading(lead, "intend" if move.attempt == 1 else "retry") as db:
             limit = unpressed(db, lead.fleet)
             flying = queries.in_flight(db, lead.fleet)
             if any(f.vm == move.vm for f in flying):
@@ -226,7 +232,7 @@ class Ledger:
         LeaseLost
             Somebody else leads: the driver was not called.
         """
-        with self._leading(lead) as db:
+        with self._leading(lead, "submit") as db:
             unpressed(db, lead.fleet)
             if state_of(db, lead.fleet, key) is not MoveState.INTENDED:
                 raise IllegalTransition(f"{key} is not intended, and cannot be submitted")
@@ -234,6 +240,35 @@ class Ledger:
             pass_into(db, lead, change, at)
             db.execute("UPDATE moves SET job = ? WHERE fleet = ? AND plan = ? AND move = ?", (job, lead.fleet, *key))
             return change, job
+
+    def withdraw(self, lead: Lead, key: Key, why: str, at: datetime) -> Change:
+        """Take an intent back that was not submitted and will not be; returns how the move stands now.
+
+        Raises
+        ------
+        IllegalTransition
+            It is not intended (any more).
+        """
+        change = Change(key, MoveState.FAILED, f"not submitted: {why}", Failure.TEMPORARY)
+        with self._leading(lead, "withdraw") as db:
+            if state_of(db, lead.fleet, key) is not MoveState.INTENDED:
+                raise IllegalTransition(f"{key} is not intended, and cannot be withdrawn")
+            pass_into(db, lead, change, at)
+        return change
+
+    def abort(self, lead: Lead, key: Key, why: str, at: datetime, call: Callable[[], None]) -> None:
+        """Call the driver to give a move up, and write down that it was asked to, in one transaction, as `submit` does.
+
+        Raises
+        ------
+        LeaseLost
+            Somebody else leads: the driver was not called.
+        """
+        with self._leading(lead, "abort") as db:
+            if state_of(db, lead.fleet, key) not in OPEN:
+                raise IllegalTransition(f"{key} is not open, and cannot be aborted")
+            call()
+            tell(db, lead, key.plan, key.move, ABORT_ASKED, at, why)
 
     def record(self, lead: Lead, changes: Sequence[Change], at: datetime) -> None:
         """Write down new states of moves, all or none.
@@ -243,7 +278,7 @@ class Ledger:
         IllegalTransition
             `LEGAL` does not allow one of them.
         """
-        with self._leading(lead) as db:
+        with self._leading(lead, "confirm" if any(c.state in ENDED for c in changes) else "progress") as db:
             for change in changes:
                 if change.state in (MoveState.INTENDED, MoveState.SKIPPED):
                     raise IllegalTransition(f"{change.key}: {change.state.value} is written by `intend` and `skip`")
@@ -251,7 +286,7 @@ class Ledger:
 
     def skip(self, lead: Lead, moves: Sequence[tuple[FlyingMove, str]], at: datetime) -> None:
         """Write down that moves will not start, with the reasons."""
-        with self._leading(lead) as db:
+        with self._leading(lead, "skip") as db:
             for move, why in moves:
                 if state_of(db, lead.fleet, move.key) is None:
                     insert(db, lead, move, MoveState.SKIPPED, at, why)
@@ -298,9 +333,18 @@ class Ledger:
             return audit(db)
 
     @contextmanager
-    def _leading(self, lead: Lead) -> Iterator[Connection]:
+    def _writing(self, fleet: str, step: str) -> Iterator[Connection]:
+        """Open a transaction for a step of `STEPS`; whoever wants to is told of its three instants."""
+        self.probe(f"before {step}")
+        with self._database.writing(fleet) as db:
+            yield db
+            self.probe(f"within {step}")
+        self.probe(f"after {step}")
+
+    @contextmanager
+    def _leading(self, lead: Lead, step: str) -> Iterator[Connection]:
         """Open a transaction of a leader, in which its epoch is still the fleet's."""
-        with self._database.writing(lead.fleet) as db:
+        with self._writing(lead.fleet, step) as db:
             row = db.execute("SELECT epoch, holder FROM leaders WHERE fleet = ?", (lead.fleet,)).fetchone()
             if row is None or row[0] != lead.epoch:
                 other = f"{row[1]} leads, in epoch {row[0]}" if row else "nobody leads"

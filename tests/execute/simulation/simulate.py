@@ -18,7 +18,7 @@ from optimizer.execute.core.model import Settings
 from optimizer.execute.drivers.faults import Fault, Faults, FaultyDriver, SkewedClock
 from optimizer.execute.drivers.world import World
 from optimizer.execute.ledger.ledger import Ledger
-from optimizer.execute.ledger.records import Key, Order
+from optimizer.execute.ledger.records import Order
 from optimizer.execute.ledger.schema import SCHEMA
 from optimizer.execute.ledger.sqlite import SqliteDatabase
 from optimizer.execute.states import MoveState, RunState
@@ -29,7 +29,7 @@ from tests.execute.plans import move, plan_of
 from tests.execute.simulation.checker import Facts, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from optimizer.execute.drivers import Request
@@ -43,6 +43,7 @@ TOO_LONG_S = 20_000.0
 TRIES = 400
 MEDDLES_S = 2.0
 ORDER = Order("sim", "simulated")
+STATES = {state.value for state in MoveState}
 
 
 class Endless(AssertionError):
@@ -68,33 +69,6 @@ class MemoryDatabase(SqliteDatabase):
     def claim(self, connection: Any, fleet: str, holder: str) -> str | None:
         connection.execute("UPDATE leaders SET epoch = epoch + 1, holder = ? WHERE fleet = ?", (holder, fleet))
         return None
-
-
-class Noted(Ledger):
-    """Tells of every state of a move once it is committed."""
-
-    tell: Callable[[Key, MoveState], None]
-
-    def intend(self, lead: Any, move: Any, at: Any, refusal: Any) -> Any:
-        held = super().intend(lead, move, at, refusal)
-        if held is None:
-            self.tell(move.key, MoveState.INTENDED)
-        return held
-
-    def submit(self, lead: Any, key: Key, at: Any, call: Any) -> Any:
-        change, job = super().submit(lead, key, at, call)
-        self.tell(key, change.state)
-        return change, job
-
-    def record(self, lead: Any, changes: Any, at: Any) -> None:
-        super().record(lead, changes, at)
-        for change in changes:
-            self.tell(change.key, change.state)
-
-    def skip(self, lead: Any, moves: Any, at: Any) -> None:
-        super().skip(lead, moves, at)
-        for one, _ in moves:
-            self.tell(one.key, MoveState.SKIPPED)
 
 
 class Recorded(FaultyDriver):
@@ -203,8 +177,9 @@ class _Actor:
         self.broken: list[str] = []
         self.steps = 0
         self.meddled = 0.0
-        self.ledger = Noted(MemoryDatabase())
-        self.ledger.tell = self._tell
+        self.ledger = Ledger(MemoryDatabase())
+        self.heard = 0
+        self.ledger.probe = self._probe
         self.clock = SkewedClock(fleet.taken_at)
         self.clock.on_sleep = self._meddle
         self.world = World(fleet)
@@ -242,7 +217,6 @@ class _Actor:
                     act=True,
                     order=ORDER,
                     settings=self.settings,
-                    probe=self._probe,
                 )
             except Crash:
                 self._note("crash")
@@ -315,12 +289,20 @@ class _Actor:
         driver.history = self.history
         return driver
 
-    def _tell(self, key: Key, state: MoveState) -> None:
-        self._note("state", plan=key.plan, move=key.move, state=state.value)
-        self.reached.add(state.value)
+    def _listen(self) -> None:
+        """Note every state of a move that was committed since."""
+        for event in self.ledger.events("tiny", self.heard):
+            self.heard = event.number
+            if event.move is not None and event.state in STATES:
+                self._note("state", plan=event.plan, move=event.move, state=event.state)
+                self.reached.add(event.state)
 
     def _probe(self, at: str) -> None:
         self.steps += 1
+        if at.startswith("after"):
+            self._listen()
+        if at.endswith("keep") and self.rng.random() < 0.9:
+            return  # of these there are many
         if self.rng.random() < self.crashes and self.clock.seconds < FAULTS_UNTIL_S:
             self.reached.add(f"crash {at}")
             raise Crash(at)
