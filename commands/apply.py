@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from optimizer.execute.apply import Applied
     from optimizer.execute.button import StopFile
     from optimizer.execute.drivers import Driver
+    from optimizer.execute.guards.guards import Guards
     from optimizer.execute.ledger import Ledger
     from optimizer.execute.ledger.records import Order
     from optimizer.fleet import Fleet
@@ -50,6 +51,16 @@ SIMULATED = "simulated"
 @click.option("--act", is_flag=True, help="Execute; the default is a dry run, which writes nothing.")
 @click.option("--driver", default=SIMULATED, show_default=True, metavar="NAME", help="What migrates the VMs.")
 @click.option("--location", "where", default="", metavar="WHERE", help="What the driver reaches, in its own words.")
+@click.option(
+    "--guards", is_flag=True, help="Ask gates and call hooks for the simulated driver, too; others always do."
+)
+@click.option(
+    "--prometheus",
+    default="",
+    envvar="REMORA_PROMETHEUS",
+    metavar="URL",
+    help="Where the policy's gates send queries, instead of where it says (also REMORA_PROMETHEUS).",
+)
 @click.option("--fail", multiple=True, metavar="MOVE", help="Let this move fail (simulated driver); repeat for more.")
 @click.option("-o", "--output", type=NewFile(), metavar="AFTER", help="Write the fleet that results.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; needed to act, but for a simulation.")
@@ -65,6 +76,8 @@ def command(
     act: bool,
     driver: str,
     where: str,
+    guards: bool,
+    prometheus: str,
     fail: tuple[str, ...],
     output: Path | None,
     reason: str,
@@ -80,6 +93,7 @@ def command(
     Read-only unless --act. A foreign or stale plan, one that is not safe here, and one that was applied before are
     refused with 4.
     """
+    from optimizer.execute.guards.guards import has_guards
     from optimizer.report.apply_page import apply_page, describe_applied
     from optimizer.report.called import Called
     from optimizer.report.words import count
@@ -97,11 +111,12 @@ def command(
     hands = _open(driver, snapshot, where, fail)
     order = order_of(by, reason or ("simulated" if hands.simulated or not act else ""))
     button = open_button(stop_file, ledger)
-    applied = _carry_out(snapshot, wish, answer, hands, ledger, button, order, name=driver, act=act)
+    asked = _guards(wish, hands, prometheus, wanted=guards)
+    applied = _carry_out(snapshot, wish, answer, hands, ledger, button, asked, order, name=driver, act=act)
     if output is not None:
         write_json(output, after_document(document, applied.past, applied.ended_at))
         tell_written(output, f"the fleet after {count(len(applied.past), 'move')}")
-    facts = describe_applied(answer, applied)
+    facts = describe_applied(answer, applied, guarded=asked.are_there or not has_guards(wish))
     say(as_json, lambda: facts, lambda: apply_page(facts, Called.of(snapshot)))
     return applied.exit_code
 
@@ -122,6 +137,18 @@ def _open(name: str, fleet: Fleet, where: str, fail: tuple[str, ...]) -> Driver:
     return DRIVERS.load(name)(fleet, DriverSettings(where, fail))
 
 
+def _guards(policy: Policy, driver: Driver, url: str, *, wanted: bool) -> Guards:
+    """Make the policy's guards ready; a simulation asks none, unless that is wanted."""
+    import os
+
+    from optimizer.execute.guards.guards import NO_GUARDS, has_guards, open_guards
+    from optimizer.sources.policy_guards import prometheus_address
+
+    if (driver.simulated and not wanted) or not has_guards(policy):
+        return NO_GUARDS
+    return open_guards(policy, os.environ, prometheus_address("--prometheus", url) if url else "")
+
+
 def _carry_out(
     fleet: Fleet,
     policy: Policy,
@@ -129,6 +156,7 @@ def _carry_out(
     driver: Driver,
     path: Path | str,
     button: StopFile,
+    guards: Guards,
     order: Order,
     *,
     name: str,
@@ -152,6 +180,7 @@ def _carry_out(
             order=order,
             driver_name=name,
             button=button,
+            guards=guards,
             progress=tell,
             interrupt=interrupt.event,
         )

@@ -131,7 +131,8 @@ def _status(book: Ledger, fleet: str) -> Status:
     for state in book.states(fleet, run.plan).values() if run else ():
         states[state.value] = states.get(state.value, 0) + 1
     controls = book.controls.of(fleet)
-    return Status(fleet, run, states, book.in_flight(fleet), controls.get("stop"), controls.get("limit"))
+    gate = book.last_note(fleet, run.plan) if run else None
+    return Status(fleet, run, states, book.in_flight(fleet), controls.get("stop"), controls.get("limit"), gate)
 
 
 def run_of(book: Ledger, plan: str, fleet: str | None) -> Run:

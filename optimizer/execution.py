@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, timezone
 
-__all__ = ["Execution", "TimeWindow", "WindowBudget", "is_open"]
+__all__ = [
+    "PLACEHOLDERS",
+    "Execution",
+    "Gate",
+    "Gates",
+    "Hook",
+    "Hooks",
+    "Prometheus",
+    "TimeWindow",
+    "WindowBudget",
+    "is_open",
+]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -64,6 +75,85 @@ class WindowBudget:
         return f"{what}{of} in {self.window_s} s"
 
 
+PLACEHOLDERS = ("fleet", "plan", "move", "vm", "source", "target", "state", "reason")
+"""What may stand in braces in the arguments of a hook; a gate's command knows only the first two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A question that has to be answered well before more moves start: exactly one of the three.
+
+    Attributes
+    ----------
+    query
+        In PromQL; each value that it returns has to be at most `at_most` and at least `at_least`, where given.
+    check
+        The name of a rule of the policy, checked on a fresh reading of the fleet.
+    command
+        A program and its arguments; it has to exit with 0.
+    environment
+        Variables that the command is given beside those that say where it runs (`PATH`, `HOME`, `LANG`, ...).
+    """
+
+    name: str
+    deadline_s: float
+    query: str = ""
+    at_most: float | None = None
+    at_least: float | None = None
+    check: str = ""
+    command: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """The gates, and when they are asked.
+
+    Attributes
+    ----------
+    every
+        How many moves end from one opening to the next time that they are asked; the first time is after the canary.
+    hold_s
+        How long moves are held back while a gate is closed; then the run stops.
+    again_s
+        How long after an answer a closed gate is asked again.
+    """
+
+    every: int = 20
+    hold_s: int = 900
+    again_s: int = 30
+    ask: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A program that is called before or after each move, with arguments in which `PLACEHOLDERS` are filled in."""
+
+    command: tuple[str, ...]
+    deadline_s: float = 30.0
+    environment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Programs called before a move (each may veto it) and after it."""
+
+    before: tuple[Hook, ...] = ()
+    after: tuple[Hook, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """Where queries go, and where the secret is that they need: never the secret itself."""
+
+    url: str = ""
+    token_env: str = ""
+    token_file: str = ""
+    username: str = ""
+    password_env: str = ""
+    password_file: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
     """The starting values are the design's; see `optimizer.execute.core.model.Settings` for what they do."""
@@ -78,3 +168,6 @@ class Execution:
     approval: bool = False
     windows: tuple[TimeWindow, ...] = ()
     budgets: tuple[WindowBudget, ...] = ()
+    gates: Gates = Gates()
+    hooks: Hooks = Hooks()
+    prometheus: Prometheus = Prometheus()

@@ -17,6 +17,8 @@ from optimizer.execute.caps import Caps
 from optimizer.execute.core import begin
 from optimizer.execute.core.choose import tasks_of
 from optimizer.execute.core.model import Moment, Settings
+from optimizer.execute.guarded import Guarded
+from optimizer.execute.guards.guards import NO_GUARDS, has_guards
 from optimizer.execute.ledger.records import Order
 from optimizer.execute.loop import Loop, Progress, past_move
 from optimizer.execute.recheck import Expected
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from optimizer.engine import Stop
     from optimizer.execute.core.model import State
     from optimizer.execute.drivers import Driver
+    from optimizer.execute.guards.guards import Guards
     from optimizer.execute.ledger import Ledger
     from optimizer.execute.ledger.records import Lead
     from optimizer.fleet import Fleet, PastMove
@@ -60,6 +63,8 @@ class Applied:
         The driver moved nothing outside this process.
     past
         The moves that ended, as the history has them, in the order in which they ended.
+    hook_failures
+        (move, what went wrong) of hooks after moves; nothing is undone for that.
     """
 
     plan: str
@@ -75,13 +80,14 @@ class Applied:
     stopped: str = ""
     simulated: bool = False
     past: tuple[PastMove, ...] = ()
+    hook_failures: tuple[tuple[str, str], ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """4 if a safety stopped the run, 1 if a move failed or never started, 0 otherwise."""
+        """4 if a safety stopped the run, 1 if a move failed or never started or a hook failed, 0 otherwise."""
         if self.stopped:
             return SafetyStop.exit_code
-        return 1 if self.failed or self.skipped or self.unknown else 0
+        return 1 if self.failed or self.skipped or self.unknown or self.hook_failures else 0
 
 
 def apply(
@@ -95,6 +101,7 @@ def apply(
     order: Order = NOBODY,
     driver_name: str = "",
     button: StopFile | None = None,
+    guards: Guards = NO_GUARDS,
     settings: Settings | None = None,
     progress: Progress | None = None,
     interrupt: Stop | None = None,
@@ -113,6 +120,8 @@ def apply(
         Who asked for it, and why.
     button
         The file that stops every run; without it only the ledger's button does.
+    guards
+        What asks the gates and calls the hooks of the policy (`optimizer.execute.guards`); none: there are none.
     settings
         How to go about it, instead of what the policy says.
     progress
@@ -148,13 +157,17 @@ def apply(
         return Applied(plan.id, plan.fleet, False, started_at, end, would_do=moves, simulated=driver.simulated)
     if ledger is None:
         raise SafetyStop("acting needs a ledger")
+    if has_guards(policy) and guards is NO_GUARDS and not driver.simulated:
+        raise SafetyStop(f"policy {policy.name} asks for gates or hooks, and nothing was handed in that asks them")
     if interrupt is not None and interrupt.is_set():
         raise Interrupted("interrupted before the plan was begun: nothing was done")
     try:
         lead = ledger.lead(plan.fleet, order.by or "somebody", started_at)
         try:
             ledger.begin(lead, plan, order, started_at, driver=driver_name, approved=approved)
-            loop = _loop(fleet, policy, plan, driver, ledger, lead, button, settings, progress, interrupt)
+            loop = _loop(
+                fleet, policy, plan, driver, ledger, lead, button, guards, order, settings, progress, interrupt
+            )
             loop.run()
         finally:
             ledger.release(lead)
@@ -163,7 +176,7 @@ def apply(
     return _applied(plan, loop, started_at, driver)
 
 
-def settings_of(policy: Policy, caps: Caps, driver: Driver) -> Settings:
+def settings_of(policy: Policy, caps: Caps, driver: Driver, guards: Guards = NO_GUARDS) -> Settings:
     """Return how a policy wants a plan carried out."""
     asked = policy.execution
     return Settings(
@@ -177,6 +190,11 @@ def settings_of(policy: Policy, caps: Caps, driver: Driver) -> Settings:
         breaker_hosts=asked.breaker_hosts,
         breaker_share=asked.breaker_share,
         windows=asked.windows,
+        gates=guards.gates is not None,
+        gate_every=asked.gates.every,
+        gate_again_s=asked.gates.again_s,
+        gate_hold_s=asked.gates.hold_s,
+        hooks=guards.hooks is not None,
     )
 
 
@@ -205,19 +223,22 @@ def _loop(
     ledger: Ledger,
     lead: Lead,
     button: StopFile,
+    guards: Guards,
+    order: Order,
     settings: Settings | None,
     progress: Progress | None,
     interrupt: Stop | None,
 ) -> Loop:
     """Return the loop of a run, from what the ledger knows of it and of others."""
     caps = Caps(fleet, policy.concurrency, policy.execution.budgets)
-    settings = replace(settings, fleet_cap=caps.fleet_cap) if settings else settings_of(policy, caps, driver)
+    settings = replace(settings, fleet_cap=caps.fleet_cap) if settings else settings_of(policy, caps, driver, guards)
     known = ledger.moves(plan.fleet, plan.id)
     others = [f for f in ledger.in_flight(plan.fleet) if f.plan != plan.id]
-    expected = Expected(fleet)
-    for record in known:
+    expected, guarded = Expected(fleet), Guarded(guards, fleet, plan.id, driver, order.reason)
+    for record in sorted(known, key=lambda r: r.changed_at):
         if record.flying.state not in OPEN and record.flying.state is not MoveState.SKIPPED:
             expected.land(record.flying, record.flying.state)
+            guarded.land(record.flying, record.flying.state)
     for move in (*(r.flying for r in known if r.flying.state in OPEN), *others):
         expected.fly(move)
     now = Moment(driver.clock.now(), driver.clock.monotonic())
@@ -231,6 +252,7 @@ def _loop(
         caps=caps,
         expected=expected,
         button=button,
+        guarded=guarded,
         progress=progress,
         interrupt=interrupt,
     )
@@ -261,6 +283,7 @@ def _applied(plan: Plan, loop: Loop, started_at: datetime, driver: Driver) -> Ap
         stopped=state.stopped,
         simulated=driver.simulated,
         past=tuple(loop.past),
+        hook_failures=tuple(loop.hook_failures),
     )
 
 

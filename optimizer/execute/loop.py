@@ -15,16 +15,21 @@ from optimizer.execute.core import step
 from optimizer.execute.core.events import (
     Abort,
     Answered,
+    AskGates,
     Blocked,
     Check,
     Checked,
     Effect,
     End,
     Event,
+    GatesAnswered,
     Held,
+    HookAnswered,
+    Hooks,
     Intend,
     Intended,
     Look,
+    Note,
     Observe,
     Observed,
     Record,
@@ -35,6 +40,7 @@ from optimizer.execute.core.events import (
 )
 from optimizer.execute.core.model import Moment
 from optimizer.execute.drivers import MoveRefused, NotAborted, ReplyLost, Request, Unreadable
+from optimizer.execute.guarded import Guarded, HeldUp
 from optimizer.execute.ledger.ledger import Pressed
 from optimizer.execute.ledger.records import Change, FlyingMove, Key
 from optimizer.execute.states import ENDED, Failure, MoveState
@@ -83,17 +89,24 @@ class Loop:
         caps: Caps,
         expected: Expected,
         button: StopFile,
+        guarded: Guarded,
         progress: Progress | None = None,
         interrupt: Stop | None = None,
     ) -> None:
         self.state = state
         self._driver, self._ledger, self._lead = driver, ledger, lead
         self._plan, self._moves, self._caps, self._expected, self._button = plan, moves, caps, expected, button
+        self._guarded = guarded
         self._progress, self._interrupt = progress, interrupt
         self._migrating: frozenset[str] = frozenset()
         self._ended_at: dict[Key, datetime] = {}
         self.past: list[PastMove] = []
         self.order: list[Key] = []
+
+    @property
+    def hook_failures(self) -> list[tuple[str, str]]:
+        """What went wrong in hooks after moves: (move, what)."""
+        return self._guarded.failures
 
     def run(self) -> None:
         """Go on until the run is over.
@@ -113,6 +126,7 @@ class Loop:
                 event = self._carry_out(effect, before)
                 if event is not None:
                     events.append(event)
+            self._call_after()
 
     def _now(self) -> Moment:
         return Moment(self._driver.clock.now(), self._driver.clock.monotonic())
@@ -135,9 +149,44 @@ class Loop:
                 self._abort(key, why)
             case End(state, detail):
                 self._ledger.end(self._lead, self._plan, state, self._driver.clock.now(), detail)
+                self._guarded.over(self.state)
             case Wait(seconds):
                 return self._wait(seconds)
+            case _:
+                return self._guard(effect)
         return None
+
+    def _guard(self, effect: AskGates | Hooks | Note) -> Event | None:
+        """Ask gates, call hooks, write down what they said; the button and the user are heeded meanwhile."""
+        try:
+            match effect:
+                case AskGates():
+                    closed = self._guarded.ask(self.state, self._hold)
+                    return GatesAnswered(self._now(), closed)
+                case Hooks(key):
+                    veto = self._guarded.before(self.state.tasks[key], self._hold)
+                    return HookAnswered(self._now(), key, veto)
+                case Note(what, detail):
+                    self._ledger.note(self._lead, self._plan, what, detail, self._driver.clock.now())
+        except HeldUp as held:
+            return held.event
+        return None
+
+    def _call_after(self) -> None:
+        """Call the hooks after moves that have ended; what goes wrong there is written down, and undoes nothing."""
+        for move, why in self._guarded.call_after(self._stay):
+            self._ledger.note(self._lead, self._plan, "hook failed", f"{move}: {why}", self._driver.clock.now())
+
+    def _stay(self) -> None:
+        self._heed()
+        self._ledger.keep(self._lead)
+
+    def _hold(self) -> None:
+        """Heed the user, keep the lead and look at the button while somebody else is waited for."""
+        self._heed()
+        blocked = self._blocked_by_now()
+        if blocked is not None:
+            raise HeldUp(blocked)
 
     def _heed(self) -> None:
         """End here if the user asked to stop: between two steps, so that no step is cut in half."""
@@ -158,6 +207,9 @@ class Loop:
         for piece in pieces(seconds, HEED_S):
             self._driver.clock.sleep(piece)
             self._heed()
+        return self._blocked_by_now()
+
+    def _blocked_by_now(self) -> Event | None:
         self._ledger.keep(self._lead)
         stop = self._ledger.controls.of(self._lead.fleet).get("stop")
         abort = stop is not None and stop.value == "abort"
@@ -254,8 +306,10 @@ class Loop:
     def _ended(self, change: Change, flight: Flight) -> None:
         """Keep in mind where the VM is now, and when its move ended."""
         self._expected.land(flight, change.state)
+        self._guarded.land(flight, change.state)
         if flight.key.plan != self._plan:
             return
+        self._guarded.ended(flight.key, flight, change.state)
         at = self._ended_at.get(flight.key, self._driver.clock.now())
         self.order.append(flight.key)
         self.past.append(past_move(flight, change.state, flight.started_at, at, aborted=bool(flight.abort_reason)))
@@ -264,6 +318,7 @@ class Loop:
         skipped = [(_unstarted(self.state.tasks[key]), why) for key, why in moves]
         self._ledger.skip(self._lead, skipped, self._driver.clock.now())
         for key, why in moves:
+            self._guarded.ended(key, self.state.tasks[key], MoveState.SKIPPED)
             self._tell(key, MoveState.SKIPPED, why)
 
     def _abort(self, key: Key, why: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from optimizer.errors import shorten
 from optimizer.execute.readings import host_reading, standing, vm_reading
@@ -10,25 +10,28 @@ from optimizer.execute.states import MoveState
 from optimizer.fleet import HostState
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from optimizer.execute.drivers import Driver, HostReading
     from optimizer.fleet import Fleet
 
-    class Ends(Protocol):
-        """A VM and the hosts that it is to leave and to reach."""
-
-        @property
-        def vm(self) -> str: ...
-        @property
-        def source(self) -> str: ...
-        @property
-        def target(self) -> str: ...
-
-
-__all__ = ["Expected"]
+__all__ = ["Ends", "Expected"]
 
 NAMES_SHOWN = 3
+
+
+class Ends(Protocol):
+    """A VM and the hosts that it is to leave and to reach."""
+
+    @property
+    def vm(self) -> str:
+        """The VM."""
+
+    @property
+    def source(self) -> str:
+        """The host that it is to leave."""
+
+    @property
+    def target(self) -> str:
+        """The host that it is to reach."""
 
 
 class Expected:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optimizer.execute.apply import Applied
     from optimizer.plan import Plan
 
-__all__ = ["AppliedFacts", "MoveEnd", "apply_page", "describe_applied"]
+__all__ = ["AppliedFacts", "HookFailure", "MoveEnd", "apply_page", "describe_applied"]
 
 TONES = {"done": Tone.GOOD, "failed": Tone.BAD, "unknown": Tone.BAD, "skipped": Tone.WARN}
 
@@ -33,8 +33,20 @@ class MoveEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class HookFailure:
+    """A hook after a move that went wrong."""
+
+    move: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class AppliedFacts:
-    """What came of a plan, move by move; `simulated` where the driver only pretends."""
+    """What came of a plan, move by move; `simulated` where the driver only pretends.
+
+    `guarded` is False where the policy has gates or hooks that were not asked; `hook_failures` names the hooks after
+    moves that went wrong.
+    """
 
     plan: str
     fleet: str
@@ -48,9 +60,11 @@ class AppliedFacts:
     unknown: int
     stopped: str
     moves: tuple[MoveEnd, ...]
+    guarded: bool = True
+    hook_failures: tuple[HookFailure, ...] = ()
 
 
-def describe_applied(plan: Plan, applied: Applied) -> AppliedFacts:
+def describe_applied(plan: Plan, applied: Applied, *, guarded: bool = True) -> AppliedFacts:
     """Say of each move of a plan how it ended."""
     outcomes = {name: ("would do", "") for name in applied.would_do}
     outcomes |= {name: ("done", "") for name in applied.done}
@@ -73,6 +87,8 @@ def describe_applied(plan: Plan, applied: Applied) -> AppliedFacts:
             MoveEnd(m.id, m.vm, m.source, m.target, *outcomes.get(m.id, ("skipped", applied.stopped)))
             for m in plan.moves
         ),
+        guarded=guarded,
+        hook_failures=tuple(HookFailure(move, why) for move, why in applied.hook_failures),
     )
 
 
@@ -81,6 +97,8 @@ def apply_page(facts: AppliedFacts, called: Called = NOBODY) -> Page:
     page = Page()
     if facts.simulated:
         page.line("SIMULATED: no VM is migrated outside this process", Tone.WARN)
+    if not facts.guarded:
+        page.line("the gates and hooks of the policy are not asked in a simulation: --guards does", Tone.WARN)
     took = duration((facts.ended_at - facts.started_at).total_seconds())
     if not facts.acted:
         moves = count(len(facts.moves), "move")
@@ -105,4 +123,6 @@ def apply_page(facts: AppliedFacts, called: Called = NOBODY) -> Page:
             tone=tone,
         )
     page.table(table)
+    for failure in facts.hook_failures:
+        page.line(f"hook failed after {failure.move}: {failure.why}", Tone.BAD)
     return page

@@ -31,7 +31,10 @@ TONES = {
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a fleet stands: its latest run, its moves by state, what is in flight, and what holds it back."""
+    """How a fleet stands: its latest run, its moves by state, what is in flight, and what holds it back.
+
+    `gate` is what the gates of the run answered last.
+    """
 
     fleet: str
     run: Run | None
@@ -39,6 +42,7 @@ class Status:
     in_flight: tuple[FlyingMove, ...]
     stop: Control | None
     limit: Control | None
+    gate: EventRecord | None = None
 
     @property
     def is_running(self) -> bool:
@@ -116,6 +120,8 @@ def status_page(found: Sequence[Status]) -> Page:
             states = [f"{n:,} {state}" for state, n in one.moves.items()] + [f"{waiting:,} waiting"] * bool(waiting)
             tone = TONES.get(one.run.state.value, Tone.PLAIN)
             page.line(f"{one.fleet}: plan {one.run.plan} {one.run.state.value}: {', '.join(states)}", tone)
+        if one.gate is not None and one.gate.state == "gate closed":
+            page.line(f"{one.fleet}: gate closed since {one.gate.at}: {one.gate.detail}", Tone.BAD)
         if one.in_flight:
             table = Table(("move", "VM", "from", "to", "state", ">GiB", "plan"))
             for f in one.in_flight:

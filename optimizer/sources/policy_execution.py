@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from optimizer.execution import WEEKDAYS, Execution, TimeWindow, WindowBudget
+from optimizer.sources.policy_guards import GatesPart, HooksPart, PrometheusPart
 
 __all__ = ["ExecutionPart"]
 
@@ -62,6 +63,9 @@ class ExecutionPart:
     approval: bool = _DEFAULTS.approval
     windows: list[_Window] = Field(default_factory=list, max_length=100)
     budgets: list[_Budget] = Field(default_factory=list, max_length=100)
+    gates: GatesPart = Field(default_factory=GatesPart)
+    hooks: HooksPart = Field(default_factory=HooksPart)
+    prometheus: PrometheusPart = Field(default_factory=PrometheusPart)
 
     def plain(self) -> Execution:
         """Return it as plain data."""
@@ -76,4 +80,7 @@ class ExecutionPart:
             approval=self.approval,
             windows=tuple(window.plain() for window in self.windows),
             budgets=tuple(WindowBudget(b.hours * 3600, b.moves, b.gib, b.per) for b in self.budgets),
+            gates=self.gates.plain(),
+            hooks=self.hooks.plain(),
+            prometheus=self.prometheus.plain(),
         )

@@ -35,6 +35,8 @@ __all__ = ["FORMAT", "missing_required", "policy_from_document", "policy_schema"
 
 FORMAT = "remora-policy/1"
 SIZE_LIMIT = 1 << 20
+SECRETS = "execution.prometheus"
+"""Where somebody may write a secret by mistake: what stands there is never shown."""
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 _DEFAULTS = Concurrency()
 _NOTHING = object()
@@ -116,6 +118,7 @@ def policy_from_document(document: object, where: str, catalogue: Mapping[str, t
     header: _Document = _validated(_Document, document, where, "")
     rules = tuple(_rule(r, where, f"rules[{i}]", catalogue) for i, r in enumerate(header.rules))
     _unique_names(rules, where)
+    _check_gates(header, rules, where)
     rules = share_parameters(rules, where)
     return Policy(
         name=header.name,
@@ -207,6 +210,17 @@ def _unique_names(rules: Iterable[Rule], where: str) -> None:
         seen[rule.name] = i
 
 
+def _check_gates(header: _Document, rules: Iterable[Rule], where: str) -> None:
+    """Refuse a gate that checks what is no rule of the policy."""
+    names = [rule.name for rule in rules]
+    for i, gate in enumerate(header.execution.gates.ask):
+        if gate.check and gate.check not in names:
+            near = similar(gate.check, names) or f"there are {', '.join(names)}"
+            raise InputError(
+                where, f"execution.gates.ask[{i}].check", gate.check, "the name of a rule of this policy", near
+            )
+
+
 # -- errors ------------------------------------------------------------------------------------------------------
 
 
@@ -230,12 +244,16 @@ def _input_error(
         names = [f.name for f in dataclasses.fields(kind)] if len(steps) == 1 else []
         hint = similar(str(steps[-1]), names) or (f"there are {', '.join(names)}" if names else "leave it out")
         return InputError(where, field, steps[-1], "a field that is known here", hint)
+    if field.startswith(SECRETS):
+        return InputError(where, field, "what stands there (it may be a secret)", _expected(first))
     hint = "put it in quotes" if first["type"] == "string_type" else ""
     if first["type"] == "missing":
         return InputError(where, field, None, "a value; this field has to be given", hint)
-    return InputError(
-        where, field, first["input"], first["msg"].removeprefix("Value error, ").removeprefix("Input should be "), hint
-    )
+    return InputError(where, field, first["input"], _expected(first), hint)
+
+
+def _expected(error: Any) -> str:
+    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
 
 
 def _steps(location: Iterable[int | str], document: object) -> Iterator[int | str]:

@@ -14,16 +14,21 @@ if TYPE_CHECKING:
 __all__ = [
     "Abort",
     "Answered",
+    "AskGates",
     "Blocked",
     "Check",
     "Checked",
     "Effect",
     "End",
     "Event",
+    "GatesAnswered",
     "Held",
+    "HookAnswered",
+    "Hooks",
     "Intend",
     "Intended",
     "Look",
+    "Note",
     "Observe",
     "Observed",
     "Record",
@@ -106,7 +111,24 @@ class Blocked:
     withdrawn: Key | None = None
 
 
-Event = Tick | Observed | Checked | Intended | Held | Answered | Blocked
+@dataclass(frozen=True, slots=True)
+class GatesAnswered:
+    """The gates were asked: why some are closed, each beginning with its name; empty where all are open."""
+
+    now: Moment
+    closed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HookAnswered:
+    """The hooks before a move were called: why one objects, empty where none does."""
+
+    now: Moment
+    key: Key
+    veto: str
+
+
+Event = Tick | Observed | Checked | Intended | Held | Answered | Blocked | GatesAnswered | HookAnswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +183,26 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
+class AskGates:
+    """Ask every gate whether more moves may start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Call the hooks before a move."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Write down what happened to the run other than to one of its moves."""
+
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Let time pass."""
 
@@ -175,4 +217,4 @@ class End:
     detail: str = ""
 
 
-Effect = Observe | Check | Intend | Submit | Record | Skip | Abort | Wait | End
+Effect = Observe | Check | Intend | Submit | Record | Skip | Abort | Wait | End | AskGates | Hooks | Note

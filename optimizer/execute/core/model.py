@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optimizer.execute.states import Failure
     from optimizer.execution import TimeWindow
 
-__all__ = ["Ended", "Flight", "Moment", "Pace", "Settings", "State", "Task"]
+__all__ = ["Ended", "Flight", "Gating", "Moment", "Pace", "Settings", "State", "Task"]
 
 GIB = 1024
 
@@ -59,6 +59,13 @@ class Settings:
         `canary`).
     windows
         When moves may start; empty: always.
+    gates
+        Whether there are gates, which have to be open after the canary and then each time that `gate_every` moves
+        have ended since.
+    gate_again_s, gate_hold_s
+        After how long a closed gate is asked again, and after how long one that stays closed stops the run.
+    hooks
+        Whether there are hooks to be called before a move.
     """
 
     poll_s: float = 2.0
@@ -75,6 +82,11 @@ class Settings:
     breaker_hosts: int = 10
     breaker_share: float = 0.4
     windows: tuple[TimeWindow, ...] = ()
+    gates: bool = False
+    gate_every: int = 20
+    gate_again_s: float = 30.0
+    gate_hold_s: float = 900.0
+    hooks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +181,26 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
+class Gating:
+    """How the gates stand.
+
+    Attributes
+    ----------
+    opened_at
+        How many moves had ended when all were open last; None before.
+    asked_at, since
+        When they were asked last, and when first without being open since; None where they are open, or not yet due.
+    closed
+        Why they are closed, as it was said last.
+    """
+
+    opened_at: int | None = None
+    asked_at: float | None = None
+    since: float | None = None
+    closed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """All that the core knows.
 
@@ -190,6 +222,10 @@ class State:
         How many moves of this run ended, well or not: for the canary and the breaker.
     bad_hosts
         Hosts that did not receive what they were to.
+    gating
+        How the gates stand.
+    called
+        Move -> seconds at which the hooks before it were called, and none objected.
     stopped
         The safety that stopped the run; empty if none did.
     """
@@ -208,6 +244,8 @@ class State:
     finished: int = 0
     failures: int = 0
     bad_hosts: frozenset[str] = frozenset()
+    gating: Gating = Gating()
+    called: Mapping[Key, float] = field(default_factory=dict)
     stopped: str = ""
     aborting: bool = False
     over: bool = False

@@ -14,13 +14,17 @@ from optimizer.execute.core.choose import blocked_by, is_ready, next_round
 from optimizer.execute.core.events import (
     Abort,
     Answered,
+    AskGates,
     Blocked,
     Check,
     Checked,
     Effect,
     End,
     Event,
+    GatesAnswered,
     Held,
+    HookAnswered,
+    Hooks,
     Intend,
     Intended,
     Observe,
@@ -31,6 +35,7 @@ from optimizer.execute.core.events import (
     Tick,
     Wait,
 )
+from optimizer.execute.core.gates import answered_by_gates, ask_again_s, asked_now, has_to_ask, is_due
 from optimizer.execute.core.look import ABORTABLE, ABORTS, look_at
 from optimizer.execute.core.model import Ended, Flight, Pace, State
 from optimizer.execute.core.pace import slower
@@ -50,6 +55,9 @@ Effects = tuple[Effect, ...]
 
 RECONCILED = 2
 """Looks at an open move of before this run, before anything new starts."""
+
+HOOKS_HOLD_S = 300.0
+"""Seconds for which the hooks before a move hold good: one that has not started by then has them called again."""
 
 STOPPED = "the run was stopped"
 
@@ -133,6 +141,16 @@ def step(state: State, event: Event) -> tuple[State, Effects]:
             return _intended(state, event)
         case Answered():
             return _answered(state, event)
+        case _:
+            return _guarded(state, event)
+
+
+def _guarded(state: State, event: Blocked | GatesAnswered | HookAnswered) -> tuple[State, Effects]:
+    match event:
+        case GatesAnswered():
+            return _gates_answered(state, event)
+        case HookAnswered():
+            return _hook_answered(state, event)
         case Blocked():
             return _blocked(state, event)
 
@@ -169,8 +187,25 @@ def _observed(state: State, event: Observed) -> tuple[State, Effects]:
 
 
 def _start(state: State, now: Moment) -> tuple[State, Effects]:
-    """Begin a round."""
-    return _go_on(replace(state, queue=next_round(state, now), held={}), now)
+    """Begin a round: with what may start, if the gates are open."""
+    queue = next_round(state, now)
+    if queue and has_to_ask(state, now):
+        return replace(state, queue=(), held={}, gating=asked_now(state.gating, now)), (AskGates(),)
+    return _go_on(replace(state, queue=queue, held={}), now)
+
+
+def _gates_answered(state: State, event: GatesAnswered) -> tuple[State, Effects]:
+    state, notes = answered_by_gates(state, event)
+    state, more = _go_on(state, event.now) if state.stopped or event.closed else _start(state, event.now)
+    return state, (*notes, *more)
+
+
+def _hook_answered(state: State, event: HookAnswered) -> tuple[State, Effects]:
+    if state.stopped or not state.queue or state.queue[0] != event.key:
+        return _go_on(state, event.now)
+    if event.veto:
+        return _passed_over(state, event.key, f"vetoed by {event.veto}", event.now)
+    return _go_on(replace(state, called={**state.called, event.key: event.now.seconds}), event.now)
 
 
 def _checked(state: State, event: Checked) -> tuple[State, Effects]:
@@ -178,10 +213,15 @@ def _checked(state: State, event: Checked) -> tuple[State, Effects]:
         return _go_on(state, event.now)
     if not event.change:
         return state, (Intend(event.key, state.attempts.get(event.key, 0) + 1),)
+    return _passed_over(state, event.key, event.change, event.now)
+
+
+def _passed_over(state: State, key: Key, why: str, now: Moment) -> tuple[State, Effects]:
+    """Skip the first of this round, and all that was to follow it."""
     state = replace(state, queue=state.queue[1:])
-    state, skips = skip_successors(state, event.key, Ended(MoveState.SKIPPED, event.change))
-    state, more = _go_on(state, event.now)
-    return state, (Skip(((event.key, event.change), *skips)), *more)
+    state, skips = skip_successors(state, key, Ended(MoveState.SKIPPED, why))
+    state, more = _go_on(state, now)
+    return state, (Skip(((key, why), *skips)), *more)
 
 
 def _intended(state: State, event: Intended) -> tuple[State, Effects]:
@@ -205,6 +245,7 @@ def _intended(state: State, event: Intended) -> tuple[State, Effects]:
         waiting=tuple(k for k in state.waiting if k != event.key),
         flying={**state.flying, event.key: flight},
         attempts={**state.attempts, event.key: attempt},
+        called={k: at for k, at in state.called.items() if k != event.key},
     )
     return state, (Submit(event.key),)
 
@@ -258,8 +299,13 @@ def _go_on(state: State, now: Moment) -> tuple[State, Effects]:
     """Take the next of this round, or end it: by letting time pass, or with the run."""
     if state.stopped:
         return _wind_up(state, now)
+    if is_due(state):
+        state = replace(state, queue=())  # enough has ended in this round: the gates come first
     if state.queue:
-        return state, (Check(state.queue[0]),)
+        key = state.queue[0]
+        called = state.called.get(key, -HOOKS_HOLD_S)
+        wants_hooks = state.settings.hooks and now.seconds - called >= HOOKS_HOLD_S
+        return state, (Hooks(key) if wants_hooks else Check(key),)
     if state.flying:
         return _await(state, now)
     if not state.waiting:
@@ -314,6 +360,8 @@ def _over(state: State) -> tuple[State, Effects]:
 
 def _nothing_flies(state: State, now: Moment) -> tuple[State, Effects]:
     """Nothing is in flight, and yet moves wait: for their time, for strangers, or for ever."""
+    if state.gating.since is not None and next_round(state, now):
+        return state, (Wait(max(state.settings.poll_s, ask_again_s(state, now))),)
     tasks = [state.tasks[k] for k in state.waiting]
     delayed = [state.not_before[k] - now.seconds for k in state.waiting if state.not_before.get(k, 0) > now.seconds]
     if state.unreconciled or not is_open(state.settings.windows, now.at):

@@ -21,6 +21,8 @@ MOVES = {state.value for state in MoveState}
 CONTROLS = ("stop", "limit")
 ABORT_ASKED = "abort asked"
 """The event of a move that the driver was asked to give up; how it stands did not change by that."""
+NOTES = ("gate open", "gate closed", "hook failed")
+"""Events of a run that say nothing of how it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class _Said:
             self.moves[key] = event.state if event.state in MOVES else MoveState.UNKNOWN.value
         elif event.state == "approved" and event.plan is not None:
             self.approvals[event.plan] = f"{event.detail} (by {event.by})"
+        elif event.plan is not None and event.state in NOTES:
+            pass
         elif event.plan is not None:
             self.orders.setdefault(event.plan, (event.by, event.detail))
             self.runs[event.plan] = event.state

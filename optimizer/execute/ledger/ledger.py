@@ -293,6 +293,16 @@ class Ledger:
                 else:
                     pass_into(db, lead, Change(move.key, MoveState.SKIPPED, why), at)
 
+    def note(self, lead: Lead, plan: str, what: str, detail: str, at: datetime) -> None:
+        """Write down what happened to a run other than to its moves: `what` is one of `NOTES`."""
+        with self._leading(lead, "note") as db:
+            tell(db, lead, plan, None, what, at, detail)
+
+    def last_note(self, fleet: str, plan: str) -> EventRecord | None:
+        """Return what the gates of a run answered last; None where they were not asked."""
+        with self._database.reading() as db:
+            return queries.last_of_gates(db, fleet, plan)
+
     def in_flight(self, fleet: str) -> tuple[FlyingMove, ...]:
         """Return the open moves of a fleet, of whatever plan."""
         with self._database.reading() as db:

@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 
     from optimizer.execute.ledger.database import Connection
 
-__all__ = ["approval", "controls", "events", "fleets", "in_flight", "move", "moves", "run", "runs", "since"]
+__all__ = [
+    "approval",
+    "controls",
+    "events",
+    "fleets",
+    "in_flight",
+    "last_of_gates",
+    "move",
+    "moves",
+    "run",
+    "runs",
+    "since",
+]
 
 STATES = ", ".join(sorted(f"'{s.value}'" for s in OPEN))
 FLYING = "plan, move, vm, source, target, state, copied_mib, attempt, epoch, job, intended_at"
@@ -78,6 +90,16 @@ def events(db: Connection, fleet: str, after: int = 0) -> Iterator[EventRecord]:
     )
     for row in db.execute(query, (fleet, after)):
         yield EventRecord(*row)
+
+
+def last_of_gates(db: Connection, fleet: str, plan: str) -> EventRecord | None:
+    """Return the last event of a run's gates."""
+    query = (
+        "SELECT fleet, number, at, plan, move, state, detail, by, epoch, hash FROM events "
+        "WHERE fleet = ? AND plan = ? AND state IN ('gate open', 'gate closed') ORDER BY number DESC LIMIT 1"
+    )
+    row = db.execute(query, (fleet, plan)).fetchone()
+    return None if row is None else EventRecord(*row)
 
 
 def controls(db: Connection, fleet: str) -> dict[str, Control]:

@@ -1,0 +1,115 @@
+"""A program that is asked: an argument vector, no shell, a deadline, and an environment without secrets.
+
+It runs in a process group of its own, which is killed as a whole at the deadline. It is given `PATH`, `HOME` and what
+says which language and time zone it speaks, and the variables that the policy names; nothing else of this process's
+environment, where tokens may be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+from optimizer.errors import printable
+from optimizer.execute.guards.pending import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from optimizer.clock import Clock
+
+__all__ = ["Command", "environment_of", "filled_in"]
+
+KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
+TEXT_SHOWN = 200
+TEXT_KEPT = 4096
+DEAD_WITHIN_S = 5.0
+
+
+def environment_of(environ: Mapping[str, str], named: Iterable[str] = ()) -> dict[str, str]:
+    """Return what a program is given of an environment: what says where it runs, and the variables that are named."""
+    wanted = {*KEPT, *named}
+    return {name: value for name, value in environ.items() if name in wanted or name.startswith("LC_")}
+
+
+def filled_in(command: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """Return the arguments with ``{name}`` filled in; a value never becomes more than a part of its argument."""
+    return [re.sub(r"\{([a-z_]+)\}", lambda m: values.get(m[1], m[0]), argument) for argument in command]
+
+
+class Command:
+    """A program that runs; good where it exits with 0, and the text is the last line that it wrote."""
+
+    def __init__(self, command: Sequence[str], deadline_s: float, environment: Mapping[str, str], clock: Clock) -> None:
+        self._clock, self._deadline_s = clock, deadline_s
+        self._until = clock.monotonic() + deadline_s
+        self._name, self._text, self._failed = command[0], b"", ""
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            self._failed = printable(f"{self._name} cannot be started: {getattr(error, 'strerror', None) or error}")
+            return
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+
+    def poll(self) -> Answer | None:
+        """Return the answer once the program has ended, or its deadline has passed."""
+        process = self._process
+        if process is None:
+            return Answer(False, self._failed)
+        self._read()
+        code = process.poll()
+        if code is None:
+            if self._clock.monotonic() < self._until:
+                return None
+            self.give_up()
+            return Answer(False, f"{printable(self._name)} gave no answer within {self._deadline_s:g} s")
+        self._read()
+        self._close()
+        how = f"exit {code}" if code >= 0 else f"killed by signal {-code}"
+        last = self._last_line()
+        return Answer(code == 0, last if code == 0 else f"{how}{': ' * bool(last)}{last}")
+
+    def give_up(self) -> None:
+        """Kill the program and all that it has started in its group."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(DEAD_WITHIN_S)
+        self._close()
+
+    def _read(self) -> None:
+        """Take what was written, so that the program never waits for a reader; only the end of it is kept."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        if self._process.stdout.closed:
+            return
+        for _ in range(256):  # a program that writes without end does not keep this one from its deadline
+            with contextlib.suppress(BlockingIOError):
+                more = os.read(self._process.stdout.fileno(), 65536)
+                self._text = (self._text + more)[-TEXT_KEPT:]
+                if more:
+                    continue
+            return
+
+    def _close(self) -> None:
+        if self._process is not None and self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _last_line(self) -> str:
+        lines = [line for line in self._text.decode("utf-8", "replace").splitlines() if line.strip()]
+        return printable(lines[-1].strip())[:TEXT_SHOWN] if lines else ""
