@@ -85,8 +85,15 @@ class _Session:
                 raise Unclear("the answer took too long")
         answer._content, answer._content_consumed = text, True
         if answer.status_code == 200:
-            _refuse_partial(answer.json())
+            _refuse_partial(_json(text))
         return answer
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Unclear(f"an answer that is no JSON: {text[:80]!r}") from error
 
 
 def _refuse_partial(document: Any) -> None:

@@ -101,15 +101,17 @@ class _Said:
             self.moves[key] = event.state if event.state in MOVES else MoveState.UNKNOWN.value
         elif event.state == "approved" and event.plan is not None:
             self.approvals[event.plan] = f"{event.detail} (by {event.by})"
-        elif event.plan is not None and event.state in NOTES:
-            pass
         elif event.plan is not None:
-            self.orders.setdefault(event.plan, (event.by, event.detail))
-            self.runs[event.plan] = event.state
+            self._hear_of_run(event.plan, event)
         elif event.state in CONTROLS:
             self.controls[event.state] = f"{event.detail} (by {event.by})"
         else:
             self.controls.pop(event.state.removeprefix("no "), None)
+
+    def _hear_of_run(self, plan: str, event: EventRecord) -> None:
+        if event.state not in NOTES:
+            self.orders.setdefault(plan, (event.by, event.detail))
+            self.runs[plan] = event.state
 
     def against(self, db: Connection, fleet: str) -> Iterator[tuple[str, str]]:
         """Yield where the tables say something else."""

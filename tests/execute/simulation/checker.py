@@ -9,6 +9,8 @@ A history is a list of plain dicts, in the order in which things happened:
     state    plan move state                                   the executor wrote this down
     stop, resume, limit (most)                                 somebody decided, and it was committed
     crash, takeover
+    gate open, gate closed, gate hangs, gate nonsense          a gate was asked, and this is how it really is
+    hook agrees, hook vetoes, hook after   plan move           a hook was called
 
 `Facts` says what had to be kept. Every function yields what was broken.
 """
@@ -30,7 +32,10 @@ ENDED = ("done", "failed", "gone")
 
 @dataclass
 class Facts:
-    """What a history has to keep to; `after` by (plan, move), `racks` by host, `groups` by VM."""
+    """What a history has to keep to; `after` by (plan, move), `racks` by host, `groups` by VM.
+
+    `gate_every` is 0 where there are no gates; the plan `without_gates` has none.
+    """
 
     fleet: int
     per_source: int
@@ -40,12 +45,22 @@ class Facts:
     groups: dict[str, str]
     after: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     most_submits_per_move: int = 1
+    canary: int = 0
+    gate_every: int = 0
+    without_gates: str = ""
 
 
 def violations(history: Sequence[Event], facts: Facts) -> list[str]:
     """Return everything that was broken."""
     found = [*_tokens(history), *_order(history), *_freed(history), *_after(history, facts), *_loads(history, facts)]
-    return [*found, *_stops(history), *_attempts(history, facts), *_truth(history)]
+    return [
+        *found,
+        *_stops(history),
+        *_attempts(history, facts),
+        *_truth(history),
+        *_gates(history, facts),
+        *_hooks(history),
+    ]
 
 
 def _lives(history: Sequence[Event]) -> dict[str, tuple[int, int]]:
@@ -174,6 +189,36 @@ def _attempts(history: Sequence[Event], facts: Facts) -> Iterator[str]:
     for (plan, move), n in tried.items():
         if n > facts.most_submits_per_move:
             yield f"{plan}/{move} was submitted {n} times, {facts.most_submits_per_move} attempts allowed"
+
+
+def _gates(history: Sequence[Event], facts: Facts) -> Iterator[str]:
+    """No submit once the canary has ended, unless the gates were open since, and too few have ended since then."""
+    opened: int | None = None
+    ended: Counter[str] = Counter()
+    states: dict[tuple[str, str], str] = {}
+    for event in history:
+        if event["what"] == "state":
+            states[event["plan"], event["move"]] = event["state"]
+        if event["what"] in ("crash", "takeover"):
+            opened = None
+        elif event["what"].startswith("gate "):
+            opened = ended[event["plan"]] if event["what"] == "gate open" else None
+        elif event["what"] == "state" and event["state"] in ENDED:
+            ended[event["plan"]] += 1
+        elif event["what"] == "submit" and event["plan"] != facts.without_gates and facts.gate_every:
+            n = sum(plan == event["plan"] and state in ENDED for (plan, _), state in states.items())
+            if n >= facts.canary and (opened is None or ended[event["plan"]] - opened >= facts.gate_every):
+                yield f"{event['token']} was submitted behind a closed gate, {n} moves had ended"
+
+
+def _hooks(history: Sequence[Event]) -> Iterator[str]:
+    """No submit of a move to which a hook has objected last."""
+    said: dict[tuple[str, str], str] = {}
+    for event in history:
+        if event["what"] in ("hook agrees", "hook vetoes"):
+            said[event["plan"], event["move"]] = event["what"]
+        elif event["what"] == "submit" and said.get((event["plan"], event["move"])) == "hook vetoes":
+            yield f"{event['token']} was submitted against a veto"
 
 
 def _truth(history: Sequence[Event]) -> Iterator[str]:

@@ -17,16 +17,20 @@ from optimizer.execute.apply import apply
 from optimizer.execute.core.model import Settings
 from optimizer.execute.drivers.faults import Fault, Faults, FaultyDriver, SkewedClock
 from optimizer.execute.drivers.world import World
+from optimizer.execute.guards.gates import PolicyGates
+from optimizer.execute.guards.guards import Guards
 from optimizer.execute.ledger.ledger import Ledger
 from optimizer.execute.ledger.records import Order
 from optimizer.execute.ledger.schema import SCHEMA
 from optimizer.execute.ledger.sqlite import SqliteDatabase
 from optimizer.execute.states import MoveState, RunState
+from optimizer.execution import Gate
 from optimizer.policy import Concurrency, Policy
 from optimizer.verify.verdict import Verdict
 from tests import build
 from tests.execute.plans import move, plan_of
 from tests.execute.simulation.checker import Facts, violations
+from tests.execute.simulation.guards import SimulatedHooks, some_gate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -44,6 +48,7 @@ TRIES = 400
 MEDDLES_S = 2.0
 ORDER = Order("sim", "simulated")
 STATES = {state.value for state in MoveState}
+GATE = Gate("errors", 3.0, query="errors", at_most=0.0)
 
 
 class Endless(AssertionError):
@@ -148,6 +153,14 @@ def simulate(seed: int, kinds: Collection[Fault] | None = None) -> Simulation:
         breaker_share=rng.choice([0.4, 1.0]),
         patience_s=300.0,
     )
+    guarded = Random(f"guards of {seed}")  # of its own, so that what else a seed draws stays the same
+    settings = replace(
+        settings,
+        gates=guarded.random() < 0.3,
+        gate_every=guarded.randint(1, 3),
+        gate_hold_s=60.0,
+        hooks=guarded.random() < 0.3,
+    )
     actor = _Actor(rng, fleet, policy, settings, Faults(seed, chosen, rng.uniform(0.1, 0.6), FAULTS_UNTIL_S))
     out = Simulation(seed, actor.history, actor.reached)
     try:
@@ -193,6 +206,9 @@ class _Actor:
         self.facts = Facts(caps.fleet_cap(len(self.hosts)), *per, racks, groups if caps.per_group else {})
         self.facts.most_submits_per_move = settings.attempts
         self._know(self.plan)
+        self.facts.canary = settings.canary
+        self.facts.gate_every = settings.gate_every if settings.gates else 0
+        self.guarded = Random(f"answers of guards to {faults.seed}")
         self.mayhem = rng.choice([0.0, 0.01, 0.03])
         self.crashes = rng.choice([0.0, 0.01, 0.05, 0.1])
 
@@ -217,6 +233,7 @@ class _Actor:
                     act=True,
                     order=ORDER,
                     settings=self.settings,
+                    guards=self._guards(),
                 )
             except Crash:
                 self._note("crash")
@@ -253,6 +270,7 @@ class _Actor:
         for job in self.world.running():
             if job.frozen_mib is not None:  # somebody gives up what would never end
                 self.world.end(job.id, self.clock.truth, fails="given up")
+        self.facts.without_gates = "last"
         self._take_over("last")
         last = apply(
             self.fleet,
@@ -261,7 +279,7 @@ class _Actor:
             self._driver(),
             self.ledger,
             act=True,
-            settings=replace(self.settings, breaker_share=1.1, breaker_hosts=99),
+            settings=replace(self.settings, breaker_share=1.1, breaker_hosts=99, gates=False, hooks=False),
         )
         self.world.advance(self.clock.truth)
         open_ = self.ledger.in_flight("tiny")
@@ -282,6 +300,17 @@ class _Actor:
         self.fleet = replace(self._driver().snapshot(), history=(), digest=plan)
         self.plan = some_plan(self.rng, self.fleet, plan, self.hosts, timedelta(days=9))
         self._know(self.plan)
+
+    def _guards(self) -> Guards:
+        """Return gates that close, hang and say nothing clear, and hooks that object, in a third of the seeds each."""
+
+        def note(what: str, **facts: Any) -> None:
+            self._note(what, **{"plan": self.plan.id, **facts})
+            self.reached.add(what)
+
+        rng, asked = self.guarded, self.settings
+        gates = PolicyGates([GATE], {}, {}, self.clock, lambda _: some_gate(rng, self.clock, note))
+        return Guards(gates if asked.gates else None, SimulatedHooks(rng, note) if asked.hooks else None)
 
     def _driver(self) -> Recorded:
         driver = Recorded(self.fleet, self.faults, self.clock, self.world)

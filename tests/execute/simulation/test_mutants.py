@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from optimizer.execute import caps, loop
+from optimizer.execute import caps, guarded, loop
 from optimizer.execute.core import accounts, choose, look, pace, verdict
+from optimizer.execute.core import gates as core_gates
 from optimizer.execute.core.events import Tick
 from optimizer.execute.drivers import MoveRefused, ReplyLost
+from optimizer.execute.guards import gates
 from optimizer.execute.ledger import ledger, queries
 from optimizer.execute.ledger.records import Change
 from optimizer.execute.states import Failure, MoveState
@@ -145,7 +147,37 @@ def only_own_moves_count(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(queries, "in_flight", own)
 
 
+def a_gate_that_does_not_answer_is_open(patch: pytest.MonkeyPatch) -> None:
+    """No answer, or none that is a number, is taken for a good one."""
+    true = gates.wait_for
+
+    def wait_for(*asked: Any) -> Any:
+        return [a._replace(good=a.good or "no answer" in a.text or "no number" in a.text) for a in true(*asked)]
+
+    patch.setattr(gates, "wait_for", wait_for)
+
+
+def gates_are_asked_after_the_canary_alone(patch: pytest.MonkeyPatch) -> None:
+    """Once open, always open."""
+    true = core_gates.is_due
+
+    def is_due(state: Any) -> bool:
+        return state.gating.opened_at is None and true(state)
+
+    patch.setattr(core_gates, "is_due", is_due)
+    patch.setattr(sys.modules["optimizer.execute.core.step"], "is_due", is_due)
+
+
+def a_veto_is_only_noted(patch: pytest.MonkeyPatch) -> None:
+    """What a hook before a move answers is not waited for."""
+    true = guarded.Guarded.before
+    patch.setattr(guarded.Guarded, "before", lambda *a: true(*a) and "")
+
+
 MUTANTS = (
+    a_gate_that_does_not_answer_is_open,
+    gates_are_asked_after_the_canary_alone,
+    a_veto_is_only_noted,
     unknown_is_failed,
     unknown_frees_its_slot,
     the_job_alone_is_believed,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ INTERESTING = {
         "stranger",
         "clock",
     ),
+    *("gate open", "gate closed", "gate hangs", "gate nonsense", "hook agrees", "hook vetoes", "hook after"),
     *("breaker", "run stopped", "ended done", "ended failed", "ended skipped", "ended unknown", "refused"),
 }
 """What has to be reached in a run of the whole, or it says nothing."""
@@ -148,8 +150,14 @@ SECOND = [state("m2", "intended"), submit("m2", "v2", "h1", "h6"), start("m2", "
             ],
             "submitted 2 times, 1 attempts allowed",
         ),
+        ([*ENDED, *SECOND], "behind a closed gate"),
+        ([*ENDED, {"what": "gate open", "plan": "p"}, *SECOND], None),
+        ([*ENDED, {"what": "gate hangs", "plan": "p"}, *SECOND], "behind a closed gate"),
+        ([*ENDED, {"what": "gate open", "plan": "p"}, {"what": "crash"}, *SECOND], "behind a closed gate"),
+        ([{"what": "hook vetoes", "plan": "p", "move": "m1"}, *ENDED], "against a veto"),
     ],
 )
 def test_the_checker_finds(history, what: str | None) -> None:
-    found = violations(history, FACTS)
+    gated = any(e["what"].startswith("gate") for e in history) or what == "behind a closed gate"
+    found = violations(history, replace(FACTS, canary=1, gate_every=1) if gated else FACTS)
     assert found == [] if what is None else any(what in one for one in found), found

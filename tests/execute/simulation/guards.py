@@ -1,0 +1,60 @@
+"""Gates that close, hang and answer nonsense, and hooks that object or fail, in simulated time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from optimizer.execute.guards.pending import Answer, Given
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from random import Random
+
+    from optimizer.clock import Clock
+    from optimizer.execute.guards.pending import Pending
+
+    Note = Callable[..., None]
+
+__all__ = ["SimulatedHooks", "some_gate"]
+
+NO_ANSWER = "no answer within 3 s"
+
+
+def some_gate(rng: Random, clock: Clock, note: Note) -> Pending[Answer]:
+    """Return what a gate answers when it is asked now; what it really is, is noted."""
+    how = rng.choices(["gate open", "gate closed", "gate hangs", "gate nonsense"], [6, 2, 1, 1])[0]
+    note(how)
+    if how == "gate hangs":
+        return _Hanging(clock)
+    text = {"gate open": "0", "gate closed": "7 is over 0", "gate nonsense": "NaN is no number"}[how]
+    return Given(Answer(how == "gate open", text))
+
+
+class _Hanging:
+    """A gate that says nothing until its deadline."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._until = clock, clock.monotonic() + 3.0
+
+    def poll(self) -> Answer | None:
+        return Answer(False, NO_ANSWER) if self._clock.monotonic() >= self._until else None
+
+    def give_up(self) -> None:
+        pass
+
+
+class SimulatedHooks:
+    """Hooks of which one in ten objects before a move, and one in ten fails after it."""
+
+    def __init__(self, rng: Random, note: Note) -> None:
+        self._rng, self._note = rng, note
+
+    def before(self, values: Mapping[str, str], _: Any) -> str:
+        objects = self._rng.random() < 0.1
+        self._note("hook vetoes" if objects else "hook agrees", plan=values["plan"], move=values["move"])
+        return "notify: exit 1" if objects else ""
+
+    def after(self, moves: Sequence[Mapping[str, str]], _: Any) -> list[tuple[str, str]]:
+        for v in moves:
+            self._note("hook after", plan=v["plan"], move=v["move"], state=v["state"])
+        return [(v["move"], "notify: exit 1") for v in moves if self._rng.random() < 0.1]
