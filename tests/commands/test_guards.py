@@ -29,7 +29,10 @@ def here(tmp_path, monkeypatch):
 
 def planned(**execution):
     """Write a policy with this execution, and the plan that it makes."""
-    document = {"format": "remora-policy/1", "rules": [{"rule": "capacity"}, {"rule": "maintenance"}]}
+    document: dict[str, object] = {
+        "format": "remora-policy/1",
+        "rules": [{"rule": "capacity"}, {"rule": "maintenance"}],
+    }
     Path("policy.yaml").write_text(yaml.safe_dump({**document, "execution": {"canary": 1, **execution}}))
     assert run("plan", "fleet.json", "--policy", "policy.yaml", "-o", "plan.json").code == 0
 

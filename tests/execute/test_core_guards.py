@@ -43,7 +43,14 @@ if TYPE_CHECKING:
     from optimizer.execute.core.model import State
 
 MOVES = [replace(move(FLEET, n + 1, f"v{n}", f"h{n}", f"h{n + 6}"), seconds=9.0) for n in range(6)]
-GATED = {"canary": 1, "fleet_cap": 1, "gates": True, "gate_every": 2, "gate_again_s": 30, "gate_hold_s": 100}
+GATED: dict[str, Any] = {
+    "canary": 1,
+    "fleet_cap": 1,
+    "gates": True,
+    "gate_every": 2,
+    "gate_again_s": 30,
+    "gate_hold_s": 100,
+}
 CLOSED = ("errors: 7 is over 5",)
 
 
@@ -249,9 +256,9 @@ class Player:
         self.finished, self.opened, self.now = 0, -9, 0.0
 
     def play(self) -> None:
-        more = {"canary": self.canary, "gate_every": self.every, "fleet_cap": self.rng.randint(1, 3)}
-        hooks, lasting = self.rng.random() < 0.5, {"breaker_share": 1.1, "attempts": 1}
-        state, effects = step(new(*MOVES, **{**GATED, **more, **lasting}, hooks=hooks), Tick(at(0)))
+        more: dict[str, Any] = {"canary": self.canary, "gate_every": self.every, "fleet_cap": self.rng.randint(1, 3)}
+        more |= {"breaker_share": 1.1, "attempts": 1, "hooks": self.rng.random() < 0.5}
+        state, effects = step(new(*MOVES, **{**GATED, **more}), Tick(at(0)))
         while not state.over:
             (event,) = [event for event in map(self.answer, effects) if event is not None]
             before = len(state.flying)

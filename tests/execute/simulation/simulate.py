@@ -156,10 +156,10 @@ def simulate(seed: int, kinds: Collection[Fault] | None = None) -> Simulation:
     guarded = Random(f"guards of {seed}")  # of its own, so that what else a seed draws stays the same
     settings = replace(
         settings,
-        gates=guarded.random() < 0.3,
+        gates=guarded.random() < 0.2,
         gate_every=guarded.randint(1, 3),
         gate_hold_s=60.0,
-        hooks=guarded.random() < 0.3,
+        hooks=guarded.random() < 0.2,
     )
     actor = _Actor(rng, fleet, policy, settings, Faults(seed, chosen, rng.uniform(0.1, 0.6), FAULTS_UNTIL_S))
     out = Simulation(seed, actor.history, actor.reached)
@@ -302,7 +302,7 @@ class _Actor:
         self._know(self.plan)
 
     def _guards(self) -> Guards:
-        """Return gates that close, hang and say nothing clear, and hooks that object, in a third of the seeds each."""
+        """Return gates that close, hang and say nothing clear, and hooks that object, in a fifth of the seeds each."""
 
         def note(what: str, **facts: Any) -> None:
             self._note(what, **{"plan": self.plan.id, **facts})

@@ -13,7 +13,7 @@ from optimizer.execute.core import accounts, choose, look, pace, verdict
 from optimizer.execute.core import gates as core_gates
 from optimizer.execute.core.events import Tick
 from optimizer.execute.drivers import MoveRefused, ReplyLost
-from optimizer.execute.guards import gates
+from optimizer.execute.guards import gates, pending
 from optimizer.execute.ledger import ledger, queries
 from optimizer.execute.ledger.records import Change
 from optimizer.execute.states import Failure, MoveState
@@ -149,7 +149,7 @@ def only_own_moves_count(patch: pytest.MonkeyPatch) -> None:
 
 def a_gate_that_does_not_answer_is_open(patch: pytest.MonkeyPatch) -> None:
     """No answer, or none that is a number, is taken for a good one."""
-    true = gates.wait_for
+    true = pending.wait_for
 
     def wait_for(*asked: Any) -> Any:
         return [a._replace(good=a.good or "no answer" in a.text or "no number" in a.text) for a in true(*asked)]

@@ -74,7 +74,7 @@ def test_nothing_is_broken(chunk: int) -> None:
 
 @pytest.mark.slow
 def test_every_interesting_state_is_reached() -> None:
-    assert INTERESTING - run(10_000, 400) == set()
+    assert INTERESTING - run(10_000, 500) == set()
 
 
 def test_without_faults_all_is_done() -> None:
