@@ -35,7 +35,7 @@ def gates(*ask: dict[str, Any], **more: Any) -> dict[str, Any]:
         (gates({**QUERY, "deadline_s": 301}), "deadline_s"),
         (gates({**QUERY, "at_least": float("nan")}), "execution.gates"),
         (gates(QUERY, every=0), "execution.gates.every"),
-        (gates(QUERY, evry=3), "evry"),
+        (gates(QUERY, everyy=3), "everyy"),
         ({"hooks": {"before": [{"command": []}]}}, "a program"),
         ({"hooks": {"before": [{"command": ["x", "{vn}"]}]}}, "not {vn}"),
         ({"hooks": {"after": [{"command": ["x"], "environment": ["A=b"]}]}}, "execution.hooks.after[0].environment"),
