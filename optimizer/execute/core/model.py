@@ -228,6 +228,8 @@ class State:
         Move -> seconds at which the hooks before it were called, and none objected.
     stopped
         The safety that stopped the run; empty if none did.
+    unwritten
+        Moves that will not start, as was known before a crash but not written down, and why.
     """
 
     settings: Settings
@@ -247,5 +249,6 @@ class State:
     gating: Gating = Gating()
     called: Mapping[Key, float] = field(default_factory=dict)
     stopped: str = ""
+    unwritten: tuple[tuple[Key, str], ...] = ()
     aborting: bool = False
     over: bool = False

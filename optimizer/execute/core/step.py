@@ -86,7 +86,7 @@ def begin(
     for move in others:
         flying[move.key] = _flight(move, caps, now, inherited=True)
     waiting = [k for k in tasks if k not in flying and (k not in ended or k in retried)]
-    return State(
+    state = State(
         settings=settings,
         tasks=tasks,
         waiting=tuple(sorted(waiting, key=lambda k: tasks[k].rank)),
@@ -99,6 +99,17 @@ def begin(
         finished=len(finished),
         failures=sum(e.state is not MoveState.DONE for e in finished),
     )
+    return _without_successors(state)
+
+
+def _without_successors(state: State) -> State:
+    """Let no move wait for one that is over and not done: a crash may have come before that was written down."""
+    unwritten: list[tuple[Key, str]] = []
+    for key, ended in tuple(state.ended.items()):
+        if ended.state is not MoveState.DONE:
+            state, skips = skip_successors(state, key, ended)
+            unwritten += skips
+    return replace(state, unwritten=tuple(unwritten))
 
 
 def _may_retry(ended: Ended, attempts: int, settings: Settings) -> bool:
@@ -188,6 +199,10 @@ def _observed(state: State, event: Observed) -> tuple[State, Effects]:
 
 def _start(state: State, now: Moment) -> tuple[State, Effects]:
     """Begin a round: with what may start, if the gates are open."""
+    if state.unwritten:
+        unwritten = Skip(state.unwritten)
+        state, effects = _start(replace(state, unwritten=()), now)
+        return state, (unwritten, *effects)
     queue = next_round(state, now)
     if queue and has_to_ask(state, now):
         return replace(state, queue=(), held={}, gating=asked_now(state.gating, now)), (AskGates(),)

@@ -60,9 +60,17 @@ def in_flight(db: Connection, fleet: str) -> tuple[FlyingMove, ...]:
 
 
 def since(db: Connection, fleet: str, at: datetime) -> tuple[FlyingMove, ...]:
-    """Return the moves of a fleet that were intended after `at`, whatever became of them."""
+    """Return the moves of a fleet that were intended after `at`, each once for every such attempt."""
     query = f"SELECT {FLYING} FROM moves WHERE fleet = ? AND state <> 'skipped' AND intended_at > ?"
-    return tuple(_flying(row) for row in db.execute(query, (fleet, at.isoformat())))
+    latest = [_flying(row) for row in db.execute(query, (fleet, at.isoformat()))]
+    if all(move.attempt == 1 for move in latest):
+        return tuple(latest)
+    query = (
+        "SELECT plan, move, count(*) FROM events"
+        " WHERE fleet = ? AND state = 'intended' AND move IS NOT NULL AND at > ? GROUP BY plan, move"
+    )
+    attempts = {(plan, move): int(n) for plan, move, n in db.execute(query, (fleet, at.isoformat()))}
+    return tuple(move for move in latest for _ in range(max(1, attempts.get(move.key, 1))))
 
 
 def move(db: Connection, fleet: str, plan: str, name: str) -> FlyingMove | None:
