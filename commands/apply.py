@@ -96,7 +96,6 @@ def command(
     from optimizer.execute.guards.guards import has_guards
     from optimizer.report.apply_page import apply_page, describe_applied
     from optimizer.report.called import Called
-    from optimizer.report.words import count
     from optimizer.sources.fleet_after import after_document
     from optimizer.sources.plan_json import read_plan
 
@@ -115,10 +114,19 @@ def command(
     applied = _carry_out(snapshot, wish, answer, hands, ledger, button, asked, order, name=driver, act=act)
     if output is not None:
         write_json(output, after_document(document, applied.past, applied.ended_at))
-        tell_written(output, f"the fleet after {count(len(applied.past), 'move')}")
+        tell_written(output, _what_is_written(applied))
     facts = describe_applied(answer, applied, guarded=asked.are_there or not has_guards(wish))
     say(as_json, lambda: facts, lambda: apply_page(facts, Called.of(snapshot)))
     return applied.exit_code
+
+
+def _what_is_written(applied: Applied) -> str:
+    """Say which fleet it is: only a move that is done has changed where a VM is."""
+    from optimizer.report.words import count
+
+    others = {"failed": len(applied.failed), "skipped": len(applied.skipped), "unknown": len(applied.unknown)}
+    ends = ", ".join(f"{number:,} {name}" for name, number in others.items() if number)
+    return f"the fleet after {count(len(applied.done), 'move')}" + (f" ({ends})" if ends else "")
 
 
 def _check_failures(path: Path, plan: Plan, fail: tuple[str, ...]) -> None:

@@ -46,7 +46,7 @@ def runs(fleet: str | None, ledger: Path | str, as_json: bool) -> None:
 @ledger_option
 @json_option
 def moves(plan: str, fleet: str | None, ledger: Path | str, as_json: bool) -> None:
-    """List the moves of a run, named by its PLAN, with their states."""
+    """List the moves of a run with their states; PLAN is the id or the file of its plan."""
     from optimizer.report.ledger_page import moves_page
 
     with peek(ledger) as book:
@@ -57,7 +57,7 @@ def moves(plan: str, fleet: str | None, ledger: Path | str, as_json: bool) -> No
 
 @command.command("events")
 @fleet_option
-@click.option("--plan", metavar="PLAN", help="Only events of this run.")
+@click.option("--plan", metavar="PLAN", help="Only events of this run: the id or the file of its plan.")
 @ledger_option
 @json_option
 def events(fleet: str | None, plan: str | None, ledger: Path | str, as_json: bool) -> None:
@@ -66,7 +66,8 @@ def events(fleet: str | None, plan: str | None, ledger: Path | str, as_json: boo
 
     with peek(ledger) as book:
         all_ = [event for name in fleets_of(book, fleet) for event in book.events(name)]
-    found = [event for event in all_ if plan is None or event.plan == plan]
+        wanted = None if plan is None else run_of(book, plan, fleet, several=True).plan
+    found = [event for event in all_ if wanted is None or event.plan == wanted]
     say(as_json, lambda: found, lambda: events_page(found))
 
 
@@ -135,23 +136,40 @@ def _status(book: Ledger, fleet: str) -> Status:
     return Status(fleet, run, states, book.in_flight(fleet), controls.get("stop"), controls.get("limit"), gate)
 
 
-def run_of(book: Ledger, plan: str, fleet: str | None) -> Run:
-    """Return the run of a plan.
+def run_of(book: Ledger, plan: str, fleet: str | None, *, several: bool = False) -> Run:
+    """Return the run of a plan, which is named by its id or by its file; an id that the ledger has comes first.
 
     Raises
     ------
     InputError
-        The ledger has none, or several fleets have one.
+        The ledger has none, or several fleets have one (unless `several`), or there is a file that is no plan.
     """
     from optimizer.errors import InputError
     from optimizer.similar import similar
 
     everything = [run for name in fleets_of(book, fleet) for run in book.runs(name)]
-    found = [run for run in everything if run.plan == plan]
+    names = [run.plan for run in everything]
+    wanted = plan if plan in names else _id_of(plan)
+    found = [run for run in everything if run.plan == wanted]
     if not found:
-        names = [run.plan for run in everything]
-        raise InputError(book.where, "plan", plan, "the plan of a run that the ledger has", similar(plan, names))
-    if len(found) > 1:
+        hint = similar(wanted, names) if wanted == plan else f"it is plan {wanted}: `remora ledger runs` lists the runs"
+        expected = "the plan of a run that the ledger has, by its id or file"
+        raise InputError(book.where, "plan", plan, expected, hint)
+    if len(found) > 1 and not several:
         fleets = ", ".join(run.fleet for run in found)
         raise InputError(book.where, "plan", plan, f"--fleet, since {fleets} each have one")
     return found[0]
+
+
+def _id_of(plan: str) -> str:
+    """Return the id of the plan in a file; where there is no such file, the name as it is."""
+    from pathlib import Path
+
+    from optimizer.sources.plan_json import read_plan
+
+    path = Path(plan)
+    try:
+        there = path.exists()
+    except (OSError, ValueError):
+        there = False
+    return read_plan(path).id if there else plan

@@ -126,6 +126,9 @@ def command(
     """Plan the smallest set of live migrations that repairs the fleet.
 
     Prints the plan for people; with -o writes it for `verify` and `apply`. Exits with 1 if something remains wrong.
+
+    Options that take names can be given several times, and all that they name together is meant. A name is an id,
+    LEVEL:ID for all hosts of a domain (rack:r12), a glob in quotes ('web-*'), or @FILE for a file with one name a line.
     """
     from optimizer.clock import SystemClock
     from optimizer.pipeline import Request

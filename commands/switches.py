@@ -20,19 +20,28 @@ __all__ = ["add_switches", "scope_of", "under_scope"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 MOST = 10**9
+REPEAT = "repeatable, globs and @FILE work."
 
 _SWITCHES = (
     click.option(
-        "--drain", multiple=True, metavar="HOST", help="Empty this host, or all of LEVEL:ID, such as rack:r12."
+        "--drain",
+        multiple=True,
+        metavar="HOST",
+        help=f"Empty this host, or all of LEVEL:ID, such as rack:r12; {REPEAT}",
     ),
-    click.option("--undo", metavar="PLAN", help="Take back what the run of this plan has moved, by the ledger."),
-    ledger_option,
-    click.option("--exclude", multiple=True, metavar="VM", help="Do not move this VM."),
     click.option(
-        "--only", multiple=True, metavar="NAME", help="Fix this rule, group or host; let nothing else get worse."
+        "--undo", metavar="PLAN", help="Take back what the run of this plan (its id or file) moved, by the ledger."
     ),
-    click.option("--from", "sources", multiple=True, metavar="HOST", help="Move VMs only off these hosts."),
-    click.option("--to", "targets", multiple=True, metavar="HOST", help="Move VMs only to these hosts."),
+    ledger_option,
+    click.option("--exclude", multiple=True, metavar="VM", help=f"Do not move this VM; {REPEAT}"),
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="NAME",
+        help=f"Fix this rule, group or host; nothing else gets worse; {REPEAT}",
+    ),
+    click.option("--from", "sources", multiple=True, metavar="HOST", help=f"Move VMs only off this host; {REPEAT}"),
+    click.option("--to", "targets", multiple=True, metavar="HOST", help=f"Move VMs only to this host; {REPEAT}"),
     click.option("--max-moves", type=click.IntRange(0, MOST), metavar="N", help="Make at most N moves."),
     click.option("--max-gib", type=click.IntRange(0, MOST), metavar="N", help="Copy at most N GiB."),
 )

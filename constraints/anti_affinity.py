@@ -78,8 +78,8 @@ class AntiAffinity(ByClass):
         v = violation
         level, _, domain = (v.domain or "").partition(":")
         return (
-            f"{v.subject}: {v.value} VMs on {level} {domain} ({names(fleet, v.vms)}), at most {v.limit} allowed; "
-            f"move {v.excess} of them to another {level}"
+            f"{v.subject}: {v.value} VMs on {level} {domain} ({names(fleet, v.vms)}), at most {v.limit} allowed: "
+            f"{v.excess:,} too many"
         )
 
     def _demands(self, fleet: Fleet) -> Iterator[SetDemand]:

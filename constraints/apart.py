@@ -88,8 +88,8 @@ class Apart(Parameters):
             ((d.left_id, d.right_id) for d in self._demands(fleet, of=v.subject) if d.id == v.subject), (v.subject, "")
         )
         return (
-            f"{left} and {right} meet on {level} {domain} ({names(fleet, v.vms)}), and are to be kept apart; "
-            f"move {counted(v.excess, 'VM')} of one of them to another {level}"
+            f"{left} and {right} are both on {level} {domain} ({names(fleet, v.vms)}), and have to be kept apart: "
+            f"{counted(v.excess, 'VM')} of one of them too many"
         )
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:

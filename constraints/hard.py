@@ -48,7 +48,7 @@ def check_facts(require: Collection[str], facts: Collection[str]) -> None:
     unknown = sorted(set(require) - set(facts))
     if unknown:
         raise ValueError(
-            f"require: {unknown[0]!r} is no fact that this rule reads; it reads {', '.join(sorted(facts))}"
+            f"require: {unknown[0]!r} is no fact that this rule reads; it reads {', '.join(sorted(facts)) or 'none'}"
         )
 
 

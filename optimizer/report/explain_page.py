@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["filters_page", "host_page", "loads_table", "vm_page"]
 
 VMS = 20
-TONES = {Says.PASS: Tone.GOOD, Says.SKIP: Tone.BAD, Says.NOTE: Tone.WARN}
+TONES = {Says.SKIP: Tone.BAD, Says.NOTE: Tone.WARN}
+SAYS = {Says.SKIP: "refused by", Says.NOTE: "allowed, but worse for"}
 
 
 def vm_page(facts: VmFacts, *, with_plan: bool, called: Called = NOBODY) -> Page:
@@ -80,10 +81,14 @@ def host_page(facts: HostFacts, *, with_plan: bool, called: Called = NOBODY) -> 
     page.heading("What is wrong with it")
     page.table(violations_table(facts.violations, called), empty="nothing")
     page.heading("Which VMs it may receive")
-    page.line(f"{facts.takes:,} of the {count(facts.others, 'VM')} elsewhere that may move (room is another matter)")
+    page.line(
+        f"{facts.takes:,} of the {count(facts.others, 'VM')} elsewhere that may move "
+        "(whether one of them fits: explain VM --to HOST)"
+    )
     for refusal in facts.refusals:
         page.line(
-            f"SKIP {refusal.rule}/{refusal.reason}: {refusal.text} ({count(refusal.vms, 'VM')} like {refusal.such_as})",
+            f"refused by {refusal.rule}/{refusal.reason}: {refusal.text} "
+            f"({count(refusal.vms, 'VM')} like {refusal.such_as})",
             Tone.BAD,
         )
     if with_plan:
@@ -123,9 +128,14 @@ def filters_page(vm: str, host: str, words: Sequence[Filter]) -> Page:
     """Lay out the filters one by one."""
     page = Page()
     page.heading(f"May {vm} move to {host}?")
+    page.line(f"each rule judges the fleet as it would be with {vm} on {host}, and while it migrates", Tone.QUIET)
     for word in words:
-        name = f"{word.rule}/{word.reason}" if word.reason else word.rule
-        page.line(f"{word.says.value} {name}" + (f": {word.text}" if word.text else ""), TONES[word.says])
+        if word.says is not Says.PASS:
+            name = f"{word.rule}/{word.reason}" if word.reason else word.rule
+            page.line(f"{SAYS[word.says]} {name}: {word.text}", TONES[word.says])
+    passed = dict.fromkeys(word.rule for word in words if word.says is Says.PASS)
+    if passed:
+        page.line(f"no objection from {', '.join(passed)}", Tone.GOOD)
     skips = sum(word.says is Says.SKIP for word in words)
     if skips:
         page.line(f"no: {count(skips, 'reason')} against it", Tone.BAD)

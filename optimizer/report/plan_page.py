@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.engine import LocalEngine
 from optimizer.plan import Status
+from optimizer.planning.obstacles import Kind
 from optimizer.problem.problem import Least, Stage
 from optimizer.report.called import NOBODY, Called
 from optimizer.report.page import Page, Table, Tone
@@ -225,12 +226,24 @@ def remaining(page: Page, plan: Plan, called: Called = NOBODY) -> None:
     page.heading(f"What remains: {len(plan.remaining):,}")
     table = Table(("rule", "subject", ">excess"))
     for (why, would_help), alike in _by_cause(plan.remaining).items():
-        below = [f"why: {why}"] * bool(why) + [f"what would help: {would_help}"] * bool(would_help)
+        helped = would_help and not any(_not_analysed(r) for r in alike)
+        below = [f"why: {why}"] * bool(why) + [f"what would help: {would_help}"] * bool(helped)
         for r in alike:
             waits = [f"deferred: it waits for {r.deferred}"] * bool(r.deferred)
             subject, excess = called.subject(r.subject), measured(r.resource, r.excess)
             table.add(r.rule, subject, excess, tone=Tone.WARN, below=below + waits)
     page.table(table)
+    open_ = list(dict.fromkeys(called.subject(r.subject) for r in plan.remaining if _not_analysed(r)))
+    if open_:
+        page.line(
+            f"what would help was not analysed, for lack of time, for {len(open_):,} of these: {_few(open_)}; "
+            "a longer --time-limit, or --only with one of them, gives more",
+            Tone.WARN,
+        )
+
+
+def _not_analysed(left: Remaining) -> bool:
+    return left.cause is not None and left.cause.kind == Kind.NOT_ANALYSED.value
 
 
 def _by_cause(left: Iterable[Remaining]) -> dict[tuple[str, str], list[Remaining]]:
@@ -313,8 +326,13 @@ def _least_of(proof: Proof, part: Part, least: Least) -> str:
 
 
 def _hosts_of(part: Part) -> str:
-    more = len(part.hosts) - HOSTS_NAMED
-    return (", ".join(part.hosts[:HOSTS_NAMED]) + (f" and {more:,} more" if more > 0 else "")) or "-"
+    return _few(part.hosts) or "-"
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(names) - HOSTS_NAMED
+    return ", ".join(names[:HOSTS_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _stopped_by(limit: str | None) -> str:

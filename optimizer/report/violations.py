@@ -152,10 +152,13 @@ def measured_pair(resource: str | None, value: int, limit: int) -> tuple[str, st
 
 def not_evaluated(page: Page, missing: Iterable[NotEvaluated | Unevaluated]) -> None:
     """List the facts that rules wanted and the snapshot lacks."""
-    table = Table(("rule", "fact", ">missing for"))
+    table = Table(("fact", ">missing for", "~rules that want it"))
+    wanted: dict[tuple[str, int, int], list[str]] = {}
     for m in missing:
-        parts = [count(m.vms, "VM")] * bool(m.vms) + [count(m.hosts, "host")] * bool(m.hosts)
-        table.add(m.rule, m.what, ", ".join(parts) or "-", tone=Tone.QUIET)
+        wanted.setdefault((m.what, m.vms, m.hosts), []).append(m.rule)
+    for (fact, vms, hosts), rules in wanted.items():
+        parts = [count(vms, "VM")] * bool(vms) + [count(hosts, "host")] * bool(hosts)
+        table.add(fact, ", ".join(parts) or "-", ", ".join(dict.fromkeys(rules)), tone=Tone.QUIET)
     if table.rows:
         page.heading("Not evaluated: facts that the snapshot lacks")
         page.table(table)

@@ -7,6 +7,7 @@ ship with the project (name -> file).
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ from optimizer.problem.problem import Least
 from optimizer.problem.snapshot_rule import SNAPSHOT
 from optimizer.similar import similar
 from optimizer.sources.files import canonical_digest
+from optimizer.sources.policy_errors import input_error
 from optimizer.sources.policy_execution import ExecutionPart
 from optimizer.sources.policy_shared import share_parameters
 from optimizer.sources.safe_yaml import check_plain, load_yaml
@@ -35,11 +37,8 @@ __all__ = ["FORMAT", "missing_required", "policy_from_document", "policy_schema"
 
 FORMAT = "remora-policy/1"
 SIZE_LIMIT = 1 << 20
-SECRETS = "execution.prometheus"
-"""Where somebody may write a secret by mistake: what stands there is never shown."""
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 _DEFAULTS = Concurrency()
-_NOTHING = object()
 
 
 _Limit = Annotated[int, Field(ge=1, le=100_000)]
@@ -61,7 +60,7 @@ class _Concurrency:
 class _Document:
     format: Literal["remora-policy/1"]
     rules: list[dict[str, Any]] = Field(min_length=1, max_length=1000)
-    name: Word = Field(default="policy", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
+    name: Word = Field(default="", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
     least: Least = Least.MOVES
     concurrency: _Concurrency = Field(default_factory=_Concurrency)
     execution: ExecutionPart = Field(default_factory=ExecutionPart)
@@ -121,7 +120,7 @@ def policy_from_document(document: object, where: str, catalogue: Mapping[str, t
     _check_gates(header, rules, where)
     rules = share_parameters(rules, where)
     return Policy(
-        name=header.name,
+        name=header.name or _name_of_file(where),
         rules=rules,
         least=header.least,
         concurrency=Concurrency(**dataclasses.asdict(header.concurrency)),
@@ -132,6 +131,12 @@ def policy_from_document(document: object, where: str, catalogue: Mapping[str, t
         named=tuple(_named(document, catalogue)),
         where=where,
     )
+
+
+def _name_of_file(where: str) -> str:
+    """Return what a policy without a name is called: its file's name, without what comes after the first dot."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(where).name.split(".")[0]).strip("-")
+    return stem[:64] or "policy"
 
 
 def _named(document: dict[str, Any], catalogue: Mapping[str, type[Rule]]) -> Iterator[Named]:
@@ -228,52 +233,7 @@ def _validated(kind: type[Any], document: dict[str, Any], where: str, path: str)
     try:
         return TypeAdapter(kind).validate_python(document)
     except ValidationError as error:
-        raise _input_error(kind, error, document, where, path) from error
-
-
-def _input_error(
-    kind: type[Any], error: ValidationError, document: dict[str, Any], where: str, path: str
-) -> InputError:
-    """Turn pydantic's first complaint into ours; a misspelt field before what is missing for that reason."""
-    unknown = ("unexpected_keyword_argument", "extra_forbidden")
-    first = min(error.errors(), key=lambda e: e["type"] not in unknown)
-    steps = list(_steps(first["loc"], document))
-    at = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
-    field = (path + at).lstrip(".")
-    if first["type"] in unknown:
-        names = [f.name for f in dataclasses.fields(kind)] if len(steps) == 1 else []
-        hint = similar(str(steps[-1]), names) or (f"there are {', '.join(names)}" if names else "leave it out")
-        return InputError(where, field, steps[-1], "a field that is known here", hint)
-    if field.startswith(SECRETS):
-        return InputError(where, field, "what stands there (it may be a secret)", _expected(first))
-    hint = "put it in quotes" if first["type"] == "string_type" else ""
-    if first["type"] == "missing":
-        return InputError(where, field, None, "a value; this field has to be given", hint)
-    return InputError(where, field, first["input"], _expected(first), hint)
-
-
-def _expected(error: Any) -> str:
-    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-
-
-def _steps(location: Iterable[int | str], document: object) -> Iterator[int | str]:
-    """Yield the steps of pydantic's location that lead through the document; it also names branches of unions."""
-    steps = list(location)
-    for i, step in enumerate(steps):
-        inside = _item(document, step)
-        if inside is not _NOTHING:
-            document = inside
-        elif not isinstance(document, dict) or i < len(steps) - 1:
-            continue
-        yield step
-
-
-def _item(document: object, step: int | str) -> object:
-    if isinstance(document, dict):
-        return document.get(step, _NOTHING)
-    if isinstance(document, list) and isinstance(step, int) and step < len(document):
-        return document[step]
-    return _NOTHING
+        raise input_error(kind, error, document, where, path) from error
 
 
 # -- documents ---------------------------------------------------------------------------------------------------

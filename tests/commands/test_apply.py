@@ -57,6 +57,11 @@ def test_a_move_that_fails_leaves_its_trouble(fleet, planned, ledger, tmp_path):
     assert run("check", after).code == 1
 
 
+def test_the_fleet_that_results_is_named_by_the_moves_that_are_done(fleet, planned, ledger, tmp_path):
+    ends = run("apply", fleet, planned, "--act", "--fail", "m0001", "-o", tmp_path / "after.json", *ledger).err
+    assert "the fleet after 0 moves (1 failed)" in ends
+
+
 def test_a_failure_of_a_move_that_is_not_there_is_refused(fleet, planned, ledger, tmp_path):
     before = listing(tmp_path)
     assert "m0001" in refused("apply", fleet, planned, "--act", "--fail", "m0011", *ledger)

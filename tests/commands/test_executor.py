@@ -66,6 +66,26 @@ def test_an_unknown_plan_or_fleet_is_named():
     assert "did you mean tiny?" in refused("status", "--fleet", "tinny")
 
 
+def test_a_plan_is_named_by_its_file_as_well(here):
+    applied()
+    by_id, by_file = (run("ledger", "moves", name, "--json").json for name in (plan_id(), "plan.json"))
+    assert by_id == by_file
+    assert run("ledger", "events", "--plan", "plan.json", "--json").json == run(
+        "ledger", "events", "--plan", plan_id(), "--json"
+    ).json  # fmt: skip
+    assert "did you mean" in refused("ledger", "events", "--plan", plan_id()[:-1])
+    assert "format" in refused("ledger", "moves", "fleet.json")
+    run("plan", "fleet.json", "--drain", "h1", "-o", "other.json")
+    other = json.loads(Path("other.json").read_text())["id"]
+    assert f"it is plan {other}" in refused("ledger", "moves", "other.json")
+
+
+def test_a_plan_to_undo_is_named_by_its_file_as_well():
+    applied("-o", "after.json")
+    by_id, by_file = (run("plan", "after.json", "--undo", n, "--json").json["scope"] for n in (plan_id(), "plan.json"))
+    assert by_id == by_file and by_id["undo"]
+
+
 def test_verify_finds_a_change_and_a_missing_head():
     applied()
     head = run("ledger", "verify", "--json").json["audit"]["heads"]["tiny"][1]

@@ -102,7 +102,7 @@ def test_vms_that_are_not_placed_stand_nowhere() -> None:
 
 def test_it_says_who_sits_together() -> None:
     given(AntiAffinity(), fleet(HOSTS, on("h0", "h0", "h0"))).says(
-        "g: 3 VMs on host h0", "v0, v1, v2", "at most 1", "2 of"
+        "g: 3 VMs on host h0", "v0, v1, v2", "at most 1", "2 too many"
     )
     seven = fleet(HOSTS, on(*["h0"] * 7))
     given(AntiAffinity(), seven).says("v4, …")

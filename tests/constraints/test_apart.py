@@ -33,7 +33,7 @@ def test_where_they_meet_the_fewer_count() -> None:
     met = given(Apart(), fleet(HOSTS, vms("000", "00"), groups=group(weight=2)))
     met.penalizes_by(4000)
     assert (met.only.subject, met.only.domain, met.only.vms) == ("web|batch", "host:h0", (0, 1, 2, 3, 4))
-    met.says("web and batch meet on host h0", "2 VMs of one of them", "another host")
+    met.says("web and batch are both on host h0", "2 VMs of one of them too many")
 
 
 def test_each_domain_counts_for_itself() -> None:

@@ -142,7 +142,7 @@ def test_while_no_preferred_host_is_active_a_should_asks_nothing(state: str) -> 
     [
         ({"hosts": ["h1"]}, "an entry names VMs by vms, groups, owners or vm_labels"),
         ({"vms": ["a"]}, "an entry names the hosts"),
-        ({"vms": ["a"], "hosts": ["h1"], "weight": 0}, "greater than or equal to 1"),
+        ({"vms": ["a"], "hosts": ["h1"], "weight": 0}, "at least 1"),
         ({"vms": ["a"], "host": ["h1"]}, "a field that is known here"),
     ],
 )
@@ -307,8 +307,11 @@ def test_explain_says_what_a_move_would_mean(tmp_path: Path) -> None:
         tmp_path / "strict.yaml", wanted | {"rules": [{"rule": "prefer", "entries": [entry | {"strict": True}]}]}
     )
     ask = ("explain", snapshot, "db-1", "--to", "hv01.fra1", "--policy")
-    assert "NOTE prefer/fast: db-1: it would be elsewhere and prefers hosts with disk sata" in run(*ask, soft).out
-    assert "SKIP prefer/fast" in run(*ask, strict).out
+    assert (
+        "allowed, but worse for prefer/fast: db-1: it would be elsewhere and prefers hosts with disk sata"
+        in run(*ask, soft).out
+    )
+    assert "refused by prefer/fast" in run(*ask, strict).out
     assert "db-1 may stand only on hosts with disk sata" in run(*ask, strict).out
 
 

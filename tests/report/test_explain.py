@@ -156,7 +156,7 @@ def test_the_filters_page_counts_reasons():
     said = words(case_of(plans.fleet(), "capacity"), "v0", "h1")
     lines = list(plain_lines(filters_page("v0", "h1", said)))
     assert lines[0] == "May v0 move to h1?"
-    assert lines[1].startswith("SKIP capacity/memory_mib: h1: ")
+    assert lines[2].startswith("refused by capacity/memory_mib: h1: ")
     assert lines[-1] == "no: 1 reason against it"
 
 

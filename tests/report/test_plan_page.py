@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from optimizer.plan import Part, Proof, StageResult, Status
+from optimizer.plan import Cause, Part, Proof, StageResult, Status
 from optimizer.problem.problem import Least
 from optimizer.report.explain_plan import moves_of
 from optimizer.report.loads import host_changes, linear_atoms
@@ -48,10 +48,23 @@ def test_the_page_has_every_part():
         "120.0 -> 80.0",
         "two of three stay together",
         "a third host",
-        "journey  created_at        3 VMs",
+        "created_at        3 VMs  journey",
         "moving is at least 1 move on 1 host: 1 part needs at least 1 move (connected component's minimum)",
     ):
         assert words in text, words
+
+
+def test_what_was_not_analysed_is_said_once_with_a_list():
+    advice = "not analysed: too much remains for the time left"
+    left = [
+        replace(plans.left_over(), subject=f"g{n}", why=f"{n} too many", would_help=advice, cause=Cause("not_analysed"))
+        for n in range(30)
+    ]
+    text = "\n".join(lines(plans.plan(remaining=(plans.left_over(), *left))))
+    assert text.count("not analysed") == 1
+    assert "for 30 of these: g0, g1, g2, g3, g4, g5, g6, g7 and 22 more" in text
+    assert "what would help: a third host" in text
+    assert "g29" in text
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,12 @@ def test_a_limit_that_nothing_reaches_is_pointed_out():
     assert facts.clean
     assert len(facts.notes) == 1
     assert "Limits to look at" in list(plain_lines(check_page(facts)))
+
+
+def test_a_fact_is_listed_once_with_the_rules_that_want_it():
+    rules = build.policy(
+        "journey", {"rule": "eligible", "owner_vms": 1}, {"rule": "anti_affinity", "by": "owner"}
+    ).rules
+    page = check_page(describe_check(plans.fleet(), "p", rules, []))
+    said = [line for line in plain_lines(page) if line.strip().startswith("owner ")]
+    assert len(said) == 1 and said[0].endswith("eligible, anti_affinity"), said

@@ -125,34 +125,34 @@ def test_the_catalogue_goes_by_kind() -> None:
         ("format: remora-policy/2\nrules: [{rule: capacity}]", "format", "remora-policy/1"),
         (HEAD, "rules", "has to be given"),
         (HEAD + "rules: []", "rules", "at least 1"),
-        (HEAD + "rules: [3]", "rules[0]", "dictionary"),
+        (HEAD + "rules: [3]", "rules[0]", "a mapping"),
         (HEAD + "rules: {rule: capacity}", "rules", "list"),
         (HEAD + "rules: [{}]", "rules[0].rule", "the name of a rule"),
         (HEAD + "rules: [{rule: [capacity]}]", "rules[0].rule", "the name of a rule"),
         (HEAD + "rules: [{rule: capacty}]", "rules[0].rule", "did you mean capacity?"),
         (HEAD + "rules: [{rule: zzz}]", "rules[0].rule", "there are allowed"),
         (HEAD + "rules: [{rule: eligible, error: 3}]", "rules[0].error", "did you mean errors?"),
-        (HEAD + "rules: [{rule: eligible, errors: many}]", "rules[0].errors", "integer"),
-        (HEAD + "rules: [{rule: eligible, errors: -1}]", "rules[0].errors", "greater than or equal to 0"),
+        (HEAD + "rules: [{rule: eligible, errors: many}]", "rules[0].errors", "a whole number"),
+        (HEAD + "rules: [{rule: eligible, errors: -1}]", "rules[0].errors", "at least 0"),
         (HEAD + "rules: [{rule: eligible, vms_per_cpu: .nan}]", "rules[0].vms_per_cpu", "finite"),
-        (HEAD + "rules: [{rule: eligible, busy: [lunch]}]", "rules[0].busy[0]", "'create'"),
-        (HEAD + "rules: [{rule: eligible, hardness: should}]", "rules[0].hardness", "'must'"),
+        (HEAD + "rules: [{rule: eligible, busy: [lunch]}]", "rules[0].busy[0]", "one of create, restore"),
+        (HEAD + "rules: [{rule: eligible, hardness: should}]", "rules[0].hardness", "expected must"),
         (RATIO, "rules[0].overcommit[0].ratio", "at most 6 decimals"),
         (HEAD + "rules: [{rule: journey, unmovable: {times: 3}}]", "rules[0].unmovable.within_s", "has to be given"),
         (HEAD + "rules: [{rule: budget, limits: [{per: run}]}]", "rules[0].limits[0]", "needs moves or gib"),
         (HEAD + "rules: [{rule: capacity, price: 3}]", "rules[0]", "a price belongs to a should"),
-        (HEAD + "rules: [{rule: capacity, name: '<b>'}]", "rules[0].name", "pattern"),
+        (HEAD + "rules: [{rule: capacity, name: '<b>'}]", "rules[0].name", "lower-case letters"),
         (HEAD + "rules: [{rule: capacity}, {rule: capacity}]", "rules[1].name", "a name that no other rule has"),
         (CAPACITY + "ruls: 1", "ruls", "did you mean rules?"),
-        (CAPACITY + "least: move", "least", "'moves'"),
+        (CAPACITY + "least: move", "least", "one of moves, weighted"),
         (HEAD + 'rules: [{rule: allowed, pinned: ["\\ud800"]}]', "", "JSON"),
         (CAPACITY + "name: ''", "name", "at least 1 character"),
-        (CAPACITY + "expires_after_s: 0", "expires_after_s", "greater than"),
-        (CAPACITY + "concurrency: {fleet: 0}", "concurrency.fleet", "greater than"),
-        (CAPACITY + "concurrency: {per_domain: {rack: 0}}", "concurrency.per_domain.rack", "greater than"),
-        (CAPACITY + "concurrency: {per_group: 0}", "concurrency.per_group", "greater than"),
-        (CAPACITY + "concurrency: {groups: {db: none}}", "concurrency.groups.db", "integer"),
-        (CAPACITY + "concurrency: {per_label: {tier: -1}}", "concurrency.per_label.tier", "greater than"),
+        (CAPACITY + "expires_after_s: 0", "expires_after_s", "at least 1"),
+        (CAPACITY + "concurrency: {fleet: 0}", "concurrency.fleet", "at least 1"),
+        (CAPACITY + "concurrency: {per_domain: {rack: 0}}", "concurrency.per_domain.rack", "at least 1"),
+        (CAPACITY + "concurrency: {per_group: 0}", "concurrency.per_group", "at least 1"),
+        (CAPACITY + "concurrency: {groups: {db: none}}", "concurrency.groups.db", "a whole number"),
+        (CAPACITY + "concurrency: {per_label: {tier: -1}}", "concurrency.per_label.tier", "at least 1"),
         (CAPACITY + "concurrency: {per_host: 1}", "concurrency.per_host", "a field that is known here"),
         (CAPACITY + "expires_after_s: 1000000000000000000000000000000", "expires_after_s", "64 bits"),
         (CAPACITY + "name: 2026-11-21", "name", "put it in quotes"),
@@ -202,6 +202,9 @@ def test_files(tmp_path: Path) -> None:
     good.write_text(CAPACITY + "name: mine\n", encoding="utf-8")
     assert read_policy(str(good), CATALOGUE).name == "mine"
     assert read_policy(good, CATALOGUE, SHIPPED).name == "mine"
+    nameless = tmp_path / "night shift.v2.yaml"
+    nameless.write_text(CAPACITY, encoding="utf-8")
+    assert read_policy(nameless, CATALOGUE).name == "night-shift"
     with pytest.raises(InputError, match=r"did you mean dolphin\?"):
         read_policy("dolfin", CATALOGUE, SHIPPED)
     with pytest.raises(InputError, match="the name or the path of a policy"):
