@@ -234,7 +234,7 @@ def _loop(
     settings = replace(settings, fleet_cap=caps.fleet_cap) if settings else settings_of(policy, caps, driver, guards)
     known = ledger.moves(plan.fleet, plan.id)
     others = [f for f in ledger.in_flight(plan.fleet) if f.plan != plan.id]
-    expected, guarded = Expected(fleet), Guarded(guards, fleet, plan.id, driver, order.reason)
+    expected, guarded = Expected(fleet), Guarded(guards, fleet, plan.id, driver, policy.judges, order.reason)
     for record in sorted(known, key=lambda r: r.changed_at):
         if record.flying.state not in OPEN and record.flying.state is not MoveState.SKIPPED:
             expected.land(record.flying, record.flying.state)
@@ -242,8 +242,11 @@ def _loop(
     for move in (*(r.flying for r in known if r.flying.state in OPEN), *others):
         expected.fly(move)
     now = Moment(driver.clock.now(), driver.clock.monotonic())
+    settings = replace(settings, ground_s=max(1.0, (plan.expires_at - plan.taken_at).total_seconds()))
+    age = max(0.0, (now.at - max(fleet.taken_at, plan.taken_at)).total_seconds())
+    kinds = {rule.name: getattr(rule, "kind", rule.name) for rule in policy.rules}
     loop = Loop(
-        begin(tasks_of(plan, fleet, caps), settings, known, others, caps, now),
+        begin(tasks_of(plan, fleet, caps, kinds), settings, known, others, caps, now, age),
         driver,
         ledger,
         lead,

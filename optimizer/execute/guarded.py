@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from optimizer.execute.guards.reading import Standing
+from optimizer.clock import SystemClock
+from optimizer.errors import shorten
+from optimizer.execute.guards.pending import every
+from optimizer.execute.guards.reading import Standing, read_state, unforeseen
 from optimizer.execute.states import MoveState
 from optimizer.fleet import Move
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from optimizer.execute.core.events import Event
     from optimizer.execute.core.model import Flight, State, Task
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from optimizer.execute.ledger.records import FlyingMove, Key
     from optimizer.execute.recheck import Ends
     from optimizer.fleet import Fleet
+    from optimizer.problem.rule import Rule
 
 __all__ = ["Guarded", "HeldUp"]
 
@@ -38,12 +42,17 @@ class Guarded:
 
     Parameters
     ----------
+    rules
+        By which the fleet is judged when it is read again.
     reason
         Why the run was ordered, for hooks.
     """
 
-    def __init__(self, guards: Guards, fleet: Fleet, plan: str, driver: Driver, reason: str) -> None:
-        self._guards, self._fleet, self._plan, self._driver, self._reason = guards, fleet, plan, driver, reason
+    def __init__(
+        self, guards: Guards, fleet: Fleet, plan: str, driver: Driver, rules: Sequence[Rule], reason: str
+    ) -> None:
+        self._guards, self._fleet, self._plan, self._driver = guards, fleet, plan, driver
+        self._rules, self._reason, self._clock = rules, reason, SystemClock()
         self._done: list[Move] = []
         self._called: dict[Key, Ends] = {}
         self._due: list[dict[str, str]] = []
@@ -54,12 +63,36 @@ class Guarded:
         if state is MoveState.DONE:
             self._done += self._moves([move])
 
+    def changed(self, state: State, meanwhile: Callable[[], None]) -> str:
+        """Read the whole fleet, the VMs of hosts that are still to be used one by one, and judge it by every rule.
+
+        Returns
+        -------
+        str
+            What a rule that is a must or a guard finds beyond what is foreseen; empty where none does.
+
+        Raises
+        ------
+        Unreadable
+            The driver cannot tell.
+        """
+        standing = self._standing(state)
+        still = {host for key in state.waiting for host in (state.tasks[key].source, state.tasks[key].target)}
+        fresh = read_state(standing, self._driver, every(self._clock, meanwhile), closely=still)
+        for rule in self._rules:
+            found = unforeseen(rule, fresh, standing, binding=True)
+            if found is not None:
+                return shorten(rule.explain(found[0], fresh.fleet), 240)
+        return ""
+
+    def _standing(self, state: State) -> Standing:
+        return Standing(self._fleet, tuple(self._done), tuple(self._moves(state.flying.values())))
+
     def ask(self, state: State, meanwhile: Callable[[], None]) -> tuple[str, ...]:
         """Ask the gates; return why some are closed."""
         if self._guards.gates is None:
             return ()
-        standing = Standing(self._fleet, tuple(self._done), tuple(self._moves(state.flying.values())))
-        return tuple(self._guards.gates.ask(standing, self._plan, self._driver, meanwhile))
+        return tuple(self._guards.gates.ask(self._standing(state), self._plan, self._driver, meanwhile))
 
     def before(self, task: Task, meanwhile: Callable[[], None]) -> str:
         """Call the hooks before a move; return why one objects."""

@@ -23,6 +23,7 @@ from optimizer.execute.core.events import (
     End,
     Event,
     GatesAnswered,
+    GroundRead,
     Held,
     HookAnswered,
     Hooks,
@@ -32,6 +33,7 @@ from optimizer.execute.core.events import (
     Note,
     Observe,
     Observed,
+    ReadGround,
     Record,
     Skip,
     Submit,
@@ -156,10 +158,12 @@ class Loop:
                 return self._guard(effect)
         return None
 
-    def _guard(self, effect: AskGates | Hooks | Note) -> Event | None:
+    def _guard(self, effect: AskGates | Hooks | Note | ReadGround) -> Event | None:
         """Ask gates, call hooks, write down what they said; the button and the user are heeded meanwhile."""
         try:
             match effect:
+                case ReadGround():
+                    return self._read_ground()
                 case AskGates():
                     closed = self._guarded.ask(self.state, self._hold)
                     return GatesAnswered(self._now(), closed)
@@ -171,6 +175,17 @@ class Loop:
         except HeldUp as held:
             return held.event
         return None
+
+    def _read_ground(self) -> Event:
+        """Read the whole fleet again; what cannot be read, after a few tries, stops the run."""
+        for attempt in range(READS):
+            try:
+                return GroundRead(self._now(), self._guarded.changed(self.state, self._hold))
+            except Unreadable as error:
+                said = str(error)
+                if attempt + 1 < READS:
+                    self._driver.clock.sleep(READ_AGAIN_S * 2**attempt)
+        return Blocked(self._now(), f"what cannot be read stops the run: {said}")
 
     def _call_after(self) -> None:
         """Call the hooks after moves that have ended; what goes wrong there is written down, and undoes nothing."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from graphlib import TopologicalSorter
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from optimizer.execute.caps import held_by
@@ -31,10 +32,11 @@ __all__ = ["blocked_by", "is_ready", "next_round", "tasks_of"]
 EVACUATION, REPAIR, BALANCE = 0, 1, 2
 EVACUATING = frozenset({"maintenance", "--drain"})
 BALANCING = frozenset({"balance"})
+NO_KINDS: Mapping[str, str] = MappingProxyType({})
 
 
-def tasks_of(plan: Plan, fleet: Fleet, caps: Caps) -> dict[Key, Task]:
-    """Return the moves of a plan, ranked."""
+def tasks_of(plan: Plan, fleet: Fleet, caps: Caps, kinds: Mapping[str, str] = NO_KINDS) -> dict[Key, Task]:
+    """Return the moves of a plan, ranked; `kinds` says of which kind the rules are that a policy gives other names."""
     later: dict[str, list[PlannedMove]] = {m.id: [] for m in plan.moves}
     for move in plan.moves:
         for before in move.after:
@@ -44,7 +46,7 @@ def tasks_of(plan: Plan, fleet: Fleet, caps: Caps) -> dict[Key, Task]:
     by_id = {m.id: m for m in plan.moves}
     for name in reversed(tuple(TopologicalSorter({m.id: m.after for m in plan.moves}).static_order())):
         waits = later[name]
-        urgency[name] = min((_urgency(fleet, by_id[name]), *(urgency[m.id] for m in waits)))
+        urgency[name] = min((_urgency(fleet, by_id[name], kinds), *(urgency[m.id] for m in waits)))
         chain[name] = by_id[name].seconds + max((chain[m.id] for m in waits), default=0.0)
     return {
         Key(plan.id, m.id): Task(
@@ -62,8 +64,8 @@ def tasks_of(plan: Plan, fleet: Fleet, caps: Caps) -> dict[Key, Task]:
     }
 
 
-def _urgency(fleet: Fleet, move: PlannedMove) -> int:
-    rules = {reason.rule for reason in move.reasons}
+def _urgency(fleet: Fleet, move: PlannedMove, kinds: Mapping[str, str]) -> int:
+    rules = {kinds.get(reason.rule, reason.rule) for reason in move.reasons}
     source = fleet.host_index.get(move.source)
     if rules & EVACUATING or (source is not None and fleet.hosts.state[source] == HostState.DRAINING):
         return EVACUATION

@@ -22,6 +22,7 @@ __all__ = [
     "End",
     "Event",
     "GatesAnswered",
+    "GroundRead",
     "Held",
     "HookAnswered",
     "Hooks",
@@ -31,6 +32,7 @@ __all__ = [
     "Note",
     "Observe",
     "Observed",
+    "ReadGround",
     "Record",
     "Skip",
     "Submit",
@@ -128,7 +130,15 @@ class HookAnswered:
     veto: str
 
 
-Event = Tick | Observed | Checked | Intended | Held | Answered | Blocked | GatesAnswered | HookAnswered
+@dataclass(frozen=True, slots=True)
+class GroundRead:
+    """The whole fleet was read again: what a rule finds beyond what is foreseen, empty where none does."""
+
+    now: Moment
+    change: str
+
+
+Event = Tick | Observed | Checked | Intended | Held | Answered | Blocked | GatesAnswered | HookAnswered | GroundRead
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +193,11 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadGround:
+    """Read the whole fleet again, and hold it against what is foreseen."""
+
+
+@dataclass(frozen=True, slots=True)
 class AskGates:
     """Ask every gate whether more moves may start."""
 
@@ -217,4 +232,4 @@ class End:
     detail: str = ""
 
 
-Effect = Observe | Check | Intend | Submit | Record | Skip | Abort | Wait | End | AskGates | Hooks | Note
+Effect = Observe | Check | Intend | Submit | Record | Skip | Abort | Wait | End | AskGates | Hooks | Note | ReadGround

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optimizer.execute.states import Failure
     from optimizer.execution import TimeWindow
 
-__all__ = ["Ended", "Flight", "Gating", "Moment", "Pace", "Settings", "State", "Task"]
+__all__ = ["Ended", "Flight", "Gating", "Ground", "Moment", "Pace", "Settings", "State", "Task"]
 
 GIB = 1024
 
@@ -66,6 +66,8 @@ class Settings:
         After how long a closed gate is asked again, and after how long one that stays closed stops the run.
     hooks
         Whether there are hooks to be called before a move.
+    ground_s
+        How old the last look at the whole fleet may be when a move starts: as old as the plan may be.
     """
 
     poll_s: float = 2.0
@@ -87,6 +89,7 @@ class Settings:
     gate_again_s: float = 30.0
     gate_hold_s: float = 900.0
     hooks: bool = False
+    ground_s: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,18 @@ class Gating:
 
 
 @dataclass(frozen=True, slots=True)
+class Ground:
+    """When the whole fleet was last read as foreseen (the snapshot, at first).
+
+    `seen`: how often in a row something else was read since; `not_before`: when it may be read again.
+    """
+
+    read_at: float = 0.0
+    not_before: float = 0.0
+    seen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """All that the core knows.
 
@@ -224,6 +239,8 @@ class State:
         Hosts that did not receive what they were to.
     gating
         How the gates stand.
+    ground
+        How old the last look at everything is.
     called
         Move -> seconds at which the hooks before it were called, and none objected.
     stopped
@@ -247,6 +264,7 @@ class State:
     failures: int = 0
     bad_hosts: frozenset[str] = frozenset()
     gating: Gating = Gating()
+    ground: Ground = Ground()
     called: Mapping[Key, float] = field(default_factory=dict)
     stopped: str = ""
     unwritten: tuple[tuple[Key, str], ...] = ()

@@ -22,6 +22,7 @@ from optimizer.execute.core.events import (
     End,
     Event,
     GatesAnswered,
+    GroundRead,
     Held,
     HookAnswered,
     Hooks,
@@ -29,6 +30,7 @@ from optimizer.execute.core.events import (
     Intended,
     Observe,
     Observed,
+    ReadGround,
     Record,
     Skip,
     Submit,
@@ -36,8 +38,9 @@ from optimizer.execute.core.events import (
     Wait,
 )
 from optimizer.execute.core.gates import answered_by_gates, ask_again_s, asked_now, has_to_ask, is_due
+from optimizer.execute.core.ground import has_to_read, is_old, read_again_s, taken_in
 from optimizer.execute.core.look import ABORTABLE, ABORTS, look_at
-from optimizer.execute.core.model import Ended, Flight, Pace, State
+from optimizer.execute.core.model import Ended, Flight, Ground, Pace, State
 from optimizer.execute.core.pace import slower
 from optimizer.execute.states import ENDED, OPEN, Failure, MoveState, RunState
 from optimizer.execution import is_open
@@ -69,8 +72,12 @@ def begin(
     others: Iterable[FlyingMove],
     caps: Caps,
     now: Moment,
+    ground_age_s: float = 0.0,
 ) -> State:
-    """Return the state from which a run goes on: what the ledger has of its own moves, and the open ones of others."""
+    """Return the state from which a run goes on: what the ledger has of its own moves, and the open ones of others.
+
+    `ground_age_s`: how old the snapshot is.
+    """
     flying: dict[Key, Flight] = {}
     ended: dict[Key, Ended] = {}
     attempts: dict[Key, int] = {}
@@ -96,6 +103,7 @@ def begin(
         not_before={k: now.seconds + settings.backoff_s for k in retried},
         attempts=attempts,
         unreconciled=frozenset(flying),
+        ground=Ground(read_at=now.seconds - ground_age_s),
         finished=len(finished),
         failures=sum(e.state is not MoveState.DONE for e in finished),
     )
@@ -156,8 +164,10 @@ def step(state: State, event: Event) -> tuple[State, Effects]:
             return _guarded(state, event)
 
 
-def _guarded(state: State, event: Blocked | GatesAnswered | HookAnswered) -> tuple[State, Effects]:
+def _guarded(state: State, event: Blocked | GatesAnswered | HookAnswered | GroundRead) -> tuple[State, Effects]:
     match event:
+        case GroundRead():
+            return _ground_read(state, event)
         case GatesAnswered():
             return _gates_answered(state, event)
         case HookAnswered():
@@ -198,15 +208,23 @@ def _observed(state: State, event: Observed) -> tuple[State, Effects]:
 
 
 def _start(state: State, now: Moment) -> tuple[State, Effects]:
-    """Begin a round: with what may start, if the gates are open."""
+    """Begin a round: with what may start, if the fleet is known well enough and the gates are open."""
     if state.unwritten:
         unwritten = Skip(state.unwritten)
         state, effects = _start(replace(state, unwritten=()), now)
         return state, (unwritten, *effects)
     queue = next_round(state, now)
+    if queue and has_to_read(state, now):
+        return replace(state, queue=(), held={}), (ReadGround(),)
     if queue and has_to_ask(state, now):
         return replace(state, queue=(), held={}, gating=asked_now(state.gating, now)), (AskGates(),)
     return _go_on(replace(state, queue=queue, held={}), now)
+
+
+def _ground_read(state: State, event: GroundRead) -> tuple[State, Effects]:
+    state, notes = taken_in(state, event)
+    state, more = _go_on(state, event.now) if event.change else _start(state, event.now)
+    return state, (*notes, *more)
 
 
 def _gates_answered(state: State, event: GatesAnswered) -> tuple[State, Effects]:
@@ -314,8 +332,8 @@ def _go_on(state: State, now: Moment) -> tuple[State, Effects]:
     """Take the next of this round, or end it: by letting time pass, or with the run."""
     if state.stopped:
         return _wind_up(state, now)
-    if is_due(state):
-        state = replace(state, queue=())  # enough has ended in this round: the gates come first
+    if is_due(state) or is_old(state, now):
+        state = replace(state, queue=())  # enough has ended, or passed, in this round: the guards come first
     if state.queue:
         key = state.queue[0]
         called = state.called.get(key, -HOOKS_HOLD_S)
@@ -375,8 +393,9 @@ def _over(state: State) -> tuple[State, Effects]:
 
 def _nothing_flies(state: State, now: Moment) -> tuple[State, Effects]:
     """Nothing is in flight, and yet moves wait: for their time, for strangers, or for ever."""
-    if state.gating.since is not None and next_round(state, now):
-        return state, (Wait(max(state.settings.poll_s, ask_again_s(state, now))),)
+    if (is_due(state) or is_old(state, now)) and next_round(state, now):
+        wait = read_again_s(state, now) if is_old(state, now) else ask_again_s(state, now)
+        return state, (Wait(max(state.settings.poll_s, wait)),)
     tasks = [state.tasks[k] for k in state.waiting]
     delayed = [state.not_before[k] - now.seconds for k in state.waiting if state.not_before.get(k, 0) > now.seconds]
     if state.unreconciled or not is_open(state.settings.windows, now.at):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from optimizer.errors import shorten
 from optimizer.execute.drivers import Unreadable
 from optimizer.execute.guards.command import Command, environment_of, filled_in
-from optimizer.execute.guards.pending import Answer, Given, wait_for
+from optimizer.execute.guards.pending import Answer, Given, every, wait_for
 from optimizer.execute.guards.reading import read_state, unforeseen
 
 if TYPE_CHECKING:
@@ -118,13 +118,10 @@ class _Deadline:
     """Called between two readings: gives up when they take too long, and lets others be heard each second."""
 
     def __init__(self, clock: Clock, seconds: float, meanwhile: Callable[[], None]) -> None:
-        self._clock, self._seconds, self._meanwhile = clock, seconds, meanwhile
-        self._began = self._called = clock.monotonic()
+        self._clock, self._seconds, self._meanwhile = clock, seconds, every(clock, meanwhile)
+        self._began = clock.monotonic()
 
     def __call__(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._began > self._seconds:
+        if self._clock.monotonic() - self._began > self._seconds:
             raise _TooLate(f"reading the fleet takes longer than {self._seconds:g} s")
-        if now - self._called >= 1:
-            self._called = now
-            self._meanwhile()
+        self._meanwhile()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from optimizer.clock import Clock
 
-__all__ = ["Answer", "Given", "Pending", "wait_for"]
+__all__ = ["Answer", "Given", "Pending", "every", "wait_for"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -52,10 +52,23 @@ class Given(Generic[T]):
         """Nothing goes on."""
 
 
+def every(clock: Clock, meanwhile: Callable[[], None], seconds: float = MEANWHILE_S) -> Callable[[], None]:
+    """Return what may be called as often as one likes, and calls `meanwhile` each second."""
+    called = clock.monotonic()
+
+    def call() -> None:
+        nonlocal called
+        if clock.monotonic() - called >= seconds:
+            called = clock.monotonic()
+            meanwhile()
+
+    return call
+
+
 def wait_for(asked: Sequence[Pending[T]], clock: Clock, meanwhile: Callable[[], None]) -> list[T]:
     """Return the answers, in order; `meanwhile` is called each second, and what it raises gives all of them up."""
     answers: dict[int, T] = {}
-    called = clock.monotonic()
+    now_and_then = every(clock, meanwhile)
     try:
         while True:
             for number, one in enumerate(asked):
@@ -65,9 +78,7 @@ def wait_for(asked: Sequence[Pending[T]], clock: Clock, meanwhile: Callable[[], 
             if len(answers) == len(asked):
                 return [answers[number] for number in range(len(asked))]
             clock.sleep(LOOK_S)
-            if clock.monotonic() - called >= MEANWHILE_S:
-                called = clock.monotonic()
-                meanwhile()
+            now_and_then()
     finally:
         for number, one in enumerate(asked):
             if number not in answers:

@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optimizer.fleet import ABSENT, HostState, InFlight, Move, State
+from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from optimizer.execute.drivers import Driver, HostReading, VmReading
-    from optimizer.fleet import Fleet, Hosts, Vms
+    from optimizer.fleet import Fleet, Hosts, Resource, Vms
     from optimizer.problem.rule import Rule, Violation
 
 __all__ = ["Standing", "read_state", "unforeseen"]
+
+
+BINDING = frozenset({Hardness.MUST, Hardness.GUARD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +41,26 @@ class Standing:
         return State.start(self.fleet).finish(self.done).begin(self.in_flight)
 
 
-def unforeseen(rule: Rule, fresh: State, standing: Standing) -> tuple[Violation, int] | None:
-    """Return the first violation that is larger than foreseen, and how much is foreseen; None where there is none."""
+def unforeseen(rule: Rule, fresh: State, standing: Standing, *, binding: bool = False) -> tuple[Violation, int] | None:
+    """Return the first violation that is larger than foreseen, and how much is foreseen; None where there is none.
+
+    `binding`: only of what no plan may make worse.
+    """
     known: dict[Any, int] = {}
     for violation in rule.check(standing.foreseen):
         known[violation.instance] = max(known.get(violation.instance, 0), violation.excess)
     for violation in rule.check(fresh):
+        if binding and violation.hardness not in BINDING:
+            continue
         if violation.excess > known.get(violation.instance, 0):
             return violation, known.get(violation.instance, 0)
     return None
 
 
-def read_state(standing: Standing, driver: Driver, between: Callable[[], None]) -> State:
-    """Read every host, and each VM that is not where it should be; `between` is called before each.
+def read_state(standing: Standing, driver: Driver, between: Callable[[], None], closely: Collection[str] = ()) -> State:
+    """Read every host, each VM that is not where it should be, and all VMs on the hosts that are read `closely`.
+
+    `between` is called before each reading.
 
     VMs of which the snapshot does not know are there with what the driver reads of them: their demand, and no group
     or owner.
@@ -59,7 +70,7 @@ def read_state(standing: Standing, driver: Driver, between: Callable[[], None]) 
     Unreadable
         The driver cannot tell.
     """
-    fleet, foreseen = standing.fleet, standing.foreseen
+    fleet = standing.fleet
     hosts: list[HostReading | None] = []
     for name in fleet.hosts.ids:
         between()
@@ -68,31 +79,60 @@ def read_state(standing: Standing, driver: Driver, between: Callable[[], None]) 
     for h, host in enumerate(hosts):
         for vm in host.vms if host is not None else ():
             where.setdefault(vm, []).append(h)
-    placement = foreseen.placement.copy()
-    ours = {m.vm: {m.source, m.target} for m in standing.in_flight}
-    strangers: list[VmReading] = []
-    moved: list[InFlight] = []
+    near = {fleet.host_index[name] for name in closely if name in fleet.host_index}
+    seen = _Seen(standing)
     for name, at in where.items():
-        v = fleet.vm_index.get(name)
-        if v is not None and (at == _there(int(placement[v])) or (v in ours and set(at) <= ours[v] and at)):
+        if near.isdisjoint(at) and seen.is_expected(name, at):
             continue
         between()
-        now = driver.read_vm(name)
+        seen.take(name, driver.read_vm(name))
+    return seen.state(hosts, where)
+
+
+class _Seen:
+    """What is read of VMs, one by one, over what is foreseen."""
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing, self._fleet = standing, standing.fleet
+        self._placement = standing.foreseen.placement.copy()
+        self._demand = standing.fleet.vms.demand.copy()
+        self._ours = {m.vm: {m.source, m.target} for m in standing.in_flight}
+        self._strangers: list[VmReading] = []
+        self._moved: list[InFlight] = []
+
+    def is_expected(self, name: str, at: Sequence[int]) -> bool:
+        """Whether a VM is seen on the hosts on which it should be: in flight, on one or both of its ends."""
+        v = self._fleet.vm_index.get(name)
+        if v is None:
+            return False
+        return at == _there(int(self._placement[v])) or (bool(at) and set(at) <= self._ours.get(v, set()))
+
+    def take(self, name: str, now: VmReading | None) -> None:
+        """Take in what is read of a VM; None where there is none."""
+        fleet = self._fleet
         here, there = (_number(fleet, end) for end in ((now.host, now.moving_to) if now else (None, None)))
-        if v is not None:
-            placement[v] = here
-        elif now is not None:
-            v = len(fleet.vms) + len(strangers)
-            strangers.append(now)
-        if v is not None and there != ABSENT and v not in ours:
-            moved.append(InFlight(f"seen-{name}", v, here, there, fleet.now, "others"))
-    known = {move.vm for move in moved}
-    still = tuple(m for m in fleet.in_flight if m.vm not in known and len(where[fleet.vms.ids[m.vm]]) > 1)
-    fresh = replace(
-        fleet, hosts=_hosts(fleet, hosts), vms=_with(fleet, strangers), in_flight=(*still, *moved), digest=""
-    )
-    new = np.array([_number(fleet, vm.host) for vm in strangers], np.int32)
-    return State(fresh, np.concatenate([placement, new]), standing.done, standing.in_flight)
+        v = fleet.vm_index.get(name)
+        if v is None:
+            if now is None:
+                return
+            v = len(fleet.vms) + len(self._strangers)
+            self._strangers.append(now)
+        elif v not in self._ours or {here} - self._ours[v]:
+            self._placement[v] = here
+        if now is not None and v < len(fleet.vms):
+            self._demand[v] = [now.demand.get(resource.name, 0) for resource in fleet.resources]
+        if there != ABSENT and v not in self._ours:
+            self._moved.append(InFlight(f"seen-{name}", v, here, there, fleet.now, "others"))
+
+    def state(self, hosts: Sequence[HostReading | None], where: Mapping[str, Sequence[int]]) -> State:
+        """Return the state that was seen."""
+        fleet, standing = self._fleet, self._standing
+        known = {move.vm for move in self._moved}
+        still = tuple(m for m in fleet.in_flight if m.vm not in known and len(where[fleet.vms.ids[m.vm]]) > 1)
+        vms = _with(replace(fleet.vms, demand=self._demand), fleet.resources, self._strangers)
+        fresh = replace(fleet, hosts=_hosts(fleet, hosts), vms=vms, in_flight=(*still, *self._moved), digest="")
+        new = np.array([_number(fleet, vm.host) for vm in self._strangers], np.int32)
+        return State(fresh, np.concatenate([self._placement, new]), standing.done, standing.in_flight)
 
 
 def _there(host: int) -> list[int]:
@@ -122,9 +162,9 @@ def _hosts(fleet: Fleet, read: Sequence[HostReading | None]) -> Hosts:
 FILLED: Mapping[str, Any] = {"host": ABSENT, "owner": ABSENT, "move_cost_milli": ABSENT, "sensitive": False}
 
 
-def _with(fleet: Fleet, strangers: Sequence[VmReading]) -> Vms:
+def _with(vms: Vms, resources: Sequence[Resource], strangers: Sequence[VmReading]) -> Vms:
     """Return the VMs and behind them those that the snapshot does not know, of which only what is read is known."""
-    vms, n = fleet.vms, len(strangers)
+    n = len(strangers)
     if not n:
         return vms
     more: dict[str, Any] = {}
@@ -136,7 +176,7 @@ def _with(fleet: Fleet, strangers: Sequence[VmReading]) -> Vms:
     v = len(vms)
     for i, vm in enumerate(strangers):
         more["state"][v + i], more["mobility"][v + i] = vm.state, vm.mobility
-        more["demand"][v + i] = [vm.demand.get(resource.name, 0) for resource in fleet.resources]
+        more["demand"][v + i] = [vm.demand.get(resource.name, 0) for resource in resources]
     return replace(
         vms, ids=(*vms.ids, *(vm.id for vm in strangers)), labels=(*vms.labels, *({} for _ in strangers)), **more
     )

@@ -21,7 +21,7 @@ MOVES = {state.value for state in MoveState}
 CONTROLS = ("stop", "limit")
 ABORT_ASKED = "abort asked"
 """The event of a move that the driver was asked to give up; how it stands did not change by that."""
-NOTES = ("gate open", "gate closed", "hook failed")
+NOTES = ("gate open", "gate closed", "hook failed", "fleet read again")
 """Events of a run that say nothing of how it stands."""
 
 
