@@ -262,6 +262,17 @@ def test_the_most_urgent_goes_first_then_the_longest_chain() -> None:
     assert [k.move for k in state.waiting] == ["m0003", "m0004", "m0002", "m0006", "m0005", "m0001"]
 
 
+def test_urgency_goes_by_the_kind_of_a_rule_whatever_the_policy_calls_it() -> None:
+    moves = [
+        replace(move(FLEET, 1, "v0", "h0", "h6"), reasons=(Reason("even", "h0", 1, 0),)),
+        move(FLEET, 2, "v1", "h1", "h7"),
+        replace(move(FLEET, 3, "v2", "h2", "h8"), reasons=(Reason("tonight", "h2", 1, 0),)),
+    ]
+    kinds = {"even": "balance", "tonight": "maintenance"}
+    tasks = tasks_of(plan_of(FLEET, *moves), FLEET, CAPS, kinds)
+    assert [k.move for k in sorted(tasks, key=lambda k: tasks[k].rank)] == ["m0003", "m0002", "m0001"]
+
+
 def test_nothing_starts_before_what_was_open_is_reconciled() -> None:
     stranger = FlyingMove("plan-0", "m0009", "v5", "h5", "h11", MoveState.COPYING)
     own = MoveRecord(FlyingMove("plan-1", "m0001", "v0", "h0", "h8", MoveState.INTENDED), None, "", START)

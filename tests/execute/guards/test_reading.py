@@ -155,6 +155,24 @@ def test_a_reading_that_takes_too_long_closes() -> None:
     assert called
 
 
+def test_vms_on_hosts_that_are_read_closely_are_read_one_by_one() -> None:
+    """One that has grown since the snapshot, on a host of which the VMs are the same."""
+
+    class Grown(Watched):
+        def read_vm(self, vm: str) -> Any:
+            reading = super().read_vm(vm)
+            assert reading is not None
+            return replace(reading, demand={"memory_mib": 101}) if vm == "c" else reading
+
+    seen = Grown(FLEET)
+    seen.changes = {}
+    rule = RULES["capacity"]
+    assert unforeseen(rule, read_state(AT_START, seen, lambda: None), AT_START) is None
+    found = unforeseen(rule, read_state(AT_START, seen, lambda: None, closely=["h1"]), AT_START, binding=True)
+    assert found is not None
+    assert (found[0].subject, found[0].excess) == ("h1", 1)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_random_changes_close_exactly_what_they_make_worse(seed: int) -> None:
     """Against the rule itself, on a fleet with the changes written into its document."""

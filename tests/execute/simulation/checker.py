@@ -2,7 +2,8 @@
 
 A history is a list of plain dicts, in the order in which things happened:
 
-    submit   token plan move attempt vm source target epoch    the driver was called
+    submit   token plan move attempt vm source target epoch    the driver was called (known_s: how long ago some host
+                                                               was last looked at)
     refused  token                                             it said for certain that nothing started
     start    token vm source target                            the hypervisors really began
     end      token vm at                                       they really ended; the VM is there
@@ -28,12 +29,15 @@ __all__ = ["Facts", "violations"]
 
 Event = dict[str, Any]
 ENDED = ("done", "failed", "gone")
+SLACK_S = 15.0
+"""Seconds that may lie between the decision to start a move and its submit: readings are tried a few times."""
 
 
 @dataclass
 class Facts:
     """What a history has to keep to; `after` by (plan, move), `racks` by host, `groups` by VM.
 
+    `known_s` is how old the last look at all hosts may be at a submit.
     `gate_every` is 0 where there are no gates; the plan `without_gates` has none.
     """
 
@@ -48,6 +52,7 @@ class Facts:
     canary: int = 0
     gate_every: int = 0
     without_gates: str = ""
+    known_s: float = float("inf")
 
 
 def violations(history: Sequence[Event], facts: Facts) -> list[str]:
@@ -60,6 +65,7 @@ def violations(history: Sequence[Event], facts: Facts) -> list[str]:
         *_truth(history),
         *_gates(history, facts),
         *_hooks(history),
+        *_known(history, facts),
     ]
 
 
@@ -209,6 +215,15 @@ def _gates(history: Sequence[Event], facts: Facts) -> Iterator[str]:
             n = sum(plan == event["plan"] and state in ENDED for (plan, _), state in states.items())
             if n >= facts.canary and (opened is None or ended[event["plan"]] - opened >= facts.gate_every):
                 yield f"{event['token']} was submitted behind a closed gate, {n} moves had ended"
+
+
+def _known(history: Sequence[Event], facts: Facts) -> Iterator[str]:
+    """No submit that knows of some host only from long ago; after a jump of the clock nobody can tell."""
+    for event in history:
+        if event["what"] == "clock":
+            return
+        if event["what"] == "submit" and event.get("known_s", 0.0) >= facts.known_s + SLACK_S:
+            yield f"{event['token']} was submitted {event['known_s']:,.0f} s after the fleet was last known"
 
 
 def _hooks(history: Sequence[Event]) -> Iterator[str]:

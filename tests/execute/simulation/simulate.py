@@ -80,12 +80,20 @@ class Recorded(FaultyDriver):
     """Writes down each call of `submit`, before and after."""
 
     history: list[dict[str, Any]]
+    snapshot_at: float
+    read_at: dict[str, float]
+
+    def read_host(self, host: str) -> Any:
+        reading = super().read_host(host)
+        self.read_at[host] = self._skewed.seconds
+        return reading
 
     def submit(self, request: Request) -> str:
         asked = {
             name: getattr(request, name) for name in ("plan", "move", "attempt", "vm", "source", "target", "epoch")
         }
-        self.history.append({"what": "submit", "token": request.token, **asked})
+        known_s = self._skewed.seconds - min(self.read_at.get(h, self.snapshot_at) for h in self._fleet.hosts.ids)
+        self.history.append({"what": "submit", "token": request.token, "known_s": known_s, **asked})
         started = len(self.history)
         try:
             return super().submit(request)
@@ -198,7 +206,9 @@ class _Actor:
         self.world = World(fleet)
         self.world.note = self._note
         self.hosts = list(fleet.hosts.ids)
-        self.plan = some_plan(rng, fleet, "plan-1", self.hosts, timedelta(days=9))
+        self.snapshot_at, self.read_at = 0.0, dict[str, float]()
+        self.lives = timedelta(seconds=Random(f"life of {faults.seed}").choice([3600 * 24 * 9] * 4 + [600]))
+        self.plan = some_plan(rng, fleet, "plan-1", self.hosts, self.lives)
         caps = policy.concurrency
         racks = {h: f"r{i // 3}" for i, h in enumerate(fleet.hosts.ids)}
         groups = {fleet.vms.ids[v]: g.id for g in fleet.groups for v in g.members.tolist()}
@@ -206,6 +216,7 @@ class _Actor:
         self.facts = Facts(caps.fleet_cap(len(self.hosts)), *per, racks, groups if caps.per_group else {})
         self.facts.most_submits_per_move = settings.attempts
         self._know(self.plan)
+        self.facts.known_s = self.lives.total_seconds()
         self.facts.canary = settings.canary
         self.facts.gate_every = settings.gate_every if settings.gates else 0
         self.guarded = Random(f"answers of guards to {faults.seed}")
@@ -244,11 +255,8 @@ class _Actor:
             except AlreadyApplied:
                 return self._finish()  # it died behind its end
             except SafetyStop as stop:
-                self.reached.add("refused")
-                if "stopped by" not in str(stop):
-                    self.broken.append(f"refused: {stop}")
+                if not self._refused(str(stop)):
                     return None
-                self._resume()
             else:
                 self.reached.update(
                     f"ended {k}" for k in ("done", "failed", "skipped", "unknown") if getattr(applied, k)
@@ -258,6 +266,18 @@ class _Actor:
                 return self._finish()
         self.broken.append(f"it is not over after {TRIES} starts")
         return None
+
+    def _refused(self, why: str) -> bool:
+        """Say whether it is to be started again after it was refused."""
+        self.reached.add("refused")
+        if "expired at" in why:  # it died before it began
+            self._finish()
+            return False
+        if "stopped by" not in why:
+            self.broken.append(f"refused: {why}")
+            return False
+        self._resume()
+        return True
 
     def _finish(self) -> None:
         """When faults have ended, one more plan: what was open is known in the end, and nothing is left open."""
@@ -298,7 +318,8 @@ class _Actor:
         self._note("takeover")
         self.reached.add("takeover")
         self.fleet = replace(self._driver().snapshot(), history=(), digest=plan)
-        self.plan = some_plan(self.rng, self.fleet, plan, self.hosts, timedelta(days=9))
+        self.snapshot_at, self.read_at = self.clock.seconds, {}
+        self.plan = some_plan(self.rng, self.fleet, plan, self.hosts, self.lives)
         self._know(self.plan)
 
     def _guards(self) -> Guards:
@@ -315,7 +336,7 @@ class _Actor:
     def _driver(self) -> Recorded:
         driver = Recorded(self.fleet, self.faults, self.clock, self.world)
         driver.settles_s = 30.0
-        driver.history = self.history
+        driver.history, driver.snapshot_at, driver.read_at = self.history, self.snapshot_at, self.read_at
         return driver
 
     def _listen(self) -> None:
@@ -361,6 +382,7 @@ class _Actor:
             case "stranger":
                 self._stranger()
             case "clock":
+                self._note("clock")
                 self.clock.jump(self.rng.choice([-3600, -60, 60, 3600]))
 
     def _limit(self, at: datetime) -> None:

@@ -174,7 +174,14 @@ def a_veto_is_only_noted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(guarded.Guarded, "before", lambda *a: true(*a) and "")
 
 
+def the_ground_is_never_read_again(patch: pytest.MonkeyPatch) -> None:
+    """A plan is old at its start or never."""
+    patch.setattr(sys.modules["optimizer.execute.core.step"], "has_to_read", lambda *_: False)
+    patch.setattr(sys.modules["optimizer.execute.core.step"], "is_old", lambda *_: False)
+
+
 MUTANTS = (
+    the_ground_is_never_read_again,
     a_gate_that_does_not_answer_is_open,
     gates_are_asked_after_the_canary_alone,
     a_veto_is_only_noted,
