@@ -315,15 +315,38 @@ def test_the_pace_grows_while_all_goes_well_and_is_halved() -> None:
     for _ in range(5):
         pace = faster(pace, cap=8)
     assert pace.limit == 8
-    pace = slower(pace)
+    pace = slower(pace, 10.0, 9.0)
     assert pace.limit == 4
     for _ in range(3):
         pace = faster(pace, cap=8)
     assert pace.limit == 4
     assert faster(pace, cap=8).limit == 5
-    for _ in range(9):
-        pace = slower(pace)
+    for now in range(11, 20):
+        pace = slower(pace, now, now)
     assert pace.limit == 1
+
+
+def test_what_began_before_the_number_was_halved_does_not_halve_it_again() -> None:
+    pace = slower(Pace(16), 10.0, 5.0, 6.0, 7.0)
+    assert pace.limit == 8
+    assert slower(replace(pace, good=3), 11.0, 6.0, 10.0) == replace(pace, good=0)
+    assert slower(pace, 12.0, 6.0, 11.0).limit == 4
+
+
+def test_when_the_number_is_halved_in_a_round_the_rest_of_the_round_waits() -> None:
+    moves = [move(FLEET, n + 1, f"v{n}", f"h{n}", f"h{n + 6}") for n in range(6)]
+    state, _ = step(new(*moves, canary=6, breaker_share=1.1), Tick(at(0)))
+    state = replace(state, finished=6)
+    started = []
+    while len(state.queue) and len(started) < 9:
+        first = state.queue[0]
+        started.append(first)
+        state, _ = step(state, Checked(at(1), first, ""))
+        state, _ = step(state, Intended(at(1), first))
+        how = MoveState.UNKNOWN if len(started) == 1 else MoveState.ACCEPTED
+        state, effects = step(state, Answered(at(1), Change(first, how), ""))
+    assert len(started) == 3  # six at once, halved by the first
+    assert isinstance(effects[-1], Wait)
 
 
 def test_outside_its_windows_nothing_starts() -> None:

@@ -22,6 +22,8 @@ APART = 0.9
 ABORTS = 3
 """How often a move is asked to be given up."""
 
+TROUBLE = frozenset({MoveState.UNKNOWN, *ENDED}) - {MoveState.DONE}
+
 ABORTABLE = frozenset({MoveState.ACCEPTED, MoveState.PREPARING, MoveState.COPYING})
 
 
@@ -32,6 +34,12 @@ class Outcome:
     flight: Flight
     change: Change | None = None
     abort: str = ""
+
+    @property
+    def is_trouble(self) -> bool:
+        """Whether it is a reason to go slower."""
+        change = self.change
+        return bool(self.abort) or (change is not None and change.state in TROUBLE)
 
     @property
     def has_ended(self) -> bool:

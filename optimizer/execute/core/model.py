@@ -181,6 +181,7 @@ class Pace:
     limit: int
     good: int = 0
     slowed: bool = False
+    slowed_at: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,15 @@ def faster(pace: Pace, cap: int) -> Pace:
     return replace(pace, good=good)
 
 
-def slower(pace: Pace) -> Pace:
-    """Return the pace after a problem."""
-    return replace(pace, limit=max(1, pace.limit // 2), good=0, slowed=True)
+def slower(pace: Pace, now: float, *began: float) -> Pace:
+    """Return the pace after problems of moves that began at these seconds.
+
+    What began before the number was last halved belongs to the same problem: a platform that refuses twenty moves at
+    once is answered once.
+    """
+    if all(at <= pace.slowed_at for at in began):
+        return replace(pace, good=0)
+    return replace(pace, limit=max(1, pace.limit // 2), good=0, slowed=True, slowed_at=now)
 
 
 def allowed(state: State) -> int:

@@ -41,7 +41,7 @@ from optimizer.execute.core.gates import answered_by_gates, ask_again_s, asked_n
 from optimizer.execute.core.ground import has_to_read, is_old, read_again_s, taken_in
 from optimizer.execute.core.look import ABORTABLE, ABORTS, look_at
 from optimizer.execute.core.model import Ended, Flight, Ground, Pace, State
-from optimizer.execute.core.pace import slower
+from optimizer.execute.core.pace import allowed, slower
 from optimizer.execute.states import ENDED, OPEN, Failure, MoveState, RunState
 from optimizer.execution import is_open
 
@@ -178,14 +178,13 @@ def _guarded(state: State, event: Blocked | GatesAnswered | HookAnswered | Groun
 
 def _observed(state: State, event: Observed) -> tuple[State, Effects]:
     changes, effects, ends, flying = [], [], [], dict(state.flying)
-    trouble = False
+    trouble: list[float] = []
     for look in event.looks:
         outcome = look_at(flying[look.key], look, state.settings, event.now)
         flying[look.key] = outcome.flight
-        trouble = trouble or bool(outcome.abort)
+        trouble += [outcome.flight.since] * outcome.is_trouble
         if outcome.change is not None:
             changes.append(outcome.change)
-            trouble = trouble or outcome.change.state is MoveState.UNKNOWN
         if outcome.abort:
             effects.append(Abort(look.key, outcome.abort))
         if outcome.has_ended:
@@ -198,9 +197,8 @@ def _observed(state: State, event: Observed) -> tuple[State, Effects]:
         if change is not None:
             state, skipped = after_end(state, change, event.now)
             skips += skipped
-            trouble = trouble or change.state is not MoveState.DONE
     if trouble:
-        state = replace(state, pace=slower(state.pace))
+        state = replace(state, pace=slower(state.pace, event.now.seconds, *trouble))
     written: Effects = (Record(tuple(changes)),) if changes else ()
     then: Effects = (Skip(tuple(skips)),) if skips else ()
     state, more = _start(state, event.now)
@@ -286,9 +284,12 @@ def _intended(state: State, event: Intended) -> tuple[State, Effects]:
 def _answered(state: State, event: Answered) -> tuple[State, Effects]:
     change = event.change
     flight = state.flying[change.key]
+    pace = state.pace
+    if change.state is MoveState.UNKNOWN or change.state in ENDED:
+        pace = slower(pace, event.now.seconds, flight.since)
     if change.state in ENDED:
         flying = {k: f for k, f in state.flying.items() if k != change.key}
-        state, skips = after_end(replace(state, flying=flying, pace=slower(state.pace)), change, event.now)
+        state, skips = after_end(replace(state, flying=flying, pace=pace), change, event.now)
         state, more = _go_on(state, event.now)
         return state, ((Skip(tuple(skips)), *more) if skips else more)
     unknown = change.state is MoveState.UNKNOWN
@@ -300,7 +301,6 @@ def _answered(state: State, event: Answered) -> tuple[State, Effects]:
         improved_at=event.now.seconds,
         unknown_since=event.now.seconds if unknown else None,
     )
-    pace = slower(state.pace) if unknown else state.pace
     return _go_on(replace(state, flying={**state.flying, change.key: flight}, pace=pace), event.now)
 
 
@@ -334,6 +334,8 @@ def _go_on(state: State, now: Moment) -> tuple[State, Effects]:
         return _wind_up(state, now)
     if is_due(state) or is_old(state, now):
         state = replace(state, queue=())  # enough has ended, or passed, in this round: the guards come first
+    if not allowed(state):
+        state = replace(state, queue=())  # a problem in this round has halved what may be in flight
     if state.queue:
         key = state.queue[0]
         called = state.called.get(key, -HOOKS_HOLD_S)
