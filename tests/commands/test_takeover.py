@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -107,7 +108,7 @@ def test_moves_by_others_count_and_are_left_alone():
 def test_at_most_so_many_of_a_group_an_owner_or_a_label_are_in_flight_at_once(limits: dict[str, object], most: int):
     """Counted in the ledger's events, by what stands between intent and end."""
     hosts = [build.host(f"h{i}", memory=100_000, state="active" if i else "draining") for i in range(6)]
-    alike = {"owner": "ann", "labels": {"tier": "gold"}, "groups": ["g"]}
+    alike: dict[str, Any] = {"owner": "ann", "labels": {"tier": "gold"}, "groups": ["g"]}
     vms = [build.vm(f"v{i}", "h0", memory=10_000, **alike) for i in range(4)]
     Path("fleet.json").write_text(json.dumps(build.document(hosts, vms, groups=[{"id": "g", "rules": []}])))
     caps = {"per_source": 9, "per_domain": {}, "per_group": None, "fleet": 9}

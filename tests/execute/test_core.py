@@ -337,7 +337,7 @@ def test_when_the_number_is_halved_in_a_round_the_rest_of_the_round_waits() -> N
     moves = [move(FLEET, n + 1, f"v{n}", f"h{n}", f"h{n + 6}") for n in range(6)]
     state, _ = step(new(*moves, canary=6, breaker_share=1.1), Tick(at(0)))
     state = replace(state, finished=6)
-    started = []
+    started: list[Key] = []
     while len(state.queue) and len(started) < 9:
         first = state.queue[0]
         started.append(first)
