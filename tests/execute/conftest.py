@@ -1,4 +1,4 @@
-"""The databases that a ledger can be in, each with a way to begin afresh."""
+"""The databases that a ledger can be in, each with a way to begin afresh; and a judge who finds nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from optimizer.execute import admission
 from optimizer.execute.ledger import open_ledger
+from optimizer.verify.verdict import Verdict
 from tests.execute import postgres_server
 
 if TYPE_CHECKING:
@@ -46,3 +48,16 @@ def book(place: str) -> Iterator[Ledger]:
     """A new ledger in each database in turn."""
     with open_ledger(place) as opened:
         yield opened
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A new ledger in a file."""
+    with open_ledger(str(tmp_path / "ledger.sqlite")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `apply` take plans written by hand, of which `verify` would say that proof and objective are missing."""
+    monkeypatch.setattr(admission, "verify", lambda *_: Verdict(()))

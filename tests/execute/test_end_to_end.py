@@ -17,7 +17,6 @@ from optimizer.pipeline import Request, make_plan
 from tests import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from optimizer.fleet import Fleet
@@ -47,12 +46,6 @@ FLEET = crowded()
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     return make_plan(FLEET, POLICY, Request(seconds=10, deterministic=True))
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_ledger(str(tmp_path / "ledger.sqlite")) as opened:
-        yield opened
 
 
 def excesses(found: list[Violation]) -> dict[tuple[str, ...], int]:

@@ -14,60 +14,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from optimizer.clock import SystemClock
-from optimizer.errors import InputError
 from optimizer.execute.drivers import MoveRefused, NotAborted, Unreadable
-from optimizer.execute.drivers.libvirt import CONSTANTS as FLAG_CONSTANTS
 from optimizer.execute.drivers.libvirt import LibvirtDriver, open_libvirt
-from optimizer.execute.drivers.registry import DRIVERS, DriverSettings
-from optimizer.execute.states import ENDED, Failure, MoveState
-from optimizer.fleet import Carrying, HostState, How, Mobility, VmState
-from optimizer.report.export import Template, plan_shell
+from optimizer.execute.drivers.registry import DriverSettings
+from optimizer.execute.states import Failure, MoveState
+from optimizer.fleet import VmState
 from optimizer.sources.libvirt import hypervisor
-from optimizer.sources.libvirt.flags import ALWAYS, BY_HOW, COPIED, flags_of, why_not
-from optimizer.sources.libvirt.hosts import hosts_of, shown
 from tests import build
-from tests.command_line import run
-from tests.execute.fake_libvirt import CONSTANTS, FakeDomain, FakeError, World, world_of
-from tests.execute.plans import line_fleet, move, plan_of, request_of
+from tests.execute.fake_libvirt import FakeDomain, FakeError, world_of
+from tests.execute.over_fake_libvirt import FLEET, driver_of, ended, request, until
+from tests.execute.plans import move, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    from optimizer.execute.drivers import JobReading, Request
-    from optimizer.fleet import Fleet
-
-FLEET = line_fleet(vms=2, hosts=4)
-
-
-def driver_of(world: World, fleet: Fleet = FLEET, **more: Any) -> LibvirtDriver:
-    uris = {host: {"uri": f"qemu+tls://{host}/system"} for host in world.hosts}
-    uris |= more.pop("hosts", {})
-    document = {"format": "remora-libvirt/1", "deadline_s": 0.5, "hosts": uris} | more
-    return LibvirtDriver(fleet, hosts_of(document, "hosts.yaml"), world.module())
-
-
-def request(vm: str = "v0", source: str = "h0", target: str = "h2") -> Request:
-    return replace(request_of(move(FLEET, 1, vm, source, target)), since=SystemClock().now())
-
-
-def until(ask: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Return the first answer that is one."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if answer := ask():
-            return answer
-        time.sleep(0.005)
-    raise AssertionError("it does not happen")
-
-
-def ended(driver: LibvirtDriver, asked: Request) -> JobReading:
-    def look() -> JobReading | None:
-        job = driver.observe(asked)
-        return job if job is not None and job.state in ENDED else None
-
-    found: JobReading = until(look)
-    return found
 
 
 def test_a_move_passes_through_its_states_and_the_vm_counts_at_both_ends() -> None:
@@ -293,65 +252,6 @@ def test_two_domains_of_one_name_on_a_host_cannot_be_read() -> None:
         driver_of(world).read_vm("v0")
 
 
-def test_metadata_says_who_it_is_and_what_it_takes() -> None:
-    world = world_of(FLEET)
-    text = '<r:vm xmlns:r="urn:remora:vm" id="v0" mobility="none"><r:demand resource="disk_mib">7</r:demand></r:vm>'
-    world.hosts["h0"] = {"x": FakeDomain("x", "u", memory_kib=1025, vcpus=3, metadata=text)}
-    reading = driver_of(world).read_vm("v0")
-    assert reading is not None
-    assert reading.mobility is Mobility.NONE
-    assert reading.demand == {"cpu_millicores": 3000, "memory_mib": 2, "disk_mib": 7}
-    assert driver_of(world, demand=[]).read_vm("v0").demand == {  # type: ignore[union-attr]
-        "cpu_millicores": 1000,
-        "memory_mib": 1000,
-        "disk_mib": 7,
-    }
-    with pytest.raises(MoveRefused, match="mobility is none"):
-        driver_of(world).submit(request())
-    for bad in ("<vm", '<vm mobility="fast"/>', '<vm><demand resource="x">much</demand></vm>'):
-        world.hosts["h0"]["x"].metadata = bad
-        with pytest.raises(Unreadable, match="metadata cannot be read"):
-            driver_of(world).read_vm("v0")
-
-
-def test_a_vm_may_be_known_by_its_uuid() -> None:
-    fleet = build.fleet([build.host("h0", memory=9)], [build.vm("6b0a2a52-0000-4000-8000-000000000001", "h0")])
-    world = World({"h0": {"web": FakeDomain("web", "6b0a2a52-0000-4000-8000-000000000001")}})
-    assert driver_of(world, fleet).read_host("h0").vms == set(fleet.vms.ids)  # type: ignore[union-attr]
-    world.hosts["h0"]["new"] = FakeDomain("new", "u9")
-    assert "new" in driver_of(world, fleet).read_host("h0").vms  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize(
-    ("said", "state"),
-    [
-        ((1, 1), VmState.RUNNING),
-        ((2, 0), VmState.RUNNING),
-        ((3, 1), VmState.PAUSED),
-        ((4, 1), VmState.RUNNING),
-        ((5, 1), VmState.STOPPED),
-        ((6, 1), VmState.ERROR),
-        ((7, 1), VmState.PAUSED),
-        ((0, 0), VmState.UNKNOWN),
-    ],
-)
-def test_states_of_domains(said: tuple[int, int], state: VmState) -> None:
-    world = world_of(FLEET)
-    world.hosts["h0"]["v0"].state = said
-    assert driver_of(world).read_vm("v0").state is state  # type: ignore[union-attr]
-
-
-def test_the_hosts_file_says_what_libvirt_cannot() -> None:
-    more = {"uri": "qemu+tls://h0/system", "state": "draining", "capacity": {"memory_mib": 5}}
-    reading = driver_of(world_of(FLEET), hosts={"h0": more}).read_host("h0")
-    assert reading is not None
-    assert reading.state is HostState.DRAINING
-    assert reading.capacity["memory_mib"] == 5
-    assert reading.capacity["cpu_millicores"] == 4000
-    assert driver_of(world_of(FLEET)).read_host("nowhere") is None
-    assert hosts_of(GOOD | {"fleet": "other"}, "f").fleet == "other"
-
-
 def test_what_the_call_is_made_with() -> None:
     world = world_of(FLEET)
     h2 = {"uri": "qemu+tls://h2/system", "migration_uri": "qemu+tcp://h2/system", "data_uri": "tcp://10.0.0.2"}
@@ -362,103 +262,6 @@ def test_what_the_call_is_made_with() -> None:
     assert (name, source, target) == ("v0", "h0", "h2")
     assert parameters == {"migrate_uri": "tcp://10.0.0.2", "bandwidth": 9}
     assert flags == 1 | 2 | 8 | 16 | 64 | 512 | 8192
-
-
-def test_flags_are_those_of_the_exported_script() -> None:
-    script = plan_shell(plan_of(FLEET, move(FLEET, 1, "v0", "h0", "h2")), lambda vm: LIVE, Template.VIRSH)
-    for name, flags in {"always": ALWAYS, **{h.value: f for h, f in BY_HOW.items()}, "copied": COPIED}.items():
-        assert f"flags_{name}=({' '.join(f'--{flag}' for flag in flags)})\n" in script
-        assert all(FLAG_CONSTANTS[flag] in CONSTANTS for flag in flags)
-
-
-LIVE = Carrying(VmState.RUNNING, Mobility.LIVE, False)
-
-
-@pytest.mark.parametrize(
-    ("how", "flags", "why"),
-    [
-        (LIVE, {"live", "auto-converge"}, ""),
-        (Carrying(VmState.PAUSED, Mobility.LIVE, True), {"copy-storage-all"}, ""),
-        (Carrying(VmState.STOPPED, Mobility.LIVE, False), {"offline"}, ""),
-        (Carrying(VmState.STOPPED, Mobility.LIVE, True), None, "copies no disks"),
-        (Carrying(VmState.RUNNING, Mobility.COLD, False), None, "plan --format shell"),
-        (Carrying(VmState.ERROR, Mobility.LIVE, False), None, "cannot be migrated"),
-    ],
-)
-def test_flags_by_state_mobility_and_storage(how: Carrying, flags: set[str] | None, why: str) -> None:
-    assert why in why_not(how)
-    assert bool(why_not(how)) == bool(why)
-    if flags is not None:
-        assert set(flags_of(how)) - set(ALWAYS) == flags
-    assert set(BY_HOW) == set(How) - {How.NOT}
-
-
-GOOD = {"format": "remora-libvirt/1", "hosts": {"h0": {"uri": "qemu+tls://h0/system"}}}
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"format": "remora-libvirt/2"}, "format"),
-        ({"hosts": {}}, "at least one host"),
-        ({"hosts": {"h0": {}}}, "hosts.h0.uri"),
-        ({"hosts": {"h0": {"uri": "not a uri"}}}, "hosts.h0.uri"),
-        ({"hosts": {"h0": {"uri": "qemu:///system", "capacity": {"memory_mib": 1.5}}}}, "capacity.memory_mib"),
-        ({"hosts": {"h0": {"uri": "qemu:///system", "url": "x"}}}, "url"),
-        ({"demand": ["disk_mib"]}, "demand"),
-        ({"deadline_s": 0}, "deadline_s"),
-        ({"keepalive_count": 0}, "keepalive_count"),
-        ({"unsafe": "yes"}, "unsafe"),
-    ],
-)
-def test_a_hosts_file_that_is_wrong_is_refused(change: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=r"hosts\.yaml") as error:
-        hosts_of(GOOD | change, "hosts.yaml")
-    assert said in str(error.value)
-
-
-def test_nothing_secret_is_shown() -> None:
-    assert shown("at 'qemu+tls://ann:pw@h1/system?pkipath=/p&x=y' failed") == "at 'qemu+tls://...@h1/system?...' failed"
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    import sys
-
-    monkeypatch.setitem(sys.modules, "libvirt", world_of(FLEET).module())
-    (tmp_path / "hosts.json").write_text(json.dumps(GOOD))
-    return tmp_path
-
-
-def test_opening_says_what_is_missing(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    where = str(files / "hosts.json")
-    with pytest.raises(InputError, match="--location"):
-        open_libvirt(FLEET, DriverSettings())
-    with pytest.raises(InputError, match="--fail"):
-        open_libvirt(FLEET, DriverSettings(where, ("m0001",)))
-    with pytest.raises(InputError, match="'h1': expected every host of the fleet"):
-        open_libvirt(FLEET, DriverSettings(where))
-    monkeypatch.setitem(__import__("sys").modules, "libvirt", None)
-    with pytest.raises(InputError, match=r"libvirt-python.*remora\[libvirt\]"):
-        DRIVERS.load("libvirt")(FLEET, DriverSettings(where))
-
-
-def test_the_command_says_it_in_one_line(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet, plan = files / "fleet.json", files / "plan.json"
-    document = build.document([build.host("h0", cpu=9, memory=9)], [build.vm("v0", "h0", memory=1)])
-    fleet.write_text(json.dumps(document))
-    assert run("plan", fleet, "-o", plan).code == 0
-    monkeypatch.setitem(__import__("sys").modules, "libvirt", None)
-    done = run("apply", fleet, plan, "--driver", "libvirt", "--location", files / "hosts.json")
-    assert done.code == 2
-    assert len(done.err.splitlines()) == 1
-    assert "libvirt-python" in done.err
-
-
-def test_the_constants_are_those_of_libvirt() -> None:
-    libvirt = pytest.importorskip("libvirt", reason="no libvirt-python here (the extra libvirt)")
-    for name, value in CONSTANTS.items():
-        assert getattr(libvirt, name) == value, name
 
 
 def test_the_real_module_reads_libvirts_own_test_driver(tmp_path: Path) -> None:
