@@ -1,74 +1,118 @@
-"""Lets executors die and prints what came of it:  python -m tests.execute.crashes [--hits N] [--pairs] [--only POINT]
+"""Lets executors die, stop and compete, and prints what came of it:
 
-Each crash point is hit by a real SIGKILL `--hits` times (10) on both ledgers, and a table says what was broken;
-`--pairs` visits each pair of a crash and another during the recovery instead. What is broken is printed with its seed.
+python -m tests.execute.crashes matrix [--hits N]      each crash point by SIGKILL, N times (10) on both ledgers
+python -m tests.execute.crashes pairs                  each pair of a crash and another during the recovery
+python -m tests.execute.crashes stops [--number N]     `remora stop` at N instants (200) on both ledgers
+python -m tests.execute.crashes leaders [--number N]   paused and competing leaders, N schedules (100) on both ledgers
+
+What is broken is printed with its seed, and makes it end with 1. `--ledger` asks for one of the two alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-import time
 from collections import Counter
 
 from optimizer.execute.probes import INSTANTS, PROBES, STEPS
+from tests.execute.crashes.leaders import Schedule
 from tests.execute.crashes.matrix import die
 from tests.execute.crashes.pairs import Life
-from tests.execute.crashes.places import KINDS, places
+from tests.execute.crashes.places import KINDS, Places, places
+from tests.execute.crashes.stops import Stopped, instant
 from tests.execute.simulation.simulate import without_admission
 
 
-def matrix(points: tuple[str, ...], hits: int, kinds: tuple[str, ...]) -> int:
+def matrix(kinds: tuple[str, ...], hits: int) -> int:
     """Kill at each point, on each kind of ledger; print a table of the kills."""
-    began, broken, killed, starts = time.process_time(), 0, Counter[tuple[str, str]](), 0
+    broken, processes, killed = 0, 0, Counter[tuple[str, str]]()
     for kind in kinds:
         with places(kind) as new:
-            for point in points:
+            for point in PROBES:
                 for seed in range(hits):
                     death = die(point, seed, new)
                     killed[point, kind] += death.killed
-                    starts += death.starts
-                    broken += bool(death.broken)
-                    for what in death.broken[:3]:
-                        print(f"{kind}, {point}, seed {seed}: {what}")
-    print(f"{'step':10} {'kills by SIGKILL: ' + ', '.join(kinds):46}")
-    print(f"{'':10} " + " ".join(f"{when:>14}" for when in INSTANTS))
+                    processes += death.starts
+                    broken += _say(f"{kind}, {point}, seed {seed}", death.broken)
+    print(f"kills by SIGKILL ({', '.join(kinds)})")
+    print(f"{'step':10}" + "".join(f"{when:>10}" for when in INSTANTS))
     for step in STEPS:
-        cells = ["  ".join(str(killed[f"{when} {step}", kind]) for kind in kinds) for when in INSTANTS]
-        print(f"{step:10} " + " ".join(f"{cell:>14}" for cell in cells))
-    cpu = time.process_time() - began
+        cells = [" ".join(str(killed[f"{when} {step}", kind]) for kind in kinds) for when in INSTANTS]
+        print(f"{step:10}" + "".join(f"{cell:>10}" for cell in cells))
+    print(f"{killed.total()} kills, {processes} processes, {broken} broken")
+    return broken
+
+
+def pairs() -> int:
+    """Visit each pair of a crash and another during the recovery."""
+    broken = visited = 0
+    for i, first in enumerate(PROBES):
+        for j, second in enumerate(PROBES):
+            life = Life(36 * i + j, (first, second))
+            broken += _say(f"{first}, then {second}, seed {36 * i + j}", life.run())
+            visited += not life.points
+    print(f"{visited} pairs of a crash and another in the recovery, {broken} broken")
+    return broken
+
+
+def stops(kind: str, number: int, new: Places) -> int:
+    """Press the button at that many instants."""
+    broken = running = submits = 0
+    for seed in range(number):
+        trial = Stopped(seed, instant(seed, number), new, abort=seed % 2 == 1)
+        broken += _say(f"{kind}, stop {seed} of {number}", trial.run())
+        running += trial.was_running
+        submits += trial.submits_before
+    print(f"{kind}: {number} stops, {running} during a run, {submits} submits before them, {broken} broken")
+    return broken
+
+
+def leaders(kind: str, number: int, new: Places) -> int:
+    """Let that many schedules of leaders run."""
+    broken = taken = blocked = lost = 0
+    for seed in range(number):
+        schedule = Schedule(seed, new)
+        broken += _say(f"{kind}, schedule {seed}", schedule.run())
+        taken += schedule.taken_over
+        blocked += schedule.blocked
+        lost += schedule.said.count("lost the lead")
     print(
-        f"{killed.total()} kills, {starts} processes, {broken} broken; {cpu:.0f} s of CPU here, without the executors'"
+        f"{kind}: {number} schedules, {taken} times the lead was taken from one that was paused, {lost} found that it "
+        f"had lost it, {blocked} times one was paused within a transaction and the other waited; {broken} broken"
     )
     return broken
 
 
-def pairs(points: tuple[str, ...]) -> int:
-    """Visit each pair of a crash and another during the recovery."""
-    began, broken, visited = time.process_time(), 0, 0
-    for i, first in enumerate(points):
-        for j, second in enumerate(PROBES):
-            life = Life(36 * i + j, (first, second))
-            found = life.run()
-            visited += not life.points
-            broken += bool(found)
-            for what in found[:3]:
-                print(f"{first}, then {second}, seed {36 * i + j}: {what}")
-    print(f"{visited} pairs, {broken} broken; {time.process_time() - began:.0f} s of CPU")
-    return broken
+def _say(what: str, found: list[str]) -> bool:
+    for one in found[:3]:
+        print(f"{what}: {one}")
+    return bool(found)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.execute.crashes")
+    parser = argparse.ArgumentParser(prog="python -m tests.execute.crashes", description=__doc__)
+    parser.add_argument("what", choices=("matrix", "pairs", "stops", "leaders"))
     parser.add_argument("--hits", type=int, default=10)
-    parser.add_argument("--pairs", action="store_true")
-    parser.add_argument("--only", choices=PROBES)
+    parser.add_argument("--number", type=int)
     parser.add_argument("--ledger", choices=KINDS)
     asked = parser.parse_args()
-    points = (asked.only,) if asked.only else PROBES
+    kinds, broken = (asked.ledger,) if asked.ledger else KINDS, 0
     with without_admission():
-        kinds = (asked.ledger,) if asked.ledger else KINDS
-        return 1 if (pairs(points) if asked.pairs else matrix(points, asked.hits, kinds)) else 0
+        if asked.what == "pairs":
+            broken = pairs()
+        elif asked.what == "matrix":
+            broken = matrix(kinds, asked.hits)
+        else:
+            for kind in kinds:
+                with places(kind) as new:
+                    if asked.what == "stops":
+                        broken += stops(kind, asked.number or 200, new)
+                    else:
+                        broken += leaders(kind, asked.number or 100, new)
+    times = os.times()
+    print(f"{sum(times[:4]):.0f} s of CPU")
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":
