@@ -7,11 +7,13 @@ import os
 import click
 
 from commands import (
+    agent,
     apply,
     bench,
     check,
     controls,
     explain,
+    gateway,
     generate,
     importing,
     ledger,
@@ -59,6 +61,8 @@ for _command in (
     controls.approve,
     ledger.status,
     ledger.command,
+    gateway.command,
+    agent.command,
     explain.command,
     show.command,
     importing.command,

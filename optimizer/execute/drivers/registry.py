@@ -48,6 +48,12 @@ def _libvirt() -> DriverFactory:
     return open_libvirt
 
 
+def _agents() -> DriverFactory:
+    from optimizer.execute.drivers.agents import open_agents
+
+    return open_agents
+
+
 DRIVERS: Registry[DriverFactory] = Registry(
-    "--driver", "remora.drivers", {"simulated": _simulated, "libvirt": _libvirt}
+    "--driver", "remora.drivers", {"simulated": _simulated, "libvirt": _libvirt, "agents": _agents}
 )

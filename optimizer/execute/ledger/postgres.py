@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from optimizer.execute.ledger.database import Connection
 
-__all__ = ["LEASE_S", "PostgresDatabase"]
+__all__ = ["LEASE_S", "PostgresDatabase", "Statements", "load_psycopg", "open_pool", "without_secrets"]
 
 LEASE_S = 30
 """How long a lease lasts that is not renewed: a leader that died is followed after this."""
@@ -47,7 +47,7 @@ TAKE = f"""
 KEEP = f"UPDATE leaders SET until = (clock_timestamp() + interval '{LEASE_S} s')::text WHERE fleet = ?"
 
 
-class _Statements:
+class Statements:
     """A connection that takes ``?`` for values, as the ledger writes it."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -71,15 +71,15 @@ class PostgresDatabase:
         """
         self._pool: ConnectionPool[psycopg.Connection[Any]] | None = None
         self._write = write
-        psycopg = _psycopg(address)
+        psycopg = load_psycopg(address)
         try:
-            self.where = _without_secrets(address)
-            self._pool = _pool(address)
+            self.where = without_secrets(address)
+            self._pool = open_pool(address)
             with self._pool.connection() as connection:
                 fault = _prepare(connection, write=write)
         except psycopg.Error as error:
             self.close()
-            raise InputError(_without_secrets(address), "", str(error), "a PostgreSQL that can be reached") from error
+            raise InputError(without_secrets(address), "", str(error), "a PostgreSQL that can be reached") from error
         if fault:
             self.close()
             raise InputError(
@@ -99,7 +99,7 @@ class PostgresDatabase:
         assert self._pool is not None
         try:
             with self._pool.connection() as connection:
-                yield _Statements(connection)
+                yield Statements(connection)
         except psycopg.Error as error:
             raise SafetyStop(f"{self.where}: the ledger cannot be read: {error}") from error
 
@@ -115,7 +115,7 @@ class PostgresDatabase:
             with self._pool.connection() as connection:
                 connection.execute("SET LOCAL synchronous_commit = on")
                 connection.execute(f"SET LOCAL lock_timeout = '{BUSY_S}s'")
-                db = _Statements(connection)
+                db = Statements(connection)
                 db.execute("INSERT INTO leaders VALUES (?, 0, '', NULL) ON CONFLICT DO NOTHING", (fleet,))
                 db.execute("SELECT epoch FROM leaders WHERE fleet = ? FOR UPDATE", (fleet,))
                 yield db
@@ -139,7 +139,8 @@ class PostgresDatabase:
             db.execute("UPDATE leaders SET until = NULL WHERE fleet = ? AND epoch = ?", (fleet, epoch))
 
 
-def _psycopg(address: str) -> Any:
+def load_psycopg(address: str) -> Any:
+    """Return the module, or say what to install."""
     try:
         import psycopg
         import psycopg_pool  # noqa: F401
@@ -151,13 +152,14 @@ def _psycopg(address: str) -> Any:
 _INSTALL = "a ledger in PostgreSQL needs the extra `postgres`: pip install 'remora[postgres]'"
 
 
-def _pool(address: str) -> ConnectionPool[psycopg.Connection[Any]]:
+def open_pool(address: str, connections: int = 2) -> ConnectionPool[psycopg.Connection[Any]]:
+    """Open a pool of at most `connections`."""
     from psycopg_pool import ConnectionPool
 
     pool = ConnectionPool(
         address,
         min_size=1,
-        max_size=2,
+        max_size=connections,
         timeout=CONNECT_S,
         kwargs={"connect_timeout": CONNECT_S, "prepare_threshold": None},  # poolers do not know prepared statements
         check=ConnectionPool.check_connection,
@@ -171,7 +173,8 @@ def _pool(address: str) -> ConnectionPool[psycopg.Connection[Any]]:
     return pool
 
 
-def _without_secrets(address: str) -> str:
+def without_secrets(address: str) -> str:
+    """Return an address as messages may show it."""
     from psycopg.conninfo import conninfo_to_dict
 
     said = conninfo_to_dict(address)
@@ -181,7 +184,7 @@ def _without_secrets(address: str) -> str:
 
 def _prepare(connection: psycopg.Connection[Any], *, write: bool) -> str:
     """Make the tables where there are none; return what is wrong with those that are there."""
-    db = _Statements(connection)
+    db = Statements(connection)
     if write:
         db.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ?))", (MARK,))
     (there,) = db.execute("SELECT to_regclass(?) IS NOT NULL", (MARK,)).fetchone()

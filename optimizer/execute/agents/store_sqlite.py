@@ -1,0 +1,122 @@
+"""The gateway's tables in an SQLite file beside the ledger: one connection, for one machine."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from optimizer.errors import InputError, SafetyStop
+from optimizer.execute.agents.schema import MIGRATIONS, VERSION
+from optimizer.execute.ledger.sqlite_file import fault_of_place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from optimizer.clock import Clock
+    from optimizer.execute.ledger.database import Connection
+
+__all__ = ["APPLICATION_ID", "SqliteStore"]
+
+APPLICATION_ID = 0x52454D41  # "REMA"
+BUSY_S = 30
+
+
+class SqliteStore:
+    """An open file; every call comes from one thread at a time."""
+
+    connections = 1
+    locked = unlocked = ""
+
+    def __init__(self, path: str, clock: Clock) -> None:
+        """Open `path`, which is made where there is none, and bring it up to date.
+
+        Raises
+        ------
+        InputError
+            It cannot be opened, or is something else.
+        """
+        self.where, self._clock = path, clock
+        place = Path(path)
+        try:
+            fault = fault_of_place(place, write=True)
+            if not fault and not place.exists():
+                _make(place)
+            self._db = _connection(place)
+            fault = fault or _prepare(self._db)
+        except (sqlite3.Error, OSError) as error:
+            fault = str(error)
+        if fault:
+            raise InputError(path, "", fault, "the file of a gateway, or the name of a file to be made")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open one transaction."""
+        try:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise SafetyStop(f"{self.where}: {error}") from error
+
+    def now(self, connection: Connection) -> float:
+        """Return the machine's seconds."""
+        return self._clock.now().timestamp()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
+    db.execute("PRAGMA synchronous = EXTRA")
+    return db
+
+
+def _make(path: Path) -> None:
+    """Make the file whole beside its name, then give it that name unless another gateway was faster."""
+    with TemporaryDirectory(prefix=f".{path.name[:64]}-", dir=path.parent) as directory:
+        new = Path(directory) / "agents"
+        db = _connection(new)
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            _migrate(db, 0)
+            db.execute("COMMIT")
+        finally:
+            db.close()
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            if not path.exists():
+                new.rename(path)
+
+
+def _migrate(db: sqlite3.Connection, version: int) -> None:
+    for statements in MIGRATIONS[version:]:
+        for statement in statements:
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _prepare(db: sqlite3.Connection) -> str:
+    """Bring the tables up to date; return what is wrong with the file."""
+    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        return "the database of another program"
+    db.execute("BEGIN IMMEDIATE")
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if 1 <= version < VERSION:
+        _migrate(db, version)
+    db.execute("COMMIT")
+    return "" if 1 <= version <= VERSION else f"version {version}, this program knows versions 1 to {VERSION}"
