@@ -22,4 +22,4 @@ lock() { # lock OUTPUT OPTION...
 }
 
 lock requirements.txt "$@"
-lock requirements-dev.txt --extra dev --extra dask --extra postgres --extra prometheus "$@"
+lock requirements-dev.txt --extra dev --extra dask --extra gateway --extra postgres --extra prometheus "$@"

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from optimizer.errors import InputError
 from optimizer.execute.drivers.registry import DRIVERS, DriverSettings
+from optimizer.execute.drivers.simulated import SimulatedDriver
+from tests.execute.agents.running import agents, gateway
 from tests.execute.driver_contract import CHECKS, FLEET
 from tests.execute.fake_libvirt import world_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from optimizer.execute.drivers import Driver
     from optimizer.fleet import Fleet
@@ -34,9 +38,26 @@ def _libvirt(monkeypatch: pytest.MonkeyPatch, directory: Path) -> DriverSettings
     return DriverSettings(where=str(path))
 
 
+def _agents(monkeypatch: pytest.MonkeyPatch, directory: Path) -> DriverSettings:
+    """A gateway on a real socket, and agents of simulated hypervisors; they end with the test."""
+    stack = ExitStack()
+    monkeypatch.setattr(f"{__name__}.RUNNING", (*RUNNING, stack))
+    here = Path(tempfile.mkdtemp(dir=directory))
+    url = stack.enter_context(gateway(str(here / "ledger.sqlite")))
+    stack.enter_context(agents(SimulatedDriver(FLEET), url, here / "agents"))
+    path = here / "agents.json"
+    path.write_text(json.dumps({"format": "remora-agents/1", "gateway": url}))
+    return DriverSettings(where=str(path))
+
+
+RUNNING: tuple[ExitStack, ...] = ()
+"""What runs beside the driver of a test."""
+
+
 SETTINGS: dict[str, Callable[[pytest.MonkeyPatch, Path], DriverSettings]] = {
     "simulated": _simulated,
     "libvirt": _libvirt,
+    "agents": _agents,
 }
 """For each driver, what it has to be told so that it reaches a new stand-in of FLEET."""
 
@@ -51,7 +72,11 @@ def test_every_driver_keeps_to_the_contract(
     def open_(fleet: Fleet) -> Driver:
         return DRIVERS.load(name)(fleet, SETTINGS[name](monkeypatch, tmp_path))
 
-    check(open_)
+    try:
+        check(open_)
+    finally:
+        for running in RUNNING:
+            running.close()
 
 
 def test_the_simulated_driver_reaches_nothing() -> None:

@@ -59,6 +59,11 @@ class Client:
             except (OSError, ssl.SSLError) as error:
                 raise InputError("ca_file", "", ca_file, f"certificates, PEM ({error})") from error
         self._of_thread = threading.local()
+        self._all: list[http.client.HTTPConnection] = []
+
+    def __del__(self) -> None:
+        for connection in getattr(self, "_all", ()):
+            connection.close()
 
     def ask(self, path: str, asked: Mapping[str, Any], more_s: float = 0.0) -> dict[str, Any]:
         """Ask, and return the answer; `more_s` is how much longer than the deadline it may take.
@@ -97,6 +102,7 @@ class Client:
         connection = getattr(self._of_thread, "connection", None)
         if connection is not None:
             connection.close()
+            self._all.remove(connection)
             self._of_thread.connection = None
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
@@ -107,6 +113,7 @@ class Client:
             else:
                 found = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
             self._of_thread.connection = found
+            self._all.append(found)
         found.timeout = timeout
         if found.sock is not None:
             found.sock.settimeout(timeout)

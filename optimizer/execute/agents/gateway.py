@@ -1,7 +1,7 @@
 """The gateway: an ASGI application over the gateway's tables and the ledger's controls.
 
-It decides nothing about plans. Orders come from executors, under an epoch; agents get those of their own host. While the
-ledger says stop, none is handed out.
+It decides nothing about plans. Orders come from executors, under an epoch; agents get those of their own host. While
+the ledger says stop, none is handed out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the agents see on their hosts, as functions of an open transaction; the second observer of every move.
 
-A reading counts while its agent is in contact (`current_s`), and only if it is later than the end of the last order that
-concerns it: what was seen before that end says nothing of what is there now.
+A reading counts while its agent is in contact (`current_s`), and only if it is later than the end of the last order
+that concerns it: what was seen before that end says nothing of what is there now.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def read_vm(db: Connection, store: Store, fleet: str, vm: str, current_s: float)
     """
     now = store.now(db)
     query = (
-        "SELECT v.host, v.reading, h.seen_s FROM agent_vms v JOIN agent_hosts h ON h.fleet = v.fleet AND h.host = v.host"
+        "SELECT v.host, v.reading, h.seen_s FROM agent_vms v"
+        " JOIN agent_hosts h ON h.fleet = v.fleet AND h.host = v.host"
         " WHERE v.fleet = ? AND v.vm = ? ORDER BY v.host"
     )
     rows = db.execute(query, (fleet, vm)).fetchall()

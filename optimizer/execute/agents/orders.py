@@ -133,8 +133,16 @@ def report(
         held = db.execute(
             "UPDATE agent_orders SET state = ?, remaining_mib = ?, detail = ?, leased_until_s = ?, changed_s = ?"
             " WHERE fleet = ? AND token = ? AND agent = ? AND ended_s IS NULL",
-            (one["state"], one.get("remaining_mib"), one.get("detail", ""), now + lease_s, now, fleet)
-            + (one["token"], agent),
+            (
+                one["state"],
+                one.get("remaining_mib"),
+                one.get("detail", ""),
+                now + lease_s,
+                now,
+                fleet,
+                one["token"],
+                agent,
+            ),
         ).rowcount
         order = _order(db, fleet, one["token"]) if held else None
         said[one["token"]] = "ended" if order is None else ("abort" if order["aborting"] else "open")
@@ -153,7 +161,7 @@ def finish(db: Connection, store: Store, fleet: str, agent: str, said: Mapping[s
 
 
 def find(db: Connection, store: Store, fleet: str, token: str) -> dict[str, Any] | None:
-    """Return an order, with what its reader has to know: did its lease run out, have both ends reported since its end."""
+    """Return an order, and whether its lease ran out (`lapsed`) and both ends reported since its end (`confirmed`)."""
     now = store.now(db)
     _expire(db, fleet, now)
     order = _order(db, fleet, token)

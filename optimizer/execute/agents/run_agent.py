@@ -23,7 +23,7 @@ SIMULATED_TICK_S = 0.05
 
 
 class Backoff:
-    """How long to wait after failures in a row: doubled each time, and spread, so that agents do not come back at once."""
+    """How long to wait after failures in a row: doubled each time, and spread, so that agents come back one by one."""
 
     def __init__(self, rng: Random) -> None:
         self._rng, self._failures = rng, 0
@@ -31,7 +31,7 @@ class Backoff:
     def failed(self) -> float:
         """Return the seconds to wait after one more failure."""
         self._failures = min(self._failures + 1, 30)
-        return self._rng.uniform(0.5, 1.0) * min(LONGEST_S, FIRST_S * 2**self._failures)
+        return self._rng.uniform(0.5, 1.0) * min(LONGEST_S, FIRST_S * 2.0**self._failures)
 
     def worked(self) -> None:
         """Begin anew."""

@@ -1,4 +1,4 @@
-"""The gateway's tables in a PostgreSQL, in the schema of the ledger: any number of gateways, each with its bounded pool."""
+"""The gateway's tables in a PostgreSQL, in the ledger's schema: any number of gateways, each with a bounded pool."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Who may ask the gateway for what: a file of hashes, so that whoever reads it has no token.
 
-One line each, ``agent HOST HASH`` or ``executor NAME HASH``; the hash is the SHA-256 of the token, in hexadecimal. A host
-may have two (while one is replaced), and several hosts may have the same.
+One line each, ``agent HOST HASH`` or ``executor NAME HASH``; the hash is the SHA-256 of the token, in hexadecimal. A
+host may have two (while one is replaced), and several hosts may have the same.
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ class Worker:
                 del self._memory.in_hand[token]
                 self._memory.save()
             for known in (self._begin_by, self._agreed, self._reported):
-                known.pop(token, None)  # type: ignore[attr-defined]
+                known.pop(token, None)
             self._abort.discard(token)
 
     def _report(self, said: dict[str, dict[str, Any]], seen: dict[str, Any]) -> None:
