@@ -4,6 +4,7 @@ python -m tests.execute.crashes matrix [--hits N]      each crash point by SIGKI
 python -m tests.execute.crashes pairs                  each pair of a crash and another during the recovery
 python -m tests.execute.crashes stops [--number N]     `remora stop` at N instants (200) on both ledgers
 python -m tests.execute.crashes leaders [--number N]   paused and competing leaders, N schedules (100) on both ledgers
+python -m tests.execute.crashes writes [--number N]    power cuts at every instant of N runs (4)
 
 What is broken is printed with its seed, and makes it end with 1. `--ledger` asks for one of the two alone.
 """
@@ -14,6 +15,8 @@ import argparse
 import os
 import sys
 from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from optimizer.execute.probes import INSTANTS, PROBES, STEPS
 from tests.execute.crashes.leaders import Schedule
@@ -84,6 +87,30 @@ def leaders(kind: str, number: int, new: Places) -> int:
     return broken
 
 
+def writes(number: int) -> int:
+    """Cut the power at every instant, with each way of syncing; only EXTRA may lose nothing."""
+    from tests.execute.crashes.writes import cuts, lost_by, recorded
+
+    broken = 0
+    for synchronous in ("EXTRA", "FULL", "NORMAL", "OFF"):
+        lost = tried = commits = operations = 0
+        with TemporaryDirectory(prefix="remora-cuts-") as directory:
+            for seed in range(number if synchronous == "EXTRA" else 1):
+                run = recorded(seed, synchronous)
+                operations += len(run.operations)
+                commits += sum(o.what == "delete" for o in run.operations)
+                for what, acknowledged, files in cuts(run, range(len(run.operations)), seed):
+                    tried += 1
+                    found = lost_by(run, acknowledged, files, Path(directory))
+                    lost += bool(found)
+                    if synchronous == "EXTRA":
+                        broken += _say(f"seed {seed}, {what}", [found] if found else [])
+        print(
+            f"{synchronous:6} {commits} commits, {operations} operations, {tried} outcomes of a cut, {lost} with a loss"
+        )
+    return broken
+
+
 def _say(what: str, found: list[str]) -> bool:
     for one in found[:3]:
         print(f"{what}: {one}")
@@ -92,7 +119,7 @@ def _say(what: str, found: list[str]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.execute.crashes", description=__doc__)
-    parser.add_argument("what", choices=("matrix", "pairs", "stops", "leaders"))
+    parser.add_argument("what", choices=("matrix", "pairs", "stops", "leaders", "writes"))
     parser.add_argument("--hits", type=int, default=10)
     parser.add_argument("--number", type=int)
     parser.add_argument("--ledger", choices=KINDS)
@@ -101,6 +128,8 @@ def main() -> int:
     with without_admission():
         if asked.what == "pairs":
             broken = pairs()
+        elif asked.what == "writes":
+            broken = writes(asked.number or 4)
         elif asked.what == "matrix":
             broken = matrix(kinds, asked.hits)
         else:

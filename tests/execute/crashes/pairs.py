@@ -30,10 +30,10 @@ STARTS = 12
 class Life:
     """A plan that is carried out until it is over, in spite of crashes at these points, one in each life."""
 
-    def __init__(self, seed: int, points: Sequence[str]) -> None:
+    def __init__(self, seed: int, points: Sequence[str], ledger: Ledger | None = None) -> None:
         self.hypervisors = Hypervisors(seed)
         self.rng = Random(seed)
-        self.ledger = Ledger(MemoryDatabase())
+        self.ledger = ledger or Ledger(MemoryDatabase())
         self.ledger.probe = self._probe
         self.points = list(points)
         self.hit: list[str] = []
