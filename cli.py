@@ -1,18 +1,36 @@
 """The command line: where the program starts. What is interrupted while it loads ends as what is interrupted later."""
 
-import os
+# ruff: noqa: E402 - an interrupt may come while anything loads, `os` and `signal` included; these three are built in
+import _signal
+import posix
 import sys
+
+
+def _end_at_once(_number: int, _frame: object) -> None:
+    if "--json" in sys.argv:
+        posix.write(1, b'{"error": {"exit_code": 130, "message": "interrupted"}}\n')
+    posix.write(2, b"remora: interrupted\n")
+    posix._exit(130)
+
+
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    try:  # noqa: SIM105 - contextlib would have to be loaded
+        _signal.signal(_signal.SIGINT, _end_at_once)
+    except ValueError:  # loaded by a thread that is not the main one: signals are none of its business
+        pass
+
+import os
 import threading
 import time
 
 from commands.signals import handle_from_now_on
 
-handle_from_now_on()
+handle_from_now_on(instead_of=_end_at_once)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads: made at every start, and never used
 
-from commands.group import remora  # noqa: E402 - an interrupt may come while this loads
-from optimizer.cp.solving import LEFT_BEHIND  # noqa: E402
-from optimizer.process_age import process_age_s  # noqa: E402
+from commands.group import remora
+from optimizer.cp.solving import LEFT_BEHIND
+from optimizer.process_age import process_age_s
 
 __all__ = ["main", "remora"]
 

@@ -113,7 +113,7 @@ def command(
     asked = _guards(wish, hands, prometheus, wanted=guards)
     applied = _carry_out(snapshot, wish, answer, hands, ledger, button, asked, order, name=driver, act=act)
     if output is not None:
-        write_json(output, after_document(document, applied.past, applied.ended_at))
+        write_json(output, after_document(document, applied.past, applied.ended_at, simulated=applied.simulated))
         tell_written(output, _what_is_written(applied))
     facts = describe_applied(answer, applied, guarded=asked.are_there or not has_guards(wish))
     say(as_json, lambda: facts, lambda: apply_page(facts, Called.of(snapshot)))

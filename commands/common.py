@@ -251,7 +251,7 @@ def tell_fleet_written(path: Path, fleet: str, hosts: int, vms: int, as_json: bo
     """Say how large a fleet was written where; for machines on standard output as well."""
     from optimizer.report.words import count
 
-    tell_written(path, f"{count(hosts, 'host')}, {count(vms, 'VM')}")
+    tell_written(path, f"fleet {fleet}, {count(hosts, 'host')}, {count(vms, 'VM')}")
     if as_json:
         say_json({"output": str(path), "fleet": fleet, "hosts": hosts, "vms": vms})
 

@@ -93,6 +93,7 @@ def _say_subject(case: Case, what: Subject, wish: Policy, as_json: bool) -> None
     from optimizer.report.subject import SubjectKind
 
     with_plan, called = case.plan is not None, Called.of(case.fleet)
+    copied = [resource.name for resource in case.fleet.resources if resource.copied]
     match what.kind:
         case SubjectKind.VM:
             vm = explain.explain_vm(case, what.index)
@@ -105,4 +106,4 @@ def _say_subject(case: Case, what: Subject, wish: Policy, as_json: bool) -> None
             say(as_json, lambda: move, lambda: explain_plan.move_page(move))
         case _ if case.plan is not None:
             facts = explain_plan.explain_plan(case, case.plan)
-            say(as_json, lambda: facts, lambda: explain_plan.explain_plan_page(facts, wish.least, called))
+            say(as_json, lambda: facts, lambda: explain_plan.explain_plan_page(facts, wish.least, called, copied))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+DATED = re.compile(r"[-_]?(19|20)\d\d[-_]?(0[1-9]|1[0-2])[-_]?[0-3]\d.*")
+"""A date in a file's name, and what follows it."""
+
 CSV_FILES = ("hosts", "vms", "groups", "mapping")
 
 
@@ -27,12 +31,19 @@ CSV_FILES = ("hosts", "vms", "groups", "mapping")
 @click.option("--mapping", type=FILE, metavar="YAML", help="Names of columns, where yours differ.")
 @click.option("--source", metavar="NAME", help="Read another source instead of CSV files: csv (a directory), json, ...")
 @click.option("--location", "where", metavar="WHERE", help="What the source reads: a path or an address.")
-@click.option("--fleet", "fleet_id", metavar="ID", help="The fleet's id; the name of FLEET by default.")
+@click.option(
+    "--fleet",
+    "fleet_id",
+    metavar="ID",
+    help="The fleet's id, always the same for one fleet; by default the name of FLEET without a date in it.",
+)
+@click.option("--shared-storage", is_flag=True, help="Disks are on storage that all hosts share: nothing copies them.")
 @click.option("--taken-at", metavar="TIME", help="When this was so, such as 2026-11-21T12:00:00Z; now by default.")
 @click.option("-o", "--output", type=NewFile(), required=True, metavar="FLEET", help="Output file.")
 @json_option
 def command(source: str | None, where: str | None, output: Path, as_json: bool, **asked: Any) -> Exit:
     """Make a fleet of CSV files, whose amounts may carry units such as 64GiB, or of what another source reads."""
+    from optimizer.fleet.carrying import is_memory
     from optimizer.sources.fleet_json import fleet_from_document
     from optimizer.sources.registry import SourceSettings
 
@@ -40,14 +51,26 @@ def command(source: str | None, where: str | None, output: Path, as_json: bool, 
     name = asked["fleet_id"]
     settings = SourceSettings(
         where=where or "",
-        fleet=output.name.partition(".")[0] if name is None else name,
+        fleet=_fleet_of(output) if name is None else name,
         taken_at=_time(asked["taken_at"]),
     )
     document = _document(source, settings, asked)
+    if asked["shared_storage"]:
+        resources = [{**r, "copied": r["copied"] and is_memory(r["name"])} for r in document["resources"]]
+        document = {**document, "resources": resources}
     fleet = fleet_from_document(document, str(output))
     write_json(output, document)
     tell_fleet_written(output, fleet.id, len(fleet.hosts), len(fleet.vms), as_json)
+    disks = [r.name for r in fleet.resources if r.copied and not is_memory(r.name)]
+    if disks and source in (None, "csv"):
+        click.echo(f"{', '.join(disks)}: copied when a VM moves; where hosts share storage, --shared-storage", err=True)
     return Exit.DONE
+
+
+def _fleet_of(output: Path) -> str:
+    """Return the fleet's id by the name of its file: what is imported every day has one id, whatever the date."""
+    name = output.name.partition(".")[0]
+    return DATED.sub("", name) or name
 
 
 def _agree(source: str | None, where: str | None, asked: dict[str, Any]) -> None:

@@ -268,4 +268,5 @@ def _page(plan: Plan, fleet: Fleet, policy: Policy) -> Page:
     from optimizer.report.plan_page import plan_page
 
     changes = host_changes(fleet, linear_atoms(fleet, policy.rules), moves_of(fleet, plan.moves))
-    return plan_page(plan, changes, policy.least, Called.of(fleet))
+    copied = [resource.name for resource in fleet.resources if resource.copied]
+    return plan_page(plan, changes, policy.least, Called.of(fleet), copied)

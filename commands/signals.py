@@ -10,9 +10,10 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 __all__ = ["SIGNALS", "handle_from_now_on"]
@@ -25,12 +26,12 @@ IMPORTING = "<frozen importlib._bootstrap>"
 """The file that frames of a running import come from."""
 
 
-def handle_from_now_on() -> None:
-    """Take over the signals where nobody else has done so."""
+def handle_from_now_on(instead_of: Callable[[int, Any], None] | None = None) -> None:
+    """Take over the signals where nobody else has done so, and from `instead_of`, which ends the program until then."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in SIGNALS:
-        if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
+        if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL, instead_of or signal.SIG_DFL):
             signal.signal(number, _interrupt)
 
 

@@ -56,7 +56,8 @@ class InputError(RemoraError):
     def __init__(self, where: str, path: str, value: object, expected: str, hint: str = "") -> None:
         self.where, self.path, self.value, self.expected, self.hint = where, path, value, expected, hint
         place = printable(f"{where}: {path}" if path else where)
-        super().__init__(f"{place}: {shorten(value)}: expected {expected}" + (f" ({hint})" if hint else ""))
+        wanted = printable(expected + (f" ({hint})" if hint else ""))  # names that were read stand in these, too
+        super().__init__(f"{place}: {shorten(value)}: expected {wanted}")
 
 
 class SafetyStop(RemoraError):

@@ -112,3 +112,10 @@ def test_a_resource_that_only_some_speak_of(capacities, demands, expected):
     hosts = [build.host(f"h{i}", memory=n) for i, n in enumerate(capacities)]
     vms = [build.vm(f"v{i}", "h0", memory=n) for i, n in enumerate(demands)]
     assert doubts(build.document(hosts, vms)) == expected
+
+
+def test_a_fleet_that_a_simulation_left_is_called_so():
+    ahead = document(taken_at="2026-11-28T12:05:00Z")
+    assert doubts(ahead) == [("future_snapshot", "taken_at")]
+    assert doubts({**ahead, "simulated": True}) == [("simulated_snapshot", "taken_at")]
+    assert doubts({**document(), "simulated": True}) == []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from optimizer.errors import Interrupted, SafetyStop
+from optimizer.errors import Interrupted, SafetyStop, StalePlan
 from optimizer.execute.admission import admit
 from optimizer.execute.button import StopFile
 from optimizer.execute.caps import Caps
@@ -142,6 +142,8 @@ def apply(
     Interrupted
         The user stopped it: the ledger knows what is in flight.
     """
+    if fleet.simulated and not driver.simulated:
+        raise StalePlan(f"the snapshot of fleet {fleet.id} was left by a simulation: no host was read; take a new one")
     started_at = driver.clock.now()
     button = button or StopFile(None)
     going_on = False

@@ -303,7 +303,8 @@ class Fleet:
     """A snapshot: everything that is known about a fleet at `taken_at`.
 
     `domain_ids[level][number]` names the domains; level 0 is ``host``. `move_within` is a level number: no move
-    leaves its domain. `groups` are all groups, declared or not; `digest` identifies the document it came from.
+    leaves its domain. `simulated`: a simulation left it so, and `taken_at` is by its clock; no host was read.
+    `groups` are all groups, declared or not; `digest` identifies the document it came from.
     """
 
     id: str
@@ -319,6 +320,7 @@ class Fleet:
     history: tuple[PastMove, ...] = ()
     history_since: float = float("nan")
     move_within: int | None = None
+    simulated: bool = False
     digest: str = field(default="", repr=False)
 
     @property

@@ -53,7 +53,10 @@ class Doubt(NamedTuple):
 def implausible(fleet: Fleet, now: datetime) -> Iterator[Doubt]:
     """Yield what is doubtful about a snapshot that is read at `now`."""
     ahead = (fleet.taken_at - now).total_seconds()
-    if ahead > SKEW_S:
+    if ahead > SKEW_S and fleet.simulated:
+        text = f"a simulation left the fleet so, and its clock is {_span(ahead)} ahead: for study, no host was read"
+        yield Doubt("simulated_snapshot", "taken_at", text)
+    elif ahead > SKEW_S:
         yield Doubt(
             "future_snapshot",
             "taken_at",

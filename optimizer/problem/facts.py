@@ -68,7 +68,7 @@ def _all(meaning: Meaning, *paths: str, fact: str = "") -> dict[str, Field]:
 
 FIELDS: dict[str, Field] = {
     # -- the fleet ---------------------------------------------------------------------------------------------------
-    **_all(Meaning.NAME, "format", "fleet", "taken_at", "resources[].name", "levels[]"),
+    **_all(Meaning.NAME, "format", "fleet", "taken_at", "simulated", "resources[].name", "levels[]"),
     **_all(Meaning.COST, "resources[].copied"),
     **_all(Meaning.BINDS, "move_within", fact="move_within"),
     # -- hosts -------------------------------------------------------------------------------------------------------

@@ -122,9 +122,9 @@ def explain_plan(case: Case, plan: Plan) -> PlanFacts:
     return PlanFacts(plan, host_changes(case.fleet, case.problem.atoms, moves_of(case.fleet, plan.moves)))
 
 
-def explain_plan_page(facts: PlanFacts, least: Least, called: Called = NOBODY) -> Page:
+def explain_plan_page(facts: PlanFacts, least: Least, called: Called = NOBODY, copied: Iterable[str] = ()) -> Page:
     """Lay out a plan with every part of its proof."""
-    page = plan_page(facts.plan, facts.hosts, least, called)
+    page = plan_page(facts.plan, facts.hosts, least, called, copied)
     for proof in facts.plan.proof:
         if proof.parts:
             page.heading(f"The proof of {proof.stage}, part by part")

@@ -37,6 +37,11 @@ STAGES = {
 TELLING = 9_500
 """From here on the tie-break says something: a move waits for another, or a host ends above 95 % of a limit."""
 
+HARM = (
+    "harm: 1,000 x the rule's weight for each VM or domain too many, too few or in the wrong place; for a load over "
+    "its limit, the share of what the host has (all of it: 1,000)"
+)
+
 CURVE_WIDTH = 100
 HOSTS_NAMED = 8
 
@@ -49,8 +54,10 @@ LESS = {
 """What an optimal plan is proven to be without, by what its policy counts."""
 
 
-def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least, called: Called = NOBODY) -> Page:
-    """Lay out a plan; `least` is what its policy counts as moving."""
+def plan_page(
+    plan: Plan, changes: Sequence[HostChange], least: Least, called: Called = NOBODY, copied: Iterable[str] = ()
+) -> Page:
+    """Lay out a plan; `least` is what its policy counts as moving, `copied` the resources that travel with a VM."""
     page = Page()
     if said := scope_line(plan.scope):
         page.line(said)
@@ -61,11 +68,16 @@ def plan_page(plan: Plan, changes: Sequence[HostChange], least: Least, called: C
         page.line(waits, Tone.WARN)
     if plan.objective:
         page.table(_objective(plan.objective, least))
+        if any(s.value for s in plan.objective if s.stage in (Stage.HARM.value, Stage.SHOULD_HARM.value)):
+            page.line(
+                HARM + ("; for a host that could not be emptied, 1,000,000" if plan.scope.whole else ""), Tone.QUIET
+            )
     if plan.moves:
         page.heading(f"Moves: {len(plan.moves):,}")
         moves_with_causes(page, plan.moves, called)
-        _totals(page, plan)
-        _validity(page, plan)
+        _totals(page, plan, copied)
+    _validity(page, plan)
+    if plan.moves:
         page.heading(f"Hosts changed: {len(changes):,} (load before -> after, of the limit)")
         page.table(_hosts_table(changes, called))
     remaining(page, plan, called)
@@ -176,14 +188,15 @@ def moves_table(moves: Sequence[PlannedMove], causes: Mapping[str, int], called:
     return table
 
 
-def _totals(page: Page, plan: Plan) -> None:
+def _totals(page: Page, plan: Plan, resources: Iterable[str]) -> None:
     displaced = len({m.vm for m in plan.moves})
     hops = sum(m.staging for m in plan.moves)
     copied = amount("copied_mib", sum(m.copied_mib for m in plan.moves))
+    parts = f" ({' and '.join(spoken(name) for name in resources)})" if resources else ""
     lasts = duration(sum(b.seconds for b in plan.batches))
     staged = f" ({count(hops, 'staging hop')} among them)" if hops else ""
     page.line(
-        f"total: {count(len(plan.moves), 'move')}{staged}, {count(displaced, 'VM')} displaced, {copied} copied, "
+        f"total: {count(len(plan.moves), 'move')}{staged}, {count(displaced, 'VM')} displaced, {copied} copied{parts}, "
         f"{count(len(plan.batches), 'batch', 'batches')}, about {lasts}"
     )
 
@@ -192,11 +205,12 @@ def _validity(page: Page, plan: Plan) -> None:
     """Say that a plan cannot be acted on, or not to its end in time."""
     lasts = timedelta(seconds=sum(b.seconds for b in plan.batches))
     if plan.made_at >= plan.expires_at:
-        page.line(f"for study only: the snapshot, of {plan.taken_at.isoformat()}, is too old to act on", Tone.WARN)
+        what = "too old to act on" if plan.moves else "old: the fleet may have changed since"
+        page.line(f"for study only: the snapshot, of {plan.taken_at.isoformat()}, is {what}", Tone.WARN)
     elif plan.made_at + lasts > plan.expires_at:
         page.line(
             f"the plan expires at {plan.expires_at.isoformat()}, before its moves can have ended: an exported script "
-            "stops there (policy: expires_after_s)",
+            "starts no batch after that (policy: expires_after_s; the script: EXPIRED_OK=1)",
             Tone.WARN,
         )
 

@@ -22,7 +22,12 @@ Loads = dict[str, dict[str, int]]
 
 
 def after_document(
-    document: Document, moves: Sequence[Document | PastMove], ended_at: datetime, where: str = "moves"
+    document: Document,
+    moves: Sequence[Document | PastMove],
+    ended_at: datetime,
+    where: str = "moves",
+    *,
+    simulated: bool = False,
 ) -> Document:
     """Return the snapshot as it is after `moves`, in the order in which they ended; `document` is not changed.
 
@@ -44,6 +49,8 @@ def after_document(
         When the new snapshot is taken.
     where
         What to call the moves in messages.
+    simulated
+        The moves were only simulated: the snapshot says so, for `ended_at` is by the simulation's clock.
 
     Raises
     ------
@@ -67,6 +74,8 @@ def after_document(
     }
     if in_flight:
         changed["in_flight"] = in_flight
+    if simulated:
+        changed["simulated"] = True
     return {**document, **changed}
 
 

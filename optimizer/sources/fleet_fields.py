@@ -194,6 +194,7 @@ FLEET = Record(
         "format": Field(exactly(FLEET_FORMAT), "the format's tag"),
         "fleet": Field(ID, "the fleet's name; ids are unique within it"),
         "taken_at": Field(when(), "when the snapshot was taken"),
+        "simulated": Field(flag(), "a simulation left the fleet so; `taken_at` is by its clock", False),
         "resources": Field(Listing(RESOURCE, 1), "what hosts have and VMs need; any number"),
         "levels": Field(Listing(LEVEL, 1, unique=True), "kinds of domain; host is the first; they need not nest"),
         "move_within": Field(LEVEL, "no move leaves its domain of this level", None),

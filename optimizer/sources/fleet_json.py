@@ -74,6 +74,7 @@ def fleet_from_document(document: object, where: str) -> Fleet:
         history=read_history(checked.get("history", []), where),
         history_since=seconds(checked.get("history_since")),
         move_within=_move_within(checked, names),
+        simulated=checked.get("simulated", False),
         digest=canonical_digest(document, where),
     )
 

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from optimizer.errors import StalePlan
+from optimizer.execute.apply import apply
+from optimizer.execute.drivers.simulated import SimulatedDriver
+from optimizer.pipeline import Request, make_plan
+from optimizer.sources.fleet_json import fleet_from_document
+from tests import build
 from tests.command_line import listing, refused, run, write
 from tests.commands.small import document
 
@@ -77,3 +86,30 @@ def test_a_stale_plan_is_refused(planned, ledger, tmp_path):
     moved = document()
     moved["vms"][0]["host"], moved["vms"][1]["host"] = "h2", "h2"
     assert run("apply", write(tmp_path / "now.json", moved), planned, "--act", *ledger).code == 4
+
+
+def test_what_a_simulation_leaves_says_so_and_is_never_acted_on(tmp_path, ledger):
+    """By the simulation's clock it is of a time to come; a plan of it is for study."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    fleet = write(tmp_path / "now.json", {**document(), "taken_at": now})
+    plan, after, second = (tmp_path / name for name in ("p.json", "after.json", "second.json"))
+    assert run("plan", fleet, "-o", plan).code == 0
+    assert run("apply", fleet, plan, "--act", "-o", after, *ledger).code == 0
+    found = json.loads(after.read_text())
+    assert found["simulated"] is True
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
+    write(after, {**found, "taken_at": later})
+    outcome = run("plan", after, "--drain", "h0", "-o", second)
+    assert "a simulation left the fleet so" in outcome.err and "time zone" not in outcome.err
+    assert run("verify", after, second).code == 0
+    assert run("verify", after, second, "--json").json["holds"]
+
+
+def test_a_real_driver_refuses_a_simulated_snapshot():
+    class Real(SimulatedDriver):
+        simulated = False
+
+    fleet = fleet_from_document({**document(), "simulated": True}, "x")
+    plan = make_plan(fleet, build.policy("capacity"), Request())
+    with pytest.raises(StalePlan, match="simulation"):
+        apply(fleet, build.policy("capacity"), plan, Real(fleet), None, act=False)

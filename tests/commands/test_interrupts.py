@@ -50,3 +50,39 @@ def test_a_second_ctrl_c_ends_at_once():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+EARLY = [
+    "threading",
+    "commands",
+    "commands.signals",
+    "signal",
+    "enum",
+    "click",
+    "commands.group",
+    "commands.plan",
+    "numpy",
+]
+
+
+@pytest.mark.parametrize("loading", EARLY)
+def test_ctrl_c_while_a_library_loads_is_one_line(loading):
+    """The signal comes at the very moment at which this module is asked for."""
+    code = f"""
+import os, sys
+
+def hook(event, args):
+    if event == "import" and args[0] == {loading!r}:
+        os.kill(os.getpid(), 2)
+
+for name in {EARLY!r}:
+    sys.modules.pop(name, None)
+sys.addaudithook(hook)
+sys.argv = ["remora", "plan", "docs/examples/four.json"]
+import cli
+cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "remora: interrupted\n")

@@ -33,6 +33,36 @@ def test_import_makes_a_fleet(tmp_path):
     assert json.loads(out.read_text())["fleet"] == "b2"
 
 
+@pytest.mark.parametrize(
+    ("file", "fleet"),
+    [
+        ("nyc3.json", "nyc3"),
+        ("nyc3-2026-11-29.json", "nyc3"),
+        ("nyc3_20261129T1200Z.json.gz", "nyc3"),
+        ("2026-11-29.json", "2026-11-29"),
+        ("rack-1234.json", "rack-1234"),
+        ("az-20251.json", "az-20251"),
+    ],
+)
+def test_a_fleet_has_one_id_whatever_the_date_of_its_file(file, fleet, tmp_path):
+    hosts, vms = tmp_path / "hosts.csv", tmp_path / "vms.csv"
+    hosts.write_text("id,memory_mib\nh0,64GiB\n")
+    vms.write_text("id,host,memory_mib,disk_mib\nv0,h0,4GiB,9GiB\n")
+    outcome = run("import", "--hosts", hosts, "--vms", vms, "-o", tmp_path / file, "--json")
+    assert outcome.json["fleet"] == fleet
+    assert f"fleet {fleet}, 1 host, 1 VM" in outcome.err
+
+
+def test_shared_storage_is_said_or_asked_for(tmp_path):
+    hosts, vms, out = tmp_path / "hosts.csv", tmp_path / "vms.csv", tmp_path / "f.json"
+    hosts.write_text("id,memory_mib,disk_mib\nh0,64GiB,9GiB\n")
+    vms.write_text("id,host,memory_mib,disk_mib\nv0,h0,4GiB,9GiB\n")
+    assert "disk_mib: copied when a VM moves" in run("import", "--hosts", hosts, "--vms", vms, "-o", out).err
+    assert "copied" not in run("import", "--hosts", hosts, "--vms", vms, "-o", out, "--shared-storage").err
+    resources = json.loads(out.read_text())["resources"]
+    assert {r["name"]: r["copied"] for r in resources} == {"memory_mib": True, "disk_mib": False}
+
+
 def test_what_was_written_is_told_to_machines(tmp_path):
     path = tmp_path / "made.json"
     said = run("generate", "--hosts", 4, "--vms", 9, "-o", path, "--json").json

@@ -19,6 +19,7 @@ FLEET_TEXT = """
   ],
   "levels": ["host", "rack", "zone"],
   "move_within": "zone",
+  "simulated": true,
   "hosts": [
     {
       "id": "h0", "domains": {"rack": "r0", "zone": "z0"},
