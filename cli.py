@@ -1,7 +1,7 @@
 """The command line: where the program starts. What is interrupted while it loads ends as what is interrupted later."""
 
 # ruff: noqa: E402 - an interrupt may come while anything loads, `os` and `signal` included; these three are built in
-import _signal
+import _signal  # type: ignore[import-not-found]
 import posix
 import sys
 
