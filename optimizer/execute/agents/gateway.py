@@ -191,16 +191,14 @@ class Gateway:
         fleet, host, agent, seen = asked["fleet"], asked["host"], asked["agent"], asked.get("inventory")
 
         def take(db: Connection) -> str:
-            said = orders.finish(db, self._store, fleet, agent, asked)
+            target = orders.finish(db, self._store, fleet, agent, asked)
             if seen is not None:
                 inventory.put(db, self._store, fleet, host, agent, seen)
-            return said
+            return target
 
-        said = await self._in_store(take)
-        order = await self._in_store(lambda db: orders.find(db, self._store, fleet, asked["token"]))
-        if order is not None:
-            self.polls.wake((fleet, order["target"]), "look")
-        return {"order": said}
+        target = await self._in_store(take)
+        self.polls.wake((fleet, target), "look")
+        return {"order": "ended" if target else "ended before, or not yours"}
 
     async def _read(self, name: str, ask: Callable[[Connection], Any]) -> dict[str, Any]:
         try:

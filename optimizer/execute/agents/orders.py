@@ -150,14 +150,14 @@ def report(
 
 
 def finish(db: Connection, store: Store, fleet: str, agent: str, said: Mapping[str, Any]) -> str:
-    """Let an order end as its agent says; the same once more changes nothing."""
+    """Let an order end as its agent says; returns its target, empty where it had ended before or is another's."""
     now = store.now(db)
-    ended = db.execute(
+    row = db.execute(
         "UPDATE agent_orders SET state = ?, failure = ?, detail = ?, remaining_mib = NULL, changed_s = ?, ended_s = ?"
-        " WHERE fleet = ? AND token = ? AND agent = ? AND ended_s IS NULL",
+        " WHERE fleet = ? AND token = ? AND agent = ? AND ended_s IS NULL RETURNING target",
         (said["state"], said.get("failure", ""), said.get("detail", ""), now, now, fleet, said["token"], agent),
-    ).rowcount
-    return "ended" if ended else "ended before, or not yours"
+    ).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def find(db: Connection, store: Store, fleet: str, token: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import resource
 import socket
 import ssl
 from contextlib import contextmanager
@@ -126,6 +127,8 @@ def serve(gateway: Gateway, listening: Listening, stop: threading.Event, ready: 
             return await super().on_tick(counter)
 
     ready_once = [ready]
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each agent that waits is an open socket
     asyncio.run(Server(config).serve(sockets=[listening.socket]))
 
 

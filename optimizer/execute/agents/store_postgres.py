@@ -58,8 +58,7 @@ class PostgresStore:
         assert self._pool is not None
         try:
             with self._pool.connection() as connection:
-                connection.execute("SET LOCAL synchronous_commit = on")
-                connection.execute("SET LOCAL lock_timeout = '20s'")
+                connection.execute("SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '20s'")
                 yield Statements(connection)
         except psycopg.Error as error:
             raise SafetyStop(f"{self.where}: {error}") from error

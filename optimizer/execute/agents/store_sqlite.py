@@ -40,29 +40,34 @@ class SqliteStore:
             It cannot be opened, or is something else.
         """
         self.where, self._clock = path, clock
+        self._opened: sqlite3.Connection | None = None
         place = Path(path)
         try:
             fault = fault_of_place(place, write=True)
             if not fault and not place.exists():
                 _make(place)
-            self._db = _connection(place)
-            fault = fault or _prepare(self._db)
+            if not fault:
+                self._opened = _connection(place)
+                fault = _prepare(self._opened)
         except (sqlite3.Error, OSError) as error:
             fault = str(error)
         if fault:
+            self.close()
             raise InputError(path, "", fault, "the file of a gateway, or the name of a file to be made")
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Open one transaction."""
+        db = self._opened
+        assert db is not None
         try:
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield self._db
-                self._db.execute("COMMIT")
+                db.execute("BEGIN IMMEDIATE")
+                yield db
+                db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
             raise SafetyStop(f"{self.where}: {error}") from error
@@ -73,7 +78,8 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        if self._opened is not None:
+            self._opened.close()
 
 
 def _connection(path: Path) -> sqlite3.Connection:

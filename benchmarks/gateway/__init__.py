@@ -1,0 +1,1 @@
+"""How many agents one gateway carries: `python -m benchmarks.gateway --ledger postgresql://...`."""
