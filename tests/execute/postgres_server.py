@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 __all__ = ["missing", "running", "schema_address"]
 
-SETTINGS = ("-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=20")
+SETTINGS = (
+    "-c",
+    "listen_addresses=",
+    "-c",
+    "fsync=off",
+    "-c",
+    "shared_buffers=16MB",
+    "-c",
+    "max_connections=20",
+    "-c",
+    "autovacuum=off",
+)
 
 
 def program(name: str) -> str | None:

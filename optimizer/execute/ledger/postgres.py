@@ -74,7 +74,7 @@ class PostgresDatabase:
         psycopg = load_psycopg(address)
         try:
             self.where = without_secrets(address)
-            self._pool = open_pool(address)
+            self._pool = open_pool(address, write=write)
             with self._pool.connection() as connection:
                 fault = _prepare(connection, write=write)
         except psycopg.Error as error:
@@ -152,8 +152,8 @@ def load_psycopg(address: str) -> Any:
 _INSTALL = "a ledger in PostgreSQL needs the extra `postgres`: pip install 'remora[postgres]'"
 
 
-def open_pool(address: str, connections: int = 2) -> ConnectionPool[psycopg.Connection[Any]]:
-    """Open a pool of at most `connections`."""
+def open_pool(address: str, connections: int = 2, *, write: bool = True) -> ConnectionPool[psycopg.Connection[Any]]:
+    """Open a pool of at most `connections`; without `write` the database itself refuses to."""
     from psycopg_pool import ConnectionPool
 
     pool = ConnectionPool(
@@ -162,6 +162,7 @@ def open_pool(address: str, connections: int = 2) -> ConnectionPool[psycopg.Conn
         max_size=connections,
         timeout=CONNECT_S,
         kwargs={"connect_timeout": CONNECT_S, "prepare_threshold": None},  # poolers do not know prepared statements
+        configure=None if write else _read_only,
         check=ConnectionPool.check_connection,
         open=False,
     )
@@ -171,6 +172,10 @@ def open_pool(address: str, connections: int = 2) -> ConnectionPool[psycopg.Conn
         pool.close()
         raise
     return pool
+
+
+def _read_only(connection: psycopg.Connection[Any]) -> None:
+    connection.read_only = True
 
 
 def without_secrets(address: str) -> str:
