@@ -187,10 +187,10 @@ def test_a_dry_run_reads_past_a_journal_and_leaves_it(tmp_path: Path, plan: Plan
     assert (crashed / "ledger.sqlite-journal").exists()
     now = contents(str(crashed / "ledger.sqlite"))
     before = now()
-    ledger = peek_ledger(str(crashed / "ledger.sqlite"))
-    assert ledger is not None
-    with ledger, pytest.raises(SafetyStop, match="already applied"):
-        apply(FLEET, build.policy(), plan, Reading(FLEET), ledger, act=False, order=ORDER)
+    peeked = peek_ledger(str(crashed / "ledger.sqlite"))
+    assert peeked is not None
+    with peeked, pytest.raises(SafetyStop, match="already applied"):
+        apply(FLEET, build.policy(), plan, Reading(FLEET), peeked, act=False, order=ORDER)
     assert now() == before
 
 
