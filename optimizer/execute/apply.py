@@ -17,10 +17,12 @@ from optimizer.execute.caps import Caps
 from optimizer.execute.core import begin
 from optimizer.execute.core.choose import tasks_of
 from optimizer.execute.core.model import Moment, Settings
+from optimizer.execute.drivers import HoldsBack
 from optimizer.execute.guarded import Guarded
 from optimizer.execute.guards.guards import NO_GUARDS, has_guards
 from optimizer.execute.ledger.records import Order
-from optimizer.execute.loop import Loop, Progress, past_move
+from optimizer.execute.loop import Loop, Progress
+from optimizer.execute.past import past_move
 from optimizer.execute.recheck import Expected
 from optimizer.execute.states import OPEN, MoveState, RunState
 from optimizer.plan_identity import digest_of
@@ -232,7 +234,8 @@ def _loop(
     interrupt: Stop | None,
 ) -> Loop:
     """Return the loop of a run, from what the ledger knows of it and of others."""
-    caps = Caps(fleet, policy.concurrency, policy.execution.budgets)
+    apart = isinstance(driver, HoldsBack) and driver.holds_back
+    caps = Caps(fleet, policy.concurrency, policy.execution.budgets, apart=apart)
     settings = replace(settings, fleet_cap=caps.fleet_cap) if settings else settings_of(policy, caps, driver, guards)
     known = ledger.moves(plan.fleet, plan.id)
     others = [f for f in ledger.in_flight(plan.fleet) if f.plan != plan.id]
@@ -244,7 +247,7 @@ def _loop(
     for move in (*(r.flying for r in known if r.flying.state in OPEN), *others):
         expected.fly(move)
     now = Moment(driver.clock.now(), driver.clock.monotonic())
-    settings = replace(settings, ground_s=max(1.0, (plan.expires_at - plan.taken_at).total_seconds()))
+    settings = replace(settings, apart=apart, ground_s=max(1.0, (plan.expires_at - plan.taken_at).total_seconds()))
     age = max(0.0, (now.at - max(fleet.taken_at, plan.taken_at)).total_seconds())
     kinds = {rule.name: getattr(rule, "kind", rule.name) for rule in policy.rules}
     loop = Loop(

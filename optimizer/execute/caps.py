@@ -2,7 +2,8 @@
 
 A move takes a token of every cap that it counts on: of its source and its target, of each domain between and around
 them (the uplink of a rack, a datastore), of each disruption budget of its VM. It takes them with its intent, since a
-platform that was asked copies without asking again. Once it is seen switching, nothing travels any more: it gives back
+platform that was asked copies without asking again; where a driver holds back, it takes what lies between and its two
+ends only when it is told to copy. Once it is seen switching, nothing travels any more: it gives back
 what lies between, and keeps its hosts and its budgets until it is confirmed.
 """
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet
     from optimizer.policy import Concurrency
 
-__all__ = ["Caps", "Token", "held_by"]
+__all__ = ["LINKS", "PREPARING_TOO", "WAITING", "Caps", "Token", "held_by"]
 
 MIB_PER_GIB = 1024
 
@@ -40,18 +41,38 @@ class Token(NamedTuple):
     text: str
 
 
-def held_by(tokens: Iterable[Token], state: MoveState) -> Iterator[Token]:
-    """Yield the tokens that a move keeps in a state: switching, it gives back those of domains."""
+LINKS = frozenset({"source", "target", "domain"})
+"""Kinds of tokens of what copying goes over."""
+
+WAITING = frozenset({MoveState.INTENDED, MoveState.ACCEPTED, MoveState.PREPARING})
+"""States in which nothing is copied yet, where the platform waits to be told to."""
+
+PREPARING_TOO = 2
+"""How many times as many moves as may copy may be in flight, where preparing is a phase of its own."""
+
+
+def held_by(tokens: Iterable[Token], state: MoveState, *, apart: bool = False) -> Iterator[Token]:
+    """Yield the tokens that a move keeps in a state: switching, it gives back those of domains.
+
+    `apart`: the platform prepares a move and copies only when it is told to; until then it takes no links.
+    """
     for token in tokens:
+        if apart and state in WAITING and token.kind in LINKS:
+            continue
         if not (state is MoveState.SWITCHING and token.kind == "domain"):
             yield token
 
 
 class Caps:
-    """The limits of a policy on the moves of one fleet."""
+    """The limits of a policy on the moves of one fleet.
 
-    def __init__(self, fleet: Fleet, caps: Concurrency, windows: Sequence[WindowBudget] = ()) -> None:
-        self._fleet, self._caps, self._windows = fleet, caps, tuple(windows)
+    `apart`: links are taken when a move is told to copy, not with its intent.
+    """
+
+    def __init__(
+        self, fleet: Fleet, caps: Concurrency, windows: Sequence[WindowBudget] = (), *, apart: bool = False
+    ) -> None:
+        self._fleet, self._caps, self._windows, self._apart = fleet, caps, tuple(windows), apart
         self._budgets = Budgets(fleet, caps)
         self._known: dict[tuple[str, str, str], tuple[Token, ...]] = {}
 
@@ -78,19 +99,37 @@ class Caps:
             The moves that the ledger holds to be open, and those of a while ago.
         """
         most = self.fleet_cap if usage.limit is None else min(self.fleet_cap, usage.limit)
-        if len(usage.flying) >= most:
+        if len(usage.flying) >= most * (PREPARING_TOO if self._apart else 1):
             return Held(f"{most} in the fleet")
-        taken = Counter(t[:2] for f in usage.flying for t in held_by(self.tokens(f.vm, f.source, f.target), f.state))
-        tokens = self.tokens(move.vm, move.source, move.target)
-        for token in tokens:
-            if taken[token[:2]] >= token.limit:
-                return Held(self._with_names(token, (f.vm for f in usage.flying)))
+        tokens = tuple(held_by(self.tokens(move.vm, move.source, move.target), move.state, apart=self._apart))
+        if held := self._taken(tokens, usage.flying):
+            return held
         strangers = sorted(set(migrating) - {f.vm for f in usage.flying} - {move.vm})
         others = Counter(t[:2] for vm in strangers for t in self._of_budgets(vm))
+        taken = self._counted(usage.flying)
         for token in tokens:
             if taken[token[:2]] + others[token[:2]] >= token.limit and others[token[:2]]:
                 return Held(self._with_names(token, strangers), by_others=True)
         return self._over_window(move, usage)
+
+    def refusal_to_copy(self, move: FlyingMove, usage: Usage) -> Held | None:
+        """Say which limit a prepared move would break if it were told to copy now; None if it would break none."""
+        most = self.fleet_cap if usage.limit is None else min(self.fleet_cap, usage.limit)
+        others = tuple(f for f in usage.flying if f.key != move.key)
+        if sum(f.state not in WAITING for f in others) >= most:
+            return Held(f"{most} in the fleet")
+        links = (t for t in self.tokens(move.vm, move.source, move.target) if t.kind in LINKS)
+        return self._taken(tuple(links), others)
+
+    def _taken(self, tokens: Sequence[Token], flying: Sequence[FlyingMove]) -> Held | None:
+        """Say of which of these tokens there is none left."""
+        taken = self._counted(flying)
+        over = next((token for token in tokens if taken[token[:2]] >= token.limit), None)
+        return None if over is None else Held(self._with_names(over, (f.vm for f in flying)))
+
+    def _counted(self, flying: Sequence[FlyingMove]) -> Counter[tuple[str, str]]:
+        all_of = ((f.state, self.tokens(f.vm, f.source, f.target)) for f in flying)
+        return Counter(t[:2] for state, held in all_of for t in held_by(held, state, apart=self._apart))
 
     def _with_names(self, token: Token, vms: Iterable[str]) -> str:
         """Name a VM that is in the way of a disruption budget."""

@@ -22,6 +22,7 @@ from optimizer.execute.core.events import (
     Effect,
     End,
     Event,
+    ForGuards,
     GatesAnswered,
     GroundRead,
     Held,
@@ -33,6 +34,8 @@ from optimizer.execute.core.events import (
     Note,
     Observe,
     Observed,
+    Proceed,
+    Proceeded,
     ReadGround,
     Record,
     Skip,
@@ -41,12 +44,12 @@ from optimizer.execute.core.events import (
     Wait,
 )
 from optimizer.execute.core.model import Moment
-from optimizer.execute.drivers import MoveRefused, NotAborted, ReplyLost, Request, Unreadable
+from optimizer.execute.drivers import HoldsBack, MoveRefused, NotAborted, ReplyLost, Request, Unreadable
 from optimizer.execute.guarded import Guarded, HeldUp
 from optimizer.execute.ledger.ledger import Pressed
 from optimizer.execute.ledger.records import Change, FlyingMove, Key
+from optimizer.execute.past import past_move
 from optimizer.execute.states import ENDED, Failure, MoveState
-from optimizer.fleet import MoveOutcome, PastMove
 from optimizer.plan import PlannedMove
 
 if TYPE_CHECKING:
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from optimizer.execute.ledger import Ledger
     from optimizer.execute.ledger.records import Lead
     from optimizer.execute.recheck import Expected
+    from optimizer.fleet import PastMove
 
 __all__ = ["Loop", "Progress"]
 
@@ -141,8 +145,9 @@ class Loop:
                 return self._check(self.state.tasks[key])
             case Intend(key, attempt):
                 return self._intend(self.state.tasks[key], attempt)
-            case Submit(key):
-                return self._submit(self.state.flying[key])
+            case Submit(key) | Proceed(key):
+                flight = self.state.flying[key]
+                return self._submit(flight) if isinstance(effect, Submit) else self._proceed(flight)
             case Record(changes):
                 self._record(changes, before)
             case Skip(moves):
@@ -158,7 +163,7 @@ class Loop:
                 return self._guard(effect)
         return None
 
-    def _guard(self, effect: AskGates | Hooks | Note | ReadGround) -> Event | None:
+    def _guard(self, effect: ForGuards) -> Event | None:
         """Ask gates, call hooks, write down what they said; the button and the user are heeded meanwhile."""
         try:
             match effect:
@@ -311,6 +316,34 @@ class Loop:
             return Change(flight.key, MoveState.UNKNOWN, f"no answer: {error}"), ""
         return Change(flight.key, MoveState.ACCEPTED), job
 
+    def _proceed(self, flight: Flight) -> Event:
+        """Tell a prepared move to copy, within the ledger's transaction."""
+        refused = False
+
+        def call() -> Change | None:
+            nonlocal refused
+            assert isinstance(self._driver, HoldsBack)
+            try:
+                self._driver.proceed(self._request(flight))
+            except MoveRefused:
+                refused = True
+                return None
+            except (ReplyLost, Unreadable) as error:
+                return Change(flight.key, MoveState.UNKNOWN, f"told to copy, no answer: {error}")
+            return Change(flight.key, MoveState.COPYING)
+
+        try:
+            if reason := self._button.reason():
+                raise Pressed(reason)
+            at = self._driver.clock.now()
+            came = self._ledger.proceed(self._lead, flight.key, at, self._caps.refusal_to_copy, call)
+        except Pressed as stop:
+            return Blocked(self._now(), str(stop), abort=stop.abort)
+        change = came if isinstance(came, Change) else None
+        if change is not None:
+            self._tell(flight.key, change.state, change.detail)
+        return Proceeded(self._now(), flight.key, change, refused)
+
     def _record(self, changes: tuple[Change, ...], before: State) -> None:
         self._ledger.record(self._lead, changes, self._driver.clock.now())
         for change in changes:
@@ -354,17 +387,6 @@ class Loop:
 
 def _unstarted(task: Task) -> FlyingMove:
     return FlyingMove(*task.key, task.vm, task.source, task.target, MoveState.SKIPPED, task.copied_mib)
-
-
-def past_move(
-    flight: Flight | FlyingMove, state: MoveState, began: datetime | None, at: datetime, *, aborted: bool = False
-) -> PastMove:
-    """Return a move as the history has it."""
-    outcome = MoveOutcome.DONE if state is MoveState.DONE else MoveOutcome.FAILED
-    if aborted and state is not MoveState.DONE:
-        outcome = MoveOutcome.ABORTED
-    start = (began or at).timestamp()
-    return PastMove(flight.vm, flight.source, flight.target, start, max(start, at.timestamp()), outcome, by="remora")
 
 
 def pieces(seconds: float, most: float) -> Iterator[float]:

@@ -5,6 +5,7 @@ effects out and brings back what came of them as events, so the same decisions a
 simulation and in the tests.
 """
 
-from optimizer.execute.core.step import begin, step
+from optimizer.execute.core.begin import begin
+from optimizer.execute.core.step import step
 
 __all__ = ["begin", "step"]

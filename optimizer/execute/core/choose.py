@@ -22,12 +22,12 @@ from optimizer.fleet import HostState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from optimizer.execute.caps import Caps
+    from optimizer.execute.caps import Caps, Token
     from optimizer.execute.core.model import Moment, State
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan, PlannedMove
 
-__all__ = ["blocked_by", "is_ready", "next_round", "tasks_of"]
+__all__ = ["blocked_by", "fit", "is_ready", "next_round", "taken_now", "tasks_of"]
 
 EVACUATION, REPAIR, BALANCE = 0, 1, 2
 EVACUATING = frozenset({"maintenance", "--drain"})
@@ -83,20 +83,28 @@ def next_round(state: State, now: Moment) -> tuple[Key, ...]:
     room = allowed(state)
     if state.stopped or state.unreconciled or not room or not is_open(state.settings.windows, now.at):
         return ()
-    taken = Counter(t[:2] for f in state.flying.values() for t in held_by(f.tokens, f.state))
+    taken, apart = taken_now(state), state.settings.apart
     busy = {f.vm for f in state.flying.values()}
     chosen: list[Key] = []
     for key in state.waiting:
         task = state.tasks[key]
-        if len(chosen) < room and _fits(task, taken, busy) and is_ready(state, task, now):
+        tokens = tuple(held_by(task.tokens, MoveState.INTENDED, apart=apart))
+        if len(chosen) < room and task.vm not in busy and fit(tokens, taken) and is_ready(state, task, now):
             chosen.append(key)
             busy.add(task.vm)
-            taken.update(t[:2] for t in task.tokens)
+            taken.update(t[:2] for t in tokens)
     return tuple(chosen)
 
 
-def _fits(task: Task, taken: Mapping[tuple[str, str], int], busy: set[str]) -> bool:
-    return task.vm not in busy and all(taken.get(t[:2], 0) < t.limit for t in task.tokens)
+def taken_now(state: State) -> Counter[tuple[str, str]]:
+    """Return how many of each token are taken."""
+    held = (held_by(f.tokens, f.state, apart=state.settings.apart) for f in state.flying.values())
+    return Counter(t[:2] for tokens in held for t in tokens)
+
+
+def fit(tokens: Sequence[Token], taken: Mapping[tuple[str, str], int]) -> bool:
+    """Whether there is one left of each token."""
+    return all(taken.get(t[:2], 0) < t.limit for t in tokens)
 
 
 def blocked_by(tasks: Sequence[Task]) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "Effect",
     "End",
     "Event",
+    "ForGuards",
     "GatesAnswered",
     "GroundRead",
     "Held",
@@ -32,6 +33,9 @@ __all__ = [
     "Note",
     "Observe",
     "Observed",
+    "OfGuards",
+    "Proceed",
+    "Proceeded",
     "ReadGround",
     "Record",
     "Skip",
@@ -138,7 +142,18 @@ class GroundRead:
     change: str
 
 
-Event = Tick | Observed | Checked | Intended | Held | Answered | Blocked | GatesAnswered | HookAnswered | GroundRead
+@dataclass(frozen=True, slots=True)
+class Proceeded:
+    """A prepared move was told to copy: its new state; None where it waits on, for a limit or since it was refused."""
+
+    now: Moment
+    key: Key
+    change: Change | None
+    refused: bool = False
+
+
+OfGuards = GatesAnswered | HookAnswered | GroundRead
+Event = Tick | Observed | Checked | Intended | Held | Answered | Proceeded | Blocked | OfGuards
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +181,13 @@ class Intend:
 @dataclass(frozen=True, slots=True)
 class Submit:
     """Submit an intended move, unless the button or a new leader forbids it."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """Tell a prepared move to copy, unless a cap, the button or a new leader forbids it."""
 
     key: Key
 
@@ -232,4 +254,5 @@ class End:
     detail: str = ""
 
 
-Effect = Observe | Check | Intend | Submit | Record | Skip | Abort | Wait | End | AskGates | Hooks | Note | ReadGround
+ForGuards = AskGates | Hooks | ReadGround | Note
+Effect = Observe | Check | Intend | Submit | Proceed | Record | Skip | Abort | Wait | End | ForGuards

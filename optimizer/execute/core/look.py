@@ -19,6 +19,9 @@ __all__ = ["ABORTABLE", "ABORTS", "Outcome", "look_at"]
 APART = 0.9
 """Share of a poll that two looks have to be apart to count as two."""
 
+REFUSALS = 3
+"""How often a prepared move may be refused to copy before it is given up."""
+
 ABORTS = 3
 """How often a move is asked to be given up."""
 
@@ -97,6 +100,7 @@ def _going_on(flight: Flight, look: Look, state: MoveState, settings: Settings, 
     if flight.improved_at == 0.0 or (left is not None and (flight.least_mib is None or left < flight.least_mib)):
         flight = replace(flight, least_mib=left if left is not None else flight.least_mib, improved_at=now.seconds)
     change = None
+    flight = replace(flight, ready=state is MoveState.PREPARING and look.job is not None and look.job.ready)
     if state is not flight.state:
         flight = replace(flight, state=state, unknown_since=None, improved_at=now.seconds)
         change = Change(flight.key, state)
@@ -109,7 +113,9 @@ def _going_on(flight: Flight, look: Look, state: MoveState, settings: Settings, 
 
 def _overdue(flight: Flight, left: float | None, settings: Settings, now: Moment) -> str:
     """Say why a move is to be given up; empty while it is not, or where it cannot be."""
-    if flight.state not in ABORTABLE or flight.inherited:
+    if flight.ready and flight.refused >= REFUSALS:
+        return f"it was prepared, and the platform refused {REFUSALS} times to copy"
+    if flight.state not in ABORTABLE or flight.inherited or flight.ready:
         return ""
     if left is not None and now.seconds - flight.improved_at >= settings.stall_s:
         return f"stalled: {left:,.0f} MiB were left for {settings.stall_s:g} s"

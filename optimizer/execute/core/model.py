@@ -66,6 +66,8 @@ class Settings:
         After how long a closed gate is asked again, and after how long one that stays closed stops the run.
     hooks
         Whether there are hooks to be called before a move.
+    apart
+        Whether the driver holds back: what is submitted prepares, and copies when it is told to.
     ground_s
         How old the last look at the whole fleet may be when a move starts: as old as the plan may be.
     """
@@ -90,6 +92,7 @@ class Settings:
     gate_hold_s: float = 900.0
     hooks: bool = False
     ground_s: float = float("inf")
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,8 @@ class Flight:
         Since when it is unknown; None where it is not.
     aborts
         How often it was asked to be given up, and why.
+    ready, refused
+        It is prepared and waits to be told to copy; how often the platform refused to.
     """
 
     key: Key
@@ -153,6 +158,8 @@ class Flight:
     unknown_since: float | None = None
     aborts: int = 0
     abort_reason: str = ""
+    ready: bool = False
+    refused: int = 0
     inherited: bool = False
 
     @property
@@ -230,6 +237,8 @@ class State:
         Move -> attempts made.
     queue
         What may start in this round, in order; the first is being looked at.
+    ready
+        What may be told to copy in this round, in order.
     held
         Why moves could not start in this round.
     unreconciled
@@ -259,6 +268,7 @@ class State:
     not_before: Mapping[Key, float] = field(default_factory=dict)
     attempts: Mapping[Key, int] = field(default_factory=dict)
     queue: tuple[Key, ...] = ()
+    ready: tuple[Key, ...] = ()
     held: Mapping[Key, Held] = field(default_factory=dict)
     unreconciled: frozenset[Key] = frozenset()
     finished: int = 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from optimizer.execute.caps import PREPARING_TOO, WAITING
+
 if TYPE_CHECKING:
     from optimizer.execute.core.model import Pace, State
 
-__all__ = ["allowed", "breaker", "faster", "slower"]
+__all__ = ["allowed", "allowed_to_copy", "breaker", "faster", "slower"]
 
 
 def faster(pace: Pace, cap: int) -> Pace:
@@ -33,11 +35,17 @@ def slower(pace: Pace, now: float, *began: float) -> Pace:
 def allowed(state: State) -> int:
     """Return how many more moves may start now; the canaries have to end before there are more than them."""
     settings, flying = state.settings, len(state.flying)
-    most = min(state.pace.limit, settings.fleet_cap) - flying
+    most = min(state.pace.limit, settings.fleet_cap) * (PREPARING_TOO if settings.apart else 1) - flying
     if state.finished < settings.canary:
         own = sum(not f.inherited for f in state.flying.values())
         most = min(most, settings.canary - state.finished - own)
     return max(0, most)
+
+
+def allowed_to_copy(state: State) -> int:
+    """Return how many of the moves that are prepared may be told to copy now."""
+    copying = sum(f.state not in WAITING for f in state.flying.values())
+    return max(0, min(state.pace.limit, state.settings.fleet_cap) - copying)
 
 
 def breaker(state: State) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.execute.core.accounts import after_end, skip_successors
 from optimizer.execute.core.choose import blocked_by, is_ready, next_round
+from optimizer.execute.core.copying import give_up_prepared, next_to_copy
 from optimizer.execute.core.events import (
     Abort,
     Answered,
@@ -30,6 +31,9 @@ from optimizer.execute.core.events import (
     Intended,
     Observe,
     Observed,
+    OfGuards,
+    Proceed,
+    Proceeded,
     ReadGround,
     Record,
     Skip,
@@ -40,19 +44,16 @@ from optimizer.execute.core.events import (
 from optimizer.execute.core.gates import answered_by_gates, ask_again_s, asked_now, has_to_ask, is_due
 from optimizer.execute.core.ground import has_to_read, is_old, read_again_s, taken_in
 from optimizer.execute.core.look import ABORTABLE, ABORTS, look_at
-from optimizer.execute.core.model import Ended, Flight, Ground, Pace, State
+from optimizer.execute.core.model import Ended, Flight, State
 from optimizer.execute.core.pace import allowed, slower
-from optimizer.execute.states import ENDED, OPEN, Failure, MoveState, RunState
+from optimizer.execute.states import ENDED, Failure, MoveState, RunState
 from optimizer.execution import is_open
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from optimizer.execute.core.model import Moment, Settings
+    from optimizer.execute.ledger.records import Key
 
-    from optimizer.execute.caps import Caps
-    from optimizer.execute.core.model import Moment, Settings, Task
-    from optimizer.execute.ledger.records import FlyingMove, Key, MoveRecord
-
-__all__ = ["begin", "step"]
+__all__ = ["step"]
 
 Effects = tuple[Effect, ...]
 
@@ -63,83 +64,6 @@ HOOKS_HOLD_S = 300.0
 """Seconds for which the hooks before a move hold good: one that has not started by then has them called again."""
 
 STOPPED = "the run was stopped"
-
-
-def begin(
-    tasks: Mapping[Key, Task],
-    settings: Settings,
-    known: Iterable[MoveRecord],
-    others: Iterable[FlyingMove],
-    caps: Caps,
-    now: Moment,
-    ground_age_s: float = 0.0,
-) -> State:
-    """Return the state from which a run goes on: what the ledger has of its own moves, and the open ones of others.
-
-    `ground_age_s`: how old the snapshot is.
-    """
-    flying: dict[Key, Flight] = {}
-    ended: dict[Key, Ended] = {}
-    attempts: dict[Key, int] = {}
-    for record in known:
-        key = record.flying.key
-        attempts[key] = record.flying.attempt
-        if record.flying.state in OPEN:
-            flying[key] = _flight(record.flying, caps, now, inherited=False)
-        else:
-            ended[key] = Ended(record.flying.state, record.detail, record.failure)
-    retried = {k for k, e in ended.items() if _may_retry(e, attempts[k], settings)}
-    finished = [e for k, e in ended.items() if e.state is not MoveState.SKIPPED]
-    for move in others:
-        flying[move.key] = _flight(move, caps, now, inherited=True)
-    waiting = [k for k in tasks if k not in flying and (k not in ended or k in retried)]
-    state = State(
-        settings=settings,
-        tasks=tasks,
-        waiting=tuple(sorted(waiting, key=lambda k: tasks[k].rank)),
-        pace=Pace(max(1, settings.canary)),
-        flying=flying,
-        ended={k: e for k, e in ended.items() if k not in retried},
-        not_before={k: now.seconds + settings.backoff_s for k in retried},
-        attempts=attempts,
-        unreconciled=frozenset(flying),
-        ground=Ground(read_at=now.seconds - ground_age_s),
-        finished=len(finished),
-        failures=sum(e.state is not MoveState.DONE for e in finished),
-    )
-    return _without_successors(state)
-
-
-def _without_successors(state: State) -> State:
-    """Let no move wait for one that is over and not done: a crash may have come before that was written down."""
-    unwritten: list[tuple[Key, str]] = []
-    for key, ended in tuple(state.ended.items()):
-        if ended.state is not MoveState.DONE:
-            state, skips = skip_successors(state, key, ended)
-            unwritten += skips
-    return replace(state, unwritten=tuple(unwritten))
-
-
-def _may_retry(ended: Ended, attempts: int, settings: Settings) -> bool:
-    return ended.failure is Failure.TEMPORARY and attempts < settings.attempts
-
-
-def _flight(move: FlyingMove, caps: Caps, now: Moment, *, inherited: bool) -> Flight:
-    return Flight(
-        key=move.key,
-        vm=move.vm,
-        source=move.source,
-        target=move.target,
-        copied_mib=move.copied_mib,
-        attempt=move.attempt,
-        state=move.state,
-        since=now.seconds,
-        tokens=caps.tokens(move.vm, move.source, move.target),
-        started_at=move.intended_at,
-        job=move.job,
-        unknown_since=now.seconds if move.state is MoveState.UNKNOWN else None,
-        inherited=inherited,
-    )
 
 
 def step(state: State, event: Event) -> tuple[State, Effects]:
@@ -160,20 +84,22 @@ def step(state: State, event: Event) -> tuple[State, Effects]:
             return _intended(state, event)
         case Answered():
             return _answered(state, event)
+        case Proceeded():
+            return _proceeded(state, event)
         case _:
-            return _guarded(state, event)
+            return _held_up(state, event)
 
 
-def _guarded(state: State, event: Blocked | GatesAnswered | HookAnswered | GroundRead) -> tuple[State, Effects]:
+def _held_up(state: State, event: Blocked | OfGuards) -> tuple[State, Effects]:
     match event:
+        case Blocked():
+            return _blocked(state, event)
         case GroundRead():
             return _ground_read(state, event)
         case GatesAnswered():
             return _gates_answered(state, event)
         case HookAnswered():
             return _hook_answered(state, event)
-        case Blocked():
-            return _blocked(state, event)
 
 
 def _observed(state: State, event: Observed) -> tuple[State, Effects]:
@@ -199,10 +125,11 @@ def _observed(state: State, event: Observed) -> tuple[State, Effects]:
             skips += skipped
     if trouble:
         state = replace(state, pace=slower(state.pace, event.now.seconds, *trouble))
+    state, given_up = give_up_prepared(state, event.now)
     written: Effects = (Record(tuple(changes)),) if changes else ()
     then: Effects = (Skip(tuple(skips)),) if skips else ()
     state, more = _start(state, event.now)
-    return state, (*written, *then, *effects, *more)
+    return state, (*written, *then, *effects, *given_up, *more)
 
 
 def _start(state: State, now: Moment) -> tuple[State, Effects]:
@@ -211,12 +138,28 @@ def _start(state: State, now: Moment) -> tuple[State, Effects]:
         unwritten = Skip(state.unwritten)
         state, effects = _start(replace(state, unwritten=()), now)
         return state, (unwritten, *effects)
-    queue = next_round(state, now)
-    if queue and has_to_read(state, now):
+    ready = next_to_copy(state)
+    queue = next_round(state, now) if not ready else ()  # what is prepared goes before what is not
+    if (ready or queue) and has_to_read(state, now):
         return replace(state, queue=(), held={}), (ReadGround(),)
-    if queue and has_to_ask(state, now):
+    if (ready or queue) and has_to_ask(state, now):
         return replace(state, queue=(), held={}, gating=asked_now(state.gating, now)), (AskGates(),)
-    return _go_on(replace(state, queue=queue, held={}), now)
+    return _go_on(replace(state, queue=queue, ready=ready, held={}), now)
+
+
+def _proceeded(state: State, event: Proceeded) -> tuple[State, Effects]:
+    state = replace(state, ready=tuple(k for k in state.ready if k != event.key))
+    flight = state.flying[event.key]
+    if event.change is None:
+        flight = replace(flight, refused=flight.refused + event.refused)
+    else:
+        unknown = event.change.state is MoveState.UNKNOWN
+        now = event.now.seconds
+        flight = replace(flight, state=event.change.state, ready=False, since=now, improved_at=now)
+        flight = replace(flight, unknown_since=now if unknown else None)
+        state = replace(state, pace=slower(state.pace, now, now) if unknown else state.pace)
+    state = replace(state, flying={**state.flying, event.key: flight})
+    return _go_on(state, event.now) if state.ready or event.change is None else _start(state, event.now)
 
 
 def _ground_read(state: State, event: GroundRead) -> tuple[State, Effects]:
@@ -331,9 +274,11 @@ def _blocked(state: State, event: Blocked) -> tuple[State, Effects]:
 def _go_on(state: State, now: Moment) -> tuple[State, Effects]:
     """Take the next of this round, or end it: by letting time pass, or with the run."""
     if state.stopped:
-        return _wind_up(state, now)
+        return _wind_up(replace(state, ready=()), now)
     if is_due(state) or is_old(state, now):
-        state = replace(state, queue=())  # enough has ended, or passed, in this round: the guards come first
+        state = replace(state, queue=(), ready=())  # enough has ended, or passed, in this round: the guards come first
+    if state.ready:
+        return state, (Proceed(state.ready[0]),)
     if not allowed(state):
         state = replace(state, queue=())  # a problem in this round has halved what may be in flight
     if state.queue:

@@ -7,7 +7,7 @@ what its platform says of a migration to the states of `optimizer.execute.states
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from optimizer.errors import SafetyStop
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Driver",
+    "HoldsBack",
     "HostReading",
     "JobReading",
     "MoveRefused",
@@ -132,6 +133,8 @@ class JobReading:
         What is left to copy; None where the platform does not say.
     ended_at
         When it ended, where the platform says.
+    ready
+        It is prepared, and waits to be told to copy (`HoldsBack`).
     """
 
     id: str
@@ -140,6 +143,31 @@ class JobReading:
     failure: Failure | None = None
     detail: str = ""
     ended_at: datetime | None = None
+    ready: bool = False
+
+
+@runtime_checkable
+class HoldsBack(Protocol):
+    """A driver whose `submit` only prepares a move: it copies when it is told to, and until then takes no links.
+
+    For platforms that make a target ready and then wait. One that copies as soon as it was asked is no such driver,
+    whatever it calls its first phase.
+    """
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether it does so as it was opened."""
+
+    def proceed(self, request: Request) -> None:
+        """Let a move that is ready copy; told so twice, it is as once.
+
+        Raises
+        ------
+        MoveRefused
+            It does not copy, for certain; it stays prepared.
+        ReplyLost
+            Nobody knows whether it does.
+        """
 
 
 class Driver(Protocol):

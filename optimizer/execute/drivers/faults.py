@@ -54,6 +54,7 @@ class Fault(Enum):
 
 
 AT_SUBMIT = (Fault.LOST_BEFORE, Fault.LOST_AFTER, Fault.LATE, Fault.DUPLICATE, Fault.REFUSED, Fault.NOT_FOUND)
+AT_PROCEED = (Fault.LOST_BEFORE, Fault.LOST_AFTER, Fault.REFUSED)
 OF_JOB = (
     Fault.SLOW,
     Fault.STALLS,
@@ -133,8 +134,10 @@ class FaultyDriver(SimulatedDriver):
         clock: SkewedClock,
         world: World | None = None,
         fail: Collection[str] = (),
+        *,
+        holds_back: bool = False,
     ) -> None:
-        super().__init__(fleet, fail, clock, world)
+        super().__init__(fleet, fail, clock, world, holds_back=holds_back)
         self._skewed, self.faults = clock, faults
         self._blind_until = 0.0
         self._old: dict[str, tuple[float, VmReading | None]] = {}
@@ -150,7 +153,7 @@ class FaultyDriver(SimulatedDriver):
             raise MoveRefused(fault.value, temporary=fault is Fault.REFUSED)
         if fault is Fault.LOST_BEFORE:
             raise ReplyLost("time-out")
-        traits = self._traits(request)
+        traits = {**self._traits(request), "held": self.holds_back}
         if fault is Fault.LATE:
             delay = self.faults.rng.uniform(1, LATEST_S)
             self.world.start_later(request, self.time() + timedelta(seconds=delay), traits)
@@ -164,6 +167,16 @@ class FaultyDriver(SimulatedDriver):
         if fault is Fault.LOST_AFTER:
             raise ReplyLost("connection reset")
         return "" if self._hits(Fault.NO_NAME) else job.id
+
+    def proceed(self, request: Request) -> None:
+        """Tell it to copy, with what may happen on the way."""
+        fault = self.faults.draw(AT_PROCEED, self._skewed.seconds)
+        if fault is Fault.REFUSED:
+            raise MoveRefused(fault.value, temporary=True)
+        if fault is not Fault.LOST_BEFORE:
+            super().proceed(request)
+        if fault is not None:
+            raise ReplyLost("time-out")
 
     def _traits(self, request: Request) -> dict[str, object]:
         """Draw what is wrong with a job."""

@@ -42,14 +42,18 @@ __all__ = ["SimulatedDriver", "open_simulated"]
 
 
 def open_simulated(fleet: Fleet, settings: DriverSettings) -> SimulatedDriver:
-    """Open the simulated driver; it reaches nothing, so all that can be said where is ``faults:SEED``."""
+    """Open the simulated driver; it reaches nothing, so where is how: ``faults:SEED``, or ``prepares:SECONDS``."""
     kind, _, seed = settings.where.partition(":")
     if kind == "faults" and seed.isascii() and seed.isdigit():
         from optimizer.execute.drivers.faults import Faults, FaultyDriver, SkewedClock
 
         return FaultyDriver(fleet, Faults(int(seed)), SkewedClock(fleet.taken_at), fail=settings.fail)
+    if kind == "prepares" and seed.isascii() and seed.isdigit() and len(seed) < 6:
+        world = World(fleet, preparing_s=float(seed))
+        return SimulatedDriver(fleet, settings.fail, world=world, holds_back=True)
     if settings.where:
-        raise InputError("--location", "", settings.where, "nothing, or faults:SEED: it reaches only the snapshot")
+        expected = "nothing, faults:SEED, or prepares:SECONDS: it reaches only the snapshot"
+        raise InputError("--location", "", settings.where, expected)
     return SimulatedDriver(fleet, settings.fail)
 
 
@@ -66,6 +70,8 @@ class SimulatedDriver:
         Another clock to live by.
     world
         Hypervisors that were there before.
+    holds_back
+        Moves are prepared, and copy when they are told to.
     """
 
     settles_s = 30.0
@@ -76,8 +82,10 @@ class SimulatedDriver:
         fail: Collection[str] = (),
         clock: SimulatedClock | None = None,
         world: World | None = None,
+        *,
+        holds_back: bool = False,
     ) -> None:
-        self._fleet = fleet
+        self._fleet, self._holds_back = fleet, holds_back
         self._fail = frozenset(fail)
         self._clock = clock or SimulatedClock(fleet.taken_at)
         self.world = world or World(fleet)
@@ -132,10 +140,22 @@ class SimulatedDriver:
         traits: dict[str, object] = {"fails": "failed as asked for"} if request.move in self._fail else {}
         if request.target not in self._fleet.host_index:
             raise MoveRefused(f"there is no host {request.target}")
-        job = self.world.start(request, self.time(), **traits)
+        job = self.world.start(request, self.time(), held=self._holds_back, **traits)
         if isinstance(job, str):
             raise MoveRefused(job)
         return job.id
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether moves wait to be told to copy."""
+        return self._holds_back
+
+    def proceed(self, request: Request) -> None:
+        """Let a prepared move copy."""
+        self._advance()
+        job = self._find(request)
+        if job is None or not self.world.proceed(job.id, self.time()):
+            raise MoveRefused(f"{request.vm}: nothing that is prepared")
 
     def observe(self, request: Request) -> JobReading | None:
         """Return what became of a job: by its name, or the latest of this VM to this target since the intent."""
@@ -145,7 +165,8 @@ class SimulatedDriver:
             return None
         left = None if job.is_over else job.remaining_mib(self.time())
         failure = job.failure if job.state is MoveState.FAILED else None
-        return JobReading(job.id, job.state, left, failure, job.detail, job.ended_at)
+        ready = self.world.is_ready(job, self.time())
+        return JobReading(job.id, job.state, left, failure, job.detail, job.ended_at, ready)
 
     def abort(self, request: Request) -> None:
         """Give a move up at once, unless it is switching or over."""

@@ -40,6 +40,8 @@ class Job:
         What stays left to copy for ever, where it stalls.
     slower, switching_s
         How many times as long it copies as planned; how long it switches.
+    held
+        It prepares, and then waits to be told to copy.
     says, forgotten_after
         What is said of its end, where that is not so; after how many seconds nothing is said of it any more.
     """
@@ -57,6 +59,7 @@ class Job:
     switching_s: float = 0.0
     says: MoveState | None = None
     forgotten_after: float | None = None
+    held: bool = False
     detail: str = ""
     ended_at: datetime | None = None
 
@@ -77,6 +80,9 @@ class Job:
         whole = (self.ends_at - self.started_at).total_seconds()
         left = (self.ends_at - now).total_seconds()
         return self.request.copied_mib * min(1.0, max(0.0, left / whole)) if whole else 0.0
+
+
+HELD_FOR_EVER = timedelta(days=3650)
 
 
 class World:
@@ -117,13 +123,34 @@ class World:
         job = Job(f"job-{self._number}", request, MoveState.ACCEPTED, now, now, arrives=request.target)
         job = replace(job, switching_s=self._switching_s)
         job = replace(job, **traits)  # type: ignore[arg-type]
-        job = replace(job, ends_at=now + self._preparing + timedelta(seconds=request.seconds * job.slower))
+        copies = HELD_FOR_EVER if job.held else timedelta(seconds=request.seconds * job.slower)
+        job = replace(job, ends_at=now + self._preparing + copies)
         self.jobs[job.id] = job
         self.note("start", token=request.token, vm=request.vm, source=request.source, target=request.target)
         for at in (now + self._preparing, job.ends_at, job.over_at):
             heapq.heappush(self._due, (at, self._number, job.id))
         self.advance(now)
         return job
+
+    def proceed(self, name: str, now: datetime) -> bool:
+        """Let a job that is ready copy; returns whether it copies now, be it that it did before."""
+        job = self.jobs[name]
+        if job.is_over or not job.held:
+            return not job.is_over
+        if not self.is_ready(job, now):
+            return False
+        job = replace(job, held=False, ends_at=now + timedelta(seconds=job.request.seconds * job.slower))
+        self.jobs[name] = job
+        self.note("copy", token=job.request.token)
+        for at in (now, job.ends_at, job.over_at):
+            self._number += 1
+            heapq.heappush(self._due, (at, self._number, name))
+        self.advance(now)
+        return True
+
+    def is_ready(self, job: Job, now: datetime) -> bool:
+        """Whether a job is prepared, and waits to be told to copy."""
+        return job.held and not job.is_over and now >= job.started_at + self._preparing
 
     def start_later(self, request: Request, at: datetime, traits: dict[str, object]) -> None:
         """Let a request take effect at a later time, whoever has given it up by then."""
@@ -156,6 +183,8 @@ class World:
 
     def _passed(self, job: Job, at: datetime) -> Job:
         """Return the job as it is after an instant that was due."""
+        if job.held:
+            return replace(job, state=MoveState.PREPARING)
         if job.frozen_mib is not None and at >= job.ends_at:
             return replace(job, state=MoveState.COPYING)
         if at < job.started_at + self._preparing:

@@ -241,6 +241,35 @@ class Ledger:
             db.execute("UPDATE moves SET job = ? WHERE fleet = ? AND plan = ? AND move = ?", (job, lead.fleet, *key))
             return change, job
 
+    def proceed(
+        self,
+        lead: Lead,
+        key: Key,
+        at: datetime,
+        refusal: Callable[[FlyingMove, Usage], Held | None],
+        call: Callable[[], Change | None],
+    ) -> Held | Change | None:
+        """Tell the driver that a prepared move is to copy, in one transaction, as `submit` does; `call` tells it.
+
+        Returns
+        -------
+        Held, Change or None
+            Which limit forbids it, by `refusal`; the move's new state; None where the platform refused.
+        """
+        with self._leading(lead, "submit") as db:
+            limit = unpressed(db, lead.fleet)
+            flying = queries.in_flight(db, lead.fleet)
+            move = next((f for f in flying if f.key == key), None)
+            if move is None or move.state is not MoveState.PREPARING:
+                raise IllegalTransition(f"{key} is not prepared, and cannot be told to copy")
+            held = refusal(move, Usage(flying, lambda _: (), limit))
+            if held is not None:
+                return held
+            change = call()
+            if change is not None:
+                pass_into(db, lead, change, at)
+            return change
+
     def withdraw(self, lead: Lead, key: Key, why: str, at: datetime) -> Change:
         """Take an intent back that was not submitted and will not be; returns how the move stands now.
 

@@ -82,5 +82,5 @@ def test_attempts_that_are_not_counted_would_be_found(monkeypatch: pytest.Monkey
 
 
 def test_a_skip_that_a_crash_cut_off_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["optimizer.execute.core.step"], "_without_successors", lambda state: state)
+    monkeypatch.setattr(sys.modules["optimizer.execute.core.begin"], "_without_successors", lambda state: state)
     assert any(Life(n, ("before skip", second)).run() for n, second in enumerate(PROBES))

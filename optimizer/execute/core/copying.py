@@ -1,0 +1,48 @@
+"""Moves that are prepared, where the driver holds back: which are told to copy, and which are given up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from optimizer.execute.caps import LINKS, WAITING
+from optimizer.execute.core.choose import fit, taken_now
+from optimizer.execute.core.events import Abort
+from optimizer.execute.core.look import ABORTS
+from optimizer.execute.core.pace import allowed_to_copy
+from optimizer.execute.states import MoveState
+
+if TYPE_CHECKING:
+    from optimizer.execute.core.model import Moment, State
+    from optimizer.execute.ledger.records import Key
+
+__all__ = ["give_up_prepared", "next_to_copy"]
+
+
+def next_to_copy(state: State) -> tuple[Key, ...]:
+    """Return the prepared moves to be told to copy now, the most urgent first; the ledger has the last word."""
+    room = allowed_to_copy(state)
+    if state.stopped or state.unreconciled or not room:
+        return ()
+    taken = taken_now(state)
+    chosen: list[Key] = []
+    waiting = [f for f in state.flying.values() if f.ready and f.state is MoveState.PREPARING]
+    for flight in sorted(waiting, key=lambda f: state.tasks[f.key].rank if f.key in state.tasks else ()):
+        links = tuple(t for t in flight.tokens if t.kind in LINKS)
+        if len(chosen) < room and fit(links, taken):
+            chosen.append(flight.key)
+            taken.update(t[:2] for t in links)
+    return tuple(chosen)
+
+
+def give_up_prepared(state: State, now: Moment) -> tuple[State, tuple[Abort, ...]]:
+    """Give up what is prepared and will not copy: the run was stopped, or no limit has let it for too long."""
+    copying = any(f.state not in WAITING for f in state.flying.values())
+    flying, aborts = dict(state.flying), list[Abort]()
+    for key, flight in state.flying.items():
+        stuck = not copying and now.seconds - flight.improved_at >= state.settings.patience_s
+        if flight.ready and flight.aborts < ABORTS and (state.stopped or stuck):
+            why = state.stopped or f"no limit let it copy for {state.settings.patience_s:g} s"
+            flying[key] = replace(flight, aborts=flight.aborts + 1, abort_reason=f"aborted: {why}")
+            aborts.append(Abort(key, why))
+    return replace(state, flying=flying), tuple(aborts)
