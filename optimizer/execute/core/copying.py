@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from optimizer.execute.caps import LINKS, WAITING
+from optimizer.execute.caps import LINKS
 from optimizer.execute.core.choose import fit, taken_now
 from optimizer.execute.core.events import Abort
 from optimizer.execute.core.look import ABORTS
@@ -13,10 +13,18 @@ from optimizer.execute.core.pace import allowed_to_copy
 from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:
-    from optimizer.execute.core.model import Moment, State
+    from optimizer.execute.core.model import Flight, Moment, Settings, State
     from optimizer.execute.ledger.records import Key
 
-__all__ = ["give_up_prepared", "next_to_copy"]
+__all__ = ["give_up_prepared", "is_hopeless", "next_to_copy"]
+
+
+def is_hopeless(flight: Flight, settings: Settings, now: Moment) -> bool:
+    """Whether a move is unknown, or stands still and cannot be given up, for longer than the patience lasts."""
+    if flight.unknown_since is not None:
+        return now.seconds - flight.unknown_since >= settings.patience_s
+    lasting = flight.ready or flight.inherited or flight.aborts >= ABORTS or flight.state is MoveState.SWITCHING
+    return lasting and now.seconds - max(flight.improved_at, flight.since) >= settings.patience_s
 
 
 def next_to_copy(state: State) -> tuple[Key, ...]:
@@ -37,12 +45,13 @@ def next_to_copy(state: State) -> tuple[Key, ...]:
 
 def give_up_prepared(state: State, now: Moment) -> tuple[State, tuple[Abort, ...]]:
     """Give up what is prepared and will not copy: the run was stopped, or no limit has let it for too long."""
-    copying = any(f.state not in WAITING for f in state.flying.values())
+    settings = state.settings
+    alone = all(is_hopeless(f, settings, now) for f in state.flying.values() if not f.ready)
     flying, aborts = dict(state.flying), list[Abort]()
     for key, flight in state.flying.items():
-        stuck = not copying and now.seconds - flight.improved_at >= state.settings.patience_s
+        stuck = alone and now.seconds - flight.improved_at >= settings.patience_s
         if flight.ready and flight.aborts < ABORTS and (state.stopped or stuck):
-            why = state.stopped or f"no limit let it copy for {state.settings.patience_s:g} s"
+            why = state.stopped or f"no limit let it copy for {settings.patience_s:g} s"
             flying[key] = replace(flight, aborts=flight.aborts + 1, abort_reason=f"aborted: {why}")
             aborts.append(Abort(key, why))
     return replace(state, flying=flying), tuple(aborts)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.execute.core.accounts import after_end, skip_successors
 from optimizer.execute.core.choose import blocked_by, is_ready, next_round
-from optimizer.execute.core.copying import give_up_prepared, next_to_copy
+from optimizer.execute.core.copying import give_up_prepared, is_hopeless, next_to_copy
 from optimizer.execute.core.events import (
     Abort,
     Answered,
@@ -43,14 +43,14 @@ from optimizer.execute.core.events import (
 )
 from optimizer.execute.core.gates import answered_by_gates, ask_again_s, asked_now, has_to_ask, is_due
 from optimizer.execute.core.ground import has_to_read, is_old, read_again_s, taken_in
-from optimizer.execute.core.look import ABORTABLE, ABORTS, look_at
+from optimizer.execute.core.look import ABORTABLE, look_at
 from optimizer.execute.core.model import Ended, Flight, State
 from optimizer.execute.core.pace import allowed, slower
 from optimizer.execute.states import ENDED, Failure, MoveState, RunState
 from optimizer.execution import is_open
 
 if TYPE_CHECKING:
-    from optimizer.execute.core.model import Moment, Settings
+    from optimizer.execute.core.model import Moment
     from optimizer.execute.ledger.records import Key
 
 __all__ = ["step"]
@@ -315,21 +315,13 @@ def _await(state: State, now: Moment) -> tuple[State, Effects]:
 
     Then the run ends, and the ledger keeps these moves open: they keep their slots, for every plan to come.
     """
-    if not all(_hopeless(f, state.settings, now) for f in state.flying.values()):
+    if not all(is_hopeless(f, state.settings, now) for f in state.flying.values()):
         return state, (Wait(state.settings.poll_s),)
     if not state.stopped and not state.waiting and all(f.inherited for f in state.flying.values()):
         return _over(state)
     names = ", ".join(f"{f.key.move} ({f.vm}: {f.source} to {f.target})" for f in state.flying.values())
     state, effects = _drop_waiting(replace(state, stopped=state.stopped or f"no end is seen of {names}"))
     return replace(state, over=True), (*effects, End(RunState.STOPPED, state.stopped))
-
-
-def _hopeless(flight: Flight, settings: Settings, now: Moment) -> bool:
-    """Whether a move is unknown, or stands still and cannot be given up, for longer than the patience lasts."""
-    if flight.unknown_since is not None:
-        return now.seconds - flight.unknown_since >= settings.patience_s
-    lasting = flight.inherited or flight.aborts >= ABORTS or flight.state is MoveState.SWITCHING
-    return lasting and now.seconds - max(flight.improved_at, flight.since) >= settings.patience_s
 
 
 def _over(state: State) -> tuple[State, Effects]:

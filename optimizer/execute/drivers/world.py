@@ -75,6 +75,8 @@ class Job:
 
     def remaining_mib(self, now: datetime) -> float:
         """Return what is left to copy."""
+        if self.held:
+            return float(self.request.copied_mib)
         if self.frozen_mib is not None:
             return self.frozen_mib
         whole = (self.ends_at - self.started_at).total_seconds()

@@ -6,6 +6,7 @@ A history is a list of plain dicts, in the order in which things happened:
                                                                was last looked at)
     refused  token                                             it said for certain that nothing started
     start    token vm source target                            the hypervisors really began
+    copy     token                                             they were told to copy what was prepared, and do
     end      token vm at                                       they really ended; the VM is there
     state    plan move state                                   the executor wrote this down
     stop, resume, limit (most)                                 somebody decided, and it was committed
@@ -37,6 +38,7 @@ SLACK_S = 15.0
 class Facts:
     """What a history has to keep to; `after` by (plan, move), `racks` by host, `groups` by VM.
 
+    `apart`: a move is submitted to be prepared, and copies when it is told to.
     `known_s` is how old the last look at all hosts may be at a submit.
     `gate_every` is 0 where there are no gates; the plan `without_gates` has none.
     """
@@ -53,6 +55,7 @@ class Facts:
     gate_every: int = 0
     without_gates: str = ""
     known_s: float = float("inf")
+    apart: bool = False
 
 
 def violations(history: Sequence[Event], facts: Facts) -> list[str]:
@@ -150,18 +153,31 @@ def _loads(history: Sequence[Event], facts: Facts) -> Iterator[str]:
     for i, event in enumerate(history):
         if event["what"] == "limit":
             limit = min(facts.fleet, event["most"]) if event["most"] is not None else facts.fleet
-        if event["what"] != "submit":
+        if event["what"] not in ("submit", "copy"):
             continue
         alive = [facts_of[t] for t, (a, b) in lives.items() if a <= i < b or t == event["token"]]
-        if len(alive) > max(limit, 0):
-            yield f"{event['token']}: {len(alive)} at once, {limit} allowed in the fleet"
+        most = max(limit, 0)
+        if facts.apart and event["what"] == "submit":
+            most *= 2  # as many again may be prepared
+        elif facts.apart:
+            copying = {e["token"] for e in history[: i + 1] if e["what"] == "copy"}
+            alive = [e for e in alive if e["token"] in copying]
+        if len(alive) > most:
+            yield f"{event['token']}: {len(alive)} at once, {most} allowed in the fleet"
+        yield from _contended(history, i, alive, facts)
+
+
+def _contended(history: Sequence[Event], i: int, alive: Sequence[Event], facts: Facts) -> Iterator[str]:
+    """Count on each cap; links only of what copies, where a move is told when."""
+    event = history[i]
+    if not facts.apart or event["what"] == "copy":
         yield from _over("source", Counter(e["source"] for e in alive), facts.per_source, event)
         yield from _over("target", Counter(e["target"] for e in alive), facts.per_target, event)
         racks = Counter(r for e in alive for r in {facts.racks[e["source"]], facts.racks[e["target"]]})
         yield from _over("rack", racks, facts.per_rack + _switching(history, i, alive), event)
-        groups = Counter(facts.groups[e["vm"]] for e in alive if e["vm"] in facts.groups)
-        yield from _over("group", groups, 1, event)
-        yield from _over("VM", Counter(e["vm"] for e in alive), 1, event)
+    groups = Counter(facts.groups[e["vm"]] for e in alive if e["vm"] in facts.groups)
+    yield from _over("group", groups, 1, event)
+    yield from _over("VM", Counter(e["vm"] for e in alive), 1, event)
 
 
 def _switching(history: Sequence[Event], until: int, alive: Sequence[Event]) -> int:
@@ -185,7 +201,7 @@ def _stops(history: Sequence[Event]) -> Iterator[str]:
     for event in history:
         if event["what"] in ("stop", "resume"):
             stopped = event["what"] == "stop"
-        elif event["what"] == "submit" and stopped:
+        elif event["what"] in ("submit", "copy") and stopped:
             yield f"{event['token']} was submitted after the stop"
 
 

@@ -218,6 +218,7 @@ class _Actor:
         self._know(self.plan)
         self.facts.known_s = self.lives.total_seconds()
         self.facts.canary = settings.canary
+        self.facts.apart = Random(f"phases of {faults.seed}").random() < 0.2
         self.facts.gate_every = settings.gate_every if settings.gates else 0
         self.guarded = Random(f"answers of guards to {faults.seed}")
         self.mayhem = rng.choice([0.0, 0.01, 0.03])
@@ -227,6 +228,8 @@ class _Actor:
         self.facts.after |= {(plan.id, m.id): list(m.after) for m in plan.moves}
 
     def _note(self, what: str, **facts: Any) -> None:
+        if what == "copy":
+            self.reached.add("told to copy")
         self.history.append({"what": what, **facts})
 
     def run(self) -> None:
@@ -288,7 +291,9 @@ class _Actor:
         if self.ledger.in_flight("tiny"):
             self.reached.add("left open")
         for job in self.world.running():
-            if job.frozen_mib is not None:  # somebody gives up what would never end
+            if job.frozen_mib is not None or (
+                job.held and job.forgotten_after is not None
+            ):  # somebody gives up what would never end
                 self.world.end(job.id, self.clock.truth, fails="given up")
         self.facts.without_gates = "last"
         self._take_over("last")
@@ -334,7 +339,7 @@ class _Actor:
         return Guards(gates if asked.gates else None, SimulatedHooks(rng, note) if asked.hooks else None)
 
     def _driver(self) -> Recorded:
-        driver = Recorded(self.fleet, self.faults, self.clock, self.world)
+        driver = Recorded(self.fleet, self.faults, self.clock, self.world, holds_back=self.facts.apart)
         driver.settles_s = 30.0
         driver.history, driver.snapshot_at, driver.read_at = self.history, self.snapshot_at, self.read_at
         return driver

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from optimizer.execute import caps, guarded, loop
-from optimizer.execute.core import accounts, choose, look, pace, verdict
+from optimizer.execute.core import accounts, choose, copying, look, pace, verdict
 from optimizer.execute.core import gates as core_gates
 from optimizer.execute.core.events import Tick
 from optimizer.execute.drivers import MoveRefused, ReplyLost
@@ -180,7 +180,14 @@ def the_ground_is_never_read_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sys.modules["optimizer.execute.core.step"], "is_old", lambda *_: False)
 
 
+def links_are_counted_when_a_move_is_prepared_alone(patch: pytest.MonkeyPatch) -> None:
+    """Told to copy as soon as it is prepared (Deckhouse #2230 wants the opposite: slots of the memory phase)."""
+    patch.setattr(caps.Caps, "refusal_to_copy", lambda *_: None)
+    patch.setattr(copying, "fit", lambda *_: True)
+
+
 MUTANTS = (
+    links_are_counted_when_a_move_is_prepared_alone,
     the_ground_is_never_read_again,
     a_gate_that_does_not_answer_is_open,
     gates_are_asked_after_the_canary_alone,

@@ -41,6 +41,7 @@ INTERESTING = {
         "stranger",
         "clock",
     ),
+    "told to copy",
     *("gate open", "gate closed", "gate hangs", "gate nonsense", "hook agrees", "hook vetoes", "hook after"),
     *("breaker", "run stopped", "ended done", "ended failed", "ended skipped", "ended unknown", "refused"),
 }
