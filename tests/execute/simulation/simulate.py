@@ -207,7 +207,7 @@ class _Actor:
         self.world.note = self._note
         self.hosts = list(fleet.hosts.ids)
         self.snapshot_at, self.read_at = 0.0, dict[str, float]()
-        self.lives = timedelta(seconds=Random(f"life of {faults.seed}").choice([3600 * 24 * 9] * 4 + [600]))
+        self.lives = timedelta(seconds=Random(f"life of {faults.seed}").choice([3600 * 24 * 9] * 2 + [300]))
         self.plan = some_plan(rng, fleet, "plan-1", self.hosts, self.lives)
         caps = policy.concurrency
         racks = {h: f"r{i // 3}" for i, h in enumerate(fleet.hosts.ids)}
