@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -67,8 +68,7 @@ def command(
     known = read_tokens(tokens) if tokens else None
     bound = bind(listen, tls=tls_cert is not None, tokens=known is not None)
     listening = Listening(bound, tls_cert or "", tls_key or "")
-    store = open_store(str(ledger), SystemClock(), connections - LEDGER_CONNECTIONS)
-    gateway = Gateway(store, Button(str(ledger), open_button(stop_file, ledger)), known, lease_s=lease_s)
-    with Interrupt("the gateway ends; what is being migrated goes on") as interrupt:
-        serve(gateway, listening, interrupt.event, lambda: click.echo(f"listening on {listening.url}", err=True))
-    store.close()
+    with closing(bound), closing(open_store(str(ledger), SystemClock(), connections - LEDGER_CONNECTIONS)) as store:
+        gateway = Gateway(store, Button(str(ledger), open_button(stop_file, ledger)), known, lease_s=lease_s)
+        with Interrupt("the gateway ends; what is being migrated goes on") as interrupt:
+            serve(gateway, listening, interrupt.event, lambda: click.echo(f"listening on {listening.url}", err=True))

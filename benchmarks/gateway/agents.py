@@ -75,7 +75,7 @@ class Agents:
         connection = self._connections[n]
         try:
             while not self._ending:
-                asked = {**self._who(n), "have": [], "digest": f"{n:064x}", "wait_s": WAIT_S}
+                asked = {**self._who(n), "have": [], "digest": f"{n:064x}", "ago_s": 0.0, "wait_s": WAIT_S}
                 for order in (await connection.ask("/v1/agent/claim", asked))["orders"]:
                     self.received[order["token"]] += 1
                     self.at.setdefault(order["token"], time.monotonic())
@@ -95,4 +95,4 @@ class Agents:
 def _seen(n: int) -> dict[str, Any]:
     vm = {"id": f"v{n}", "host": f"h{n}", "state": "running", "mobility": "live", "demand": {"memory_mib": 4096}}
     host = {"id": f"h{n}", "state": "active", "capacity": {"memory_mib": 131072}, "busy": [], "vms": [f"v{n}"]}
-    return {"simulated": True, "digest": f"{n:064x}", "host": host, "vms": [vm]}
+    return {"simulated": True, "digest": f"{n:064x}", "ago_s": 0.0, "host": host, "vms": [vm]}

@@ -162,9 +162,9 @@ class Gateway:
         fleet, host, agent, have = asked["fleet"], asked["host"], asked["agent"], frozenset(asked["have"])
         if self.polls.is_full((fleet, host)):
             raise Denied(HTTPStatus.TOO_MANY_REQUESTS, f"{host} has polls that wait already", temporary=True)
-        until = time.monotonic() + asked["wait_s"]
+        until = (began := time.monotonic()) + asked["wait_s"]
         while True:
-            self._contacts[fleet, host] = agent, asked["digest"], time.monotonic()
+            self._contacts[fleet, host] = agent, asked["digest"], began - asked["ago_s"]
             if self.polls.has_news((fleet, host), agent, have):
                 found = await self._in_store(partial(self._hand_out, fleet, host, agent, have))
                 if found["orders"] or found["abort"]:
@@ -183,7 +183,7 @@ class Gateway:
         def take(db: Connection) -> dict[str, str]:
             if seen is not None:
                 inventory.put(db, self._store, fleet, host, agent, seen)
-            return orders.report(db, self._store, fleet, agent, asked["progress"], self._lease_s)
+            return orders.report(db, self._store, fleet, host, agent, asked["progress"], self._lease_s)
 
         return {"orders": await self._in_store(take)}
 
@@ -191,7 +191,7 @@ class Gateway:
         fleet, host, agent, seen = asked["fleet"], asked["host"], asked["agent"], asked.get("inventory")
 
         def take(db: Connection) -> str:
-            target = orders.finish(db, self._store, fleet, agent, asked)
+            target = orders.finish(db, self._store, fleet, host, agent, asked)
             if seen is not None:
                 inventory.put(db, self._store, fleet, host, agent, seen)
             return target

@@ -23,19 +23,19 @@ class Blind(Exception):
 
 
 def put(db: Connection, store: Store, fleet: str, host: str, agent: str, seen: Mapping[str, Any]) -> None:
-    """Replace what is known of a host."""
-    now = store.now(db)
+    """Replace what is known of a host, as it was when its agent looked."""
+    looked = store.now(db) - seen["ago_s"]
     db.execute("DELETE FROM agent_vms WHERE fleet = ? AND host = ?", (fleet, host))
     for vm in seen["vms"]:
         values = (fleet, vm["id"], host, vm.get("moving_to") or "", json.dumps(vm))
         db.execute("INSERT INTO agent_vms VALUES (?, ?, ?, ?, ?)", values)
-    values_of_host = (fleet, host, agent, int(seen["simulated"]), json.dumps(seen["host"]), seen["digest"], now)
+    values_of_host = (fleet, host, agent, int(seen["simulated"]), json.dumps(seen["host"]), seen["digest"], looked)
     db.execute("DELETE FROM agent_hosts WHERE fleet = ? AND host = ?", (fleet, host))
     db.execute("INSERT INTO agent_hosts VALUES (?, ?, ?, ?, ?, ?, ?)", values_of_host)
 
 
 def contact(db: Connection, store: Store, seen: Iterable[tuple[str, str, str, str, float]]) -> None:
-    """Note that agents still see what they reported: (fleet, host, agent, digest, seconds ago) of each."""
+    """Note that agents still see what they reported: (fleet, host, agent, digest, seconds since the look) of each."""
     now = store.now(db)
     query = "UPDATE agent_hosts SET seen_s = ? WHERE fleet = ? AND host = ? AND agent = ? AND digest = ? AND seen_s < ?"
     for fleet, host, agent, digest, ago in seen:

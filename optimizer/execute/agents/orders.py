@@ -125,37 +125,38 @@ def _for_agent(order: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 
 def report(
-    db: Connection, store: Store, fleet: str, agent: str, progress: Sequence[Mapping[str, Any]], lease_s: float
+    db: Connection,
+    store: Store,
+    fleet: str,
+    host: str,
+    agent: str,
+    progress: Sequence[Mapping[str, Any]],
+    lease_s: float,
 ) -> dict[str, str]:
     """Take in how orders stand, and renew their leases; returns for each: open, abort, or ended."""
     now, said = store.now(db), {}
     for one in progress:
+        how = (one["state"], one.get("remaining_mib"), one.get("detail", ""), now + lease_s, now)
         held = db.execute(
             "UPDATE agent_orders SET state = ?, remaining_mib = ?, detail = ?, leased_until_s = ?, changed_s = ?"
-            " WHERE fleet = ? AND token = ? AND agent = ? AND ended_s IS NULL",
-            (
-                one["state"],
-                one.get("remaining_mib"),
-                one.get("detail", ""),
-                now + lease_s,
-                now,
-                fleet,
-                one["token"],
-                agent,
-            ),
+            " WHERE fleet = ? AND source = ? AND token = ? AND agent = ? AND ended_s IS NULL",
+            (*how, fleet, host, one["token"], agent),
         ).rowcount
         order = _order(db, fleet, one["token"]) if held else None
         said[one["token"]] = "ended" if order is None else ("abort" if order["aborting"] else "open")
     return said
 
 
-def finish(db: Connection, store: Store, fleet: str, agent: str, said: Mapping[str, Any]) -> str:
-    """Let an order end as its agent says; returns its target, empty where it had ended before or is another's."""
-    now = store.now(db)
+def finish(db: Connection, store: Store, fleet: str, host: str, agent: str, said: Mapping[str, Any]) -> str:
+    """Let an order end as its agent says; returns its target, empty where it had ended before or is another's.
+
+    Its end is not later than the look that came with it, which is one of after the end.
+    """
+    now = store.now(db) - (said.get("inventory") or {}).get("ago_s", 0.0)
     row = db.execute(
         "UPDATE agent_orders SET state = ?, failure = ?, detail = ?, remaining_mib = NULL, changed_s = ?, ended_s = ?"
-        " WHERE fleet = ? AND token = ? AND agent = ? AND ended_s IS NULL RETURNING target",
-        (said["state"], said.get("failure", ""), said.get("detail", ""), now, now, fleet, said["token"], agent),
+        " WHERE fleet = ? AND source = ? AND token = ? AND agent = ? AND ended_s IS NULL RETURNING target",
+        (said["state"], said.get("failure", ""), said.get("detail", ""), now, now, fleet, host, said["token"], agent),
     ).fetchone()
     return "" if row is None else str(row[0])
 

@@ -77,9 +77,8 @@ class Polls:
         for fleet, source, token, state, agent, aborting in rows:
             found[fleet, source][token] = state, agent, bool(aborting)
         self._open = dict(found)
-        for host, orders in found.items():
-            if any(state == "waiting" or aborting for state, _, aborting in orders.values()):
-                self.wake(host, "order")
+        for host in found:
+            self.wake(host, "order")
 
     def close(self) -> None:
         """Let every poll end with nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from optimizer.errors import InputError
 from optimizer.execute.ledger.opening import is_address
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def open_store(ledger: str, clock: Clock, connections: int) -> Store:
         from optimizer.execute.agents.store_postgres import PostgresStore
 
         return PostgresStore(ledger, connections)
+    if "://" in ledger:
+        raise InputError("--ledger", "", ledger, "the path of a file, or postgresql://...")
     from optimizer.execute.agents.store_sqlite import SqliteStore
 
     return SqliteStore(f"{ledger}-agents", clock)

@@ -27,6 +27,7 @@ _TOKEN = text(1024, what="plan/move/attempt")
 _WHO = shaped(r"^[0-9a-f]{32}$", "an agent's own id: 32 hexadecimal digits")
 _STATE = choice("preparing", "copying", "switching", "claimed", "unknown")
 _DIGEST = shaped(r"^[0-9a-f]{64}$", "a SHA-256 in hexadecimal")
+_AGO = Field(real(0, 1e6), "seconds since the host was looked at")
 _FLEET = Field(ID, "the fleet")
 _AGENT = {"fleet": _FLEET, "host": Field(ID, "the host"), "agent": Field(_WHO, "which agent this is")}
 _CURRENT = Field(real(1, 3600), "seconds within which a host has to have reported")
@@ -58,6 +59,7 @@ _SEEN = Record(
     {
         "simulated": Field(flag(), "whether nothing is moved"),
         "digest": Field(_DIGEST, "of the rest"),
+        "ago_s": _AGO,
         "host": Field(_HOST, "the host"),
         "vms": Field(Listing(_VM, most=MOST), "its VMs"),
     },
@@ -111,6 +113,7 @@ BODIES: Mapping[str, tuple[Record, int]] = {
                 **_AGENT,
                 "have": Field(Listing(_TOKEN, most=MOST), "orders in hand"),
                 "digest": Field(_DIGEST, "of the inventory, which is still what was reported"),
+                "ago_s": _AGO,
                 "wait_s": Field(real(0, WAIT_S), "how long to wait for an order"),
             },
         ),

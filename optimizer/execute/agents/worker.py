@@ -73,23 +73,28 @@ class Worker:
         self._reported: dict[str, str] = {}
         self._abort: set[str] = set()
         self._reported_at = self._looked_at = self._sent_at = float("-inf")
-        self._digest, self._lease_s = "", 60.0
+        self._digest, self._lease_s = "0" * 64, 60.0
+        self._same_at = float("-inf")
         self.has_to_look = threading.Event()
 
     def start(self) -> None:
         """Say what is on the host, for the first time; raises what the gateway answers."""
+        self._looked_at = self._seconds()
         self._send([], self._seen())
 
     def poll(self) -> None:
         """Ask for orders, and wait for them; raises where the gateway does not answer."""
         with self._changing:
             have = list(self._memory.in_hand)
-        asked = {**self._who(), "have": have, "digest": self._digest, "wait_s": self._times.wait_s}
+        ago = min(1e6, self._seconds() - self._same_at)
+        asked = {**self._who(), "have": have, "digest": self._digest, "ago_s": ago, "wait_s": self._times.wait_s}
         said = self._client.ask("/v1/agent/claim", asked, self._times.wait_s)
         self._lease_s = float(said["lease_s"])
         for order in said["orders"]:
             self._take(order)
         self._abort |= set(said["abort"])
+        if said["look"]:
+            self._sent_at = float("-inf")
         if said["look"] or said["orders"] or said["abort"]:
             self.has_to_look.set()
 
@@ -120,6 +125,8 @@ class Worker:
         if ended or entries or now - self._looked_at >= self._times.look_s:
             self._looked_at = now
             seen = self._seen()
+            if seen["digest"] == self._digest:
+                self._same_at = now
             if ended:
                 self._finish(ended, seen)
             self._report(said, seen)
@@ -202,9 +209,10 @@ class Worker:
     def _finish(self, ended: list[tuple[str, InHand]], seen: dict[str, Any]) -> None:
         """Report ends, with what is on the host after them; forget those that were heard."""
         for token, entry in ended:
-            asked = {**self._who(), "token": token, **entry.outcome, "inventory": seen}
+            asked = {**self._who(), "token": token, **entry.outcome}
+            asked["inventory"] = self._aged(seen)
             self._client.ask("/v1/agent/finish", asked)
-            self._digest = seen["digest"]
+            self._digest, self._same_at = seen["digest"], self._looked_at
             with self._changing:
                 del self._memory.in_hand[token]
                 self._memory.save()
@@ -225,13 +233,13 @@ class Worker:
     def _send(self, news: list[dict[str, Any]], seen: dict[str, Any] | None) -> None:
         asked = {**self._who(), "progress": news}
         if seen is not None:
-            asked["inventory"] = seen
+            asked["inventory"] = self._aged(seen)
         said = self._client.ask("/v1/agent/report", asked)["orders"]
         now = self._seconds()
         self._reported.update({one["token"]: dumps(one) for one in news})
         self._reported_at = now
         if seen is not None:
-            self._digest, self._sent_at = seen["digest"], now
+            self._digest, self._sent_at, self._same_at = seen["digest"], now, self._looked_at
         self._abort |= {token for token, answer in said.items() if answer == "abort"}
 
     def _seen(self) -> dict[str, Any]:
@@ -244,6 +252,10 @@ class Worker:
             simulated = self._driver.simulated
         said = {"simulated": simulated, "host": _host(host), "vms": [_vm(vm) for vm in vms]}
         return {**said, "digest": sha256(dumps(said, sort_keys=True).encode()).hexdigest()}
+
+    def _aged(self, seen: dict[str, Any]) -> dict[str, Any]:
+        """Return what was seen with how long ago that is."""
+        return {**seen, "ago_s": self._seconds() - self._looked_at}
 
     def _who(self) -> dict[str, Any]:
         return {"fleet": self._driver.fleet, "host": self.host, "agent": self._memory.agent}

@@ -37,7 +37,7 @@ AGENT, OTHER, ANN = "a" * 32, "b" * 32, "c" * 32
 TOKENS = Tokens(
     [("agent", "h0", digest_of(AGENT)), ("agent", "h1", digest_of(OTHER)), ("executor", "ann", digest_of(ANN))]
 )
-CLAIM = {"fleet": "tiny", "host": "h0", "agent": "0" * 32, "have": [], "digest": "0" * 64, "wait_s": 0.0}
+CLAIM = {"fleet": "tiny", "host": "h0", "agent": "0" * 32, "have": [], "digest": "0" * 64, "ago_s": 0.0, "wait_s": 0.0}
 FIND = {"fleet": "tiny", "token": "plan/m1/1"}
 
 

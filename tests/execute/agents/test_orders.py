@@ -41,7 +41,8 @@ def reporting(store: Store, vms: int = 3, hosts: int = 2, agent: str = "a") -> N
     """Let agents report: all VMs on h0."""
     for h in range(hosts):
         on = [f"v{v}" for v in range(1, vms + 1)] if h == 0 else []
-        seen = {"simulated": True, "digest": f"d{h}", "host": {"id": f"h{h}", "vms": on}}
+        seen: dict[str, Any] = {"simulated": True, "digest": f"d{h}", "ago_s": 0.0}
+        seen |= {"host": {"id": f"h{h}", "vms": on}}
         seen["vms"] = [{"id": vm, "host": "h0", "moving_to": None} for vm in on]
         with store.transaction() as db:
             inventory.put(db, store, FLEET, f"h{h}", agent, seen)
@@ -85,10 +86,10 @@ def test_a_claim_is_given_to_no_other_when_its_lease_runs_out_and_comes_back(sto
     assert claim(store, "a", ("plan/m1/1",)) == []
     progress = [{"token": "plan/m1/1", "state": "copying", "remaining_mib": 3.0}]
     with store.transaction() as db:
-        assert orders.report(db, store, FLEET, "b", progress, 60.0) == {"plan/m1/1": "ended"}, "not b's"
+        assert orders.report(db, store, FLEET, "h0", "b", progress, 60.0) == {"plan/m1/1": "ended"}, "not b's"
     assert find(store)["lapsed"]
     with store.transaction() as db:
-        assert orders.report(db, store, FLEET, "a", progress, 60.0) == {"plan/m1/1": "open"}
+        assert orders.report(db, store, FLEET, "h0", "a", progress, 60.0) == {"plan/m1/1": "open"}
     back = find(store)
     assert (back["lapsed"], back["state"], back["remaining_mib"]) == (False, "copying", 3.0)
 
@@ -159,9 +160,10 @@ def test_one_order_for_a_vm(store: Store) -> None:
     claim(store)
     with store.transaction() as db:
         said = {"token": "plan/m1/1", "state": "failed", "failure": "temporary"}
-        assert orders.finish(db, store, FLEET, "b", said) == ""
-        assert orders.finish(db, store, FLEET, "a", said) == "h1"
-        assert orders.finish(db, store, FLEET, "a", said) == "", "the second time changes nothing"
+        assert orders.finish(db, store, FLEET, "h0", "b", said) == ""
+        assert orders.finish(db, store, FLEET, "h1", "a", said) == "", "a token of another host"
+        assert orders.finish(db, store, FLEET, "h0", "a", said) == "h1"
+        assert orders.finish(db, store, FLEET, "h0", "a", said) == "", "the second time changes nothing"
     give(store, token="plan/m1/2", attempt=2)
 
 
@@ -173,7 +175,7 @@ def test_what_was_seen_before_the_end_does_not_count(store: Store) -> None:
         seen = inventory.read_vm(db, store, FLEET, "v1", 60.0)
         assert seen is not None
         assert (seen["host"], seen["moving_to"]) == ("h0", "h1")
-        orders.finish(db, store, FLEET, "a", {"token": "plan/m1/1", "state": "done"})
+        orders.finish(db, store, FLEET, "h0", "a", {"token": "plan/m1/1", "state": "done"})
         for read in (inventory.read_vm, inventory.read_host):
             with pytest.raises(inventory.Blind, match="has not reported since"):
                 read(db, store, FLEET, "v1" if read is inventory.read_vm else "h1", 60.0)
