@@ -7,6 +7,7 @@ the ledger says stop, none is handed out.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -23,7 +24,7 @@ from optimizer.execute.agents.polls import Polls
 from optimizer.execute.agents.wire import BODIES, parse
 
 if TYPE_CHECKING:
-    from optimizer.execute.agents.store import Store
+    from optimizer.execute.agents.store import Store, Transaction
     from optimizer.execute.agents.tokens import Tokens
     from optimizer.execute.ledger.database import Connection
 
@@ -39,6 +40,9 @@ BODY_S = 10.0
 
 WATCH_S = 0.25
 """How often what is open is read: an order that another gateway has taken is seen after this."""
+
+CONTACT_TICKS = 4
+"""At every such look who is in contact is written down, in one go."""
 
 HEALTH = "/health"
 
@@ -180,7 +184,7 @@ class Gateway:
     async def _report(self, asked: dict[str, Any]) -> dict[str, Any]:
         fleet, host, agent, seen = asked["fleet"], asked["host"], asked["agent"], asked.get("inventory")
 
-        def take(db: Connection) -> dict[str, str]:
+        def take(db: Transaction) -> dict[str, str]:
             if seen is not None:
                 inventory.put(db, self._store, fleet, host, agent, seen)
             return orders.report(db, self._store, fleet, host, agent, asked["progress"], self._lease_s)
@@ -190,7 +194,7 @@ class Gateway:
     async def _finish(self, asked: dict[str, Any]) -> dict[str, Any]:
         fleet, host, agent, seen = asked["fleet"], asked["host"], asked["agent"], asked.get("inventory")
 
-        def take(db: Connection) -> str:
+        def take(db: Transaction) -> str:
             target = orders.finish(db, self._store, fleet, host, agent, asked)
             if seen is not None:
                 inventory.put(db, self._store, fleet, host, agent, seen)
@@ -200,13 +204,13 @@ class Gateway:
         self.polls.wake((fleet, target), "look")
         return {"order": "ended" if target else "ended before, or not yours"}
 
-    async def _read(self, name: str, ask: Callable[[Connection], Any]) -> dict[str, Any]:
+    async def _read(self, name: str, ask: Callable[[Transaction], Any]) -> dict[str, Any]:
         try:
             return {name: await self._in_store(ask)}
         except inventory.Blind as error:
             raise Denied(HTTPStatus.FAILED_DEPENDENCY, str(error), temporary=True) from error
 
-    async def _in_store(self, work: Callable[[Connection], T]) -> T:
+    async def _in_store(self, work: Callable[[Transaction], T]) -> T:
         """Do something in one transaction, in one of as many threads as there are connections."""
 
         def run() -> T:
@@ -231,14 +235,16 @@ class Gateway:
 
     async def _watch(self) -> None:
         """Read what is open, and write down who is in contact, a few times a second."""
-        while True:
-            seen, self._contacts = self._contacts, {}
+        for tick in itertools.count():
+            seen: dict[tuple[str, str], tuple[str, str, float]] = {}
+            if tick % CONTACT_TICKS == 0:
+                seen, self._contacts = self._contacts, seen
             with suppress(SafetyStop):  # the database is down: polls wait on
                 self.polls.learn(await self._in_store(partial(self._look, seen)))
             await asyncio.sleep(WATCH_S)
 
     def _look(
-        self, seen: dict[tuple[str, str], tuple[str, str, float]], db: Connection
+        self, seen: dict[tuple[str, str], tuple[str, str, float]], db: Transaction
     ) -> list[tuple[str, str, str, str, str, int]]:
         now = time.monotonic()
         contacts = ((*host, agent, digest, now - at) for host, (agent, digest, at) in seen.items())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from optimizer.execute.agents.store import Store
+    from optimizer.execute.agents.store import Store, Transaction
     from optimizer.execute.ledger.database import Connection
 
 __all__ = ["Blind", "contact", "migrating", "put", "read_host", "read_vm", "summary"]
@@ -22,24 +22,25 @@ class Blind(Exception):
     """It cannot be said, since an agent is silent; the text names it."""
 
 
-def put(db: Connection, store: Store, fleet: str, host: str, agent: str, seen: Mapping[str, Any]) -> None:
+def put(db: Transaction, store: Store, fleet: str, host: str, agent: str, seen: Mapping[str, Any]) -> None:
     """Replace what is known of a host, as it was when its agent looked."""
     looked = store.now(db) - seen["ago_s"]
     db.execute("DELETE FROM agent_vms WHERE fleet = ? AND host = ?", (fleet, host))
-    for vm in seen["vms"]:
-        values = (fleet, vm["id"], host, vm.get("moving_to") or "", json.dumps(vm))
-        db.execute("INSERT INTO agent_vms VALUES (?, ?, ?, ?, ?)", values)
+    rows = [(fleet, vm["id"], host, vm.get("moving_to") or "", json.dumps(vm)) for vm in seen["vms"]]
+    if rows:
+        db.executemany("INSERT INTO agent_vms VALUES (?, ?, ?, ?, ?)", rows)
     values_of_host = (fleet, host, agent, int(seen["simulated"]), json.dumps(seen["host"]), seen["digest"], looked)
     db.execute("DELETE FROM agent_hosts WHERE fleet = ? AND host = ?", (fleet, host))
     db.execute("INSERT INTO agent_hosts VALUES (?, ?, ?, ?, ?, ?, ?)", values_of_host)
 
 
-def contact(db: Connection, store: Store, seen: Iterable[tuple[str, str, str, str, float]]) -> None:
+def contact(db: Transaction, store: Store, seen: Iterable[tuple[str, str, str, str, float]]) -> None:
     """Note that agents still see what they reported: (fleet, host, agent, digest, seconds since the look) of each."""
     now = store.now(db)
     query = "UPDATE agent_hosts SET seen_s = ? WHERE fleet = ? AND host = ? AND agent = ? AND digest = ? AND seen_s < ?"
-    for fleet, host, agent, digest, ago in seen:
-        db.execute(query, (now - ago, fleet, host, agent, digest, now - ago))
+    rows = sorted((fleet, host, agent, digest, now - ago) for fleet, host, agent, digest, ago in seen)
+    if rows:
+        db.executemany(query, [(at, fleet, host, agent, digest, at) for fleet, host, agent, digest, at in rows])
 
 
 def read_vm(db: Connection, store: Store, fleet: str, vm: str, current_s: float) -> dict[str, Any] | None:

@@ -48,8 +48,8 @@ def enqueue(db: Connection, store: Store, fleet: str, asked: Mapping[str, Any]) 
     Refused
         It is of an old leader, or its VM is not where it should be, or an end of it is not reporting.
     """
-    db.execute("INSERT INTO agent_epochs VALUES (?, 0) ON CONFLICT DO NOTHING", (fleet,))
-    (epoch,) = db.execute(f"SELECT epoch FROM agent_epochs WHERE fleet = ?{store.locked}", (fleet,)).fetchone()
+    lock = "INSERT INTO agent_epochs VALUES (?, 0) ON CONFLICT (fleet) DO UPDATE SET epoch = agent_epochs.epoch"
+    (epoch,) = db.execute(f"{lock} RETURNING epoch", (fleet,)).fetchone()
     now = store.now(db)
     known = _order(db, fleet, asked["token"])
     vm, source, target = asked["vm"], asked["source"], asked["target"]
@@ -60,22 +60,24 @@ def enqueue(db: Connection, store: Store, fleet: str, asked: Mapping[str, Any]) 
     if asked["epoch"] < epoch:
         raise Refused(f"epoch {asked['epoch']} is older than {epoch}: another leader has taken over")
     _possible(db, fleet, asked, now)
-    db.execute("UPDATE agent_epochs SET epoch = ? WHERE fleet = ?", (asked["epoch"], fleet))
+    if asked["epoch"] > epoch:
+        db.execute("UPDATE agent_epochs SET epoch = ? WHERE fleet = ?", (asked["epoch"], fleet))
     body = json.dumps({name: asked[name] for name in ("plan", "move", "attempt", "copied_mib", "seconds")})
     start = (now, now + asked["begin_within_s"], 0.0, now, None)
     values = (fleet, asked["token"], vm, source, target, body, asked["epoch"], "waiting", "", "", "", 0, None, *start)
-    db.execute(f"INSERT INTO agent_orders VALUES ({', '.join('?' * len(values))})", values)
-    made = _order(db, fleet, asked["token"])
-    assert made is not None
-    return made
+    made = db.execute(
+        f"INSERT INTO agent_orders VALUES ({', '.join('?' * len(values))}) RETURNING {ORDER}", values
+    ).fetchone()
+    return _named(made)
 
 
 def _possible(db: Connection, fleet: str, asked: Mapping[str, Any], now: float) -> None:
     """Refuse what could not be begun, by what the agents report."""
     vm, source, target = asked["vm"], asked["source"], asked["target"]
+    query = "SELECT host, seen_s FROM agent_hosts WHERE fleet = ? AND host IN (?, ?)"
+    seen = dict(db.execute(query, (fleet, source, target)).fetchall())
     for host in (source, target):
-        row = db.execute("SELECT seen_s FROM agent_hosts WHERE fleet = ? AND host = ?", (fleet, host)).fetchone()
-        if row is None or row[0] < now - asked["current_s"]:
+        if seen.get(host, float("-inf")) < now - asked["current_s"]:
             raise Refused(f"no agent is reporting for {host}", temporary=True)
     open_ = "SELECT token FROM agent_orders WHERE fleet = ? AND vm = ? AND ended_s IS NULL"
     if db.execute(open_, (fleet, vm)).fetchone():

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from optimizer.errors import InputError
+from optimizer.execute.ledger.database import Connection
 from optimizer.execute.ledger.opening import is_address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from optimizer.clock import Clock
-    from optimizer.execute.ledger.database import Connection
 
-__all__ = ["Store", "open_store"]
+__all__ = ["Store", "Transaction", "open_store"]
+
+
+class Transaction(Connection, Protocol):
+    """An open transaction that also takes many rows at once."""
+
+    def executemany(self, sql: str, values: Iterable[Sequence[object]], /) -> Any:
+        """Run one statement for each row of values."""
 
 
 class Store(Protocol):
@@ -23,16 +31,15 @@ class Store(Protocol):
     ----------
     connections
         How many there are at most: transactions at once.
-    locked, unlocked
-        What ends a SELECT that locks its rows, and one that skips rows that others have locked.
+    unlocked
+        What ends a SELECT that locks its rows and skips those that others have locked.
     """
 
     where: str
     connections: int
-    locked: str
     unlocked: str
 
-    def transaction(self) -> AbstractContextManager[Connection]:
+    def transaction(self) -> AbstractContextManager[Transaction]:
         """Open one transaction: all of it durable at the end, or nothing.
 
         Raises

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg_pool import ConnectionPool
 
+    from optimizer.execute.agents.store import Transaction
     from optimizer.execute.ledger.database import Connection
 
 __all__ = ["PostgresStore"]
@@ -25,7 +26,7 @@ MARK = "remora_agents"
 class PostgresStore:
     """A bounded pool; transactions beyond it wait."""
 
-    locked, unlocked = " FOR UPDATE", " FOR UPDATE SKIP LOCKED"
+    unlocked = " FOR UPDATE SKIP LOCKED"
 
     def __init__(self, address: str, connections: int) -> None:
         """Connect, and make the tables or bring them up to date.
@@ -51,7 +52,7 @@ class PostgresStore:
             raise InputError(self.where, "", fault, "the tables of a gateway", "use the release that wrote them")
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Transaction]:
         """Open one transaction."""
         import psycopg
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from optimizer.clock import Clock
+    from optimizer.execute.agents.store import Transaction
     from optimizer.execute.ledger.database import Connection
 
 __all__ = ["APPLICATION_ID", "SqliteStore"]
@@ -29,7 +30,7 @@ class SqliteStore:
     """An open file; every call comes from one thread at a time."""
 
     connections = 1
-    locked = unlocked = ""
+    unlocked = ""
 
     def __init__(self, path: str, clock: Clock) -> None:
         """Open `path`, which is made where there is none, and bring it up to date.
@@ -56,7 +57,7 @@ class SqliteStore:
             raise InputError(path, "", fault, "the file of a gateway, or the name of a file to be made")
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Transaction]:
         """Open one transaction."""
         db = self._opened
         assert db is not None

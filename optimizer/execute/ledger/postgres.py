@@ -14,7 +14,7 @@ from optimizer.errors import InputError, SafetyStop
 from optimizer.execute.ledger.schema import SCHEMA, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import psycopg
     from psycopg_pool import ConnectionPool
@@ -56,6 +56,10 @@ class Statements:
     def execute(self, sql: str, values: Sequence[object] = (), /) -> Any:
         """Run one statement."""
         return self._connection.execute(sql.replace("?", "%s").encode(), values or None)
+
+    def executemany(self, sql: str, values: Iterable[Sequence[object]], /) -> None:
+        """Run one statement for each row of values, without waiting for each."""
+        self._connection.cursor().executemany(sql.replace("?", "%s").encode(), values)
 
 
 class PostgresDatabase:
