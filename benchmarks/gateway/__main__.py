@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import random
 import resource
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +89,12 @@ def order_of(number: int, host: int, agents: int) -> dict[str, Any]:
     }
 
 
+def waiting(port: int) -> int:
+    """Return how many polls wait at the gateway."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=60) as answer:
+        return int(json.load(answer)["polls"])
+
+
 async def give(orders: list[dict[str, Any]], port: int, per_second: float) -> dict[str, float]:
     """Give orders, at a rate or (0) as fast as it goes; returns when each was given."""
     given: dict[str, float] = {}
@@ -135,7 +143,8 @@ async def measure(asked: argparse.Namespace, port: int, server: Server, figures:
     await agents.report_all()
     figures.add("first reports a second", f"{asked.agents / (time.monotonic() - began):.0f}")
     polling = [asyncio.create_task(agents.live(n)) for n in range(asked.agents)]
-    await asyncio.sleep(10.0)
+    while await asyncio.to_thread(waiting, port) < asked.agents and not agents.faults:
+        await asyncio.sleep(0.2)
     cpu, began = server.cpu_s(), time.monotonic()
     await asyncio.sleep(asked.idle)
     figures.add(
