@@ -112,3 +112,18 @@ def test_the_pages_are_built_strictly() -> None:
     command = next(line for line in (ROOT / "tools" / "test.sh").read_text().split("\n") if "mkdocs build" in line)
     assert "--strict" in command
     assert "--quiet" not in command, "mkdocs counts the warnings that it prints: --quiet makes --strict pass anything"
+
+
+def test_everything_that_is_installed_is_locked_by_hash() -> None:
+    """But for the project itself; and no lock names where a package comes from."""
+    lines = [line.strip() for line in (ROOT / "tools" / "setup.sh").read_text("utf-8").splitlines()]
+    installs = [line for line in lines if line.startswith("install ")]
+    assert len(installs) >= 3
+    assert all("--require-hashes" in line or "--editable" in line for line in installs), installs
+    locks = sorted(ROOT.glob("requirements*.txt"))
+    assert len(locks) >= 3
+    for lock in locks:
+        text = lock.read_text("utf-8")
+        packages = [part for part in text.replace("\\\n", "").splitlines() if part and not part.startswith("#")]
+        assert packages and all("--hash=sha256:" in part for part in packages), lock
+        assert "://" not in text, lock

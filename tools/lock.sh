@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements.txt and requirements-dev.txt anew from pyproject.toml (needs uv, which only a maintainer does).
+# Writes the requirements files anew from pyproject.toml (needs uv, which only a maintainer does).
 # What is written names no registry: pip takes the wheels from whatever index a machine is set up with, and the
 # hashes say that they are the ones meant. A version that is locked stays, unless asked for: tools/lock.sh --upgrade
 set -euo pipefail
@@ -23,3 +23,7 @@ lock() { # lock OUTPUT OPTION...
 
 lock requirements.txt "$@"
 lock requirements-dev.txt --extra dev --extra dask --extra gateway --extra postgres --extra prometheus "$@"
+
+lock=$("${UV:-uv}" pip compile - --generate-hashes --no-binary libvirt-python --quiet --no-emit-index-url \
+  --no-emit-find-links --no-header --no-annotate "$@" <<<'libvirt-python>=9.0')
+printf '%s\n' "$lock" | grep -v '^--' >requirements-libvirt.txt # compiled where the system's module is for another Python

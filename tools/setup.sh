@@ -97,7 +97,7 @@ link_libvirt() { # there is no wheel of libvirt-python: the system's own is made
     say "the system's libvirt module is for another Python than $("$python" --version): compiling one"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends libvirt-dev pkg-config gcc python3-dev
     rm -f "$site"/libvirt.py "$site"/libvirtmod.*.so
-    install 'libvirt-python>=9.0'
+    install --require-hashes --no-deps --no-binary :all: --no-build-isolation -r "$checkout/requirements-libvirt.txt"
   fi
 }
 
