@@ -14,6 +14,7 @@ from commands.ablation import ABLATION, FLEETS, ablation
 from commands.boundary import Exit
 from commands.common import (
     NewFile,
+    Whole,
     json_option,
     say_json,
     say_text,
@@ -69,10 +70,10 @@ class _CaseName(click.ParamType[str]):
 @click.command("bench", cls=_Bench)
 @click.argument("names", nargs=-1, metavar="[CASE]...", type=_CaseName())
 @click.option("--quick", is_flag=True, help="Small sizes, one run: does it work at all?")
-@click.option("--repeat", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of each command.")
+@click.option("--repeat", type=Whole(1, 100), default=3, show_default=True, help="Runs of each command.")
 @click.option(
     "--rivals",
-    type=click.IntRange(1, 86400),
+    type=Whole(1, 86400),
     default=300,
     show_default=True,
     metavar="S",
@@ -80,7 +81,7 @@ class _CaseName(click.ParamType[str]):
 )
 @click.option(
     "--instance-limit",
-    type=click.IntRange(1, 86400),
+    type=Whole(1, 86400),
     default=60,
     show_default=True,
     metavar="S",

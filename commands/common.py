@@ -29,6 +29,7 @@ __all__ = [
     "KeptFile",
     "Moment",
     "NewFile",
+    "Whole",
     "began_at",
     "fleet_argument",
     "json_option",
@@ -115,6 +116,26 @@ class Number(click.ParamType[float]):
         return number
 
 
+class Whole(click.IntRange):
+    """A whole number from `min` to `max`, in words of people; click's say ``0<=x<=9`` and "integer range"."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Refuse what is no such number."""
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = None
+        if number is None or not (self.min or 0) <= number <= (self.max or number):
+            self.fail(f"{value!r} is not a whole number from {self._describe_range()}", param, ctx)
+        return number
+
+    def _describe_range(self) -> str:
+        """Say the range as the help shows it."""
+        return f"{self.min} to {self.max}"
+
+
 SECONDS = Number("seconds", lambda s: 0 < s <= DAY, f"a number of seconds above 0, at most {DAY}")
 SHARE = Number("share", lambda s: 0 <= s < 1, "a number from 0 up to, but not including, 1; 5 % is 0.05")
 
@@ -123,11 +144,9 @@ time_limit_option = click.option(
     "--time-limit", type=SECONDS, default=30.0, show_default=True, metavar="S", help="Seconds for the whole answer."
 )
 workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads of the solver."
+    "--workers", type=Whole(1, 256), default=2, show_default=True, help="Threads of the solver."
 )
-seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed."
-)
+seed_option = click.option("--seed", type=Whole(0, 2**31 - 1), default=0, show_default=True, help="Random seed.")
 
 
 LEAST_SHARE, LOADING_S = 0.4, 1.0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commands.common import Whole
 from commands.interrupt import Interrupt
 from commands.ledger_options import ledger_option, open_button, stop_file_option
 
@@ -27,7 +28,7 @@ FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--tokens", type=FILE, metavar="FILE", help="Hashes of tokens: `agent HOST HASH`, `executor NAME HASH`.")
 @click.option(
     "--connections",
-    type=click.IntRange(4, 100),
+    type=Whole(4, 100),
     default=8,
     show_default=True,
     help="Database connections at most (PostgreSQL).",

@@ -12,6 +12,7 @@ from commands.boundary import Exit
 from commands.common import (
     SHARE,
     NewFile,
+    Whole,
     began_at,
     fleet_argument,
     json_option,
@@ -73,7 +74,7 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
 @time_limit_option
 @click.option(
     "--memory-limit",
-    type=click.IntRange(64, 10**7),
+    type=Whole(64, 10**7),
     default=4096,
     show_default=True,
     metavar="MIB",
@@ -90,7 +91,7 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
 @workers_option
 @click.option(
     "--parts",
-    type=click.IntRange(1, 10_000),
+    type=Whole(1, 10_000),
     metavar="N",
     help="Split the fleet into N parts, solved apart and joined across their boundaries; by default 1 up to 50,000 "
     "hosts, and about 10,000 hosts a part beyond.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from commands.common import Whole
 from commands.ledger_options import ledger_option
 from commands.undo import undo_words
 
@@ -42,8 +43,8 @@ _SWITCHES = (
     ),
     click.option("--from", "sources", multiple=True, metavar="HOST", help=f"Move VMs only off this host; {REPEAT}"),
     click.option("--to", "targets", multiple=True, metavar="HOST", help=f"Move VMs only to this host; {REPEAT}"),
-    click.option("--max-moves", type=click.IntRange(0, MOST), metavar="N", help="Make at most N moves."),
-    click.option("--max-gib", type=click.IntRange(0, MOST), metavar="N", help="Copy at most N GiB."),
+    click.option("--max-moves", type=Whole(0, MOST), metavar="N", help="Make at most N moves."),
+    click.option("--max-gib", type=Whole(0, MOST), metavar="N", help="Copy at most N GiB."),
 )
 
 

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "MISSING",
     "AlreadyApplied",
     "EngineError",
     "ForeignPlan",
@@ -94,9 +95,22 @@ class Interrupted(RemoraError):
     exit_code = 130
 
 
+class _Missing:
+    """What stands where nothing was said."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+MISSING = _Missing()
+
+
 def shorten(value: object, limit: int = 80) -> str:
     """Render a value that was read for a message: escaped, and cut at `limit` characters."""
+    words = {None: "null", True: "true", False: "false"}  # as the documents write them
     try:
+        if value is None or isinstance(value, bool):
+            return words[value]
         text = repr(value) if isinstance(value, str) else ascii(value)
     except (RecursionError, ValueError):  # nested too deeply, or an integer of thousands of digits
         text = f"a {type(value).__name__} that is too large to show"

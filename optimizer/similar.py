@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["nearest", "similar"]
+__all__ = ["nearest", "similar", "similar_or_some"]
 
 PARTS = re.compile(r"[.\-_:/ ]+")
 LONGEST = 64
@@ -21,6 +21,9 @@ COMPARED = 20_000
 
 CLOSE = 0.75
 
+SHORT = 2
+"""Names of so few letters are not compared by which letters they have."""
+
 
 def similar(name: object, known: Iterable[str], most: int = 3) -> str:
     """Return ``did you mean X?`` for the nearest of the `known` names, or nothing where none is near."""
@@ -28,6 +31,15 @@ def similar(name: object, known: Iterable[str], most: int = 3) -> str:
     if not near:
         return ""
     return f"did you mean {near[0] if len(near) == 1 else ', '.join(near[:-1]) + ' or ' + near[-1]}?"
+
+
+def similar_or_some(name: object, known: Iterable[str], some: int = 8) -> str:
+    """Return `similar`, and where no name is near, which names there are: all of a few, the first of many."""
+    names = list(known)
+    if not names:
+        return "there is none"
+    rest = f" and {len(names) - some:,} more" if len(names) > some else ""
+    return similar(name, names) or f"there are {', '.join(names[:some])}{rest}"
 
 
 def nearest(name: object, known: Iterable[str], most: int = 3) -> list[str]:
@@ -51,7 +63,14 @@ def nearest(name: object, known: Iterable[str], most: int = 3) -> list[str]:
         return []
     alike = sorted(names, key=lambda k: not (k[:2] == name[:2] or k[-2:] == name[-2:]))
     by_case = {k.casefold(): k for k in islice(alike, COMPARED)}
-    return [by_case[k] for k in get_close_matches(name.casefold(), by_case, 1, CLOSE)]
+    close = get_close_matches(name.casefold(), by_case, 1, CLOSE)
+    return [by_case[k] for k in close or _swapped(name.casefold(), by_case)]
+
+
+def _swapped(name: str, names: Iterable[str]) -> list[str]:
+    """Return the first name with the same letters: two swapped in a short one make it look far from itself."""
+    letters = sorted(name)
+    return [k for k in names if len(k) == len(name) > SHORT and sorted(k) == letters][:1]
 
 
 def _folded(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from optimizer.fleet.fleet import ABSENT
+from optimizer.similar import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,9 +64,19 @@ def implausible(fleet: Fleet, now: datetime) -> Iterator[Doubt]:
             f"the snapshot was taken {_span(ahead)} from now, at {fleet.taken_at.isoformat()}: "
             "is the clock or the time zone of its source wrong?",
         )
+    yield from _misspelt(fleet)
     for r, resource in enumerate(fleet.resources):
         yield from _unlimited(fleet, r, resource.name)
         yield from _amounts(fleet, r, resource.name)
+
+
+def _misspelt(fleet: Fleet) -> Iterator[Doubt]:
+    """Say which declared groups have no VM where VMs name one that is not declared, and nearly called the same."""
+    others = [group.id for group in fleet.groups if not group.declared]
+    for group in fleet.groups:
+        if group.declared and not len(group.members) and (near := nearest(group.id, others, 1)):
+            text = f"no VM is in the group {group.id}, and VMs name {near[0]}, which is not declared: is that this one?"
+            yield Doubt("empty_group", "groups[]", text)
 
 
 def _unlimited(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:

@@ -7,8 +7,8 @@ from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from optimizer.errors import InputError
-from optimizer.sources.kinds import similar
+from optimizer.errors import MISSING, InputError
+from optimizer.similar import similar_or_some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ def find_subject(fleet: Fleet, plan: Plan | None, name: str | None) -> Subject:
     """
     if name is None:
         if plan is None:
-            raise InputError(WHERE, "SUBJECT", "", "the name of a VM or a host, or --plan")
+            raise InputError(WHERE, "SUBJECT", MISSING, "the name of a VM or a host, or --plan")
         return Subject(SubjectKind.PLAN)
     names = _names(fleet, plan)
     found = [Subject(kind, known[name]) for kind, known in names.items() if name in known]
@@ -62,7 +62,7 @@ def find_subject(fleet: Fleet, plan: Plan | None, name: str | None) -> Subject:
         prefixes = ", ".join(f"{s.kind.value}:{name}" for s in found)
         raise InputError(WHERE, "SUBJECT", name, "one subject", f"say which: {prefixes}")
     expected = "a VM or a host of the fleet" if plan is None else "a VM or a host of the fleet, or a move of the plan"
-    raise InputError(WHERE, "SUBJECT", name, expected, similar(name, chain.from_iterable(names.values())))
+    raise InputError(WHERE, "SUBJECT", name, expected, similar_or_some(name, chain.from_iterable(names.values())))
 
 
 def _names(fleet: Fleet, plan: Plan | None) -> dict[SubjectKind, Mapping[str, int]]:
@@ -85,5 +85,5 @@ def find_host(fleet: Fleet, name: str) -> int:
         If there is none of that name.
     """
     if name not in fleet.host_index:
-        raise InputError(WHERE, "--to", name, "a host of the fleet", similar(name, fleet.hosts.ids))
+        raise InputError(WHERE, "--to", name, "a host of the fleet", similar_or_some(name, fleet.hosts.ids))
     return fleet.host_index[name]

@@ -82,6 +82,17 @@ def write_whole(path: Path | str, data: bytes) -> None:
         raise InputError(where, "", _reason(error), "a place that can be written") from error
 
 
+STARTS = {
+    b"\xef\xbb\xbf": "a byte order mark does not belong there",
+    b"\xff\xfe": "it is UTF-16: save it as UTF-8",
+    b"\xfe\xff": "it is UTF-16: save it as UTF-8",
+    b"\x1f\x8b": "it is packed by gzip: its name has to end with .gz",
+    b"\xfd7zXZ": "it is packed by xz: its name has to end with .xz",
+    b"SQLite format 3": "it is a database, a ledger perhaps",
+}
+"""How files begin that are mistaken for JSON, and what they are."""
+
+
 def parse_json(data: bytes, where: str) -> Any:
     """Parse one JSON document.
 
@@ -96,11 +107,26 @@ def parse_json(data: bytes, where: str) -> Any:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
-        hint = "a byte order mark does not belong there" if data.startswith(b"\xef\xbb\xbf") else error.msg
-        raise InputError(where, at, error.doc[error.pos : error.pos + 20], "JSON", hint) from error
+        raise InputError(where, at, error.doc[error.pos : error.pos + 20], *_no_json(data, error.msg)) from error
     finally:
         if collecting:
             gc.enable()
+
+
+def _no_json(data: bytes, said: str) -> tuple[str, str]:
+    """Return what was expected instead of bytes that are no JSON, and what they seem to be."""
+    for start, hint in STARTS.items():
+        if data.startswith(start):
+            return "JSON", hint
+    if not data.strip():
+        return "JSON", "the file is empty"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return "JSON in UTF-8", f"byte {error.start + 1} of the file is no UTF-8"
+    if data.lstrip()[:1] not in b"{[":
+        return "JSON", f"{said}; a document begins with {{"
+    return "JSON", said
 
 
 def json_bytes(document: object, *, indent: bool = True) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 from optimizer.errors import InputError
 from optimizer.fleet import ABSENT, Busy, Hosts, HostState, Mobility, Pressure, Vms, VmState, Window
 from optimizer.problem.rounding import MILLI, demand_milli, ratio_millionths
+from optimizer.similar import similar_or_some
 from optimizer.sources.kinds import key_path, parse_time, similar
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def refer(
     lost = np.flatnonzero(found == UNKNOWN)
     if len(lost):
         i = int(lost[0])
-        raise InputError(where, path_of(i), names[i], what, similar(names[i], index))
+        raise InputError(where, path_of(i), names[i], what, similar_or_some(names[i], index))
     return found
 
 

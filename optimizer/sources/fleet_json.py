@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from optimizer.errors import InputError
+from optimizer.errors import MISSING, InputError
 from optimizer.fleet import Fleet, Resource
 from optimizer.sources.files import canonical_digest, parse_json, read_bytes
 from optimizer.sources.fleet_columns import Names, host_columns, index_of, read_domains, seconds, vm_columns
@@ -96,7 +96,7 @@ def check_format(document: object, tag: str, where: str) -> dict[str, Any]:
         hint = (
             "another version of the format" if same else "another kind of document" if found else "the tag is missing"
         )
-        raise InputError(where, "format", found, f'"{tag}"', hint)
+        raise InputError(where, "format", found if "format" in document else MISSING, f'"{tag}"', hint)
     return document
 
 

@@ -147,6 +147,8 @@ def text(most: int = 256, least: int = 1, *, prose: bool = False, what: str = "t
         return not lengths or (least <= min(lengths) and max(lengths) <= most)
 
     def hint(value: Any) -> str:
+        if type(value) in (int, float):
+            return f'as a string: "{value}"'
         return "it has control characters" if isinstance(value, str) and forbidden.search(value) else ""
 
     schema = {"type": "string", "minLength": least, "maxLength": most, "pattern": f"^[^{unprintable}]*$"}
@@ -194,6 +196,10 @@ def whole(low: int, high: int) -> Scalar:
         return _are(column, int) and (not column or (low <= min(column) and max(column) <= high))
 
     def hint(value: Any) -> str:
+        if isinstance(value, str) and value[:1].isdigit():
+            return "a number without quotes and without a unit: the field's name has the unit"
+        if type(value) is int and value > high:
+            return "is it in the unit that the field's name says?"
         return "without a decimal point" if isinstance(value, float) and value.is_integer() else ""
 
     schema = {"type": "integer", "minimum": low, "maximum": high}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from optimizer.errors import InputError
+from optimizer.errors import MISSING, InputError
 from optimizer.similar import similar
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def input_error(kind: type[Any], error: ValidationError, document: dict[str, Any
         hint = similar(str(steps[-1]), names) or (f"there are {', '.join(names)}" if names else "leave it out")
         return InputError(where, field, steps[-1], "a field that is known here", hint)
     if first["type"] == "missing":
-        return InputError(where, field, None, "a value; this field has to be given")
+        return InputError(where, field, MISSING, "a value; this field has to be given")
     if field.startswith(SECRETS):
         return InputError(where, field, "what stands there (it may be a secret)", _expected(first))
     if first["type"] == "value_error" and isinstance(first["input"], dict):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from optimizer.errors import InputError
 from optimizer.fleet.selection import matching, named_hosts, named_vms
 from optimizer.scope import Scope
-from optimizer.similar import similar
+from optimizer.similar import similar, similar_or_some
 from optimizer.sources.files import read_bytes
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def vm_words(option: str, words: Iterable[str], fleet: Fleet) -> tuple[str, ...]
     names = expanded(words)
     for name in names:
         if not named_vms(fleet, name):
-            raise InputError(WHERE, option, name, f"a VM of fleet {fleet.id}", similar(name, fleet.vms.ids))
+            raise InputError(WHERE, option, name, f"a VM of fleet {fleet.id}", similar_or_some(name, fleet.vms.ids))
     return names
 
 
@@ -112,17 +112,20 @@ def _only(option: str, name: str, fleet: Fleet, rules: Sequence[str], groups: Se
     if found:
         raise InputError(WHERE, option, name, "one thing to fix", f"say which: {', '.join(found)}")
     if kind in known:
-        hint = similar(name, (f"{kind}:{one}" for one in known[kind]))
+        hint = similar_or_some(name, (f"{kind}:{one}" for one in known[kind]))
     else:
-        hint = similar(name, [*rules, *groups]) or _near_host(name, fleet)
+        hint = similar(name, [*rules, *groups]) or similar(name, fleet.hosts.ids)
+        hint = hint or similar_or_some(name, [*(f"group:{g}" for g in groups), *(f"rule:{r}" for r in rules)])
     raise InputError(WHERE, option, name, "a rule of the policy, a group, a host or LEVEL:ID", hint)
 
 
 def _near_host(name: str, fleet: Fleet) -> str:
     level, colon, _ = name.partition(":")
     if colon and level in fleet.level_index:
-        return similar(name, (f"{level}:{domain}" for domain in fleet.domain_ids[fleet.level_index[level]]))
-    return similar(name, fleet.hosts.ids)
+        return similar_or_some(name, (f"{level}:{domain}" for domain in fleet.domain_ids[fleet.level_index[level]]))
+    if colon and not similar(name, fleet.hosts.ids):
+        return f"of levels, {similar_or_some(level, fleet.levels)}"
+    return similar_or_some(name, fleet.hosts.ids)
 
 
 # -- in a plan -------------------------------------------------------------------------------------------------------

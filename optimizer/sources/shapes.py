@@ -7,6 +7,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from optimizer.errors import MISSING
 from optimizer.sources.kinds import Fault, Kind, key_path, similar, text
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Record:
                 if fault is not None:
                     return self._with_null_hint(fault, value[name], entry)
             elif entry.required:
-                return Fault(key_path(path, name), None, entry.doc, f"the field {name} is missing")
+                return Fault(key_path(path, name), MISSING, entry.doc, f"the field {name} is missing")
         return None
 
     def _unknown(self, name: Any, value: Mapping[Any, Any], path: str) -> Fault:
@@ -131,6 +132,7 @@ class Tagged:
             return Fault(path, value, "an object")
         name = value.get(self.tag)
         if not isinstance(name, str) or name not in self.cases:
+            name = name if self.tag in value else MISSING
             hint = similar(name, self.cases) or ("" if self.tag in value else f"the field {self.tag} is missing")
             return Fault(key_path(path, self.tag), name, "one of " + ", ".join(self.cases), hint)
         return self.cases[name].blame(value, path)

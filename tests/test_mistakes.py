@@ -1,0 +1,156 @@
+"""What newcomers get wrong in a fleet of their own or on the command line: each is one line that says what to do."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from copy import deepcopy
+from random import Random
+from string import ascii_lowercase
+
+import pytest
+
+from optimizer.similar import nearest, similar_or_some
+from tests import build
+from tests.command_line import refused, run
+
+HOSTS = [build.host(f"hv{n}", memory=65536, rack=f"r{n // 2}") for n in range(4)]
+VMS = [build.vm(f"vm{n}", f"hv{n % 2}", memory=8192, groups=["web"] if n < 2 else []) for n in range(6)]
+FLEET = build.document(HOSTS, VMS)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "f.json").write_text(json.dumps(FLEET))
+    (tmp_path / "dir.json").mkdir()
+    return tmp_path
+
+
+def changed(path, value):
+    document = deepcopy(FLEET)
+    inner = document
+    for step in path[:-1]:
+        inner = inner[step]
+    if value is ...:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return document
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (["vms"], ..., "vms: nothing: expected the VMs (the field vms is missing)"),
+        (["vms"], None, "vms: null: expected a list"),
+        (["format"], ..., "format: nothing: expected"),
+        (["taken_at"], "2026-11-29T12:00:00", "a time with an offset"),
+        (["hosts", 0, "id"], 5, '5: expected an id of 1 to 256 characters (as a string: "5")'),
+        (["hosts", 0, "state"], True, "state: true: expected one of active"),
+        (["hosts", 1, "id"], "hv0", "a unique name (hosts[0] has it too)"),
+        (["vms", 3, "host"], "hv7", "a host of the fleet (there are hv0, hv1, hv2, hv3)"),
+        (["vms", 3, "host"], "HV1", "did you mean hv1?"),
+        (["vms", 3, "demand"], {"memory": 1}, "did you mean memory_mib?"),
+        (["vms", 3, "demand", "memory_mib"], "12GiB", "without quotes and without a unit"),
+        (["vms", 3, "demand", "memory_mib"], 12.0, "without a decimal point"),
+        (["vms", 3, "demand", "memory_mib"], 10**13, "is it in the unit"),
+        (["vms", 3, "demand", "memory_mib"], -1, "an integer from 0"),
+        (["vms", 3, "demnd"], {}, "did you mean demand?"),
+        (["hosts"], {}, "hosts: {}: expected a list"),
+        (["hosts"], [], "at least 1 entry"),
+        (
+            ["groups"],
+            [{"id": "web", "rules": [{"level": "host"}]}],
+            "groups[0].rules[0].rule: nothing: expected one of",
+        ),
+        (["groups"], [{"id": "web", "rules": [{"rule": "antiaffinity"}]}], "did you mean anti_affinity?"),
+    ],
+)
+def test_a_fleet_with_a_mistake(path, value, said, here):
+    (here / "bad.json").write_text(json.dumps(changed(path, value)))
+    assert said in refused("check", "bad.json")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "the file is empty"),
+        (b" \r\n", "the file is empty"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (json.dumps(FLEET).encode("utf-16"), "it is UTF-16: save it as UTF-8"),
+        (gzip.compress(json.dumps(FLEET).encode()), "its name has to end with .gz"),
+        (b"\xfd7zXZ\x00", "its name has to end with .xz"),
+        (b"SQLite format 3\x00", "a ledger perhaps"),
+        (b'{"fleet": "\xff"}', "byte 12 of the file is no UTF-8"),
+        (b"format: remora-fleet/1\n", "a document begins with {"),
+        (json.dumps(FLEET).encode()[:-9], "unexpected end of data"),
+        (json.dumps(FLEET).encode() + b"x", "after document"),
+        (b"[]", "an object with format remora-fleet/1"),
+    ],
+)
+def test_a_file_that_is_no_fleet(data, said, here):
+    (here / "bad.json").write_bytes(data)
+    assert said in refused("check", "bad.json")
+    assert said in refused("check", "bad.json", "--json")
+
+
+def test_windows_line_ends_are_no_mistake(here):
+    (here / "dos.json").write_bytes(json.dumps(FLEET, indent=1).replace("\n", "\r\n").encode())
+    assert run("check", "dos.json").out == run("check", "f.json").out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("check dir.json", "a directory"),
+        ("check nofile.json", "No such file"),
+        ("chek f.json", "check"),
+        ("plan f.json --drian hv0", "--drain"),
+        ("plan f.json --drain hv9", "(there are hv0, hv1, hv2, hv3)"),
+        ("plan f.json --drain rack:r9", "rack:r"),
+        ("plan f.json --drain rak:r0", "of levels, did you mean rack?"),
+        ("plan f.json --exclude x", "there are vm0, vm1, vm2, vm3, vm4, vm5"),
+        ("plan f.json --only wbe", "did you mean web?"),
+        ("plan f.json --only xyz", "there are group:web, rule:capacity"),
+        ("plan f.json --from @nofile", "nofile"),
+        ("plan f.json --max-moves -1", "'-1' is not a whole number from 0 to 1000000000"),
+        ("plan f.json --max-moves ten", "'ten' is not a whole number from 0"),
+        ("plan f.json --workers 0", "'0' is not a whole number from 1 to 256"),
+        ("plan f.json --seed 1.5", "is not a whole number from 0 to"),
+        ("plan f.json --time-limit 10s", "a number of seconds above 0"),
+        ("plan f.json --policy defalt", "did you mean default?"),
+        ("plan f.json -o f.json", "the output must not be an input"),
+        ("verify f.json f.json", "another kind of document"),
+        ("explain f.json", "SUBJECT: nothing: expected the name of a VM or a host"),
+        ("explain f.json vm1 --to hv9", "there are hv0"),
+        ("import --source prom --location x -o o.json", "one of csv, json, libvirt"),
+        ("status", "--ledger"),
+    ],
+)
+def test_a_command_line_with_a_mistake(words, said):
+    assert said in refused(*words.split())
+
+
+def test_a_declared_group_without_vms_is_questioned_where_one_of_nearly_that_name_is_not_declared(here):
+    rules = [{"rule": "anti_affinity", "level": "host", "at_most": 2}]
+    for name, asked in (("wbe", True), ("Web", True), ("web", False), ("cache", False)):
+        (here / "g.json").write_text(json.dumps({**FLEET, "groups": [{"id": name, "rules": rules}]}))
+        outcome = run("plan", "g.json", "-o", "p.json")
+        assert ("no VM is in the group" in outcome.err) is asked, name
+        assert run("verify", "g.json", "p.json").code == 0
+
+
+def test_a_short_name_with_two_letters_swapped_is_near():
+    for seed in range(30):
+        random = Random(seed)
+        name = "".join(random.sample(ascii_lowercase, random.randrange(3, 9)))
+        at = random.randrange(len(name) - 1)
+        typed = name[:at] + name[at + 1] + name[at] + name[at + 2 :]
+        assert nearest(typed, ["zzzzzzzzzzzz", name]) == [name], (typed, name)
+
+
+def test_where_no_name_is_near_a_few_are_named():
+    assert similar_or_some("q", []) == "there is none"
+    assert similar_or_some("q", ["ab", "cd"]) == "there are ab, cd"
+    assert similar_or_some("q", [f"host{n}" for n in range(1000)]).endswith("host7 and 992 more")
