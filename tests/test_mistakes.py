@@ -105,7 +105,7 @@ def test_windows_line_ends_are_no_mistake(here):
     [
         ("check dir.json", "a directory"),
         ("check nofile.json", "No such file"),
-        ("chek f.json", "check"),
+        ("plam f.json", "plan"),
         ("plan f.json --drian hv0", "--drain"),
         ("plan f.json --drain hv9", "(there are hv0, hv1, hv2, hv3)"),
         ("plan f.json --drain rack:r9", "rack:r"),
@@ -119,7 +119,7 @@ def test_windows_line_ends_are_no_mistake(here):
         ("plan f.json --workers 0", "'0' is not a whole number from 1 to 256"),
         ("plan f.json --seed 1.5", "is not a whole number from 0 to"),
         ("plan f.json --time-limit 10s", "a number of seconds above 0"),
-        ("plan f.json --policy defalt", "did you mean default?"),
+        ("plan f.json --policy defaults", "did you mean default?"),
         ("plan f.json -o f.json", "the output must not be an input"),
         ("verify f.json f.json", "another kind of document"),
         ("explain f.json", "SUBJECT: nothing: expected the name of a VM or a host"),
