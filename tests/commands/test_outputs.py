@@ -22,7 +22,6 @@ COMMANDS = {
               "--ledger", "ledger.sqlite", "-o", "OUT"],
     "apply --ledger": ["apply", "fleet.json", "plan.json", "--policy", "policy.yaml", "--overlay", "overlay.yaml",
                        "--act", "--ledger", "OUT"],
-    "gateway": ["gateway", "--tokens", "model.txt", "--ledger", "OUT"],
     "approve": ["approve", "plan.json", "--reason", "x", "--ledger", "OUT"],
     "import": ["import", "--hosts", "hosts.csv", "--vms", "vms.csv", "--groups", "groups.csv", "--mapping",
                "mapping.yaml", "-o", "OUT"],
