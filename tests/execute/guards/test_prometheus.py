@@ -58,6 +58,7 @@ def asked(url: str, gate: Gate = GATE, secret: Secret | None = None) -> Answer:
         (b"", False, "JSON"),
         (b"\xff\xfe", False, ""),
     ],
+    ids=lambda value: "body" if isinstance(value, bytes) else str(value),  # a body has the time in it
 )
 def test_only_a_clear_answer_opens(body: bytes, good: bool, text: str) -> None:
     with serving(answering(body)) as (url, _):
