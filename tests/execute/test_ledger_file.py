@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ def file(tmp_path: Path) -> Path:
             skipped = FlyingMove(PLAN.id, f"m{i + 10:04}", "v0", "h0", "h8", MoveState.SKIPPED)
             ledger.skip(lead, [(skipped, "x" * 3000)], NOW)
         ledger.intend(lead, FlyingMove(PLAN.id, "m0001", "v0", "h0", "h8", MoveState.INTENDED), NOW, lambda _: None)
-    for lock in tmp_path.glob("*-leader-*"):
+    for lock in (*tmp_path.glob("*-leader-*"), *tmp_path.glob("*-turn")):
         lock.unlink()
     return path
 
@@ -206,3 +207,37 @@ def test_a_network_file_system_is_refused(tmp_path: Path, path: str, kind: str) 
     fault = fault_of_place(Path(path), write=True, mounts=mounts)
     assert ("network file system nfs4" in fault) == (kind == "nfs4")
     assert fault_of_place(Path(path), write=False, mounts=mounts) == ""
+
+
+def test_a_writer_gets_its_turn_from_one_that_writes_without_a_pause(file: Path) -> None:
+    """SQLite alone lets it sleep and look again, for seconds: once it waits, at most one write comes before its own."""
+    order, begun = [], threading.Event()
+    with open_ledger(str(file)) as stopper:
+        stopped = threading.Event()
+
+        def write_on() -> None:
+            with open_ledger(str(file)) as busy:
+                while not stopped.is_set():
+                    busy.controls.set("tiny", "limit", "1", Order("ann", "because"), NOW)
+                    order.append("busy")
+                    begun.set()
+
+        writer = threading.Thread(target=write_on)
+        writer.start()
+        assert begun.wait(30)
+        for _ in range(10):
+            before = len(order)
+            stopper.controls.set("tiny", "stop", "", Order("bob", "because"), NOW)
+            order.append("stop")
+            assert order[before:].count("busy") <= 5
+        stopped.set()
+        writer.join(30)
+    assert file.with_name(f"{file.name}-turn").stat().st_mode == file.stat().st_mode
+
+
+def test_a_turn_that_cannot_be_taken_is_gone_without(file: Path) -> None:
+    """A file beside it that may not be made keeps nobody from writing; SQLite's own lock counts."""
+    file.with_name(f"{file.name}-turn").mkdir()
+    with open_ledger(str(file)) as ledger:
+        ledger.controls.set("tiny", "stop", "", Order("ann", "because"), NOW)
+        assert ledger.audit().faults == ()

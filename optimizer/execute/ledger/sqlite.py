@@ -16,8 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from optimizer.clock import SystemClock
 from optimizer.errors import InputError, SafetyStop
-from optimizer.execute.ledger.file_lock import FileLock
+from optimizer.execute.ledger.file_lock import TRY_AGAIN_S, FileLock, Turn
 from optimizer.execute.ledger.schema import INDEXES, SCHEMA, TABLES, VERSION, migrate_from_1
 from optimizer.execute.ledger.sqlite_file import cut_short, fault_of_place, remedy
 
@@ -44,6 +45,8 @@ OLD_INDEXES = frozenset({"one_running_rebalance", "one_flight_per_vm"})
 class SqliteDatabase:
     """An open ledger file."""
 
+    _turn: Turn | None = None
+
     def __init__(self, path: str, *, write: bool) -> None:
         """Open `path`; with `write` a missing file is made, and one of an older version is brought up to date.
 
@@ -56,6 +59,7 @@ class SqliteDatabase:
         self._db: sqlite3.Connection | None = None
         self._copy: TemporaryDirectory[str] | None = None
         self._locks: dict[str, FileLock] = {}
+        self._turn = Turn(Path(path)) if write else None
         try:
             fault = self._open(write=write)
         except (sqlite3.Error, OSError) as error:
@@ -122,6 +126,8 @@ class SqliteDatabase:
             self._db.close()
         if self._copy is not None:
             self._copy.cleanup()
+        if self._turn is not None:
+            self._turn.close()
         for lock in self._locks.values():
             lock.release()
 
@@ -140,7 +146,7 @@ class SqliteDatabase:
         assert self._db is not None
         try:
             try:
-                self._db.execute("BEGIN IMMEDIATE")
+                self._begin(self._db)
                 self._db.execute("INSERT OR IGNORE INTO leaders VALUES (?, 0, '', NULL)", (fleet,))
                 yield self._db
                 self._db.execute("COMMIT")
@@ -150,6 +156,21 @@ class SqliteDatabase:
                 raise
         except sqlite3.Error as error:
             raise SafetyStop(f"{self.where}: the ledger cannot be written: {error}") from error
+
+    def _begin(self, db: sqlite3.Connection) -> None:
+        """Begin to write, in turn: whoever has just written comes behind those that wait."""
+        if self._turn is None:
+            db.execute("BEGIN IMMEDIATE")
+            return
+        clock = SystemClock()
+        deadline = clock.monotonic() + BUSY_S
+        with self._turn.taken(BUSY_S):
+            db.execute("PRAGMA busy_timeout = 0")  # only one waits here, so it may look again at once
+            try:
+                while not _has_begun(db, last=clock.monotonic() > deadline):
+                    clock.sleep(TRY_AGAIN_S)
+            finally:
+                db.execute(f"PRAGMA busy_timeout = {1000 * BUSY_S}")
 
     def claim(self, connection: Connection, fleet: str, holder: str) -> str | None:
         """Lock the fleet's lock file beside the ledger, and raise the epoch."""
@@ -179,6 +200,17 @@ def _connection(path: Path, mode: str) -> sqlite3.Connection:
     if mode != "ro":
         db.execute("PRAGMA synchronous = EXTRA")
     return db
+
+
+def _has_begun(db: sqlite3.Connection, *, last: bool) -> bool:
+    """Try to begin a transaction; False where another writes, but an error at the last try."""
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 def _fault_of_file(path: Path) -> str:

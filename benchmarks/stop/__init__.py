@@ -1,0 +1,1 @@
+"""How soon a stop takes effect: `python -m benchmarks.stop [--ledger PLACE]`."""
