@@ -56,6 +56,8 @@ def command(
 
     Listens on a loopback address unless there are TLS and tokens. Runs until it is interrupted.
     """
+    from random import Random
+
     from optimizer.clock import SystemClock
     from optimizer.errors import InputError
     from optimizer.execute.agents.gateway import Gateway
@@ -70,6 +72,6 @@ def command(
     bound = bind(listen, tls=tls_cert is not None, tokens=known is not None)
     listening = Listening(bound, tls_cert or "", tls_key or "")
     with closing(bound), closing(open_store(str(ledger), SystemClock(), connections - LEDGER_CONNECTIONS)) as store:
-        gateway = Gateway(store, Button(str(ledger), open_button(stop_file, ledger)), known, lease_s=lease_s)
+        gateway = Gateway(store, Button(str(ledger), open_button(stop_file, ledger)), known, Random(), lease_s=lease_s)
         with Interrupt("the gateway ends; what is being migrated goes on") as interrupt:
             serve(gateway, listening, interrupt.event, lambda: click.echo(f"listening on {listening.url}", err=True))

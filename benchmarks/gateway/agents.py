@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["Agents", "Connection"]
 
 FLEET = "bench"
-WAIT_S = 20.0
+WAIT_S = 40.0
 
 
 class Connection:

@@ -24,6 +24,8 @@ from optimizer.execute.agents.polls import Polls
 from optimizer.execute.agents.wire import BODIES, parse
 
 if TYPE_CHECKING:
+    from random import Random
+
     from optimizer.execute.agents.store import Store, Transaction
     from optimizer.execute.agents.tokens import Tokens
     from optimizer.execute.ledger.database import Connection
@@ -40,6 +42,9 @@ BODY_S = 10.0
 
 WATCH_S = 0.25
 """How often what is open is read: an order that another gateway has taken is seen after this."""
+
+SPREAD = (0.5, 1.0)
+"""A poll waits for this part of its time, by chance: agents that began at once do not come back at once."""
 
 CONTACT_TICKS = 4
 """At every such look who is in contact is written down, in one go."""
@@ -69,10 +74,17 @@ class Gateway:
     """
 
     def __init__(
-        self, store: Store, stopped: Callable[[str], str], tokens: Tokens | None, *, lease_s: float = 60.0
+        self,
+        store: Store,
+        stopped: Callable[[str], str],
+        tokens: Tokens | None,
+        rng: Random,
+        *,
+        lease_s: float = 60.0,
     ) -> None:
         self.polls = Polls()
         self._store, self._stopped, self._tokens, self._lease_s = store, stopped, tokens, lease_s
+        self._rng = rng
         self._threads = ThreadPoolExecutor(store.connections, thread_name_prefix="remora-store")
         self._contacts: dict[tuple[str, str], tuple[str, str, float]] = {}
         self._watcher: asyncio.Task[None] | None = None
@@ -166,7 +178,7 @@ class Gateway:
         fleet, host, agent, have = asked["fleet"], asked["host"], asked["agent"], frozenset(asked["have"])
         if self.polls.is_full((fleet, host)):
             raise Denied(HTTPStatus.TOO_MANY_REQUESTS, f"{host} has polls that wait already", temporary=True)
-        until = (began := time.monotonic()) + asked["wait_s"]
+        until = (began := time.monotonic()) + asked["wait_s"] * self._rng.uniform(*SPREAD)
         while True:
             self._contacts[fleet, host] = agent, asked["digest"], began - asked["ago_s"]
             if self.polls.has_news((fleet, host), agent, have):

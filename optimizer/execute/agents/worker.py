@@ -12,12 +12,13 @@ after a restart is looked for, and one that was found `claimed` is given back.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from hashlib import sha256
 from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.agents.memory import InHand
-from optimizer.execute.drivers import MoveRefused, NotAborted, ReplyLost, Request, Unreadable
+from optimizer.execute.drivers import HoldsBack, MoveRefused, NotAborted, ReplyLost, Request, Unreadable
 from optimizer.execute.states import ENDED, MoveState
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ SAID = ("accepted", "intended")
 class Times:
     """How often an agent does what, in seconds."""
 
-    def __init__(self, look_s: float = 5.0, wait_s: float = 20.0, again_s: float = 600.0) -> None:
+    def __init__(self, look_s: float = 5.0, wait_s: float = 40.0, again_s: float = 600.0) -> None:
         self.look_s, self.wait_s, self.again_s = look_s, wait_s, again_s
 
 
@@ -152,6 +153,8 @@ class Worker:
         if job is None:
             return self._without_job(token, entry, vm)
         self._agreed.pop(token, None)
+        if job.ready:
+            self._proceed(request)
         if job.state in ENDED:
             return self._end(token, entry, _outcome(job))
         state = "preparing" if job.state.value in SAID else job.state.value
@@ -186,6 +189,12 @@ class Worker:
         if settled and at == order["source"]:
             return self._end(token, entry, _failed("no trace of it"))
         return _standing(token, "unknown", f"the driver knows of no job; {order['vm']} is seen: {at}")
+
+    def _proceed(self, request: Request) -> None:
+        """Let a move that its driver holds back copy at once: the executor counts its links from the order on."""
+        if isinstance(self._driver, HoldsBack):
+            with suppress(MoveRefused, ReplyLost, Unreadable), self._driving:
+                self._driver.proceed(request)
 
     def _give_up(self, token: str, request: Request) -> None:
         try:

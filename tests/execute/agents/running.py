@@ -42,7 +42,7 @@ def gateway(
 ) -> Iterator[str]:
     """Run a gateway over these tables; yields its address."""
     store = open_store(place, SystemClock(), 4)
-    served = Gateway(store, stopped, tokens, lease_s=lease_s)
+    served = Gateway(store, stopped, tokens, Random(0), lease_s=lease_s)
     listening = Listening(bind("127.0.0.1:0", tls=bool(cert), tokens=tokens is not None), cert, key)
     stop, ready = threading.Event(), threading.Event()
     thread = threading.Thread(target=serve, args=(served, listening, stop, ready.set))

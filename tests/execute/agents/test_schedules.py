@@ -53,7 +53,7 @@ class Schedule:
         self.hypervisors = SimulatedDriver(FLEET, clock=self.clock, world=self.world)
         self.store = open_store(str(directory / "ledger"), self.clock, 1)
         self.loop = asyncio.new_event_loop()
-        self.gateway = Gateway(self.store, lambda fleet: "", None, lease_s=20.0)
+        self.gateway = Gateway(self.store, lambda fleet: "", None, Random(0), lease_s=20.0)
         self.memories: dict[str, Memory] = {}
         self.workers = {host: self.started(host) for host in HOSTS}
         executor: Any = Line(self, lossy=True)
