@@ -230,6 +230,28 @@ def _need_each(rng: random.Random, size: int) -> Stress:
     return Stress(draft.done(), clean=size)
 
 
+def _preferring(rng: random.Random, size: int) -> Stress:
+    """Many VMs that prefer a few hosts, which are full of others: all of them fit there once these have made way."""
+    draft = _Draft("preferring", levels=("host", "rack"))
+    liked, others = max(2, size // 20), max(20, size // 2)
+    wanting = [rng.randint(1, 40) for _ in range(size)]
+    room = -(-sum(wanting) * 11 // (10 * liked)) + 40
+    for i in range(liked):
+        draft.host(f"p{i}", room, labels={"disk": "nvme"})
+    for i in range(others):
+        draft.host(f"o{i}", 3 * room)
+    for memory in wanting:
+        draft.vm(f"o{rng.randrange(others)}", memory, labels={"wants": "nvme"})
+    for i in range(liked):
+        left = room
+        while left > 8:
+            memory = min(left, rng.randint(5, 60))
+            draft.vm(f"p{i}", memory)
+            left -= memory
+    entry = {"vm_labels": {"wants": "nvme"}, "host_labels": {"disk": "nvme"}}
+    return Stress(draft.done(), ({"rule": "prefer", "entries": [entry]},))
+
+
 KINDS: dict[str, tuple[Callable[[random.Random, int], Stress], tuple[int, ...]]] = {
     "zero-slack": (_zero_slack, (4, 20, 200)),
     "chains": (_chains, (20, 100, 1500)),
@@ -241,6 +263,7 @@ KINDS: dict[str, tuple[Callable[[random.Random, int], Stress], tuple[int, ...]]]
     "budget": (_budget, (30, 1000)),
     "join-one": (_join_one, (100, 1000)),
     "need-each": (_need_each, (50, 500)),
+    "preferring": (_preferring, (60, 1100)),
 }
 """How fleets of each kind are made, and the sizes they are made in, turn by turn."""
 

@@ -8,7 +8,7 @@ from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, Whole
 from optimizer.parameters.cost import CostSearch
 from optimizer.parameters.order import Ordering
 from optimizer.parameters.planning import Causes, Describing, EvenOut, Parts, Scoped
-from optimizer.parameters.repair import Chains, Groups, Neighbourhoods, Recreate, Repair
+from optimizer.parameters.repair import Chains, Groups, Neighbourhoods, Preferences, Recreate, Repair
 
 __all__ = ["Parameters"]
 
@@ -25,6 +25,8 @@ class Parameters:
         Ejection chains.
     groups
         Bringing groups together, or apart, one VM at a time or as one.
+    preferences
+        Room for many VMs that should stand on the same few hosts.
     neighbourhoods
         CP-SAT over a few hosts.
     recreate
@@ -56,6 +58,7 @@ class Parameters:
     repair: Repair = field(default_factory=Repair)
     chains: Chains = field(default_factory=Chains)
     groups: Groups = field(default_factory=Groups)
+    preferences: Preferences = field(default_factory=Preferences)
     neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)
     recreate: Recreate = field(default_factory=Recreate)
     bounding: Bounding = field(default_factory=Bounding)

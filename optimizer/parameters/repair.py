@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Chains", "Groups", "Neighbourhoods", "Recreate", "Repair"]
+__all__ = ["Chains", "Groups", "Neighbourhoods", "Preferences", "Recreate", "Repair"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +94,25 @@ class Groups:
     as_one: bool = True
     failures: int = 60
     share: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """Many VMs that should stand on the same few hosts.
+
+    Parameters
+    ----------
+    enabled
+        Whether others make way for them, host by host.
+    least
+        Fewer VMs than that are left to chains, which need fewer moves.
+    failures
+        VMs, one after the other, that do not come to a host for which its sums have room, after which it is left.
+    """
+
+    enabled: bool = True
+    least: int = 20
+    failures: int = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
 from optimizer.repair.ejection_chains import EjectionChains
 from optimizer.repair.group_moves import GroupMoves
+from optimizer.repair.preferences import Preferences
 from optimizer.repair.trouble import Trouble, can_be_paid, members, troubles
 
 if TYPE_CHECKING:
@@ -76,7 +77,15 @@ class NeighbourhoodSearch:
     # -- repairing -------------------------------------------------------------------------------------------------
 
     def by_chains(self) -> None:
-        """Look after each problem with ejection chains, the shortest first."""
+        """Look after each problem with ejection chains, the shortest first.
+
+        Where many VMs should be elsewhere, musts come before these, and the room that all of them want is made at once.
+        """
+        if self._many_should_leave():
+            for links, spend in self.chains.kinds if self.chains.enabled else ():
+                if not self._chains_for_each(links, spend, self.chains.nodes, self.chains.movers, shoulds=False):
+                    break
+            Preferences(self.work, self.bounds, self.deadline, self._size, self.parameters).run()
         for links, spend in self.chains.kinds if self.chains.enabled else ():
             if not self._chains_for_each(links, spend, self.chains.nodes, self.chains.movers):
                 return
@@ -89,11 +98,16 @@ class NeighbourhoodSearch:
             if not all(self._chains_for_each(links, spend, nodes, None) for links, spend in kinds) or not self.cut:
                 return
 
-    def _chains_for_each(self, links: int, spend: int, nodes: int, most: int | None) -> bool:
+    def _many_should_leave(self) -> bool:
+        given, leaves = self.parameters.preferences, self.problem.demands.leaves
+        found = sum(not t.must and t.name.atom in leaves for t in self.troubles()) if leaves else 0
+        return given.enabled and found >= given.least
+
+    def _chains_for_each(self, links: int, spend: int, nodes: int, most: int | None, *, shoulds: bool = True) -> bool:
         """Try chains of one kind on each problem; return whether there is something left to do, and time for it."""
         if self._at_floor():
             return False
-        found = self.troubles()
+        found = [t for t in self.troubles() if t.must or shoulds]
         if self._shuffled:
             self._random.shuffle(found)
         for trouble in found:

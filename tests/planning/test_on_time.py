@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,8 +20,10 @@ from optimizer.sources.policy_yaml import read_policy
 
 if TYPE_CHECKING:
     from optimizer.plan import Plan
+    from optimizer.policy import Policy
 
 SLACK_S = 1.0
+DEFAULT = Path(__file__).resolve().parents[2] / "constraints" / "policies" / "default.yaml"
 
 
 class CpuClock(SystemClock):
@@ -97,3 +101,27 @@ def planned_at_size(kind: str, size: int, seconds: float) -> tuple[Plan, int | N
 def test_what_is_easy_for_each_is_done_for_all_of_many(kind: str, size: int, seconds: float) -> None:
     plan, clean = planned_at_size(kind, size, seconds)
     assert harm_and_moves(plan) == (0, clean)
+
+
+def written_policy(rules: tuple[dict[str, object], ...], tmp_path: Path) -> Policy:
+    """Return the default policy with more rules."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(DEFAULT.read_text("utf-8") + "".join(f"  - {json.dumps(rule)}\n" for rule in rules), "utf-8")
+    return read_policy(path, CATALOGUE, SHIPPED)
+
+
+@pytest.mark.parametrize("size", [60, pytest.param(1100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", range(20))
+def test_all_come_to_where_they_want_to_be(seed: int, size: int, tmp_path: Path) -> None:
+    if size == 1100 and seed > 3:
+        pytest.skip("four of the large ones are enough")
+    stress = KINDS["preferring"][0](random.Random(seed), size)
+    fleet = fleet_from_document(stress.fleet, "preferring")
+    plan = make_plan(
+        fleet, written_policy(stress.rules, tmp_path), Request(seconds=2.0 if size < 100 else 20.0), clock=CpuClock()
+    )
+    values = {s.stage: s.value for s in plan.objective}
+    assert (values["harm"], values["should_harm"]) == (0, 0)
+    wanting = {v["id"] for v in stress.fleet["vms"] if "labels" in v}
+    ends = {m.vm: m.target for m in plan.moves}
+    assert all(ends[vm].startswith("p") for vm in wanting)
