@@ -11,7 +11,7 @@ import numpy as np
 from optimizer.fleet import ABSENT
 from optimizer.plan import Advice, Cause
 from optimizer.planning.obstacles import Kind
-from optimizer.planning.openings import Ending, Openings
+from optimizer.planning.openings import Ending, Openings, not_analysed
 from optimizer.problem.flow_index import in_flow
 from optimizer.problem.instance import Instance, name_of, subjects
 from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
@@ -69,6 +69,8 @@ class Outlook:
         if demand is None or not vms:
             nobody = "no VM can be moved to repair it"
             return Advice(Cause(Kind.BEYOND.value, reason=nobody), "more capacity: no VM is the cause")
+        if self.ending.over():
+            return not_analysed()
         return self._openings.advise(demand.atom, demand.instance, self._domain_of(demand, violation), vms)
 
     @cached_property

@@ -14,7 +14,7 @@ from optimizer.fleet import ABSENT
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -73,10 +73,17 @@ class Obstacles:
             out[obstacle] = out[obstacle] | closed if obstacle in out else closed
         return {o: closed for o, closed in out.items() if closed.any()}
 
-    def of_unit(self, vms: Sequence[int], together: Obstacle) -> dict[Obstacle, Hosts]:
-        """Return the same for VMs that travel together: what keeps any of them off, and room and budgets for all."""
+    def of_unit(
+        self, vms: Sequence[int], together: Obstacle, stop: Callable[[], bool] = lambda: False
+    ) -> dict[Obstacle, Hosts] | None:
+        """Return the same for VMs that travel together: what keeps any of them off, and room and budgets for all.
+
+        `stop` is asked VM by VM, since a group may have thousands; None where it said so.
+        """
         out: dict[Obstacle, Hosts] = {}
         for vm in vms:
+            if stop():
+                return None
             for obstacle, closed in self.of(vm).items():
                 if obstacle != together and obstacle.kind not in (Kind.ROOM, Kind.BUDGET):
                     out[obstacle] = out[obstacle] | closed if obstacle in out else closed

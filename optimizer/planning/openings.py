@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
 
-__all__ = ["Ending", "Openings"]
+__all__ = ["Ending", "Openings", "not_analysed"]
 
 SHOWN = 3
 """VMs of a group that are named, at most."""
@@ -109,8 +109,16 @@ class Openings:
             closed |= {o for o, mask in masks.items() if (mask & useful).any()}
             best += self._openings(violated, (vm,), masks, useful)
             if unit := self.obstacles.unit_of(vm):
-                best += self._openings(violated, tuple(unit[1]), self.obstacles.of_unit(unit[1], unit[0]), useful)
+                best += self._as_one(violated, unit[1], unit[0], useful)
         return self._advice(violated, open_now, best, closed, vms)
+
+    def _as_one(
+        self, violated: _Violated, vms: Sequence[int], together: Obstacle, useful: NDArray[np.bool_]
+    ) -> list[_Opening]:
+        """Return what is opened to VMs that travel together; nothing where to look at each of them takes too long."""
+        self.looks += len(vms) * self.problem.hosts
+        masks = self.obstacles.of_unit(vms, together, self._over)
+        return [] if masks is None else self._openings(violated, tuple(vms), masks, useful)
 
     def _over(self) -> bool:
         return self.looks > self.given.looks or self.ending.over()
@@ -222,7 +230,7 @@ class Openings:
         if open_now:
             return self._not_worth_it(violated, open_now)
         if self._over():
-            return Advice(Cause(Kind.NOT_ANALYSED.value), "not analysed: too much remains for the time left")
+            return not_analysed()
         if violated.atom.shape is LEAVE and not closed:
             rule, vm = violated.atom.asked.rule, self.fleet.vms.ids[violated.instance.member]
             return Advice(Cause(Kind.REFUSED.value, rule, vm), f"a host that may receive {vm}: now none may ({rule})")
@@ -320,6 +328,11 @@ class Openings:
         name = self.fleet.vms.ids[vm]
         cause = Cause(Kind.TRADE.value, worse[0], name, reason=f"moving {name} would break {worse[0]}")
         return [Advice(cause, f"no single change was found that helps: moving {name} would break {worse[0]} elsewhere")]
+
+
+def not_analysed() -> Advice:
+    """Return the answer that no time is left for."""
+    return Advice(Cause(Kind.NOT_ANALYSED.value), "not analysed: too much remains for the time left")
 
 
 def _rule_of(obstacle: Obstacle) -> str:

@@ -60,6 +60,7 @@ NO_PARAMETERS = {
     "repair/group_moves.py": {"JOIN_WORK": "work"},
     "repair/minimize_heat.py": {"STEPS": "exactness", "EXACT": "exactness"},
     "repair/neighbourhood_search.py": {"CHAIN_WORK": "work", "NODE_WORK": "work"},
+    "repair/preferences.py": {"EXCHANGE_WORK": "work"},
     "repair/targets.py": {"CALL": "work", "HOST": "work"},
 }
 """Numbers of the search that are no parameters, and what they are; `work`: measured, what something counts as."""
