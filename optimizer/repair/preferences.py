@@ -7,7 +7,7 @@ place first, since that lets most of them in. Each of these VMs moves once, and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class Preferences:
         atoms = [a for a in self.problem.demands.leaves.values() if a.asked.hardness is Hardness.SHOULD]
         for atom in sorted(atoms, key=lambda a: -a.asked.weight):
             assert atom.shape is LEAVE
-            self._look_after(cast("Leave", atom))
+            self._look_after(atom)
 
     def _look_after(self, atom: Leave) -> None:
         """Fill the hosts that an atom leaves open: with room that is there, then with what others make."""
@@ -101,7 +101,7 @@ class Preferences:
         vms = vms[(now[vms] >= 0) & (now[vms] == start[vms])]
         vms = vms[atom.hosts[now[vms]]]
         vms = vms[[self.bounds.departures.can_leave(v) for v in vms.tolist()]]
-        return vms[np.argsort(self.size[vms], kind="stable")]
+        return np.asarray(vms[np.argsort(self.size[vms], kind="stable")])
 
     def _leaving(self, host: int, atom: Leave, *, content: bool) -> list[int]:
         """Return the VMs at home on a host that could make way, content to be there or not, the largest first."""

@@ -13,7 +13,7 @@ import optimizer
 from benchmarks.policy import default_policy
 from benchmarks.regression.instances import challenge_problem, fleet, tight_fleet
 from optimizer.limits import Limits
-from optimizer.parameters import Annealing, Bounding, CostSearch, Exhaustive, Parameters, Parts, Whole
+from optimizer.parameters import Annealing, Bounding, CostSearch, Exhaustive, Parameters, Parts, Preferences, Whole
 from optimizer.pipeline import Request, make_plan
 from optimizer.reassignment.search import solve_cost
 from optimizer.report.docstrings import parameter_docs
@@ -120,6 +120,7 @@ def _plans_are_made(own: Parameters, other: Callable[..., Parameters]) -> None:
     request, policy = Request(seconds=0.5, deterministic=True, parameters=own), default_policy()
     large = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False))
     models = other(bounding=Bounding(subsets=0, tradeoff=False))
+    early = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), preferences=Preferences(least=1))
     parts = other(parts=Parts(whole_up_to=14, hosts_each=14))
     tight = tight_fleet(3, 5, 4, hosts=21)
     for parameters in (large, parts):
@@ -127,7 +128,7 @@ def _plans_are_made(own: Parameters, other: Callable[..., Parameters]) -> None:
     make_plan(tight_fleet(2, hosts=28), policy, Request(seconds=2.0, workers=2, parameters=large))
     for number in range(16):
         tiny = tiny_problem(number)
-        for parameters in (own, large, models):
+        for parameters in (own, large, models, early):
             make_plan(tiny.fleet, tiny.policy, replace(request, parameters=parameters))
     make_plan(fleet(20, 1, 0.8), policy, request)
     plan_under(full_hosts(), policy, request, drain=["h0", "h1"], max_moves=3)
