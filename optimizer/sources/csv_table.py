@@ -22,6 +22,9 @@ __all__ = ["MAPPING", "MAPPING_FORMAT", "Column", "CsvTable", "read_table"]
 
 MAPPING_FORMAT = "remora-mapping/1"
 _NAME = text(what="a column's name")
+USUAL = ("cpu_millicores", "memory_mib", "disk_mib")
+"""What resources are mostly called, with their unit."""
+
 _MAPPING_HELPS = "a mapping can say what it means, or null to leave it out"
 _COLUMNS = Table(Maybe(text(what="a field")), _NAME)
 
@@ -157,7 +160,9 @@ def _column(
     field = field_of(target)
     if field is None:
         other = next((mark for mark in ";|\t" if mark in name), None)
-        hint = f"a mapping can set delimiter: {other!r}" if other else similar(target, known) or _MAPPING_HELPS
+        hint = (
+            f"a mapping can set delimiter: {other!r}" if other else similar(target, [*known, *USUAL]) or _MAPPING_HELPS
+        )
         raise InputError(where, f"line 1, column {name}", target, "a field of the snapshot", hint)
     return Column(name, field, units.get(name, ""))
 
@@ -177,4 +182,7 @@ def _check_columns(
     for field in required:
         if field not in seen:
             hint = "a mapping can say which column it is"
+            mark = next((m for m in ";\t|" if len(header) == 1 and m in header[0]), None)
+            if mark is not None:
+                hint = f"the cells seem to be separated by {mark!r}: a mapping says so, delimiter: {mark!r}"
             raise InputError(where, "line 1", ", ".join(header), f"a column {field}", hint)

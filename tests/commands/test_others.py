@@ -135,3 +135,22 @@ def test_roadef_bound_says_how_much_and_why(data_dir):
         "machines": 100,
     }
     assert run("roadef", "bound", *names, *options).out.startswith("bound 110, from each machine for itself")
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("id,host,memory", "did you mean memory_mib?"),
+        ("id,host,cpu", "did you mean cpu_millicores?"),
+        ("id,host,disk", "did you mean disk_mib?"),
+        ("id,hots", "did you mean host?"),
+        ("id;host;memory_mib", "delimiter: ';'"),
+        ("id\thost\tmemory_mib", "delimiter: '\\t'"),
+        ("id|host|memory_mib", "delimiter: '|'"),
+    ],
+)
+def test_columns_that_are_mistaken(header, said, tmp_path):
+    hosts, vms = tmp_path / "hosts.csv", tmp_path / "vms.csv"
+    hosts.write_text("id,memory_mib\nh0,64GiB\n")
+    vms.write_text(header + "\n")
+    assert said in refused("import", "--hosts", hosts, "--vms", vms, "-o", tmp_path / "f.json")

@@ -1,8 +1,8 @@
 """Gates between waves: when they are asked, and what follows from the answers.
 
-They are due after the canary, and again each time that so many moves have ended since they were all open. While they
-are due nothing starts; what is in flight goes on. One that stays closed for too long, or gives no answer, stops the
-run. A run that goes on after a crash asks before it starts anything.
+They are due after the canary, and again each time that a number of moves, as the policy says, has ended since all were
+open. While they are due nothing starts; what is in flight goes on. One that stays closed for too long, or gives no
+answer, stops the run. A run that goes on after a crash asks before it starts anything.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def _refuse_partial(document: Any) -> None:
 
 
 class Query:
-    """A query under way, in a thread of its own that does not keep the process alive."""
+    """A query that runs in a thread of its own that does not keep the process alive."""
 
     def __init__(self, gate: Gate, url: str, secret: Secret, clock: Clock) -> None:
         self._gate, self._url, self._secret, self._clock = gate, url, secret, clock
