@@ -108,10 +108,12 @@ class Schedule:
     def _take_over(self) -> None:
         """Let another begin: first while the lead is held, then when it has run out."""
         if self.rng.random() < 0.3:
+            before = len(self.said)
             self._begin()
             self._let_run(None)
-            if not self.said[-1].startswith("refused: a plan for fleet"):
-                self.witness.broken.append(f"while the lead was held, another said: {self.said[-1]}")
+            said = self.said[before:]  # an older one may end meanwhile, too
+            if not any(one.startswith("refused: a plan for fleet") for one in said):
+                self.witness.broken.append(f"while the lead was held, others said: {said}")
         self._run_out()
         self._begin()
         self.taken_over += 1
