@@ -205,6 +205,11 @@ class WorkingPlacement:
             out[Stage.PRICED] += MILLI * out[Stage.MOVING]
         return out
 
+    @property
+    def broken(self) -> int:
+        """How many instances are above their limit, those of sums and sets as of when that was last asked about."""
+        return self.tally.broken + self._leaves.staying
+
     def is_no_worse(self) -> bool:
         """Whether no instance of a must or a guard exceeds what it was at the start."""
         for tally, domain, excess in self.tally.excesses():
@@ -245,6 +250,7 @@ class _Leaves:
 
     def __init__(self, problem: Problem) -> None:
         self.harms: dict[Stage, int] = {}
+        self.staying = 0
         self._also = problem.also_at
         self._atoms = {n: a for n, a in problem.demands.leaves.items() if a.asked.hardness in COUNTED}
         self._of: dict[int, list[int]] = {}
@@ -274,5 +280,6 @@ class _Leaves:
         return harms
 
     def _count(self, atom: Leave, times: int) -> None:
+        self.staying += times
         stage, weight = stage_of(atom.asked)
         self.harms[stage] = self.harms.get(stage, 0) + times * harm(1, 1, weight)

@@ -92,7 +92,7 @@ class Solver:
     def _ending_s(self) -> float:
         """Return the seconds that it takes to order and describe the moves of the present, and what they leave."""
         work = self._work
-        return 0.0 if work is None else MOVE_S * len(work.displaced) + LEFT_S * work.tally.broken
+        return 0.0 if work is None else MOVE_S * len(work.displaced) + LEFT_S * work.broken
 
     @cached_property
     def literals(self) -> int:
