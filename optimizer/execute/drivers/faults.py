@@ -46,6 +46,8 @@ class Fault(Enum):
     FALSE_SUCCESS = "reported done, and the VM did not move"
     FALSE_FAILURE = "reported failed, and the VM arrived"
     WRONG_HOST = "the VM arrives elsewhere"
+    DOUBLED = "it runs on both hosts for a while"
+    COMPANION = "another VM is taken along"
     FORGOTTEN = "the job's record vanishes while it runs"
     STALE = "the inventory lags"
     BLIND = "nothing can be read for a while"
@@ -66,6 +68,8 @@ OF_JOB = (
     Fault.FALSE_FAILURE,
     Fault.WRONG_HOST,
     Fault.FORGOTTEN,
+    Fault.DOUBLED,
+    Fault.COMPANION,
 )
 LATEST_S = 25.0
 """A late request takes effect within this, and the inventory lags by less: below the driver's `settles_s`."""
@@ -75,13 +79,14 @@ LAG_S = 8.0
 
 @dataclass
 class Faults:
-    """Which faults there are, how often, and until when (in seconds of the simulation)."""
+    """Which faults there are, how often, and until when (in seconds of the simulation); `drawn` counts them."""
 
     seed: int
     kinds: frozenset[Fault] = frozenset(Fault)
     rate: float = 0.35
     until_s: float = float("inf")
     reached: set[Fault] = field(default_factory=set)
+    drawn: int = 0
 
     def __post_init__(self) -> None:
         self.rng = Random(self.seed)
@@ -92,8 +97,13 @@ class Faults:
         if not there or now_s >= self.until_s or self.rng.random() >= self.rate:
             return None
         fault = self.rng.choice(there)
-        self.reached.add(fault)
+        self.happened(fault)
         return fault
+
+    def happened(self, fault: Fault) -> None:
+        """Count a fault."""
+        self.drawn += 1
+        self.reached.add(fault)
 
 
 class SkewedClock(SimulatedClock):
@@ -197,9 +207,17 @@ class FaultyDriver(SimulatedDriver):
             Fault.FALSE_SUCCESS: {"arrives": request.source},
             Fault.FALSE_FAILURE: {"says": MoveState.FAILED},
             Fault.WRONG_HOST: {"arrives": rng.choice(others)} if others else {},
+            Fault.DOUBLED: {"doubles_s": rng.uniform(5, 60)},
+            Fault.COMPANION: {"drags": self._companion(request)},
             Fault.FORGOTTEN: {"forgotten_after": rng.uniform(0, 2 * max(request.seconds, 1.0))},
         }
         return traits[fault]
+
+    def _companion(self, request: Request) -> str:
+        """Return another VM on the source that nothing moves."""
+        busy = {job.request.vm for job in self.world.running()} | {request.vm}
+        there = sorted(vm for vm, host in self.world.place.items() if host == request.source and vm not in busy)
+        return self.faults.rng.choice(there) if there else ""
 
     def read_vm(self, vm: str) -> VmReading | None:
         """Read, late or not at all."""
@@ -208,7 +226,7 @@ class FaultyDriver(SimulatedDriver):
         then, old = self._old.get(vm, (now, fresh))
         if Fault.STALE in self.faults.kinds and now - then < LAG_S and vm in self._old:
             if old != fresh:
-                self.faults.reached.add(Fault.STALE)
+                self.faults.happened(Fault.STALE)
             return old
         self._old[vm] = now, fresh
         return fresh
@@ -256,9 +274,9 @@ class FaultyDriver(SimulatedDriver):
         if now < self._blind_until and now < faults.until_s:
             raise Unreadable("no answer")
         if Fault.BLIND in faults.kinds and now < faults.until_s and faults.rng.random() < 0.003:
-            faults.reached.add(Fault.BLIND)
+            faults.happened(Fault.BLIND)
             self._blind_until = now + faults.rng.uniform(2, 40)
             raise Unreadable("no answer")
         if Fault.FLICKER in faults.kinds and now < faults.until_s and faults.rng.random() < 0.1:
-            faults.reached.add(Fault.FLICKER)
+            faults.happened(Fault.FLICKER)
             raise Unreadable("500")

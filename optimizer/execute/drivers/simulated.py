@@ -27,7 +27,7 @@ from optimizer.execute.drivers import HostReading, JobReading, MoveRefused, NotA
 from optimizer.execute.drivers.world import Job, World
 from optimizer.execute.readings import host_reading, standing, vm_reading
 from optimizer.execute.states import Failure, MoveState
-from optimizer.fleet import ABSENT, Fleet, InFlight, MoveOutcome, PastMove, measured_after
+from optimizer.fleet import ABSENT, Fleet, HostState, InFlight, MoveOutcome, PastMove, measured_after
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -120,13 +120,18 @@ class SimulatedDriver:
         host = self._fleet.host_index[place] if place is not None else ABSENT
         ours = self._fleet.host_index.get(job.request.target, ABSENT) if job else ABSENT
         theirs = int(self._fleet.also_at[v]) if vm in self._strangers() else ABSENT
-        return vm_reading(self._fleet, v, host, ours if ours != ABSENT else theirs)
+        reading = vm_reading(self._fleet, v, host, ours if ours != ABSENT else theirs)
+        copies = self.world.copies_of(vm, self.time())
+        return replace(reading, copies=copies) if copies else reading
 
     def read_host(self, host: str) -> HostReading | None:
         """Return the host as it is now, None where there is none."""
         self._advance()
         h = self._fleet.host_index.get(host)
-        return None if h is None else host_reading(self._fleet, h, self._on(host))
+        if h is None:
+            return None
+        reading = host_reading(self._fleet, h, self._on(host))
+        return replace(reading, state=HostState.DOWN) if host in self.world.down else reading
 
     def migrating(self) -> frozenset[str]:
         """Return the ids of the VMs that are migrating now; moves by others never end here."""
@@ -199,13 +204,14 @@ class SimulatedDriver:
         """Return the VMs that count on a host: placed there, or on their way from or to it."""
         on = self._standing[self._fleet.host_index[host]] & self._strangers()
         on |= {vm for vm, place in self.world.place.items() if place == host}
+        on |= {vm for vm in self.world.copies if host in self.world.copies_of(vm, self.time())}
         return on | {job.request.vm for job in self.world.running() if job.request.target == host}
 
     def snapshot(self) -> Fleet:
         """Return the fleet as it is now: moves that have ended in its history, those in flight among `in_flight`."""
         self._advance()
         before, index = self._fleet, self._fleet.host_index
-        host = before.vms.host.copy()
+        host = np.full_like(before.vms.host, ABSENT)
         for vm, place in self.world.place.items():
             host[before.vm_index[vm]] = index[place] if place is not None else ABSENT
         ours = tuple(

@@ -44,6 +44,10 @@ class Job:
         It prepares, and then waits to be told to copy.
     says, forgotten_after
         What is said of its end, where that is not so; after how many seconds nothing is said of it any more.
+    doubles_s
+        For how long a second copy of its VM goes on at the source after it has arrived.
+    drags
+        A VM that is taken along from the source.
     """
 
     id: str
@@ -61,6 +65,8 @@ class Job:
     forgotten_after: float | None = None
     held: bool = False
     detail: str = ""
+    doubles_s: float = 0.0
+    drags: str = ""
     ended_at: datetime | None = None
 
     @property
@@ -97,6 +103,7 @@ class World:
         }
         self.jobs: dict[str, Job] = {}
         self.down: set[str] = set()
+        self.copies: dict[str, tuple[str, datetime]] = {}
         self.note: Callable[..., None] = _noted_nowhere
         self._preparing, self._switching_s = timedelta(seconds=preparing_s), switching_s
         self._late: dict[str, tuple[Request, dict[str, object]]] = {}
@@ -178,10 +185,39 @@ class World:
         if job.is_over:
             return
         if not fails:
-            self.place[job.request.vm] = job.arrives
+            self._arrive(job, at)
         state = MoveState.FAILED if fails else MoveState.DONE
         self.jobs[name] = replace(job, state=state, ended_at=at, detail=fails, failure=failure)
         self.note("end", token=job.request.token, vm=job.request.vm, at=self.place.get(job.request.vm))
+
+    def copies_of(self, vm: str, now: datetime) -> frozenset[str]:
+        """Return the further hosts on which a VM runs now."""
+        host, until = self.copies.get(vm, ("", now))
+        return frozenset({host}) if now < until else frozenset()
+
+    def kill(self, host: str, at: datetime) -> None:
+        """Let a host die, and every migration from or to it."""
+        self.down.add(host)
+        for job in self.running():
+            if host in (job.request.source, job.request.target):
+                self.end(job.id, at, fails=f"{host} is down")
+
+    def delete(self, vm: str, at: datetime) -> None:
+        """Let a VM be deleted, also while it is migrating."""
+        job = self.job_of(vm)
+        self.place.pop(vm, None)
+        if job is not None:
+            self.end(job.id, at, fails=f"{vm} was deleted")
+
+    def _arrive(self, job: Job, at: datetime) -> None:
+        vm, source = job.request.vm, job.request.source
+        self.place[vm] = job.arrives
+        if job.doubles_s and job.arrives != source:
+            self.copies[vm] = source, at + timedelta(seconds=job.doubles_s)
+            self.note("doubled", vm=vm, at=source, for_s=job.doubles_s)
+        if self.place.get(job.drags) == source and self.job_of(job.drags) is None:
+            self.place[job.drags] = job.arrives
+            self.note("moved", vm=job.drags, at=job.arrives)
 
     def _passed(self, job: Job, at: datetime) -> Job:
         """Return the job as it is after an instant that was due."""

@@ -60,17 +60,21 @@ def in_flight(db: Connection, fleet: str) -> tuple[FlyingMove, ...]:
 
 
 def since(db: Connection, fleet: str, at: datetime) -> tuple[FlyingMove, ...]:
-    """Return the moves of a fleet that were intended after `at`, each once for every such attempt."""
-    query = f"SELECT {FLYING} FROM moves WHERE fleet = ? AND state <> 'skipped' AND intended_at > ?"
+    """Return the moves of a fleet that were intended after `at`, each once for every such attempt.
+
+    One that was tried, failed and was then skipped counts as what it was: tried.
+    """
+    query = f"SELECT {FLYING} FROM moves WHERE fleet = ? AND intended_at > ?"
     latest = [_flying(row) for row in db.execute(query, (fleet, at.isoformat()))]
-    if all(move.attempt == 1 for move in latest):
+    if all(move.attempt == 1 and move.state is not MoveState.SKIPPED for move in latest):
         return tuple(latest)
     query = (
         "SELECT plan, move, count(*) FROM events"
         " WHERE fleet = ? AND state = 'intended' AND move IS NOT NULL AND at > ? GROUP BY plan, move"
     )
     attempts = {(plan, move): int(n) for plan, move, n in db.execute(query, (fleet, at.isoformat()))}
-    return tuple(move for move in latest for _ in range(max(1, attempts.get(move.key, 1))))
+    least = {m.key: 0 if m.state is MoveState.SKIPPED else 1 for m in latest}
+    return tuple(move for move in latest for _ in range(max(least[move.key], attempts.get(move.key, 0))))
 
 
 def move(db: Connection, fleet: str, plan: str, name: str) -> FlyingMove | None:

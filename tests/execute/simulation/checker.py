@@ -9,12 +9,15 @@ A history is a list of plain dicts, in the order in which things happened:
     copy     token                                             they were told to copy what was prepared, and do
     end      token vm at                                       they really ended; the VM is there
     state    plan move state                                   the executor wrote this down
-    stop, resume, limit (most)                                 somebody decided, and it was committed
-    crash, takeover
+    stop (abort), resume, limit (most), lead (epoch)           somebody decided, and it was committed
+    moved (at), deleted, resized, doubled (at for_s)   vm      what others did to a VM, or a platform by itself
+    down, up   host                                            a host died, or came back
+    abort      token plan                                      the driver was asked to give a move up
+    crash, restart, takeover (plan)
     gate open, gate closed, gate hangs, gate nonsense          a gate was asked, and this is how it really is
     hook agrees, hook vetoes, hook after   plan move           a hook was called
 
-`Facts` says what had to be kept. Every function yields what was broken.
+Each has `s`, the seconds at which it happened. `Facts` says what had to be kept. Every function yields what was broken.
 """
 
 from __future__ import annotations
@@ -30,6 +33,9 @@ __all__ = ["Facts", "violations"]
 
 Event = dict[str, Any]
 ENDED = ("done", "failed", "gone")
+LAG_S = 10.0
+"""Seconds by which the inventory may lag, with a poll."""
+
 SLACK_S = 15.0
 """Seconds that may lie between the decision to start a move and its submit: readings are tried a few times."""
 
@@ -38,7 +44,7 @@ SLACK_S = 15.0
 class Facts:
     """What a history has to keep to; `after` by (plan, move), `racks` by host, `groups` by VM.
 
-    `apart`: a move is submitted to be prepared, and copies when it is told to.
+    A move that failed waits for `backoff_s`; within `window_s` at most `window_moves` begin, unless it is 0.
     `known_s` is how old the last look at all hosts may be at a submit.
     `gate_every` is 0 where there are no gates; the plan `without_gates` has none.
     """
@@ -55,7 +61,9 @@ class Facts:
     gate_every: int = 0
     without_gates: str = ""
     known_s: float = float("inf")
-    apart: bool = False
+    backoff_s: float = 0.0
+    window_s: float = 0.0
+    window_moves: int = 0
 
 
 def violations(history: Sequence[Event], facts: Facts) -> list[str]:
@@ -69,6 +77,13 @@ def violations(history: Sequence[Event], facts: Facts) -> list[str]:
         *_gates(history, facts),
         *_hooks(history),
         *_known(history, facts),
+        *_others(history),
+        *_dead(history),
+        *_copies(history),
+        *_foreign(history),
+        *_canary(history, facts),
+        *_backoff(history, facts),
+        *_windows(history, facts),
     ]
 
 
@@ -77,16 +92,18 @@ def _lives(history: Sequence[Event]) -> dict[str, tuple[int, int]]:
 
     Where nothing ever started, to the moment at which that was certain: the refusal, or the last look.
     """
-    begun = {e["token"]: i for i, e in enumerate(history) if e["what"] == "submit"}
-    lives = {}
-    for token, first in begun.items():
-        ends = [i for i, e in enumerate(history) if e.get("token") == token and e["what"] in ("end", "refused")]
-        starts = [i for i, e in enumerate(history) if e.get("token") == token and e["what"] == "start"]
-        if ends:
-            lives[token] = first, ends[-1]
-        else:
-            lives[token] = first, len(history) if starts else first
-    return lives
+    begun: dict[str, int] = {}
+    ends: dict[str, int] = {}
+    started: set[str] = set()
+    for i, event in enumerate(history):
+        match event["what"]:
+            case "submit":
+                begun[event["token"]] = i
+            case "start":
+                started.add(event["token"])
+            case "end" | "refused":
+                ends[event["token"]] = i
+    return {t: (first, ends.get(t, len(history) if t in started else first)) for t, first in begun.items()}
 
 
 def _tokens(history: Sequence[Event]) -> Iterator[str]:
@@ -104,9 +121,11 @@ def _tokens(history: Sequence[Event]) -> Iterator[str]:
 
 
 def _order(history: Sequence[Event]) -> Iterator[str]:
-    """Epochs never fall."""
+    """Epochs never fall, and nothing is submitted in one behind another leader's."""
     highest = 0
     for event in history:
+        if event["what"] == "lead":
+            highest = max(highest, event["epoch"])
         if event["what"] == "submit":
             if event["epoch"] < highest:
                 yield f"{event['token']} was submitted in epoch {event['epoch']} after {highest}"
@@ -150,7 +169,10 @@ def _loads(history: Sequence[Event], facts: Facts) -> Iterator[str]:
     """At each submit: how many may be migrating, of all and at each cap; one of each VM."""
     lives, limit = _lives(history), facts.fleet
     facts_of = {e["token"]: e for e in history if e["what"] == "submit"}
+    state: dict[tuple[str, str], str] = {}
     for i, event in enumerate(history):
+        if event["what"] == "state":
+            state[event["plan"], event["move"]] = event["state"]
         if event["what"] == "limit":
             limit = min(facts.fleet, event["most"]) if event["most"] is not None else facts.fleet
         if event["what"] not in ("submit", "copy"):
@@ -174,19 +196,11 @@ def _contended(history: Sequence[Event], i: int, alive: Sequence[Event], facts: 
         yield from _over("source", Counter(e["source"] for e in alive), facts.per_source, event)
         yield from _over("target", Counter(e["target"] for e in alive), facts.per_target, event)
         racks = Counter(r for e in alive for r in {facts.racks[e["source"]], facts.racks[e["target"]]})
-        yield from _over("rack", racks, facts.per_rack + _switching(history, i, alive), event)
-    groups = Counter(facts.groups[e["vm"]] for e in alive if e["vm"] in facts.groups)
-    yield from _over("group", groups, 1, event)
-    yield from _over("VM", Counter(e["vm"] for e in alive), 1, event)
-
-
-def _switching(history: Sequence[Event], until: int, alive: Sequence[Event]) -> int:
-    """Return how many of them were seen switching: they give back what lies between the hosts."""
-    state: dict[tuple[str, str], str] = {}
-    for event in history[:until]:
-        if event["what"] == "state":
-            state[event["plan"], event["move"]] = event["state"]
-    return sum(state.get((e["plan"], e["move"])) == "switching" for e in alive)
+        switching = sum(state.get((e["plan"], e["move"])) == "switching" for e in alive)  # these give back the rack's
+        yield from _over("rack", racks, facts.per_rack + switching, event)
+        groups = Counter(facts.groups[e["vm"]] for e in alive if e["vm"] in facts.groups)
+        yield from _over("group", groups, 1, event)
+        yield from _over("VM", Counter(e["vm"] for e in alive), 1, event)
 
 
 def _over(what: str, counted: Counter[str], most: int, event: Event) -> Iterator[str]:
@@ -256,16 +270,121 @@ def _truth(history: Sequence[Event]) -> Iterator[str]:
     """What is written down as done is on its target; as failed, is not."""
     token_of: dict[tuple[str, str], Event] = {}
     where: dict[str, str | None] = {}
+    changed: dict[str, float] = {}
     for event in history:
         if event["what"] == "submit":
             token_of[event["plan"], event["move"]] = event
-        elif event["what"] in ("end", "moved"):
-            where[event["vm"]] = event["at"]
+        elif event["what"] in ("end", "moved", "deleted"):
+            where[event["vm"]] = event.get("at")
+            if event["what"] != "end":
+                changed[event["vm"]] = event.get("s", 0.0)
         elif event["what"] == "state" and event["state"] in ENDED:
             asked = token_of.get((event["plan"], event["move"]))
-            if asked is None:
-                continue
+            if asked is None or event.get("s", LAG_S) < changed.get(asked["vm"], -LAG_S) + LAG_S:
+                continue  # or others have changed it just now, and an inventory may lag
             there = where.get(asked["vm"], asked["source"]) == asked["target"]
             if there != (event["state"] == "done"):
                 found = where.get(asked["vm"], asked["source"])
                 yield f"{asked['token']} is {event['state']}, but the VM is on {found}"
+
+
+def _others(history: Sequence[Event]) -> Iterator[str]:
+    """No submit of a VM that others have moved, deleted or resized."""
+    changed: dict[str, tuple[str, float, str]] = {}
+    for event in history:
+        match event["what"]:
+            case "moved" | "deleted":
+                changed[event["vm"]] = event["what"], event["s"] + LAG_S, event.get("at", "")
+            case "resized":
+                changed.setdefault(event["vm"], ("resized", event["s"], ""))
+            case "takeover":
+                changed.clear()
+            case "end":
+                changed.pop(event["vm"], None)
+            case "submit":
+                what, since, there = changed.get(event["vm"], ("", float("inf"), ""))
+                if event.get("s", 0.0) > since and there != event["source"]:
+                    yield f"{event['token']} was submitted although others had {what} its VM"
+
+
+def _dead(history: Sequence[Event]) -> Iterator[str]:
+    """No submit from or to a dead host."""
+    down: set[str] = set()
+    for event in history:
+        if event["what"] in ("down", "up"):
+            (down.add if event["what"] == "down" else down.discard)(event["host"])
+        if event["what"] == "submit" and down & {event["source"], event["target"]}:
+            yield f"{event['token']} was submitted although a host of it was dead"
+
+
+def _copies(history: Sequence[Event]) -> Iterator[str]:
+    """A VM of which two copies run is not moved, and its move is not done."""
+    until: dict[str, float] = {}
+    vm_of: dict[tuple[str, str], str] = {}
+    for event in history:
+        if event["what"] == "doubled":
+            until[event["vm"]] = event["s"] + event["for_s"] - 1  # it is noted within a second
+        if event["what"] == "submit":
+            vm_of[event["plan"], event["move"]] = event["vm"]
+        if event["what"] == "submit" or (event["what"] == "state" and event["state"] == "done"):
+            vm = event.get("vm") or vm_of.get((event["plan"], event["move"]), "")
+            if event.get("s", 0.0) < until.get(vm, 0.0):
+                yield f"{event['plan']}/{event['move']}: {event['what']}, while two copies of {vm} ran"
+
+
+def _foreign(history: Sequence[Event]) -> Iterator[str]:
+    """Nobody gives up the moves of another plan, unless somebody asked for just that."""
+    plan, asked = "plan-1", False
+    for event in history:
+        match event["what"]:
+            case "takeover":
+                plan = event.get("plan", "")
+            case "stop":
+                asked = event.get("abort", False)
+            case "resume":
+                asked = False
+            case "abort" if plan and event.get("plan", plan) != plan and not asked:
+                yield f"{event['token']} was to be given up by {plan}"
+
+
+def _canary(history: Sequence[Event], facts: Facts) -> Iterator[str]:
+    """Until the canaries of a plan have ended there are no more than them; a restart counts moves, not attempts."""
+    lives = _lives(history)
+    attempts: Counter[str] = Counter()
+    state: dict[tuple[str, str], str] = {}
+    plans = {e["token"]: e["plan"] for e in history if e["what"] == "submit"}
+    for i, event in enumerate(history):
+        if event["what"] == "state":
+            state[event["plan"], event["move"]] = event["state"]
+            attempts[event["plan"]] += event["state"] in ENDED
+        if event["what"] != "submit" or attempts[event["plan"]] >= facts.canary:
+            continue
+        alive = sum(plans[t] == event["plan"] and a < i < b for t, (a, b) in lives.items()) + 1
+        ended = sum(plan == event["plan"] and how in ENDED for (plan, _), how in state.items())
+        if alive + ended > facts.canary:
+            yield f"{event['token']} was submitted before {facts.canary} canaries had ended"
+
+
+def _backoff(history: Sequence[Event], facts: Facts) -> Iterator[str]:
+    """A move that failed is not tried again at once."""
+    failed: dict[tuple[str, str], float] = {}
+    for event in history:
+        if event["what"] == "state" and event["state"] == "failed":
+            failed[event["plan"], event["move"]] = event.get("s", 0.0)
+        if event["what"] == "submit" and (event["plan"], event["move"]) in failed:
+            waited = event.get("s", 0.0) - failed[event["plan"], event["move"]]
+            if waited < facts.backoff_s - 1:
+                yield f"{event['token']} was tried again after {waited:g} s"
+
+
+def _windows(history: Sequence[Event], facts: Facts) -> Iterator[str]:
+    """Within a window only so many moves begin, whoever was restarted meanwhile; no rule where the clock has jumped."""
+    begun: dict[tuple[str, str], float] = {}
+    for event in history:
+        if event["what"] == "clock" or not facts.window_moves:
+            return
+        if event["what"] == "state" and event["state"] == "intended":
+            begun[event["plan"], event["move"]] = event["s"]
+            n = sum(s > event["s"] - facts.window_s + 1 for s in begun.values())
+            if n > facts.window_moves:
+                yield f"{event['plan']}/{event['move']}: {n} began within {facts.window_s:g} s"
