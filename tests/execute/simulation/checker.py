@@ -45,6 +45,7 @@ class Facts:
     """What a history has to keep to; `after` by (plan, move), `racks` by host, `groups` by VM.
 
     A move that failed waits for `backoff_s`; within `window_s` at most `window_moves` begin, unless it is 0.
+    `apart`: a move is submitted to be prepared, and copies when it is told to.
     `known_s` is how old the last look at all hosts may be at a submit.
     `gate_every` is 0 where there are no gates; the plan `without_gates` has none.
     """
@@ -64,6 +65,7 @@ class Facts:
     backoff_s: float = 0.0
     window_s: float = 0.0
     window_moves: int = 0
+    apart: bool = False
 
 
 def violations(history: Sequence[Event], facts: Facts) -> list[str]:
@@ -80,7 +82,7 @@ def violations(history: Sequence[Event], facts: Facts) -> list[str]:
         *_others(history),
         *_dead(history),
         *_copies(history),
-        *_foreign(history),
+        *_foreign(history, facts),
         *_canary(history, facts),
         *_backoff(history, facts),
         *_windows(history, facts),
@@ -170,11 +172,15 @@ def _loads(history: Sequence[Event], facts: Facts) -> Iterator[str]:
     lives, limit = _lives(history), facts.fleet
     facts_of = {e["token"]: e for e in history if e["what"] == "submit"}
     state: dict[tuple[str, str], str] = {}
+    copying: set[str] = set()
     for i, event in enumerate(history):
-        if event["what"] == "state":
-            state[event["plan"], event["move"]] = event["state"]
-        if event["what"] == "limit":
-            limit = min(facts.fleet, event["most"]) if event["most"] is not None else facts.fleet
+        match event["what"]:
+            case "state":
+                state[event["plan"], event["move"]] = event["state"]
+            case "copy":
+                copying.add(event["token"])
+            case "limit":
+                limit = min(facts.fleet, event["most"]) if event["most"] is not None else facts.fleet
         if event["what"] not in ("submit", "copy"):
             continue
         alive = [facts_of[t] for t, (a, b) in lives.items() if a <= i < b or t == event["token"]]
@@ -182,25 +188,23 @@ def _loads(history: Sequence[Event], facts: Facts) -> Iterator[str]:
         if facts.apart and event["what"] == "submit":
             most *= 2  # as many again may be prepared
         elif facts.apart:
-            copying = {e["token"] for e in history[: i + 1] if e["what"] == "copy"}
             alive = [e for e in alive if e["token"] in copying]
         if len(alive) > most:
             yield f"{event['token']}: {len(alive)} at once, {most} allowed in the fleet"
-        yield from _contended(history, i, alive, facts)
+        switching = sum(state.get((e["plan"], e["move"])) == "switching" for e in alive)
+        yield from _contended(event, alive, switching, facts)
 
 
-def _contended(history: Sequence[Event], i: int, alive: Sequence[Event], facts: Facts) -> Iterator[str]:
-    """Count on each cap; links only of what copies, where a move is told when."""
-    event = history[i]
+def _contended(event: Event, alive: Sequence[Event], switching: int, facts: Facts) -> Iterator[str]:
+    """Count on each cap; links only of what copies, where a move is told when; what switches gives the rack's back."""
     if not facts.apart or event["what"] == "copy":
         yield from _over("source", Counter(e["source"] for e in alive), facts.per_source, event)
         yield from _over("target", Counter(e["target"] for e in alive), facts.per_target, event)
         racks = Counter(r for e in alive for r in {facts.racks[e["source"]], facts.racks[e["target"]]})
-        switching = sum(state.get((e["plan"], e["move"])) == "switching" for e in alive)  # these give back the rack's
         yield from _over("rack", racks, facts.per_rack + switching, event)
-        groups = Counter(facts.groups[e["vm"]] for e in alive if e["vm"] in facts.groups)
-        yield from _over("group", groups, 1, event)
-        yield from _over("VM", Counter(e["vm"] for e in alive), 1, event)
+    groups = Counter(facts.groups[e["vm"]] for e in alive if e["vm"] in facts.groups)
+    yield from _over("group", groups, 1, event)
+    yield from _over("VM", Counter(e["vm"] for e in alive), 1, event)
 
 
 def _over(what: str, counted: Counter[str], most: int, event: Event) -> Iterator[str]:
@@ -332,9 +336,10 @@ def _copies(history: Sequence[Event]) -> Iterator[str]:
                 yield f"{event['plan']}/{event['move']}: {event['what']}, while two copies of {vm} ran"
 
 
-def _foreign(history: Sequence[Event]) -> Iterator[str]:
-    """Nobody gives up the moves of another plan, unless somebody asked for just that."""
+def _foreign(history: Sequence[Event], facts: Facts) -> Iterator[str]:
+    """Nobody gives up the moves of another plan, unless somebody asked for just that, or they only wait to copy."""
     plan, asked = "plan-1", False
+    copying = {e["token"] for e in history if e["what"] == "copy"}
     for event in history:
         match event["what"]:
             case "takeover":
@@ -344,7 +349,8 @@ def _foreign(history: Sequence[Event]) -> Iterator[str]:
             case "resume":
                 asked = False
             case "abort" if plan and event.get("plan", plan) != plan and not asked:
-                yield f"{event['token']} was to be given up by {plan}"
+                if not facts.apart or event["token"] in copying:
+                    yield f"{event['token']} was to be given up by {plan}"
 
 
 def _canary(history: Sequence[Event], facts: Facts) -> Iterator[str]:

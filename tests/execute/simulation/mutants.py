@@ -101,6 +101,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _of("no limit per source", "KubeVirt's evictions", planted.without("source"), f"{KUBEVIRT}#8701"),
     _of("no limit per target", "Deckhouse", planted.without("target"), "deckhouse/virtualization#2362"),
     _of("what fails is tried for ever", "ProxLB", planted.retries_have_no_end, "gyptazy/ProxLB#173"),
+    _of("what is prepared copies at once, whatever copies there already", "Deckhouse, before it split the two",
+        planted.links_are_counted_when_a_move_is_prepared_alone, "deckhouse/virtualization#2230"),
     _of("no limit per rack", "", planted.without("domain")),
     _of("replicas of a group travel together", "", planted.without("group")),
     _of("two running copies are as good as one", "", planted_more.two_copies_are_as_good_as_one),

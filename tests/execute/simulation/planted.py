@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from optimizer.execute import caps, guarded, loop
-from optimizer.execute.core import accounts, choose, look, pace, verdict
+from optimizer.execute.core import accounts, choose, copying, look, pace, verdict
 from optimizer.execute.core import gates as core_gates
 from optimizer.execute.core.events import Tick
 from optimizer.execute.drivers import MoveRefused, ReplyLost
@@ -175,3 +175,9 @@ def the_ground_is_never_read_again(patch: pytest.MonkeyPatch) -> None:
     """A plan is old at its start or never."""
     patch.setattr(sys.modules["optimizer.execute.core.step"], "has_to_read", lambda *_: False)
     patch.setattr(sys.modules["optimizer.execute.core.step"], "is_old", lambda *_: False)
+
+
+def links_are_counted_when_a_move_is_prepared_alone(patch: pytest.MonkeyPatch) -> None:
+    """Told to copy as soon as it is prepared (Deckhouse #2230 wants the opposite: slots of the memory phase)."""
+    patch.setattr(caps.Caps, "refusal_to_copy", lambda *_: None)
+    patch.setattr(copying, "fit", lambda *_: True)

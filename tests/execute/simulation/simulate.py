@@ -143,10 +143,11 @@ class _Actor:
         others = frozenset(k for k in kinds if isinstance(k, Mayhem))
         self.meddler = Meddler(rng, others, self.ledger, self.clock, self.world, self.hosts, self._note)
         self.snapshot_at, self.read_at = 0.0, dict[str, float]()
-        self.lives = timedelta(seconds=Random(f"life of {faults.seed}").choice([3600 * 24 * 9] * 4 + [600]))
+        self.lives = timedelta(seconds=Random(f"life of {faults.seed}").choice([3600 * 24 * 9] * 2 + [300]))
         self.guarded = Random(f"answers of guards to {faults.seed}")
         self.facts = _facts(fleet, policy, settings)
         self.facts.known_s = self.lives.total_seconds()
+        self.facts.apart = Random(f"phases of {faults.seed}").random() < 0.2
         self._know(some_plan(rng, fleet, self._name(), self.hosts, self.lives))
         self.mayhem = rng.choice([0.01, 0.02, 0.04])
         self.crashes = rng.choice([0.01, 0.05, 0.1])
@@ -171,6 +172,8 @@ class _Actor:
         self.facts.after |= {(plan.id, m.id): list(m.after) for m in plan.moves}
 
     def _note(self, what: str, **facts: Any) -> None:
+        if what == "copy":
+            self.reached.add("told to copy")
         self.history.append({"what": what, "s": self.clock.seconds, **facts})
 
     def run(self) -> None:

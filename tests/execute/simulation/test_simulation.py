@@ -33,7 +33,7 @@ INTERESTING = {
     *(state.value for state in MoveState if state not in (MoveState.PREPARING, MoveState.GONE)),
     *(f"crash {probe}" for probe in PROBES if not probe.endswith(RARE)),
     *(kind.name for kind in Mayhem),
-    *("takeover", "left open"),
+    *("takeover", "left open", "told to copy"),
     *("gate open", "gate closed", "gate hangs", "gate nonsense", "hook agrees", "hook vetoes", "hook after"),
     *("breaker", "run stopped", "ended done", "ended failed", "ended skipped", "ended unknown", "refused"),
 }
