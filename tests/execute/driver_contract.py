@@ -17,7 +17,7 @@ import pytest
 from optimizer.execute import admission
 from optimizer.execute.apply import apply
 from optimizer.execute.core.model import Settings
-from optimizer.execute.drivers import MoveRefused
+from optimizer.execute.drivers import MoveRefused, NotAborted
 from optimizer.execute.ledger import open_ledger
 from optimizer.execute.readings import host_reading, standing, vm_reading
 from optimizer.execute.states import ENDED, MoveState
@@ -94,7 +94,7 @@ def a_job_is_found_without_its_name(open_: Open) -> None:
     name = driver.submit(request)
     found = driver.observe(request)
     assert found is not None
-    assert found.id == name
+    assert found.id == name or not name
     assert driver.observe(replace(request, target="h4")) is None
     ended(driver, replace(request, job=name))
 
@@ -106,6 +106,56 @@ def what_cannot_start_is_refused_and_changes_nothing(open_: Open) -> None:
             driver.submit(request_of(wrong))
     assert driver.migrating() == frozenset()
     reads_what_there_is(open_)
+
+
+def a_vm_on_its_way_is_not_submitted_again(open_: Open) -> None:
+    """Neither to the same host nor to another, by whatever attempt; the move in flight goes on."""
+    driver = open_(FLEET)
+    request = replace(request_of(FIRST), since=driver.clock.now())
+    request = replace(request, job=driver.submit(request))
+    for again in (replace(request, attempt=2, job=""), replace(request, move="m0009", target="h4", job="")):
+        with pytest.raises(MoveRefused):
+            driver.submit(again)
+    assert ended(driver, request).state is MoveState.DONE
+    assert place_of(driver) == ("h3", None)
+
+
+def a_job_of_before_is_not_taken_for_this_move(open_: Open) -> None:
+    """By time: one that began before the intent was written belongs to another attempt."""
+    driver = open_(FLEET)
+    request = replace(request_of(FIRST), since=driver.clock.now())
+    request = replace(request, job=driver.submit(request))
+    ended(driver, request)
+    later = replace(request, attempt=2, job="", since=driver.clock.now() + timedelta(hours=1))
+    assert driver.observe(later) is None
+
+
+def what_is_aborted_ends_where_it_is_seen(open_: Open) -> None:
+    """An abort may come too late, and says so then; what has ended, or never began, cannot be aborted."""
+    driver = open_(FLEET)
+    request = replace(request_of(FIRST), since=driver.clock.now())
+    with pytest.raises(NotAborted):
+        driver.abort(request)
+    request = replace(request, job=driver.submit(request))
+    try:
+        driver.abort(request)
+    except NotAborted:
+        pass
+    else:
+        driver.observe(request)
+    job = ended(driver, request)
+    assert job.state in (MoveState.DONE, MoveState.FAILED)
+    assert place_of(driver) == ("h3" if job.state is MoveState.DONE else "h0", None)
+    assert driver.migrating() == frozenset()
+    with pytest.raises(NotAborted):
+        driver.abort(request)
+    assert place_of(driver) == ("h3" if job.state is MoveState.DONE else "h0", None)
+
+
+def place_of(driver: Driver) -> tuple[str | None, str | None]:
+    reading = driver.read_vm("v0")
+    assert reading is not None
+    return reading.host, reading.moving_to
 
 
 def carries_a_plan_out(open_: Open) -> None:
@@ -143,5 +193,8 @@ CHECKS = (
     a_submitted_vm_counts_at_both_ends_until_its_end_is_seen,
     a_job_is_found_without_its_name,
     what_cannot_start_is_refused_and_changes_nothing,
+    a_vm_on_its_way_is_not_submitted_again,
+    a_job_of_before_is_not_taken_for_this_move,
+    what_is_aborted_ends_where_it_is_seen,
     carries_a_plan_out,
 )

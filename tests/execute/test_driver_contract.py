@@ -15,6 +15,7 @@ from optimizer.errors import InputError
 from optimizer.execute.drivers.registry import DRIVERS, DriverSettings
 from optimizer.execute.drivers.simulated import SimulatedDriver
 from tests.execute.agents.running import agents, gateway
+from tests.execute.command.stand_in import settings_of
 from tests.execute.driver_contract import CHECKS, FLEET
 from tests.execute.fake_libvirt import world_of
 
@@ -54,9 +55,15 @@ RUNNING: tuple[ExitStack, ...] = ()
 """What runs beside the driver of a test."""
 
 
+def _command(monkeypatch: pytest.MonkeyPatch, directory: Path) -> DriverSettings:
+    """A program that prints JSON; `tests/execute/command` asks the same of every template."""
+    return settings_of("toy", FLEET, monkeypatch, directory)
+
+
 SETTINGS: dict[str, Callable[[pytest.MonkeyPatch, Path], DriverSettings]] = {
     "simulated": _simulated,
     "libvirt": _libvirt,
+    "command": _command,
     "agents": _agents,
 }
 """For each driver, what it has to be told so that it reaches a new stand-in of FLEET."""

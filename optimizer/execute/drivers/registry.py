@@ -54,6 +54,14 @@ def _agents() -> DriverFactory:
     return open_agents
 
 
+def _command() -> DriverFactory:
+    from optimizer.execute.drivers.command import open_command
+
+    return open_command
+
+
 DRIVERS: Registry[DriverFactory] = Registry(
-    "--driver", "remora.drivers", {"simulated": _simulated, "libvirt": _libvirt, "agents": _agents}
+    "--driver",
+    "remora.drivers",
+    {"simulated": _simulated, "libvirt": _libvirt, "agents": _agents, "command": _command},
 )

@@ -1,0 +1,1 @@
+"""Tests of the driver `command`: against programs that only seem to migrate, in `fake_programs`."""
