@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -22,6 +21,9 @@ from optimizer.execute.states import MoveState
 from tests.execute.command.fake_programs import change, look
 from tests.execute.command.stand_in import TOY, settings_of
 from tests.execute.plans import line_fleet, move, request_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FLEET = line_fleet(vms=2, hosts=4)
 
