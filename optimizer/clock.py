@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-__all__ = ["Clock", "SimulatedClock", "SystemClock"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Clock", "SimulatedClock", "SystemClock", "pieces"]
 
 
 class Clock(Protocol):
@@ -59,3 +62,11 @@ class SimulatedClock:
     def sleep(self, seconds: float) -> None:
         """Move the clock forward by `seconds`."""
         self.at += timedelta(seconds=seconds)
+
+
+def pieces(clock: Clock, seconds: float, most: float) -> Iterator[float]:
+    """Yield parts of a time to sleep, none longer than `most`; all of it where the clock is simulated: nobody waits."""
+    while seconds > most and not isinstance(clock, SimulatedClock):
+        yield most
+        seconds -= most
+    yield seconds

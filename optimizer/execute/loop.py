@@ -6,11 +6,12 @@ Each effect of the core is carried out here, and what came of it goes back as an
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from optimizer.clock import pieces
 from optimizer.execute.core import step
 from optimizer.execute.core.events import (
     Abort,
@@ -215,7 +216,7 @@ class Loop:
 
     def _wait(self, seconds: float) -> Event:
         """Let time pass, in pieces short enough to heed the user, keep the lead and see the button meanwhile."""
-        for piece in pieces(seconds, KEEP_S):
+        for piece in pieces(self._driver.clock, seconds, KEEP_S):
             blocked = self._rest(piece)
             if blocked is not None:
                 return blocked
@@ -224,7 +225,7 @@ class Loop:
     def _rest(self, seconds: float) -> Event | None:
         """Sleep, keep the lead, and say what blocks the run, if anything does by now."""
         self._heed()
-        for piece in pieces(seconds, HEED_S):
+        for piece in pieces(self._driver.clock, seconds, HEED_S):
             self._driver.clock.sleep(piece)
             self._heed()
         return self._blocked_by_now()
@@ -387,11 +388,3 @@ class Loop:
 
 def _unstarted(task: Task) -> FlyingMove:
     return FlyingMove(*task.key, task.vm, task.source, task.target, MoveState.SKIPPED, task.copied_mib)
-
-
-def pieces(seconds: float, most: float) -> Iterator[float]:
-    """Yield parts of a time, none longer than `most`; at least one."""
-    while seconds > most:
-        yield most
-        seconds -= most
-    yield seconds

@@ -34,6 +34,19 @@ def test_apply_writes_the_fleet_that_results(fleet, planned, ledger, tmp_path):
     assert json.loads(after.read_text())["history"][-1]["outcome"] == "done"
 
 
+@pytest.mark.parametrize("memory_mib", [10**7, 10**10, 333_333_332_993])
+def test_a_simulated_move_of_years_takes_no_years(tmp_path, memory_mib):
+    """Found by the fuzz: time was let pass in polls of two seconds, for ten years."""
+    hosts = [build.host(f"h{i}", memory=2 * memory_mib) for i in range(2)]
+    vms = [build.vm(f"v{i}", "h0", memory=memory_mib, groups=["pair"]) for i in range(2)]
+    fleet, plan = write(tmp_path / "huge.json", build.document(hosts, vms)), tmp_path / "plan.json"
+    ledger = ("--ledger", tmp_path / "ledger.sqlite")
+    run("plan", fleet, "-o", plan)
+    outcome = run("apply", fleet, plan, "--act", *ledger)
+    assert outcome.code == 0, outcome
+    assert "is done: 1 move in" in outcome.out
+
+
 def test_the_fleet_that_results_never_replaces_the_ledger(fleet, planned, tmp_path):
     """Neither of the two is there yet, so only their names tell that they are one."""
     before = listing(tmp_path)

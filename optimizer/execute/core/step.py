@@ -65,6 +65,9 @@ HOOKS_HOLD_S = 300.0
 
 STOPPED = "the run was stopped"
 
+LOOKS = 1_000
+"""How often a move is looked at while it takes its time, at most."""
+
 
 def step(state: State, event: Event) -> tuple[State, Effects]:
     """Return the state after an event, and what to do, in order."""
@@ -316,12 +319,19 @@ def _await(state: State, now: Moment) -> tuple[State, Effects]:
     Then the run ends, and the ledger keeps these moves open: they keep their slots, for every plan to come.
     """
     if not all(is_hopeless(f, state.settings, now) for f in state.flying.values()):
-        return state, (Wait(state.settings.poll_s),)
+        return state, (Wait(_poll_s(state)),)
     if not state.stopped and not state.waiting and all(f.inherited for f in state.flying.values()):
         return _over(state)
     names = ", ".join(f"{f.key.move} ({f.vm}: {f.source} to {f.target})" for f in state.flying.values())
     state, effects = _drop_waiting(replace(state, stopped=state.stopped or f"no end is seen of {names}"))
     return replace(state, over=True), (*effects, End(RunState.STOPPED, state.stopped))
+
+
+def _poll_s(state: State) -> float:
+    """Return how long to let pass between two looks: longer where even the shortest move takes days."""
+    tasks = [state.tasks.get(key) for key in state.flying]
+    shortest = min((0.0 if task is None else task.seconds for task in tasks), default=0.0)
+    return max(state.settings.poll_s, shortest / LOOKS)
 
 
 def _over(state: State) -> tuple[State, Effects]:
