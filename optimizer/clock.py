@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +47,8 @@ class SimulatedClock:
     """A clock that moves only when it is told to."""
 
     at: datetime
+    eventful: ClassVar[bool] = False
+    """Whether anything happens while it sleeps, so that whoever waits has to look up now and then."""
 
     def __post_init__(self) -> None:
         self._start = self.at
@@ -65,8 +67,9 @@ class SimulatedClock:
 
 
 def pieces(clock: Clock, seconds: float, most: float) -> Iterator[float]:
-    """Yield parts of a time to sleep, none longer than `most`; all of it where the clock is simulated: nobody waits."""
-    while seconds > most and not isinstance(clock, SimulatedClock):
+    """Yield parts of a time to sleep, none longer than `most`; all of it where nothing can happen meanwhile."""
+    uneventful = isinstance(clock, SimulatedClock) and not clock.eventful
+    while seconds > most and not uneventful:
         yield most
         seconds -= most
     yield seconds

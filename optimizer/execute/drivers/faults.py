@@ -109,6 +109,8 @@ class Faults:
 class SkewedClock(SimulatedClock):
     """A clock on the wall that jumps, over seconds that do not."""
 
+    eventful = True
+
     def __init__(self, at: datetime) -> None:
         super().__init__(at)
         self.seconds, self.first = 0.0, at

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from optimizer.clock import pieces
 from optimizer.errors import AlreadyApplied, SafetyStop
 from optimizer.execute import admission, loop
 from optimizer.execute.apply import apply
@@ -19,7 +20,6 @@ from optimizer.execute.drivers.world import World
 from optimizer.execute.guards.gates import PolicyGates
 from optimizer.execute.guards.guards import Guards
 from optimizer.execute.ledger.ledger import Ledger
-from optimizer.execute.loop import pieces
 from optimizer.execute.states import MoveState, RunState
 from optimizer.execution import Gate
 from optimizer.verify.verdict import Verdict
@@ -349,7 +349,7 @@ class _Actor:
             self.reached.add(what)
 
     def _sleep(self, seconds: float) -> None:
-        for piece in pieces(seconds, 1.0):
+        for piece in pieces(self.clock, seconds, 1.0):
             self.clock.sleep(piece)
 
     def _resume(self) -> None:
