@@ -75,7 +75,7 @@ def digest(problem: Problem) -> str:
     """Return what tells this problem from others: of its start and of all its arrays."""
     seen = hashlib.sha256(problem.start.tobytes())
     fixed, _ = lowered(problem)
-    for array in fixed.arrays():
+    for array in fixed:
         seen.update(array.tobytes())
     return seen.hexdigest()
 

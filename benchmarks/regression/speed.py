@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.policy import default_policy
 from benchmarks.regression.instances import challenge_problem, digest, fleet, fleet_file, tight_fleet
@@ -20,6 +20,8 @@ from optimizer.sources.fleet_json import fleet_from_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
 
     from benchmarks.regression.noise import Estimate
     from optimizer.fleet import Fleet
@@ -76,11 +78,12 @@ def _kernel(manner: Manner, steps: int) -> Workload:
     fixed, start = lowered(problem)
     search = Search(fixed, start, start.place[:, 0].copy(), 1, manner, Annealing())
     search.run(WARM_STEPS, TEMPERATURE, TEMPERATURE)
-    kept = [array.copy() for array in search.state.arrays()]
+    arrays: tuple[NDArray[Any], ...] = search.state
+    kept = [array.copy() for array in arrays]
     proposals = timed(lambda: search.run(steps, TEMPERATURE, TEMPERATURE))
 
     def again() -> float:
-        for array, values in zip(search.state.arrays(), kept, strict=True):
+        for array, values in zip(arrays, kept, strict=True):
             array[...] = values
         return proposals()
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from optimizer.parameters import Annealing
-from optimizer.reassignment.cost_arrays import CostArrays, SearchState, state_at
+from optimizer.reassignment.cost_arrays import CostArrays, SearchState, room_for, state_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,14 +121,7 @@ class Search:
             weights = self.state.weight[0, len(fixed.union) :]
             usual = float(np.median(weights)) if weights.size else 1.0
             self.state.weight[:, : len(fixed.union)] = max(1, int(parameters.penalty_share * usual))
-        loose = fixed.service.copy()
-        loose[:, 1:3] = 0
-        self.given = (
-            _mixed(manner, fixed, parameters),
-            loose,
-            np.zeros((MOST + 1, 2), np.int64),
-            np.zeros(len(fixed.vm), np.uint8),
-        )
+        self.mix, self.room = _mixed(manner, fixed, parameters), room_for(fixed, MOST)
         melting = min(1.0, (parameters.melts / max(1, len(fixed.vm))) ** 0.5)
         self.warmth = manner.warmth * (melting if manner.hard else 1.0)
         self.chunk, self.at = parameters.chunk_steps, 0.0
@@ -145,8 +138,7 @@ class Search:
 
     def run(self, steps: int, hot: float, cold: float, ease: int = 0) -> None:
         """Make that many proposals."""
-        given = (self.manner.hard, ease, *self.given)
-        self._anneal(steps, hot, cold, *given, *self.fixed.arrays(), *self.state.arrays())
+        self._anneal(steps, hot, cold, self.manner.hard, ease, self.mix, self.room, self.fixed, self.state)
 
     def prepare(self) -> None:
         """Have the kernels compiled, or loaded from the cache."""
@@ -156,12 +148,11 @@ class Search:
 
     def adopt(self, placement: Ints) -> None:
         """Go on from a placement."""
-        self._forced(placement, *self.fixed.arrays(), *self.state.arrays())
+        self._forced(placement, self.fixed, self.state)
 
     def squeeze(self, vm: int, host: int) -> bool:
         """Take a VM to a host and away what is in its way, whatever that costs; returns whether that could be done."""
-        _, _, trail, tried = self.given
-        return bool(self._squeezed(vm, host, trail, tried, *self.fixed.arrays(), *self.state.arrays()))
+        return bool(self._squeezed(vm, host, self.room, self.fixed, self.state))
 
     def descend(self, schedule: Schedule) -> None:
         """Take what gains, for a while."""

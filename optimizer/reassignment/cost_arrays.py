@@ -11,8 +11,7 @@ sums are exact in any order as long as they stay below 2**53, which `lowered` ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -30,9 +29,8 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
-    Array = NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64]
 
-__all__ = ["CostArrays", "SearchState", "lowered", "state_at"]
+__all__ = ["CostArrays", "Room", "SearchState", "lowered", "room_for", "state_at"]
 
 KNOWN = (SUM, COUNT, OCCUPANCY, COMPANY, HINGE, MOVE_COST)
 
@@ -46,8 +44,7 @@ LOG = 4096
 """Moves remembered since the best placement; with more of them the whole placement is copied."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CostArrays:
+class CostArrays(NamedTuple):
     """What no move changes; V VMs, H hosts, S services of which the first B are *bound* by a rule, C capacities.
 
     Attributes
@@ -86,13 +83,8 @@ class CostArrays:
     order: Ints
     scalars: Ints
 
-    def arrays(self) -> tuple[Array, ...]:
-        """Return all of them, in the order in which kernels take them."""
-        return tuple(getattr(self, f.name) for f in fields(self))
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SearchState:
+class SearchState(NamedTuple):
     """A placement and its sums.
 
     Attributes
@@ -109,7 +101,7 @@ class SearchState:
         [H, 2]: of the hinges; of the penalties.
     there
         int32 [B, H + locations + neighborhoods]: how many VMs of a bound service.
-    count
+    counts
         [S, 2]: VMs away from home; locations held.
     having
         [V + 2]: how many services have that many VMs away.
@@ -127,16 +119,38 @@ class SearchState:
     level: Floats
     cost: Ints
     there: NDArray[np.int32]
-    count: Ints
+    counts: Ints
     having: Ints
     total: Ints
     log: Ints
     best: Ints
     random: Ints
 
-    def arrays(self) -> tuple[Array, ...]:
-        """Return all of them, in the order in which kernels take them."""
-        return tuple(getattr(self, f.name) for f in fields(self))
+
+class Room(NamedTuple):
+    """What a search's large moves take beside its state.
+
+    Attributes
+    ----------
+    loose
+        The problem with conflicts alone: what is kept to while the VMs of a service move one after the other.
+    trail
+        [moves + 1, 2]: the VMs of such a move, and where each came from.
+    tried
+        uint8 [V]: whether a VM has been sent away.
+    """
+
+    loose: CostArrays
+    trail: Ints
+    tried: NDArray[np.uint8]
+
+
+def room_for(fixed: CostArrays, moves: int) -> Room:
+    """Return the room for large moves of that many VMs."""
+    service = fixed.service.copy()
+    service[:, 1:3] = 0
+    loose = fixed._replace(service=service)
+    return Room(loose, np.zeros((moves + 1, 2), np.int64), np.zeros(len(fixed.vm), np.uint8))
 
 
 def lowered(problem: Problem) -> tuple[CostArrays, SearchState]:
@@ -185,7 +199,7 @@ def lowered(problem: Problem) -> tuple[CostArrays, SearchState]:
     fixed.scalars[3] = _largest_penalty(amount, base, weight[0], len(capacities))
     state = _state(fixed, services.bound, weight, base, problem.start.astype(np.int64))
     fixed.service[: services.bound, 1] = np.minimum(
-        fixed.service[: services.bound, 1], state.count[: services.bound, 1]
+        fixed.service[: services.bound, 1], state.counts[: services.bound, 1]
     )
     return fixed, state
 
@@ -276,7 +290,7 @@ def _state(fixed: CostArrays, bound: int, weight: Floats, base: Floats, at: Ints
         level=level,
         cost=cost,
         there=there,
-        count=count,
+        counts=count,
         having=having,
         total=np.array([value, int(cost[:, 1].sum()), most, 0, value], np.int64),
         log=np.zeros(LOG, np.int64),

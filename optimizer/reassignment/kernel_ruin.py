@@ -30,58 +30,53 @@ BLINK = 64
 
 
 @compiled
-def cheapest(v, random, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
-             weight, place, level, cost, there, count):  # fmt: skip
+def cheapest(v, hard, fixed, state):
     """Return the host where v, which was lifted, costs least, about; -1 if it can go nowhere."""
-    hosts, capacities = len(level), len(union)
+    hosts, capacities = len(state.level), len(fixed.union)
     first = capacities if hard else 0
-    a, home, s = place[v, 0], vm[v, 0], vm[v, 1]
+    a, home, s = state.place[v, 0], fixed.vm[v, 0], fixed.vm[v, 1]
     span = min(hosts, SPAN)
-    found, least, at = -1, BIG, draw(random, hosts)
+    found, least, at = -1, BIG, draw(state.random, hosts)
     for i in range(span + 2):
         if i < span:
             at = at + 1 if at + 1 < hosts else 0
-            if draw(random, BLINK) == 0:
+            if draw(state.random, BLINK) == 0:
                 continue
             b = at
         else:
             b = home if i == span else a
         into = 2 * v + int(b == home)
-        if hard and not fits(b, into, capacities, level, amount):
+        if hard and not fits(b, into, fixed, state):
             continue
-        delta = cost_with(b, into, first, weight, level, amount) - cost[b, 0] + route[home, b]
+        delta = cost_with(b, into, first, fixed, state) - state.cost[b, 0] + fixed.route[home, b]
         if not hard:
-            delta -= cost[b, 1]
+            delta -= state.cost[b, 1]
         if b != home:
-            delta += vm[v, 2]
+            delta += fixed.vm[v, 2]
         if delta >= least:
             continue
-        if (
-            a != b
-            and service[s, 3]
-            and not allowed(s, a, b, hosts, fixed_host, service, start, related, scalars, there, count)
-        ):
+        if a != b and fixed.service[s, 3] and not allowed(s, a, b, fixed, state):
             continue
         found, least = b, delta
     return found
 
 
 @compiled
-def take_out(h, most, made, random, trail, vm, amount, union, weight, place, head, level, cost, total):
+def take_out(h, most, made, trail, fixed, state):
     """Lift up to `most` VMs, each as likely as the other, off host h into `trail`; returns how many it has then."""
-    there, u = 0, head[h]
+    there, u = 0, state.head[h]
     while u >= 0:
         there += 1
-        u = place[u, 1]
-    u = head[h]
+        u = state.place[u, 1]
+    u = state.head[h]
     while u >= 0 and most > 0:
-        if draw(random, there) < most:
+        if draw(state.random, there) < most:
             trail[made, 0], trail[made, 1] = u, h
             made += 1
             most -= 1
-            lift(u, vm, amount, len(union), weight, place, level, cost, total)
+            lift(u, fixed, state)
         there -= 1
-        u = place[u, 1]
+        u = state.place[u, 1]
     return made
 
 
@@ -94,85 +89,77 @@ def exchange(trail, i, j):
 
 
 @compiled
-def intrude(random, trail, vm, amount, union, order, weight, place, head, level, cost, total):
+def intrude(trail, fixed, state):
     """Lift a VM, and some of those on the host that it is to go to; returns how many were lifted, and that host.
 
     Where a VM is as large as many others together, it can go nowhere alone, at no temperature that suits the others.
     """
-    vms = len(vm)
-    v = order[0, draw(random, 1 + vms // LARGE)] if draw(random, 2) == 0 else draw(random, vms)
-    b = draw(random, len(head))
-    if b == place[v, 0]:
+    vms = len(fixed.vm)
+    v = fixed.order[0, draw(state.random, 1 + vms // LARGE)] if draw(state.random, 2) == 0 else draw(state.random, vms)
+    b = draw(state.random, len(state.head))
+    if b == state.place[v, 0]:
         return 0, b
-    trail[0, 0], trail[0, 1] = v, place[v, 0]
-    lift(v, vm, amount, len(union), weight, place, level, cost, total)
-    return take_out(b, 1 + draw(random, HOSTS * FROM_EACH), 1, random, trail, vm, amount, union,
-                    weight, place, head, level, cost, total), b  # fmt: skip
+    trail[0, 0], trail[0, 1] = v, state.place[v, 0]
+    lift(v, fixed, state)
+    return take_out(b, 1 + draw(state.random, HOSTS * FROM_EACH), 1, trail, fixed, state), b
 
 
 @compiled
-def clear(random, trail, vm, amount, union, weight, place, head, level, cost, total):
+def clear(trail, fixed, state):
     """Lift a few VMs of a few hosts; returns how many."""
     made = 0
-    for _ in range(1 + draw(random, HOSTS)):
-        h, again = place[draw(random, len(vm)), 0], False
+    for _ in range(1 + draw(state.random, HOSTS)):
+        h, again = state.place[draw(state.random, len(fixed.vm)), 0], False
         for i in range(made):
             again = again or trail[i, 1] == h
         if not again:
-            made = take_out(h, 1 + draw(random, FROM_EACH), made, random, trail, vm, amount, union,
-                            weight, place, head, level, cost, total)  # fmt: skip
+            made = take_out(h, 1 + draw(state.random, FROM_EACH), made, trail, fixed, state)
     return made
 
 
 @compiled
-def ruin(limit, hard, random, trail, vm, amount, union, route, fixed_host, service, start, related, order, scalars,
-         weight, place, head, level, cost, there, count, having, total, log):  # fmt: skip
+def ruin(limit, hard, room, fixed, state):
     """Ruin a few hosts, or let a VM intrude, and recreate; taken back if it costs over `limit` more.
 
     Returns whether it was kept.
     """
-    most = total[0] + total[1] + limit
+    trail = room.trail
+    most = state.total[0] + state.total[1] + limit
     made, goal, led = 0, -1, 0
-    if draw(random, 2) == 0:
-        made, goal = intrude(random, trail, vm, amount, union, order, weight, place, head, level, cost, total)
+    if draw(state.random, 2) == 0:
+        made, goal = intrude(trail, fixed, state)
         led = 1
     else:
-        made = clear(random, trail, vm, amount, union, weight, place, head, level, cost, total)
-    by_size = draw(random, 2) == 0
+        made = clear(trail, fixed, state)
+    by_size = draw(state.random, 2) == 0
     for i in range(led + 1, made):  # sorted by insertion, the largest first, or shuffled
         j = i
         if by_size:
-            while j > led and order[1, trail[j, 0]] < order[1, trail[j - 1, 0]]:
+            while j > led and fixed.order[1, trail[j, 0]] < fixed.order[1, trail[j - 1, 0]]:
                 exchange(trail, j, j - 1)
                 j -= 1
         else:
-            exchange(trail, i, led + draw(random, i + 1 - led))
+            exchange(trail, i, led + draw(state.random, i + 1 - led))
     done = 0
-    while done < made and total[0] + total[1] <= most:
+    while done < made and state.total[0] + state.total[1] <= most:
         v = trail[done, 0]
         if done < led:
-            b, s = goal, vm[v, 1]
-            if (hard and not fits(b, 2 * v + int(b == vm[v, 0]), len(union), level, amount)) or (
-                service[s, 3]
-                and not allowed(
-                    s, place[v, 0], b, len(level), fixed_host, service, start, related, scalars, there, count
-                )
+            b, s = goal, fixed.vm[v, 1]
+            if (hard and not fits(b, 2 * v + int(b == fixed.vm[v, 0]), fixed, state)) or (
+                fixed.service[s, 3] and not allowed(s, state.place[v, 0], b, fixed, state)
             ):
                 b = -1
         else:
-            b = cheapest(v, random, hard, vm, amount, union, route, fixed_host, service, start, related, scalars,
-                         weight, place, level, cost, there, count)  # fmt: skip
+            b = cheapest(v, hard, fixed, state)
         if b < 0:
             break
-        drop(v, b, vm, amount, union, route, fixed_host, service, scalars,
-             weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
+        drop(v, b, fixed, state)
         done += 1
-    if made > 0 and done == made and total[0] + total[1] <= most:
+    if made > 0 and done == made and state.total[0] + state.total[1] <= most:
         return True
     for i in range(made):
         v, h = trail[i, 0], trail[i, 1]
         if i < done:
-            lift(v, vm, amount, len(union), weight, place, level, cost, total)
-        drop(v, h, vm, amount, union, route, fixed_host, service, scalars,
-             weight, place, head, level, cost, there, count, having, total, log)  # fmt: skip
+            lift(v, fixed, state)
+        drop(v, h, fixed, state)
     return False

@@ -20,7 +20,7 @@ from optimizer.parameters import HARD, SOFT, Annealing
 from optimizer.problem.atoms import Hinge, Linear
 from optimizer.problem.evaluate import evaluate, placement_cost
 from optimizer.reassignment.annealing import Schedule, _legs, anneal_together
-from optimizer.reassignment.cost_arrays import SearchState, lowered, state_at
+from optimizer.reassignment.cost_arrays import SearchState, lowered, room_for, state_at
 from tests.reassignment.roadef_instances import instance, random_instance
 
 if TYPE_CHECKING:
@@ -43,14 +43,11 @@ class Walk:
         self.fixed, start = lowered(problem)
         self.state = state_at(self.fixed, start, start.place[:, 0], seed)
         self.state.weight[:, : len(self.fixed.union)] = 0 if hard else 3
-        self.loose = self.fixed.service.copy()
-        self.loose[:, 1:3] = 0
-        self.room = np.zeros((64, 2), np.int64), np.zeros(problem.vms, np.uint8)
+        self.room = room_for(self.fixed, 63)
         self.anneal = anneal or importlib.import_module("optimizer.reassignment.kernel").anneal
 
     def go(self, steps: int, temperature: float) -> None:
-        given = (steps, temperature, temperature, self.hard, 0, self.mix, self.loose, *self.room)
-        self.anneal(*given, *self.fixed.arrays(), *self.state.arrays())
+        self.anneal(steps, temperature, temperature, self.hard, 0, self.mix, self.room, self.fixed, self.state)
 
     @property
     def at(self) -> list[int]:
@@ -63,7 +60,7 @@ def check(walk: Walk) -> None:
     assert int(state.total[0]) == placement_cost(problem, walk.at)
     assert int(state.total[4]) == placement_cost(problem, state.best.tolist())
     anew = state_at(walk.fixed, state, state.place[:, 0], 0)
-    for name in ("level", "cost", "there", "count"):
+    for name in ("level", "cost", "there", "counts"):
         assert np.array_equal(getattr(state, name), getattr(anew, name)), name
     assert state.total[:3].tolist() == anew.total[:3].tolist()
     assert listed(state) == {v: h for v, h in enumerate(walk.at)}
@@ -201,7 +198,7 @@ def adapted(walk: Walk, times: int, ease: int) -> None:
     """Look at the penalties so often."""
     kernel, fixed, state = importlib.import_module("optimizer.reassignment.kernel"), walk.fixed, walk.state
     for _ in range(times):
-        kernel.adapt(ease, fixed.union, fixed.scalars, state.weight, state.level, state.cost, state.total, state.random)
+        kernel.adapt(ease, fixed, state)
 
 
 def test_a_penalty_that_nothing_lowers_stops_where_sums_are_still_exact(tmp_path: Path) -> None:
