@@ -68,7 +68,10 @@ class Asker:
             ended = run(words, location.environment, call.deadline_s, location.output_limit)
         except (NotStarted, NotAnswered) as error:
             raise Unreadable(f"{who}: {error}") from error
-        if call.outcome(ended.code, text_of(ended)) != "ok":
+        outcome = call.outcome(ended.code, text_of(ended))
+        if outcome == "absent":
+            return []
+        if outcome != "ok":
             raise Unreadable(f"{who}: {said_of(ended, location)}")
         assert call.output is not None
         try:

@@ -29,7 +29,8 @@ __all__ = ["TEMPLATE_FORMAT", "Call", "End", "Template", "Templates", "read_temp
 TEMPLATE_FORMAT = "remora-command-template/1"
 DIRECTORY = Path(__file__).parent / "templates"
 
-OUTCOMES = ("ok", "temporary", "permanent", "unknown")
+OUTCOMES = ("ok", "absent", "temporary", "permanent", "unknown")
+"""How a program may have ended; `absent`, of one that reads: what it was asked about is not there, so no rows."""
 ROLES = ("resting", "leaving", "arriving", "none")
 VM_STATES = ("running", "paused", "stopped", "error", "unknown")
 JOB_STATES = ("accepted", "preparing", "copying", "switching", "done", "temporary", "permanent", "unknown", "none")
