@@ -339,7 +339,7 @@ def _copies(history: Sequence[Event]) -> Iterator[str]:
 def _foreign(history: Sequence[Event], facts: Facts) -> Iterator[str]:
     """Nobody gives up the moves of another plan, unless somebody asked for just that, or they only wait to copy."""
     plan, asked = "plan-1", False
-    copying = {e["token"] for e in history if e["what"] == "copy"}
+    copying: set[str] = set()
     for event in history:
         match event["what"]:
             case "takeover":
@@ -348,6 +348,8 @@ def _foreign(history: Sequence[Event], facts: Facts) -> Iterator[str]:
                 asked = event.get("abort", False)
             case "resume":
                 asked = False
+            case "copy":
+                copying.add(event["token"])
             case "abort" if plan and event.get("plan", plan) != plan and not asked:
                 if not facts.apart or event["token"] in copying:
                     yield f"{event['token']} was to be given up by {plan}"

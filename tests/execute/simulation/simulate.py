@@ -183,8 +183,8 @@ class _Actor:
             self.meddler.limit(self.clock.now())
             self.quiet = False
         while self._until_over():
-            enough = self.steps >= LEAST_STEPS and self.faults_seen >= LEAST_FAULTS
-            if (enough or not self.kinds) or self.clock.seconds >= FAULTS_UNTIL_S or self.plans >= MOST_PLANS:
+            over = not self.kinds or self.clock.seconds >= FAULTS_UNTIL_S or self.faults_seen >= LEAST_FAULTS
+            if (over and self.steps >= LEAST_STEPS) or self.plans >= MOST_PLANS:
                 return self._finish()
             self._resume()
             self._take_over(self._name())
