@@ -47,7 +47,7 @@ TRIES = 400
 LEAST_STEPS, LEAST_FAULTS = 500, 10
 """Events and effects of the core, and faults, before a seed may end: until then another plan follows."""
 
-MOST_PLANS = 30
+MOST_PLANS = 300
 MEDDLES_S = 2.0
 STATES = {state.value for state in MoveState}
 GATE = Gate("errors", 3.0, query="errors", at_most=0.0)
