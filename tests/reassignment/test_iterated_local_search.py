@@ -116,7 +116,7 @@ def test_squeezes_are_counted_right_and_undone_whole(tmp_path: Path) -> None:
             assert int(search.state.total[0]) == placement_cost(problem, at)
             assert evaluate(problem, at).worse == ()
             anew = state_at(fixed, start, search.state.place[:, 0], 0)
-            for name in ("level", "cost", "there", "count"):
+            for name in ("level", "cost", "there", "counts"):
                 assert np.array_equal(getattr(search.state, name), getattr(anew, name)), name
             went += done
     assert 100 < went < 1000
