@@ -148,6 +148,7 @@ def test_where_nothing_is_wasted_it_ends(stuck: tuple[Problem, list[int]]) -> No
 def test_by_the_clock_it_leaves_what_is_to_be_spared(data_dir: Path, threads: int) -> None:
     problem = instance(data_dir, "a2_2")  # something is wasted to the end, so that only the clock ends it
     at = descended(problem, 0)
+    iterated(problem, at, counted(1_000), threads=threads)  # compiled before its second of search
     schedule = Schedule(Deadline(SystemClock(), 30.0), 1.0, 29.0, None)
     told = iterated(problem, at, schedule, threads=threads)
     assert schedule.deadline.left() > 20
