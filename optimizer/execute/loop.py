@@ -183,10 +183,14 @@ class Loop:
         return None
 
     def _read_ground(self) -> Event:
-        """Read the whole fleet again; what cannot be read, after a few tries, stops the run."""
+        """Read the whole fleet again."""
+        return self._tried(lambda: GroundRead(self._now(), self._guarded.changed(self.state, self._hold)))
+
+    def _tried(self, read: Callable[[], Event]) -> Event:
+        """Read; what cannot be read, after a few tries, stops the run."""
         for attempt in range(READS):
             try:
-                return GroundRead(self._now(), self._guarded.changed(self.state, self._hold))
+                return read()
             except Unreadable as error:
                 said = str(error)
                 if attempt + 1 < READS:
@@ -267,16 +271,13 @@ class Loop:
 
     def _check(self, task: Task) -> Event:
         self._heed()
-        for attempt in range(READS):
-            try:
-                change = self._expected.change(task, self._driver)
-                self._migrating = self._driver.migrating()
-                return Checked(self._now(), task.key, change)
-            except Unreadable as error:
-                said = str(error)
-                if attempt + 1 < READS:
-                    self._driver.clock.sleep(READ_AGAIN_S * 2**attempt)
-        return Blocked(self._now(), f"what cannot be read stops the run: {said}")
+
+        def read() -> Event:
+            change = self._expected.change(task, self._driver)
+            self._migrating = self._driver.migrating()
+            return Checked(self._now(), task.key, change)
+
+        return self._tried(read)
 
     def _intend(self, task: Task, attempt: int) -> Event:
         ends = (*task.key, task.vm, task.source, task.target)
@@ -379,7 +380,6 @@ class Loop:
             self._ledger.abort(self._lead, key, why, at, partial(self._driver.abort, self._request(flight)))
         except (NotAborted, Unreadable, ReplyLost) as error:
             self._tell(key, flight.state, f"not aborted, it goes on: {error}")
-            return
 
     def _tell(self, key: Key, state: MoveState, detail: str = "") -> None:
         if self._progress is not None and key.plan == self._plan:

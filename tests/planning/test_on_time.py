@@ -110,11 +110,11 @@ def written_policy(rules: tuple[dict[str, object], ...], tmp_path: Path) -> Poli
     return read_policy(path, CATALOGUE, SHIPPED)
 
 
-@pytest.mark.parametrize("size", [60, pytest.param(1100, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("seed", range(20))
-def test_all_come_to_where_they_want_to_be(seed: int, size: int, tmp_path: Path) -> None:
-    if size == 1100 and seed > 3:
-        pytest.skip("four of the large ones are enough")
+@pytest.mark.parametrize(
+    ("size", "seed"),
+    [*((60, seed) for seed in range(20)), *(pytest.param(1100, seed, marks=pytest.mark.slow) for seed in range(4))],
+)
+def test_all_come_to_where_they_want_to_be(size: int, seed: int, tmp_path: Path) -> None:
     stress = KINDS["preferring"][0](random.Random(seed), size)
     fleet = fleet_from_document(stress.fleet, "preferring")
     plan = make_plan(

@@ -131,6 +131,8 @@ class Gateway:
     async def _answer(self, scope: Scope, receive: Receive) -> dict[str, Any]:
         path = str(scope["path"])
         if path == HEALTH:
+            if self._watcher is not None and self._watcher.done():
+                raise Denied(HTTPStatus.INTERNAL_SERVER_ERROR, "what is open is not read any more: start it anew")
             await self._in_store(lambda db: db.execute("SELECT 1").fetchone())
             return {"status": "ok", "polls": self.polls.number}
         if path not in BODIES:

@@ -328,7 +328,7 @@ def _await(state: State, now: Moment) -> tuple[State, Effects]:
 
 
 def _poll_s(state: State) -> float:
-    """Return how long to let pass between two looks: longer where even the shortest move takes days."""
+    """Return how long to let pass between two looks: longer where even the shortest move takes hours."""
     tasks = [state.tasks.get(key) for key in state.flying]
     shortest = min((0.0 if task is None else task.seconds for task in tasks), default=0.0)
     return max(state.settings.poll_s, shortest / LOOKS)

@@ -14,15 +14,17 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
-from optimizer.errors import printable
-from optimizer.execute.guards.pending import Answer
+from optimizer.errors import printable, shorten
+from optimizer.execute.drivers.command.arguments import Unfit
+from optimizer.execute.guards.pending import Answer, Given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from optimizer.clock import Clock
+    from optimizer.execute.guards.pending import Pending
 
-__all__ = ["Command", "environment_of", "filled_in"]
+__all__ = ["Command", "begin", "environment_of", "filled_in"]
 
 KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
 TEXT_SHOWN = 200
@@ -37,8 +39,33 @@ def environment_of(environ: Mapping[str, str], named: Iterable[str] = ()) -> dic
 
 
 def filled_in(command: Sequence[str], values: Mapping[str, str]) -> list[str]:
-    """Return the arguments with ``{name}`` filled in; a value never becomes more than a part of its argument."""
-    return [re.sub(r"\{([a-z_]+)\}", lambda m: values.get(m[1], m[0]), argument) for argument in command]
+    """Return the arguments with ``{name}`` filled in; a value never becomes more than a part of its argument.
+
+    Raises
+    ------
+    Unfit
+        A value would be read as an option, such as that of a VM called ``--force``; behind ``--`` none is.
+    """
+    words: list[str] = []
+    for argument in command:
+        filled = re.sub(r"\{([a-z_]+)\}", lambda m: values.get(m[1], m[0]), argument)
+        if filled.startswith("-") and not argument.startswith("-") and "--" not in words:
+            raise Unfit(
+                f"{argument} would be {shorten(filled)}, which is read as an option: "
+                f"write --option={argument}, or -- before it"
+            )
+        words.append(filled)
+    return words
+
+
+def begin(
+    command: Sequence[str], values: Mapping[str, str], deadline_s: float, environment: Mapping[str, str], clock: Clock
+) -> Pending[Answer]:
+    """Start a program with values in its arguments; what cannot be filled in is answered at once, and not good."""
+    try:
+        return Command(filled_in(command, values), deadline_s, environment, clock)
+    except Unfit as error:
+        return Given(Answer(False, str(error)))
 
 
 class Command:

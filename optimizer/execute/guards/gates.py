@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from optimizer.errors import shorten
 from optimizer.execute.drivers import Unreadable
-from optimizer.execute.guards.command import Command, environment_of, filled_in
+from optimizer.execute.guards.command import begin, environment_of
 from optimizer.execute.guards.pending import Answer, Given, every, wait_for
 from optimizer.execute.guards.reading import read_state, unforeseen
 
@@ -79,7 +79,7 @@ class PolicyGates:
     def _pending(self, gate: Gate, values: Mapping[str, str]) -> Pending[Answer]:
         if gate.command:
             environment = environment_of(self._environ, gate.environment)
-            return Command(filled_in(gate.command, values), gate.deadline_s, environment, self._clock)
+            return begin(gate.command, values, gate.deadline_s, environment, self._clock)
         if gate.query and self._query is not None:
             return self._query(gate)
         return Given(Answer(False, "nobody was asked"))

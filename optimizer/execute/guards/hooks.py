@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from optimizer.execute.guards.command import Command, environment_of, filled_in
+from optimizer.execute.guards.command import begin, environment_of
 from optimizer.execute.guards.pending import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from optimizer.clock import Clock
+    from optimizer.execute.guards.pending import Answer, Pending
     from optimizer.execution import Hook, Hooks
 
 __all__ = ["Caller", "PolicyHooks"]
@@ -49,6 +50,7 @@ class PolicyHooks:
             failed += [(v["move"], f"{hook.command[0]}: {a.text}") for v, a in told if not a.good]
         return failed
 
-    def _begin(self, hook: Hook, values: Mapping[str, str]) -> Command:
-        environment = environment_of(self._environ, hook.environment)
-        return Command(filled_in(hook.command, values), hook.deadline_s, environment, self._clock)
+    def _begin(self, hook: Hook, values: Mapping[str, str]) -> Pending[Answer]:
+        return begin(
+            hook.command, values, hook.deadline_s, environment_of(self._environ, hook.environment), self._clock
+        )

@@ -90,7 +90,7 @@ class Draft:
 
 
 def draft(spec: Spec) -> Draft:
-    """Make a fleet in which nothing is wrong.
+    """Make a fleet that has no violations.
 
     Raises
     ------

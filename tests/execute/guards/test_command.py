@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from optimizer.clock import SystemClock
-from optimizer.execute.guards.command import Command, environment_of, filled_in
+from optimizer.execute.guards.command import Command, begin, environment_of, filled_in
 from optimizer.execute.guards.pending import Answer, wait_for
 
 CLOCK = SystemClock()
@@ -110,3 +110,13 @@ def test_a_name_never_becomes_more_than_a_part_of_its_argument(vm: str) -> None:
         "{Other}",
     ]
     assert answer("printf", "%s", vm).text == vm
+
+
+@pytest.mark.parametrize("vm", ["-x", "--help", "-"])
+def test_a_name_never_becomes_an_option(vm: str) -> None:
+    found = begin(["echo", "{vm}"], {"vm": vm}, 5.0, ENVIRONMENT, CLOCK).poll()
+    assert found == Answer(
+        False, f"{{vm}} would be '{vm}', which is read as an option: write --option={{vm}}, or -- before it"
+    )
+    assert filled_in(["echo", "--", "{vm}"], {"vm": vm}) == ["echo", "--", vm]
+    assert filled_in(["echo", "--vm={vm}"], {"vm": vm}) == ["echo", f"--vm={vm}"]
