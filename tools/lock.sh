@@ -22,7 +22,7 @@ lock() { # lock OUTPUT OPTION...
 }
 
 lock requirements.txt "$@"
-lock requirements-dev.txt --extra dev --extra dask --extra gateway --extra postgres --extra prometheus "$@"
+lock requirements-dev.txt --extra dev --extra dask --extra gateway --extra postgres --extra prometheus --extra service --extra sql "$@"
 
 lock=$("${UV:-uv}" pip compile - --generate-hashes --no-binary libvirt-python --quiet --no-emit-index-url \
   --no-emit-find-links --no-header --no-annotate "$@" <<<'libvirt-python>=9.0')
