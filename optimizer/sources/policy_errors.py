@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import MISSING, InputError
 from optimizer.similar import similar
+from optimizer.sources.field_names import names_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -106,7 +106,7 @@ def input_error(kind: type[Any], error: ValidationError, document: dict[str, Any
     at = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
     field = (path + at).lstrip(".")
     if first["type"] in UNKNOWN_FIELD:
-        names = [f.name for f in dataclasses.fields(kind)] if len(steps) == 1 else []
+        names = names_at(kind, steps[:-1])
         hint = similar(str(steps[-1]), names) or (f"there are {', '.join(names)}" if names else "leave it out")
         return InputError(where, field, steps[-1], "a field that is known here", hint)
     if first["type"] == "missing":
