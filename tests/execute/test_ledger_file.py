@@ -88,10 +88,14 @@ def with_sql(*statements: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (with_sql("PRAGMA user_version = 3"), "version 3.*the release that wrote it"),
+        (with_sql("PRAGMA user_version = 4"), "version 4.*the release that wrote it"),
         (with_sql("PRAGMA user_version = 0"), "version 0"),
         (with_sql("PRAGMA application_id = 1"), "another program.*name another file"),
         (with_sql("DROP TABLE events"), "events missing"),
+        (with_sql("DROP TABLE cycles"), "cycles missing"),
+        (with_sql("DROP TABLE evidence"), "evidence missing"),
+        (with_sql("DROP INDEX one_live_imbalance"), "one_live_imbalance missing"),
+        (with_sql("PRAGMA user_version = 1"), "rebalances missing"),
         (with_sql("DROP INDEX one_flight_per_vm"), "one_flight_per_vm missing"),
         (with_sql("DROP INDEX one_running_run"), "one_running_run missing"),
         (lambda path: path.write_bytes(b"no database at all, but long enough to be one" * 40), "not a database"),

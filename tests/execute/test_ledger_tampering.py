@@ -9,7 +9,9 @@ import pytest
 
 from optimizer.execute.ledger import open_ledger, peek_ledger
 from optimizer.execute.ledger.records import Change
+from optimizer.execute.ledger.watch_records import Seen
 from optimizer.execute.states import MoveState, RunState
+from tests.execute.ledger_rows import imbalance, pair
 from tests.execute.test_ledger import FIRST, NOW, ORDER, SECOND, accepts, begun, free
 
 if TYPE_CHECKING:
@@ -29,6 +31,12 @@ def path(tmp_path: Path) -> str:
         ledger.end(lead, "plan-1", RunState.FAILED, NOW)
         ledger.controls.approve("tiny", "plan-1", "sha256:1", ORDER, NOW)
         ledger.controls.set("tiny", "stop", "", ORDER, NOW)
+        ledger.end_cycle("tiny", ledger.begin_cycle("tiny", "interval", NOW, by="test"), "done", NOW, plan="plan-1")
+        ledger.begin_cycle("tiny", "request", NOW, by="test")
+        ledger.watch("tiny", NOW, lambda _: Seen((imbalance(state="open"), imbalance("imb-2", "h4"))), by="test")
+        ledger.watch("tiny", NOW, lambda _: Seen((imbalance(state="closed"),)), by="test")
+        ledger.write_evidence([pair(), pair("v8")], NOW, by="test")
+        ledger.drop_evidence([pair("v8")], NOW, by="test")
     return place
 
 
@@ -65,6 +73,24 @@ UNGUARD = ("DROP TRIGGER events_never_update", "DROP TRIGGER events_never_delete
         "UPDATE approvals SET by = 'somebody else'",
         "UPDATE approvals SET digest = 'sha256:2'",
         "DELETE FROM approvals",
+        "UPDATE events SET detail = '[]' WHERE state = 'imbalance open'",
+        "UPDATE events SET state = 'imbalance open' WHERE state = 'imbalance closed'",
+        "UPDATE imbalances SET state = 'open' WHERE state = 'closed'",
+        "UPDATE imbalances SET subject = 'h5' WHERE state = 'closed'",
+        "UPDATE imbalances SET since = '2020-01-01T00:00:00+00:00' WHERE state = 'closed'",
+        "UPDATE imbalances SET opened_at = NULL WHERE state = 'closed'",
+        "UPDATE imbalances SET state = 'open' WHERE state = 'pending'",
+        "DELETE FROM imbalances",
+        "UPDATE cycles SET outcome = 'done'",
+        "UPDATE cycles SET ended_at = NULL",
+        "UPDATE cycles SET started_at = '2020-01-01T00:00:00+00:00' WHERE number = 1",
+        "UPDATE cycles SET plan = 'plan-2' WHERE number = 1",
+        "UPDATE cycles SET by = 'eve' WHERE number = 2",
+        "DELETE FROM cycles WHERE number = 2",
+        "UPDATE evidence SET state = 'confirmed'",
+        "UPDATE evidence SET record = '{}'",
+        "UPDATE evidence SET noisy = 'v1'",
+        "DELETE FROM evidence",
     ],
 )
 def test_every_change_is_found(path: str, statement: str) -> None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optimizer.execute.ledger import queries
+from optimizer.execute.ledger.audit_watch import Watched, is_watched
 from optimizer.execute.ledger.chain import START, link
+from optimizer.execute.ledger.records import Key
 from optimizer.execute.states import LEGAL, OPEN, MoveState
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def audit(db: Connection) -> Audit:
 
 
 def _all_fleets(db: Connection) -> list[str]:
-    tables = ("events", "runs", "moves", "controls", "approvals")
+    tables = ("events", "runs", "moves", "controls", "approvals", "imbalances", "cycles", "evidence")
     return sorted({fleet for t in tables for (fleet,) in db.execute(f"SELECT DISTINCT fleet FROM {t}").fetchall()})
 
 
@@ -80,6 +82,7 @@ class _Said:
         self.orders: dict[str, tuple[str, str]] = {}
         self.controls: dict[str, str] = {}
         self.approvals: dict[str, str] = {}
+        self.watched = Watched()
         self.epoch = 0
 
     def hear(self, event: EventRecord) -> Iterator[str]:
@@ -88,17 +91,9 @@ class _Said:
             yield f"epoch {event.epoch} after epoch {self.epoch}"
         self.epoch = max(self.epoch, event.epoch)
         if event.plan is not None and event.move is not None:
-            key = event.plan, event.move
-            before = MoveState(self.moves[key]) if key in self.moves else None
-            if event.state == ABORT_ASKED:
-                if before not in OPEN:
-                    yield f"{event.move} was to be aborted, but it is {before.value if before else 'not known'}"
-                return
-            if event.state not in MOVES or MoveState(event.state) not in LEGAL[before]:
-                yield f"{event.move} passes from {before.value if before else 'nothing'} into {event.state}"
-            if event.state == MoveState.INTENDED.value and event.detail:
-                self.facts[key] = event.detail
-            self.moves[key] = event.state if event.state in MOVES else MoveState.UNKNOWN.value
+            yield from self._hear_of_move(Key(event.plan, event.move), event)
+        elif event.plan is None and is_watched(event):
+            yield from self.watched.hear(event)
         elif event.state == "approved" and event.plan is not None:
             self.approvals[event.plan] = f"{event.detail} (by {event.by})"
         elif event.plan is not None:
@@ -107,6 +102,18 @@ class _Said:
             self.controls[event.state] = f"{event.detail} (by {event.by})"
         else:
             self.controls.pop(event.state.removeprefix("no "), None)
+
+    def _hear_of_move(self, key: Key, event: EventRecord) -> Iterator[str]:
+        before = MoveState(self.moves[key]) if key in self.moves else None
+        if event.state == ABORT_ASKED:
+            if before not in OPEN:
+                yield f"{key.move} was to be aborted, but it is {before.value if before else 'not known'}"
+            return
+        if event.state not in MOVES or MoveState(event.state) not in LEGAL[before]:
+            yield f"{key.move} passes from {before.value if before else 'nothing'} into {event.state}"
+        if event.state == MoveState.INTENDED.value and event.detail:
+            self.facts[key] = event.detail
+        self.moves[key] = event.state if event.state in MOVES else MoveState.UNKNOWN.value
 
     def _hear_of_run(self, plan: str, event: EventRecord) -> None:
         if event.state not in NOTES:
@@ -134,6 +141,7 @@ class _Said:
         rows = db.execute(query, (fleet,)).fetchall()
         approved = {plan: f"{digest}: {reason} (by {by})" for plan, digest, reason, by in rows}
         yield from _differ("approval of", approved, self.approvals)
+        yield from self.watched.against(db, fleet)
 
 
 def _joined(moves: Mapping[tuple[str, str], str]) -> dict[str, str]:

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from optimizer.errors import LeaseLost, SafetyStop
+from optimizer.errors import SafetyStop
 from optimizer.execute.ledger import queries
 from optimizer.execute.ledger.audit import ABORT_ASKED, Audit, audit
 from optimizer.execute.ledger.chain import append
 from optimizer.execute.ledger.controls import Controls
+from optimizer.execute.ledger.cycles import Cycles
+from optimizer.execute.ledger.evidence import EvidenceTable
+from optimizer.execute.ledger.imbalances import Imbalances
+from optimizer.execute.ledger.leading import require_lead
 from optimizer.execute.ledger.records import Change, FlyingMove, Key, Lead
 from optimizer.execute.ledger.transitions import (
     Pressed,
@@ -81,7 +85,7 @@ class Held:
     passes: bool = False
 
 
-class Ledger:
+class Ledger(Imbalances, Cycles, EvidenceTable):
     """A ledger in a database; use `open_ledger` or `peek_ledger`, and close it (it is a context manager).
 
     `probe` is told of the instants at which a test may let the process die.
@@ -384,9 +388,5 @@ class Ledger:
     def _leading(self, lead: Lead, step: str) -> Iterator[Connection]:
         """Open a transaction of a leader, in which its epoch is still the fleet's."""
         with self._writing(lead.fleet, step) as db:
-            row = db.execute("SELECT epoch, holder FROM leaders WHERE fleet = ?", (lead.fleet,)).fetchone()
-            if row is None or row[0] != lead.epoch:
-                other = f"{row[1]} leads, in epoch {row[0]}" if row else "nobody leads"
-                raise LeaseLost(f"this run (epoch {lead.epoch}) no longer leads fleet {lead.fleet}: {other}")
-            self._database.keep(db, lead.fleet)
+            require_lead(self._database, db, lead)
             yield db

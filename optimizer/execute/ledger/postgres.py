@@ -8,10 +8,10 @@ being made. No session locks and nothing else that lives as long as a connection
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from optimizer.errors import InputError, SafetyStop
-from optimizer.execute.ledger.schema import SCHEMA, VERSION
+from optimizer.execute.ledger.schema import MIGRATIONS, SCHEMA, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +31,8 @@ BUSY_S = 60
 
 CONNECT_S = 10
 MARK = "remora_ledger"
+OLDEST = 2
+"""The first version that could be in a PostgreSQL."""
 
 APPEND_ONLY = (
     """
@@ -62,6 +64,27 @@ class Statements:
         self._connection.cursor().executemany(sql.replace("?", "%s").encode(), values)
 
 
+class OlderStatements(Statements):
+    """A connection to a ledger of version 2 that only reads: the tables that version 3 added are empty."""
+
+    _ADDED: ClassVar[dict[str, str]] = {
+        "imbalances": "fleet, id, monitor, subject, place, state, since, opened_at, closed_at, changed_at, seen_at,"
+        " evidence, machine, epoch",
+        "cycles": "fleet, number, cause, by, started_at, ended_at, outcome, plan, counts, detail, epoch",
+        "evidence": "fleet, noisy, suffers, kind, state, record, changed_at, epoch",
+    }
+
+    def execute(self, sql: str, values: Sequence[object] = (), /) -> Any:
+        """Run one query."""
+        added = [_nothing(name, columns) for name, columns in self._ADDED.items() if f" {name}" in sql]
+        return super().execute(f"WITH {', '.join(added)} {sql}" if added else sql, values)
+
+
+def _nothing(table: str, columns: str) -> str:
+    row = ", ".join(f"NULL::text AS {name.strip()}" for name in columns.split(","))
+    return f"{table} AS (SELECT {row} WHERE false)"
+
+
 class PostgresDatabase:
     """A ledger in the schema that the address leads to."""
 
@@ -75,12 +98,13 @@ class PostgresDatabase:
         """
         self._pool: ConnectionPool[psycopg.Connection[Any]] | None = None
         self._write = write
+        self._version = VERSION
         psycopg = load_psycopg(address)
         try:
             self.where = without_secrets(address)
             self._pool = open_pool(address, write=write)
             with self._pool.connection() as connection:
-                fault = _prepare(connection, write=write)
+                self._version, fault = _prepare(connection, write=write)
         except psycopg.Error as error:
             self.close()
             raise InputError(without_secrets(address), "", str(error), "a PostgreSQL that can be reached") from error
@@ -103,7 +127,7 @@ class PostgresDatabase:
         assert self._pool is not None
         try:
             with self._pool.connection() as connection:
-                yield Statements(connection)
+                yield Statements(connection) if self._version == VERSION else OlderStatements(connection)
         except psycopg.Error as error:
             raise SafetyStop(f"{self.where}: the ledger cannot be read: {error}") from error
 
@@ -191,19 +215,34 @@ def without_secrets(address: str) -> str:
     return f"postgresql://{host}/{said.get('dbname') or ''}"
 
 
-def _prepare(connection: psycopg.Connection[Any], *, write: bool) -> str:
-    """Make the tables where there are none; return what is wrong with those that are there."""
+def _prepare(connection: psycopg.Connection[Any], *, write: bool) -> tuple[int, str]:
+    """Make the tables where there are none, and bring older ones up to date; a reader leaves both as they are.
+
+    Returns
+    -------
+    int
+        The version of the ledger.
+    str
+        What is wrong with it; empty if nothing is.
+    """
     db = Statements(connection)
     if write:
         db.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ?))", (MARK,))
     (there,) = db.execute("SELECT to_regclass(?) IS NOT NULL", (MARK,)).fetchone()
     if not there:
         if not write:
-            return "a database without a ledger"
+            return 0, "a database without a ledger"
         db.execute(f"CREATE TABLE {MARK} (version INTEGER NOT NULL)")
         for statement in (*SCHEMA, *APPEND_ONLY):
             db.execute(statement)
         db.execute(f"INSERT INTO {MARK} VALUES (?)", (VERSION,))
-        return ""
+        return VERSION, ""
     (version,) = db.execute(f"SELECT version FROM {MARK}").fetchone()
-    return "" if version == VERSION else f"a ledger of version {version}, this program knows version {VERSION}"
+    if not OLDEST <= version <= VERSION:
+        return version, f"a ledger of version {version}, this program knows versions {OLDEST} to {VERSION}"
+    if write and version < VERSION:
+        for number in range(version, VERSION):
+            MIGRATIONS[number](db)
+        db.execute(f"UPDATE {MARK} SET version = ?", (VERSION,))
+        return VERSION, ""
+    return version, ""

@@ -37,7 +37,8 @@ RUN = (
 
 def fleets(db: Connection) -> tuple[str, ...]:
     """Return the fleets that the ledger has heard of."""
-    return tuple(f for (f,) in db.execute("SELECT DISTINCT fleet FROM events ORDER BY fleet"))
+    query = "SELECT fleet FROM events UNION SELECT fleet FROM imbalances ORDER BY fleet"
+    return tuple(f for (f,) in db.execute(query))
 
 
 def run(db: Connection, fleet: str, plan: str) -> Run | None:

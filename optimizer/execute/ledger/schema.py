@@ -2,7 +2,8 @@
 
 Version 1 is that of release 0.1: rebalances, moves, events, without epochs, reasons or a chain. Version 2 has runs with
 who ordered them and why, moves with attempt, job and epoch, events in a hash chain for each fleet, leaders, controls
-(the button, lower limits) and approvals.
+(the button, lower limits) and approvals. Version 3 adds what the periodic run remembers between its cycles: imbalances,
+the cycles themselves, and the evidence of interference.
 """
 
 from __future__ import annotations
@@ -12,17 +13,26 @@ from typing import TYPE_CHECKING
 from optimizer.execute.ledger.chain import append
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from optimizer.execute.ledger.database import Connection
 
-__all__ = ["INDEXES", "SCHEMA", "TABLES", "VERSION", "migrate_from_1"]
+__all__ = ["ADDED_IN_3", "EXPECTED", "MIGRATIONS", "SCHEMA", "VERSION"]
 
-VERSION = 2
-TABLES = frozenset({"runs", "moves", "events", "leaders", "controls", "approvals"})
-INDEXES = frozenset({"one_running_run", "one_flight_per_vm", "moves_by_time"})
+VERSION = 3
+
+_OF_1 = frozenset({"rebalances", "moves", "events", "one_running_rebalance", "one_flight_per_vm"})
+_OF_2 = frozenset({"runs", "moves", "events", "leaders", "controls", "approvals"}) | {
+    "one_running_run",
+    "one_flight_per_vm",
+    "moves_by_time",
+}
+EXPECTED = {1: _OF_1, 2: _OF_2, 3: _OF_2 | {"imbalances", "one_live_imbalance", "cycles", "evidence"}}
+"""The tables and indexes of each version."""
 
 _OPEN = "('intended', 'accepted', 'preparing', 'copying', 'switching', 'unknown')"
 
-SCHEMA = (
+_SCHEMA_2 = (
     """
     CREATE TABLE runs (
         fleet TEXT NOT NULL, plan TEXT NOT NULL, state TEXT NOT NULL,
@@ -63,12 +73,38 @@ SCHEMA = (
     )""",
 )
 
+ADDED_IN_3 = (
+    """
+    CREATE TABLE imbalances (
+        fleet TEXT NOT NULL, id TEXT NOT NULL, monitor TEXT NOT NULL, subject TEXT NOT NULL, place TEXT NOT NULL,
+        state TEXT NOT NULL, since TEXT NOT NULL, opened_at TEXT, closed_at TEXT, changed_at TEXT NOT NULL,
+        seen_at TEXT NOT NULL, evidence TEXT NOT NULL, machine TEXT NOT NULL, epoch INTEGER NOT NULL,
+        PRIMARY KEY (fleet, id)
+    )""",
+    "CREATE UNIQUE INDEX one_live_imbalance ON imbalances (fleet, monitor, subject) WHERE state <> 'closed'",
+    """
+    CREATE TABLE cycles (
+        fleet TEXT NOT NULL, number INTEGER NOT NULL, cause TEXT NOT NULL, by TEXT NOT NULL,
+        started_at TEXT NOT NULL, ended_at TEXT, outcome TEXT NOT NULL, plan TEXT, counts TEXT NOT NULL,
+        detail TEXT NOT NULL, epoch INTEGER NOT NULL,
+        PRIMARY KEY (fleet, number)
+    )""",
+    """
+    CREATE TABLE evidence (
+        fleet TEXT NOT NULL, noisy TEXT NOT NULL, suffers TEXT NOT NULL, kind TEXT NOT NULL,
+        state TEXT NOT NULL, record TEXT NOT NULL, changed_at TEXT NOT NULL, epoch INTEGER NOT NULL,
+        PRIMARY KEY (fleet, noisy, suffers, kind)
+    )""",
+)
+
+SCHEMA = (*_SCHEMA_2, *ADDED_IN_3)
+
 _V1_RUNS = "SELECT fleet, plan, fleet_digest, policy_digest, state, started_at, ended_at FROM old_rebalances"
 _V1_MOVES = "SELECT fleet, plan, move, vm, source, target, state FROM old_moves"
 _V1_EVENTS = "SELECT at, fleet, plan, move, state, detail FROM old_events ORDER BY number"
 
 
-def migrate_from_1(db: Connection) -> None:
+def _from_1(db: Connection) -> None:
     """Bring a ledger of version 1 to version 2, within an open transaction.
 
     What version 1 called submitted is accepted now. Its events begin the chain; times of moves are those of their
@@ -78,7 +114,7 @@ def migrate_from_1(db: Connection) -> None:
     db.execute("DROP INDEX one_flight_per_vm")
     for table in ("rebalances", "moves", "events"):
         db.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-    for statement in SCHEMA:
+    for statement in _SCHEMA_2:
         db.execute(statement)
     count = {(f, p): n for f, p, n in db.execute("SELECT fleet, plan, count(*) FROM old_moves GROUP BY fleet, plan")}
     for fleet, plan, fleet_digest, policy_digest, state, started, ended in db.execute(_V1_RUNS).fetchall():
@@ -103,3 +139,13 @@ def migrate_from_1(db: Connection) -> None:
 
 def _renamed(state: str) -> str:
     return "accepted" if state == "submitted" else state
+
+
+def _from_2(db: Connection) -> None:
+    """Bring a ledger of version 2 to version 3: what is there stays, and the new tables are empty."""
+    for statement in ADDED_IN_3:
+        db.execute(statement)
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _from_1, 2: _from_2}
+"""What brings a ledger of a version to the next one, within an open transaction."""

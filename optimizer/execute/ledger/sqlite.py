@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from optimizer.clock import SystemClock
 from optimizer.errors import InputError, SafetyStop
 from optimizer.execute.ledger.file_lock import TRY_AGAIN_S, FileLock, Turn
-from optimizer.execute.ledger.schema import INDEXES, SCHEMA, TABLES, VERSION, migrate_from_1
+from optimizer.execute.ledger.schema import EXPECTED, MIGRATIONS, SCHEMA, VERSION
 from optimizer.execute.ledger.sqlite_file import cut_short, fault_of_place, remedy
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ APPEND_ONLY = tuple(
     " BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
     for verb in ("UPDATE", "DELETE")
 )
-OLD_TABLES = frozenset({"rebalances", "moves", "events"})
-OLD_INDEXES = frozenset({"one_running_rebalance", "one_flight_per_vm"})
 
 
 class SqliteDatabase:
@@ -93,11 +91,12 @@ class SqliteDatabase:
             self._db = memory
         self._db.execute("PRAGMA foreign_keys = OFF")
         self._db.execute("BEGIN IMMEDIATE")
-        if _version(self._db) < VERSION:  # nobody else was faster
-            migrate_from_1(self._db)
-            for statement in APPEND_ONLY:
-                self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {VERSION}")
+        for version in range(_version(self._db), VERSION):  # none, where somebody else was faster
+            MIGRATIONS[version](self._db)
+            if version == 1:
+                for statement in APPEND_ONLY:
+                    self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
         self._db.execute("COMMIT")
         self._db.execute("PRAGMA foreign_keys = ON")
 
@@ -265,6 +264,5 @@ def _fault(db: sqlite3.Connection) -> str:
         damage = "its end is missing"
     if damage != "ok":
         return f"a damaged ledger: {damage}"
-    wanted = TABLES | INDEXES if version == VERSION else OLD_TABLES | OLD_INDEXES
-    missing = sorted(wanted - names)
+    missing = sorted(EXPECTED[version] - names)
     return f"a damaged ledger: {', '.join(missing)} missing" if missing else ""
