@@ -150,7 +150,7 @@ def _guards(policy: Policy, driver: Driver, url: str, *, wanted: bool) -> Guards
     import os
 
     from optimizer.execute.guards.guards import NO_GUARDS, has_guards, open_guards
-    from optimizer.sources.policy_guards import prometheus_address
+    from optimizer.sources.prometheus_part import prometheus_address
 
     if (driver.simulated and not wanted) or not has_guards(policy):
         return NO_GUARDS

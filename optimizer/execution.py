@@ -144,7 +144,7 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
-    """Where queries go, and where the secret is that they need: never the secret itself."""
+    """Where queries go, where the secret is (never the secret itself), and whose certificates are believed."""
 
     url: str = ""
     token_env: str = ""
@@ -152,6 +152,9 @@ class Prometheus:
     username: str = ""
     password_env: str = ""
     password_file: str = ""
+    ca_file: str = ""
+    client_cert_file: str = ""
+    client_key_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

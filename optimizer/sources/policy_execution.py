@@ -9,7 +9,8 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from optimizer.execution import WEEKDAYS, Execution, TimeWindow, WindowBudget
-from optimizer.sources.policy_guards import GatesPart, HooksPart, PrometheusPart
+from optimizer.sources.policy_guards import GatesPart, HooksPart
+from optimizer.sources.prometheus_part import PrometheusPart
 
 __all__ = ["ExecutionPart"]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from optimizer.errors import InputError
-from optimizer.execution import PLACEHOLDERS, Gate, Gates, Hook, Hooks, Prometheus
+from optimizer.execution import PLACEHOLDERS, Gate, Gates, Hook, Hooks
 
-__all__ = ["GatesPart", "HooksPart", "PrometheusPart", "prometheus_address"]
+__all__ = ["GatesPart", "HooksPart"]
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 _DEFAULTS = Gates()
@@ -33,30 +32,6 @@ def _known(command: list[str], placeholders: tuple[str, ...]) -> None:
     for word in (found for argument in command for found in _PLACEHOLDER.findall(argument)):
         if word not in placeholders:
             raise ValueError(f"placeholders that are known ({{{'}, {'.join(placeholders)}}}), not {{{word}}}")
-
-
-def _address(url: str) -> str:
-    """Refuse what is no address of a Prometheus, or has a secret in it; the message shows neither."""
-    if not re.fullmatch(r"https?://[^\s@/?#]+(/[^\s@?#]*)?", url):
-        raise ValueError("http://HOST:PORT/PATH or https://..., without a user, a password or a query in it")
-    return url.rstrip("/")
-
-
-def prometheus_address(where: str, url: str) -> str:
-    """Return the address of a Prometheus as it is used.
-
-    Raises
-    ------
-    InputError
-        It is none, or has a secret in it; the message does not show it.
-    """
-    try:
-        return _address(url)
-    except ValueError as error:
-        raise InputError(where, "", "what stands there (it may be a secret)", str(error)) from None
-
-
-_Url = Annotated[str, Field(max_length=2000), AfterValidator(lambda url: _address(url) if url else url)]
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
@@ -141,36 +116,3 @@ class HooksPart:
     def plain(self) -> Hooks:
         """Return it as plain data."""
         return Hooks(tuple(h.plain() for h in self.before), tuple(h.plain() for h in self.after))
-
-
-@dataclass(frozen=True, kw_only=True, config=_CONFIG)
-class PrometheusPart:
-    """Where queries go, and where the secret is that they need."""
-
-    url: _Url = ""
-    token_env: _Variable | None = None
-    token_file: str = ""
-    username: str = ""
-    password_env: _Variable | None = None
-    password_file: str = ""
-
-    @model_validator(mode="after")
-    def _one_secret(self) -> Self:
-        token, password = (
-            bool(self.token_env) + bool(self.token_file),
-            bool(self.password_env) + bool(self.password_file),
-        )
-        if token + password > 1 or bool(self.username) != bool(password):
-            raise ValueError("token_env, or token_file, or username with password_env or password_file")
-        return self
-
-    def plain(self) -> Prometheus:
-        """Return it as plain data."""
-        return Prometheus(
-            url=self.url,
-            token_env=self.token_env or "",
-            token_file=self.token_file,
-            username=self.username,
-            password_env=self.password_env or "",
-            password_file=self.password_file,
-        )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from optimizer.errors import InputError
-from optimizer.sources.policy_guards import prometheus_address
+from optimizer.sources.prometheus_part import prometheus_address
 from tests import build
 
 QUERY = {"name": "a", "query": "up", "at_least": 1}

@@ -15,10 +15,12 @@ from optimizer.clock import SystemClock
 from optimizer.errors import InputError
 from optimizer.execute.guards.guards import open_guards
 from optimizer.execute.guards.pending import Answer, wait_for
-from optimizer.execute.guards.prometheus import Query, Secret, judge
+from optimizer.execute.guards.prometheus import Query, judge
 from optimizer.execution import Gate
+from optimizer.prometheus.answers import vector as parsed
+from optimizer.prometheus.server import Server
 from tests import build
-from tests.execute.guards.prometheus_server import answering, serving, success, vector
+from tests.prometheus.fake_server import answering, serving, success, vector
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -27,8 +29,8 @@ CLOCK = SystemClock()
 GATE = Gate("errors", 5.0, query="sum(x)", at_most=5.0)
 
 
-def asked(url: str, gate: Gate = GATE, secret: Secret | None = None) -> Answer:
-    (found,) = wait_for([Query(gate, url, secret or Secret(), CLOCK)], CLOCK, lambda: None)
+def asked(url: str, gate: Gate = GATE) -> Answer:
+    (found,) = wait_for([Query(gate, Server(url), CLOCK)], CLOCK, lambda: None)
     return found
 
 
@@ -49,10 +51,10 @@ def asked(url: str, gate: Gate = GATE, secret: Secret | None = None) -> Answer:
         (success(vector("1"), isPartial=True), False, "partial"),
         (success(vector("1"), infos=["counter?"]), True, "1 (job=j0)"),
         (success(vector("1", at=time.time() - 4000)), False, "1 (job=j0) is of"),
-        (success([{"metric": {}, "values": [[1, "1"]]}], "matrix"), False, "KeyError"),
-        (success([time.time(), "text"], "string"), False, "ValueError"),
+        (success([{"metric": {}, "values": [[1, "1"]]}], "matrix"), False, "of type 'matrix'"),
+        (success([time.time(), "text"], "string"), False, "of type 'string'"),
         (b'{"status": "error", "error": "no"}', False, "not a success"),
-        (b'{"status": "success"}', False, "KeyError"),
+        (b'{"status": "success"}', False, "without a result"),
         (b"[1]", False, "not a success"),
         (b"<html>log in</html>", False, "JSON"),
         (b"", False, "JSON"),
@@ -119,7 +121,7 @@ def test_at_least_and_both() -> None:
     now = datetime.now(UTC)
     both = Gate("up", 5.0, query="up", at_least=1.0, at_most=2.0)
     for value, good in (("0.5", False), ("1", True), ("2", True), ("3", False)):
-        assert judge(vector(value), both, now).good == good
+        assert judge(parsed("vector", vector(value)), both, now).good == good
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -129,7 +131,7 @@ def test_random_vectors_are_judged_as_a_plain_comparison_does(seed: int) -> None
     gate = Gate("g", 5.0, query="x", at_least=rng.choice([None, 0.0]), at_most=5.0)
     low = -1e9 if gate.at_least is None else gate.at_least
     want = bool(words) and all(w not in ("NaN", "+Inf") and low <= float(w) <= 5 for w in words)
-    assert judge(vector(*words), gate, datetime.now(UTC)).good == want
+    assert judge(parsed("vector", vector(*words)), gate, datetime.now(UTC)).good == want
 
 
 def policy(**prometheus: Any):
