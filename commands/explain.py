@@ -65,9 +65,9 @@ def command(
     plan = None if plan_path is None else load_plan(plan_path, snapshot)
     wish = wish if plan is None else under_scope(wish, snapshot, plan.scope)
     what = find_subject(snapshot, plan, subject)
-    problem = build(snapshot, wish.rules, wish.least)
+    problem = build(snapshot, wish.demands, wish.least)
     check_exact(problem, f"fleet {snapshot.id} with policy {wish.name}")
-    case = Case(snapshot, wish.judges, problem, check(snapshot, wish), plan)
+    case = Case(snapshot, wish.demands, problem, check(snapshot, wish), plan)
     if to is not None:
         _say_filters(case, what, to, as_json)
     else:

@@ -116,7 +116,7 @@ def make_plan(
     interrupt = interrupt or threading.Event()
     whole = Deadline.of(request.limits, clock, interrupt)
     report("build")
-    problem = build(fleet, policy.rules, policy.least)
+    problem = build(fleet, policy.demands, policy.least)
     check_exact(problem, f"fleet {fleet.id} with policy {policy.name}")
     before = violations(policy, State.start(fleet))
     watch.lap("build")

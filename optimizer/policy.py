@@ -10,14 +10,14 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from optimizer.concurrency import Concurrency
+from optimizer.disruption_rule import DisruptionRule
 from optimizer.execution import Execution
 from optimizer.problem.problem import Least
 from optimizer.problem.snapshot_rule import with_snapshot
 from optimizer.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from optimizer.problem.names import Named
     from optimizer.problem.rule import Rule
 
@@ -29,31 +29,6 @@ class UnknownNames(Enum):
 
     ERROR = "error"
     WARN = "warn"
-
-
-@dataclass(frozen=True, slots=True)
-class Concurrency:
-    """How many moves may be in flight at once; `per_domain` limits any one domain of a level, both ends counted.
-
-    The starting values are the design's: half as many in the fleet as it has hosts (`fleet` is None: each move takes
-    two ends), 1 per source, 1 per target, 2 per rack. The last four are
-    disruption budgets, whose meaning for a fleet is in `optimizer.disruption`: `per_group` holds for each group with
-    anti-affinity or spread (None: no limit), `groups` for single groups of any kind instead of it, `per_owner` for
-    each owner, `per_label` for the VMs with the same value of a label.
-    """
-
-    fleet: int | None = None
-    per_source: int = 1
-    per_target: int = 1
-    per_domain: Mapping[str, int] = field(default_factory=lambda: {"rack": 2})
-    per_group: int | None = 1
-    groups: Mapping[str, int] = field(default_factory=dict)
-    per_owner: int | None = None
-    per_label: Mapping[str, int] = field(default_factory=dict)
-
-    def fleet_cap(self, hosts: int) -> int:
-        """Return how many moves may be in flight in a fleet of this number of hosts."""
-        return max(1, hosts // 2) if self.fleet is None else self.fleet
 
 
 @dataclass(frozen=True)
@@ -77,7 +52,7 @@ class Policy:
     name: str
     rules: tuple[Rule, ...]
     least: Least = Least.MOVES
-    concurrency: Concurrency = Concurrency()
+    concurrency: Concurrency = field(default_factory=Concurrency)
     execution: Execution = field(default_factory=Execution)
     expires_after_s: int = 900
     digest: str = ""
@@ -88,5 +63,13 @@ class Policy:
 
     @cached_property
     def judges(self) -> tuple[Rule, ...]:
-        """The rules, and what holds in every policy: by these a move is judged."""
+        """The rules, and what the snapshot itself forbids: by these a move is judged that is about to start.
+
+        Disruption budgets are not among them: a move waits for one, and is not refused.
+        """
         return with_snapshot(self.rules)
+
+    @cached_property
+    def demands(self) -> tuple[Rule, ...]:
+        """All by which a plan is made and judged: `judges`, and the disruption budgets that others have used up."""
+        return (*self.judges, DisruptionRule(self.concurrency))

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from optimizer.cautions import refuse_unknown_names
+from optimizer.concurrency import Concurrency
 from optimizer.disruption import Budget, Budgets
+from optimizer.disruption_rule import DisruptionRule
 from optimizer.errors import InputError
 from optimizer.execute import admission
 from optimizer.execute.apply import Applied, apply
 from optimizer.execute.drivers.simulated import SimulatedDriver
 from optimizer.execute.ledger import open_ledger
 from optimizer.execute.states import MoveState
-from optimizer.fleet import Move
+from optimizer.fleet import Move, State
 from optimizer.pipeline import Request, make_plan
-from optimizer.policy import Concurrency, Policy
+from optimizer.policy import Policy
 from optimizer.sequence.batches import batches
 from optimizer.sequence.order import OrderedMove
 from optimizer.verify.verdict import Verdict
@@ -167,6 +169,102 @@ def test_verify_finds_what_is_over_a_limit_and_nothing_else(seed: int) -> None:
         found = [f for f in verify(fleet, policy, plan).findings if f.code == "batch_limit"]
         assert bool(found) == bool(broken(fleet, limits, chosen)), (chosen, found)
         assert len(found) == len(broken(fleet, limits, chosen))
+
+
+# -- moves by others, in the snapshot --------------------------------------------------------------------------------
+
+
+def some_strangers(rng: Random) -> Fleet:
+    """Return twelve VMs that have to leave their hosts, one to four of which somebody else is migrating."""
+    vms = [
+        {
+            "groups": rng.sample(["a", "b", "svc", "tags"], rng.randint(0, 2)),
+            "labels": {"tier": rng.choice("xyz")} if rng.random() < 0.5 else {},
+        }
+        | ({"owner": rng.choice(["u1", "u2", "u3"])} if rng.random() < 0.7 else {})
+        for _ in range(12)
+    ]
+    theirs = rng.sample(range(12), rng.randint(1, 4))
+    flying = [{"vm": f"v{v}", "from": f"h{v}", "to": f"h{12 + v}", "started_at": build.TAKEN_AT} for v in theirs]
+    flying = [f | {"id": f"x{i}", "by": rng.choice(["other", "remora"])} for i, f in enumerate(flying)]
+    return draining(vms, groups=GROUPS, in_flight=flying)
+
+
+def kept(fleet: Fleet, limits: Concurrency, vm: int) -> bool:
+    """Count on fingers: do moves of others use up a limit on which the VM counts."""
+    theirs = {m.vm for m in fleet.in_flight}
+    for group in fleet.groups:
+        members = set(group.members.tolist())
+        replicas = any(r.rule in ("anti_affinity", "spread") for r in group.rules)
+        limit = limits.groups.get(group.id, limits.per_group if replicas else None)
+        if vm in members and limit is not None and len(theirs & members) >= limit:
+            return True
+    owner, labels = fleet.vms.owner, fleet.vms.labels
+    of_owner = sum(owner[v] == owner[vm] for v in theirs)
+    if limits.per_owner is not None and owner[vm] >= 0 and of_owner >= limits.per_owner:
+        return True
+    return any(
+        name in labels[vm] and sum(labels[v].get(name) == labels[vm][name] for v in theirs) >= limit
+        for name, limit in limits.per_label.items()
+    )
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_others_are_moving_counts_on_the_budgets_of_a_plan(seed: int, tmp_path: Path) -> None:
+    """The plan moves all VMs that may start beside the strangers' moves, and no other; what it plans is carried out."""
+    rng = Random(300 + seed)
+    fleet, limits = some_strangers(rng), some_limits(rng)
+    policy = replace(build.policy(*RULES), concurrency=limits)
+    plan = make_plan(fleet, policy, Request(seconds=10, deterministic=True))
+    theirs = {m.vm for m in fleet.in_flight}
+    stay = {v for v in range(12) if v in theirs or kept(fleet, limits, v)}
+    assert {fleet.vm_index[m.vm] for m in plan.moves} == set(range(12)) - stay
+    assert verify(fleet, policy, plan).findings == ()
+    before = set(broken(fleet, limits, theirs))
+    for batch in plan.batches:
+        at_once = [fleet.vm_index[m.vm] for m in plan.moves if m.id in batch.moves]
+        assert set(broken(fleet, limits, [*theirs, *at_once])) == before
+    with open_ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+        applied = apply(fleet, policy, plan, SimulatedDriver(fleet), ledger, act=True)
+    assert (len(applied.done), applied.skipped) == (len(plan.moves), ())
+    waits = {r.subject: r for r in plan.remaining if r.rule == "maintenance"}
+    for v in stay - theirs:
+        left = waits[f"v{v}"]
+        assert left.cause is not None
+        assert (left.cause.kind, left.cause.rule, left.deferred[:11]) == ("budget", "disruption", "disruption:")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_verify_refuses_a_move_for_which_others_leave_no_budget(seed: int) -> None:
+    rng = Random(400 + seed)
+    fleet, limits = some_strangers(rng), some_limits(rng)
+    policy = replace(build.policy("capacity"), concurrency=limits)
+    for vm in sorted(set(range(12)) - {m.vm for m in fleet.in_flight}):
+        plan = plan_of(fleet, move(fleet, 1, f"v{vm}", f"h{vm}", f"h{12 + vm}"), policy_digest=policy.digest)
+        found = verify(fleet, policy, plan).findings
+        assert any("others are migrating" in f.message for f in found) == kept(fleet, limits, vm), (vm, found)
+        assert any(f.code == "batch_limit" for f in found) == kept(fleet, limits, vm), (vm, found)
+
+
+def test_atoms_and_check_agree_on_what_others_leave() -> None:
+    """The VMs that `lower` fixes are those whose move `check` refuses, in 200 fleets."""
+    refused = 0
+    for seed in range(200):
+        rng = Random(500 + seed)
+        fleet, limits = some_strangers(rng), some_limits(rng)
+        rule = DisruptionRule(limits)
+        fixed = {int(v) for atom in rule.lower(fleet) for v in atom.vms}
+        for vm in set(range(12)) - {m.vm for m in fleet.in_flight}:
+            found = list(rule.check(State.start(fleet).begin([Move(vm, vm, 12 + vm)])))
+            assert bool(found) == (vm in fixed)
+            assert all(rule.explain(v, fleet).startswith(f"v{vm}: others are migrating") for v in found)
+            refused += len(found)
+    assert refused > 200
+
+
+def test_no_rule_of_a_policy_is_called_disruption() -> None:
+    with pytest.raises(InputError, match="concurrency"):
+        build.policy({"rule": "capacity", "name": "disruption"})
 
 
 # -- apply -----------------------------------------------------------------------------------------------------------

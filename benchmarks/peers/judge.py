@@ -44,7 +44,7 @@ def judged(fleet: Fleet, policy: Policy, assignment: dict[str, str]) -> dict[str
     for name, at in assignment.items():
         placement[vm[name]] = host[at]
     moved = np.flatnonzero(placement != fleet.vms.host).tolist()
-    problem = build(fleet, policy.rules, policy.least)
+    problem = build(fleet, policy.demands, policy.least)
     barred = [v for v in moved if not problem.movable[v] or not problem.may_enter(v)[placement[v]]]
     state = State(fleet, placement)
     broken = [v for rule in policy.rules for v in rule.check(state) if v.hardness is Hardness.MUST]

@@ -91,7 +91,7 @@ def _sum(problem: Problem, atom: Linear, number: int) -> dict[str, Any]:
 def main(fleet: str, out: str) -> None:
     """Write the statement of a fleet under the default policy."""
     policy = default_policy()
-    problem = build(read_fleet(fleet), policy.rules, policy.least)
+    problem = build(read_fleet(fleet), policy.demands, policy.least)
     Path(out).write_text(json.dumps(statement(problem)), encoding="utf-8")
 
 

@@ -21,11 +21,11 @@ from optimizer.fleet import ABSENT
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from optimizer.concurrency import Concurrency
     from optimizer.execute.ledger.ledger import Usage
     from optimizer.execute.ledger.records import FlyingMove
     from optimizer.execution import WindowBudget
     from optimizer.fleet import Fleet
-    from optimizer.policy import Concurrency
 
 __all__ = ["LINKS", "PREPARING_TOO", "WAITING", "Caps", "Token", "held_by"]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from optimizer.disruption_rule import DISRUPTION
 from optimizer.fleet import ABSENT
 from optimizer.problem.rule import Hardness
 
@@ -122,7 +123,10 @@ class Obstacles:
         everywhere = np.ones(self.problem.hosts, np.bool_)
         fixed = [a for a in self.problem.demands.fixed.values() if vm in a.vms]
         for a in fixed:
-            yield Obstacle(Kind.PINNED, a.rule, a.reason), everywhere
+            if a.rule != DISRUPTION:
+                yield Obstacle(Kind.PINNED, a.rule, a.reason), everywhere
+        for a in [a for a in fixed if a.rule == DISRUPTION][:1]:  # one wait is for all of them
+            yield Obstacle(Kind.BUDGET, a.rule, a.reason), everywhere
         if not fixed and not self.problem.movable[vm]:
             yield Obstacle(Kind.PINNED, "", "not placed, or already migrating"), everywhere
         for e in self.problem.demands.enters.values():

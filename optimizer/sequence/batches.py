@@ -16,8 +16,8 @@ from optimizer.disruption import Budgets
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from optimizer.concurrency import Concurrency
     from optimizer.fleet import Fleet, Move
-    from optimizer.policy import Concurrency
     from optimizer.sequence.order import OrderedMove
 
 __all__ = ["batches"]
@@ -37,8 +37,8 @@ def batches(moves: Sequence[OrderedMove], fleet: Fleet, concurrency: Concurrency
         What has to be made; `after` are indices into it.
     concurrency
         Moves at once in the fleet, per source, per target, in any one domain of a level (both ends count, a move
-        within a domain once), and of one group, owner or label. A limit below 1 counts as 1: nothing could ever move
-        otherwise.
+        within a domain once), and of one group, owner or label, of which moves by others count. A limit below 1
+        counts as 1: nothing could ever move otherwise.
     """
     later: list[list[int]] = [[] for _ in moves]
     for m, move in enumerate(moves):
@@ -98,7 +98,7 @@ class _Slots:
             for domain in {int(self._domain[level, h]) for h in (move.source, move.target)}:
                 yield (f"in {name}", domain), self._caps.per_domain[name]
         for budget in self._budgets.of(move.vm):
-            yield (budget.kind, budget.name), budget.limit
+            yield (budget.kind, budget.name), self._budgets.left(budget)
 
 
 class _Room:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from optimizer.concurrency import Concurrency
+from optimizer.disruption_rule import DISRUPTION
 from optimizer.errors import InputError
-from optimizer.policy import Concurrency, Policy, UnknownNames
+from optimizer.policy import Policy, UnknownNames
 from optimizer.problem.names import GroupName, LevelName, VmLabel, Word, named
 from optimizer.problem.problem import Least
 from optimizer.problem.snapshot_rule import SNAPSHOT
@@ -38,6 +40,12 @@ __all__ = ["FORMAT", "missing_required", "policy_from_document", "policy_schema"
 FORMAT = "remora-policy/1"
 SIZE_LIMIT = 1 << 20
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+RESERVED = {
+    SNAPSHOT: "what the snapshot says of hosts and VMs holds",
+    DISRUPTION: "what moves by others leave of the disruption budgets (concurrency) holds",
+}
+"""Names that no rule of a policy may have, and why."""
+
 _DEFAULTS = Concurrency()
 
 
@@ -206,8 +214,8 @@ def _rule(document: dict[str, Any], where: str, path: str, catalogue: Mapping[st
 def _unique_names(rules: Iterable[Rule], where: str) -> None:
     seen: dict[str, int] = {}
     for i, rule in enumerate(rules):
-        if rule.name == SNAPSHOT:
-            hint = "what the snapshot says of hosts and VMs holds in every policy under this name"
+        if rule.name in RESERVED:
+            hint = f"{RESERVED[rule.name]} in every policy under this name"
             raise InputError(where, f"rules[{i}].name", rule.name, "another name", hint)
         if rule.name in seen:
             first = f"rules[{seen[rule.name]}] has it already; give one of them a name: of its own"

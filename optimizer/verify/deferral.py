@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer.disruption_rule import DISRUPTION
 from optimizer.scope import WAITING
 from optimizer.verify.verdict import Finding
 
@@ -53,13 +54,21 @@ def _by_budget(problem: Problem, moves: Sequence[Move], r: Remaining) -> Iterato
     names = {name: v for v, name in enumerate(problem.vm_ids)}
     vms = [names.get(name) for name in r.cause.vm.split(", ")] if r.cause is not None else [None]
     held = [v for v in vms if v is not None]
-    if len(held) == len(vms) and any(
-        f"{flow.rule}: {flow.subject}" == r.deferred and _overdrawn(problem, flow, moves, held)
-        for flow in problem.flows
-    ):
+    if len(held) == len(vms) and _keeps(problem, r.deferred, moves, held):
         return
     where = f"remaining[{r.rule} {r.subject}].deferred"
     yield Finding("deferred", where, f"says {r.deferred}, but no such budget keeps the VMs of its cause from moving")
+
+
+def _keeps(problem: Problem, deferred: str, moves: Sequence[Move], vms: Sequence[int]) -> bool:
+    """Whether a budget of this name is spent for the VMs, by the plan or by the moves of others."""
+    others = any(
+        atom.rule == DISRUPTION and f"{atom.rule}: {atom.reason}" == deferred and bool(np.isin(vms, atom.vms).any())
+        for atom in problem.demands.fixed.values()
+    )
+    return others or any(
+        f"{flow.rule}: {flow.subject}" == deferred and _overdrawn(problem, flow, moves, vms) for flow in problem.flows
+    )
 
 
 def _overdrawn(problem: Problem, flow: Flow, moves: Sequence[Move], vms: Sequence[int]) -> bool:

@@ -37,4 +37,4 @@ class Effect:
 
 def judge(policy: Policy, state: State) -> Judged:
     """Return every violation of a state, rule by rule."""
-    return [(rule, v) for rule in policy.judges for v in rule.check(state)]
+    return [(rule, v) for rule in policy.demands for v in rule.check(state)]

@@ -226,9 +226,11 @@ def _over_limits(
                 taken[f"{level}", fleet.domain_ids[number][d]] += 1
     disrupted = Counter(budget for move in moves for budget in budgets.of(move.vm))
     for budget, n in sorted(disrupted.items()):
-        if n > budget.limit:
-            what = f"{budget.kind} {budget.name}"
-            yield Finding("batch_limit", f"batches[{batch}]", f"{n} moves at once of {what}, {budget.limit} allowed")
+        others = len(budgets.strangers.get(budget, ()))
+        if n + others > budget.limit:
+            what = f"{budget.kind} {budget.name}" + (f" ({others} by others)" if others else "")
+            message = f"{n + others} moves at once of {what}, {budget.limit} allowed"
+            yield Finding("batch_limit", f"batches[{batch}]", message)
     for (kind, name), n in sorted(taken.items()):
         if n > max(1, limit[kind]):
             yield Finding(

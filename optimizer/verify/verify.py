@@ -58,7 +58,7 @@ def verify(
     findings += judge_batches(fleet, policy, plan, script)
     if not script.connected:
         return Verdict(tuple(findings), {}, ("the moves do not follow from one another: states were not judged",))
-    problem = build(fleet, policy.rules, policy.least)
+    problem = build(fleet, policy.demands, policy.least)
     check_exact(problem, f"fleet {fleet.id} with policy {policy.name}")
     effect = Effect.of(fleet, policy, script.in_order)
     states = judge_states(fleet, policy, problem, script, effect)

@@ -40,7 +40,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def problem(fleet: Path) -> Problem:
     policy = default_policy()
-    return build(read_fleet(fleet), policy.rules, policy.least)
+    return build(read_fleet(fleet), policy.demands, policy.least)
 
 
 @pytest.fixture(scope="module")

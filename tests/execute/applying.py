@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from optimizer.policy import Concurrency, Policy
+from optimizer.concurrency import Concurrency
+from optimizer.policy import Policy
 from tests.execute.plans import line_fleet, move, plan_of
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from optimizer.concurrency import Concurrency
 from optimizer.errors import AlreadyApplied, SafetyStop
 from optimizer.execute.apply import Applied, apply
 from optimizer.execute.core.model import Settings
@@ -16,7 +17,6 @@ from optimizer.execute.drivers.simulated import SimulatedDriver
 from optimizer.execute.ledger import Ledger, open_ledger, peek_ledger
 from optimizer.execute.states import MoveState, RunState
 from optimizer.fleet import MoveOutcome
-from optimizer.policy import Concurrency
 from tests import build
 from tests.execute.applying import FLEET, POLICY, chain, hosts_of, state_of
 from tests.execute.plans import move, plan_of, request_of

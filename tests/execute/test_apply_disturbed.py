@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from optimizer.concurrency import Concurrency
 from optimizer.errors import Interrupted
 from optimizer.execute.apply import apply
 from optimizer.execute.drivers import MoveRefused, Unreadable
@@ -14,7 +15,6 @@ from optimizer.execute.drivers.simulated import SimulatedDriver
 from optimizer.execute.ledger import Ledger, open_ledger
 from optimizer.execute.states import MoveState, RunState
 from optimizer.fleet import HostState
-from optimizer.policy import Concurrency
 from tests.execute.applying import FLEET, POLICY, chain, hosts_of, state_of
 from tests.execute.plans import move, plan_of
 

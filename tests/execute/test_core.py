@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from optimizer.concurrency import Concurrency
 from optimizer.execute.caps import Caps
 from optimizer.execute.core import begin, step
 from optimizer.execute.core.choose import tasks_of
@@ -36,7 +37,6 @@ from optimizer.execute.ledger.records import Change, FlyingMove, Key, MoveRecord
 from optimizer.execute.states import Failure, MoveState, RunState
 from optimizer.fleet import Mobility, VmState
 from optimizer.plan import Reason
-from optimizer.policy import Concurrency
 from tests.execute.plans import line_fleet, move, plan_of
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time
 
 import pytest
 
+from optimizer.concurrency import Concurrency
 from optimizer.execute.caps import Caps
 from optimizer.execute.core import step
 from optimizer.execute.core.events import (
@@ -21,7 +22,6 @@ from optimizer.execute.ledger.ledger import Usage
 from optimizer.execute.ledger.records import FlyingMove
 from optimizer.execute.states import MoveState
 from optimizer.execution import TimeWindow, WindowBudget, is_open
-from optimizer.policy import Concurrency
 from tests.execute.test_core import FLEET, KEY, M1, at, new
 
 

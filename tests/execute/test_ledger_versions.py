@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from optimizer.clock import SimulatedClock
+from optimizer.concurrency import Concurrency
 from optimizer.errors import AlreadyApplied
 from optimizer.execute import admission
 from optimizer.execute.apply import apply
@@ -19,7 +20,7 @@ from optimizer.execute.ledger import open_ledger, peek_ledger
 from optimizer.execute.ledger.schema import VERSION
 from optimizer.execute.ledger.watch_records import Seen
 from optimizer.execute.states import MoveState, RunState
-from optimizer.policy import Concurrency, Policy
+from optimizer.policy import Policy
 from optimizer.verify.verdict import Verdict
 from tests.execute.ledger_rows import imbalance, pair
 from tests.execute.plans import line_fleet, move, plan_of, request_of

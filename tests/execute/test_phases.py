@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from optimizer.concurrency import Concurrency
 from optimizer.execute.caps import Caps
 from optimizer.execute.core import begin, step
 from optimizer.execute.core.choose import tasks_of
@@ -36,7 +37,6 @@ from optimizer.execute.drivers.world import World
 from optimizer.execute.ledger.records import Change, FlyingMove, Key
 from optimizer.execute.states import MoveState
 from optimizer.fleet import Mobility, VmState
-from optimizer.policy import Concurrency
 from tests import build
 from tests.command_line import run
 from tests.execute.plans import line_fleet, move, plan_of, request_of

@@ -27,7 +27,7 @@ def refutation(rng: Random, fleet: Fleet, policy: Policy, plan: Plan) -> str:
     number = {m.id: i for i, m in enumerate(plan.moves)}
     after = [{number[p] for p in m.after} for m in plan.moves]
     start = State.start(fleet)
-    found = (v for rule in policy.rules for v in rule.check(start) if v.hardness is not Hardness.SHOULD)
+    found = (v for rule in policy.demands for v in rule.check(start) if v.hardness is not Hardness.SHOULD)
     before = {v.instance: v.excess for v in found}
     for _ in range(WALKS):
         done: list[int] = []
@@ -46,7 +46,7 @@ def refutation(rng: Random, fleet: Fleet, policy: Policy, plan: Plan) -> str:
 
 
 def _worse(policy: Policy, state: State, before: dict[InstanceName, int], *, travelling: bool) -> str:
-    for rule in policy.rules:
+    for rule in policy.demands:
         if travelling and isinstance(rule, Together):
             continue
         for v in rule.check(state):

@@ -54,7 +54,7 @@ def case_of(number: int) -> Case:
 
 def case_for(tiny: TinyProblem) -> Case:
     """Enumerate a problem."""
-    problem = build(tiny.fleet, tiny.policy.rules, tiny.policy.least)
+    problem = build(tiny.fleet, tiny.policy.demands, tiny.policy.least)
     return Case(tiny, problem, tuple(plans(problem)))
 
 
@@ -157,7 +157,7 @@ class Made:
             assert all(i.atom in self.case.split_allowed for i in worse), (state.done, state.in_flight, worse)
 
     def is_safe_by_the_rules(self) -> None:
-        for rule in self.case.tiny.policy.rules:
+        for rule in self.case.tiny.policy.demands:
             before = {v.instance: v.excess for v in rule.check(State.start(self.case.tiny.fleet))}
             for state in self.states:
                 travelling = isinstance(rule, Together) and len(state.done) < len(self.moves)
@@ -168,13 +168,13 @@ class Made:
 
     def rules_and_atoms_agree(self) -> None:
         fleet = self.case.tiny.fleet
-        for rule in self.case.tiny.policy.rules:
+        for rule in self.case.tiny.policy.demands:
             alone = rule_problem(fleet, rule)
             for state in self.states:
                 assert by_check(rule, state) == by_atoms(alone, rule, state), (rule, state.done, state.in_flight)
 
     def names_what_remains(self) -> None:
-        left = {v.instance: v.excess for rule in self.case.tiny.policy.rules for v in rule.check(self.end) if v.harm}
+        left = {v.instance: v.excess for rule in self.case.tiny.policy.demands for v in rule.check(self.end) if v.harm}
         assert len(left) == len(self.plan.remaining)
         assert sorted((i[0], i[1], e) for i, e in left.items()) == sorted(
             (r.rule, r.subject, r.excess) for r in self.plan.remaining

@@ -102,7 +102,7 @@ def _left(policy: Policy, end: State, left: Remaining, then: State) -> int:
     key = (left.rule, left.subject, left.resource, left.domain)
 
     def same(state: State) -> list[tuple[Rule, Violation]]:
-        found = ((rule, v) for rule in policy.rules for v in rule.check(state))
+        found = ((rule, v) for rule in policy.demands for v in rule.check(state))
         return [(rule, v) for rule, v in found if (v.rule, v.subject, v.resource, v.domain) == key]
 
     (instance,) = {v.instance for rule, v in same(end) if rule.explain(v, end.fleet) == left.why}
@@ -113,7 +113,7 @@ def _judged(policy: Policy, state: State, *, softly: bool = False) -> tuple[Exce
     """Return the excess of each must and guard (and should) by its names, and the rules with a hard breach."""
     excess: Excesses = {}
     hard: set[str] = set()
-    for rule in policy.rules:
+    for rule in policy.demands:
         for v in rule.check(state):
             if v.hardness is Hardness.HARD:
                 hard.add(v.rule)
@@ -209,6 +209,8 @@ def _refused(snapshot: Document, policy: Document, left: Remaining, cause: Cause
 
 def _budget(snapshot: Document, policy: Document, left: Remaining, cause: Cause) -> bool:
     policy["rules"] = [r for r in policy["rules"] if r["rule"] != "budget"]
+    if cause.rule == "disruption":
+        policy["concurrency"] = {"per_group": None}
     return True
 
 

@@ -105,7 +105,7 @@ def test_random_fleets_under_all_rules() -> None:
     moved = 0
     for number in range(100):
         tiny = tiny_problem(number)
-        moved += _judge(build(tiny.fleet, tiny.policy.rules, tiny.policy.least), number)
+        moved += _judge(build(tiny.fleet, tiny.policy.demands, tiny.policy.least), number)
     assert moved > 40
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from optimizer.concurrency import Concurrency
 from optimizer.fleet import Move
-from optimizer.policy import Concurrency
 from optimizer.sequence.batches import batches
 from optimizer.sequence.order import OrderedMove
 from tests.build import fleet, host, vm

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from constraints import CATALOGUE, SHIPPED
 from constraints.prefer import Prefer
 from optimizer.cautions import refuse_unknown_names
+from optimizer.concurrency import Concurrency
 from optimizer.errors import InputError
 from optimizer.fleet import State
-from optimizer.policy import Concurrency, Policy
+from optimizer.policy import Policy
 from optimizer.problem.problem import Least
 from optimizer.sources.policy_yaml import (
     FORMAT,

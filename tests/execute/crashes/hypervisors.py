@@ -22,6 +22,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from optimizer.clock import SimulatedClock
+from optimizer.concurrency import Concurrency
 from optimizer.execute.core.model import Settings
 from optimizer.execute.drivers import MoveRefused, ReplyLost
 from optimizer.execute.drivers.simulated import SimulatedDriver
@@ -29,7 +30,7 @@ from optimizer.execute.drivers.world import World
 from optimizer.execute.ledger.records import Order
 from optimizer.execute.states import Failure
 from optimizer.execution import Execution, WindowBudget
-from optimizer.policy import Concurrency, Policy
+from optimizer.policy import Policy
 from tests import build
 from tests.execute.plans import move, plan_of
 from tests.execute.simulation.checker import Facts

@@ -6,9 +6,10 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
+from optimizer.concurrency import Concurrency
 from optimizer.execute.core.model import Settings
 from optimizer.execution import Execution, WindowBudget
-from optimizer.policy import Concurrency, Policy
+from optimizer.policy import Policy
 from tests import build
 from tests.execute.plans import move, plan_of
 
