@@ -23,6 +23,7 @@ from optimizer.execute.states import MoveState
 from optimizer.fleet import Move, State
 from optimizer.pipeline import Request, make_plan
 from optimizer.policy import Policy
+from optimizer.problem.atoms import Fixed
 from optimizer.sequence.batches import batches
 from optimizer.sequence.order import OrderedMove
 from optimizer.verify.verdict import Verdict
@@ -253,7 +254,7 @@ def test_atoms_and_check_agree_on_what_others_leave() -> None:
         rng = Random(500 + seed)
         fleet, limits = some_strangers(rng), some_limits(rng)
         rule = DisruptionRule(limits)
-        fixed = {int(v) for atom in rule.lower(fleet) for v in atom.vms}
+        fixed = {int(v) for atom in rule.lower(fleet) if isinstance(atom, Fixed) for v in atom.vms}
         for vm in set(range(12)) - {m.vm for m in fleet.in_flight}:
             found = list(rule.check(State.start(fleet).begin([Move(vm, vm, 12 + vm)])))
             assert bool(found) == (vm in fixed)
