@@ -151,6 +151,10 @@ class Hosts:
         H mappings.
     names
         By host index, only where given: what people call it.
+    unobserved
+        By host index, only where given: why it is not known what happens there.
+    full_in_s
+        By host index, only where given: seconds until a resource is full as it grows now.
     """
 
     ids: tuple[str, ...]
@@ -171,6 +175,8 @@ class Hosts:
     signals_at: NDArray[np.float64]
     labels: tuple[Mapping[str, str], ...]
     names: Mapping[int, str] = field(default_factory=dict)
+    unobserved: Mapping[int, str] = field(default_factory=dict)
+    full_in_s: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -210,6 +216,8 @@ class Vms:
         V mappings.
     names
         By VM index, only where given: what people call it.
+    unobserved
+        By VM index, only where given: why it is not known what it does.
     """
 
     ids: tuple[str, ...]
@@ -231,6 +239,7 @@ class Vms:
     move_cost_milli: NDArray[np.int64]
     labels: tuple[Mapping[str, str], ...]
     names: Mapping[int, str] = field(default_factory=dict)
+    unobserved: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -34,6 +34,7 @@ class Effect(Enum):
     STAYS = "the VM stays where it is"
     NO_ARRIVALS = "the host takes no VM"
     LIMITS_ARRIVALS = "the host takes VMs up to its limit"
+    CLOSED = "the host neither gives nor takes a VM"
     ALWAYS = "the VM stays where it is, whatever the policy says"
 
 
@@ -58,6 +59,8 @@ FACTS: dict[str, Effect] = {
     "busy": Effect.NO_ARRIVALS,
     "maintenance": Effect.NO_ARRIVALS,
     "max_vms": Effect.LIMITS_ARRIVALS,
+    "host_unobserved": Effect.CLOSED,
+    "vm_unobserved": Effect.STAYS,
 }
 """Every fact that binds, by the word with which a rule says that it `understands` it."""
 
@@ -79,8 +82,10 @@ FIELDS: dict[str, Field] = {
     **_all(Meaning.BINDS, "hosts[].busy[]", fact="busy"),
     **_all(Meaning.BINDS, "hosts[].maintenance[].from", "hosts[].maintenance[].to", fact="maintenance"),
     **_all(Meaning.BINDS, "hosts[].max_vms", fact="max_vms"),
+    **_all(Meaning.BINDS, "hosts[].unobserved", fact="host_unobserved"),
     # how many errors are too many is nothing that a snapshot says
     **_all(Meaning.EVIDENCE, "hosts[].error_count", "hosts[].pressure_window_s", "hosts[].signals_at"),
+    **_all(Meaning.EVIDENCE, "hosts[].full_in_s"),
     **_all(Meaning.EVIDENCE, *(f"hosts[].pressure.{name}" for name in ("cpu_steal", "cpu", "io", "memory"))),
     **_all(Meaning.COST, "hosts[].migration_mib_per_s"),
     **_all(Meaning.CARRIED, "hosts[].maintenance[].reason", "hosts[].observed_at"),
@@ -92,6 +97,7 @@ FIELDS: dict[str, Field] = {
     **_all(Meaning.BINDS, "vms[].requires", fact="requires"),
     **_all(Meaning.BINDS, "vms[].forbidden_hosts[]", fact="forbidden_hosts"),
     **_all(Meaning.BINDS, "vms[].no_move_until", fact="no_move_until"),
+    **_all(Meaning.BINDS, "vms[].unobserved", fact="vm_unobserved"),
     **_all(Meaning.EVIDENCE, "vms[].created_at", "vms[].sensitive"),
     **_all(Meaning.EVIDENCE, *(f"vms[].{kind}.{n}" for kind in ("noise", "pressure") for n in ("cpu_steal", "cpu"))),
     **_all(Meaning.EVIDENCE, *(f"vms[].{kind}.{n}" for kind in ("noise", "pressure") for n in ("io", "memory"))),

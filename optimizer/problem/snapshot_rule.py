@@ -18,7 +18,7 @@ from optimizer.problem.facts import AHEAD_S, FACTS, Effect
 from optimizer.problem.rule import Hardness, NotEvaluated, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -87,6 +87,8 @@ class SnapshotRule:
         if self.binds("maintenance"):
             soon = [h for h, windows in fleet.hosts.maintenance.items() if _soonest(fleet, windows)]
             yield _mask(fleet, soon), "hosts in a maintenance window, or soon to be, take no VM"
+        if self.binds("host_unobserved"):
+            yield _mask(fleet, fleet.hosts.unobserved), "hosts whose signals are missing or too old take no VM"
         if self.binds("max_vms"):
             yield _held(State.start(fleet)) > limit, "hosts with more VMs than their max_vms take no VM"
 
@@ -104,11 +106,18 @@ class SnapshotRule:
             yield np.flatnonzero(down[vms.host]), _DOWN
         if self.binds("no_move_until"):
             yield np.flatnonzero(vms.no_move_until > fleet.now), _not_understood("no_move_until")
+        yield from self._not_observed(fleet)
         for need, sparse in self._sparse(fleet).items():
             yield np.array(sorted(sparse), np.int64), _not_understood(need)
         if self.binds("move_within") and fleet.move_within is not None:
             yield np.arange(len(vms)), _not_understood("move_within")
         yield _unknown_labels(fleet), _UNKNOWN_LABEL
+
+    def _not_observed(self, fleet: Fleet) -> Iterator[tuple[NDArray[np.integer], str]]:
+        if self.binds("host_unobserved"):
+            yield from _on_unobserved(fleet)
+        if self.binds("vm_unobserved"):
+            yield from _by_text({vm: _unobserved_text(why) for vm, why in fleet.vms.unobserved.items()})
 
     def _sparse(self, fleet: Fleet) -> dict[str, Collection[int]]:
         needs = {"requires": fleet.vms.requires, "forbidden_hosts": fleet.vms.forbidden_hosts}
@@ -149,6 +158,10 @@ class SnapshotRule:
             yield "in_flight"
         if host != ABSENT and fleet.hosts.state[host] == HostState.DOWN and self.binds("host_down"):
             yield "host_down"
+        if host in fleet.hosts.unobserved and self.binds("host_unobserved"):
+            yield "host_unobserved"
+        if vm in vms.unobserved and self.binds("vm_unobserved"):
+            yield "vm_unobserved"
         if VmState(int(vms.state[vm])) not in MOVED and self.binds("vm_state"):
             yield "vm_state"
         here = {
@@ -168,6 +181,8 @@ class SnapshotRule:
             yield "host_state"
         if fleet.hosts.busy.get(host) and self.binds("busy"):
             yield "busy"
+        if host in fleet.hosts.unobserved and self.binds("host_unobserved"):
+            yield "host_unobserved"
         windows = fleet.hosts.maintenance.get(host, ())
         if any(w.start - AHEAD_S <= fleet.now < w.end for w in windows) and self.binds("maintenance"):
             yield "maintenance"
@@ -182,6 +197,8 @@ class SnapshotRule:
         return f"{violation.subject}: {self._text(violation, fleet)}"
 
     def _text(self, violation: Violation, fleet: Fleet) -> str:
+        if violation.reason in ("host_unobserved", "vm_unobserved"):
+            return _unobserved(violation, fleet)
         if violation.reason in _HOST_FACTS:
             return _host_text(violation, fleet, fleet.host_index[violation.subject])
         vm = violation.vms[0]
@@ -208,6 +225,46 @@ def _not_understood(need: str) -> str:
     return f"it has a need that no rule of this policy understands: {need}"
 
 
+def _unobserved(violation: Violation, fleet: Fleet) -> str:
+    """Say why nothing is known of what a violation is about: a VM, its host, or the host that would take it."""
+    vm = violation.vms[0]
+    own = fleet.hosts.unobserved.get(int(fleet.vms.host[vm]))
+    if violation.reason == "vm_unobserved":
+        return _unobserved_text(fleet.vms.unobserved[vm])
+    if own and violation.subject == fleet.vms.ids[vm]:
+        return _host_unobserved_text(own)
+    why = fleet.hosts.unobserved[fleet.host_index[violation.subject]]
+    return f"it takes no VM: what happens there is not known ({why})"
+
+
+def _unobserved_text(why: str) -> str:
+    return f"what it does is not known ({why})"
+
+
+def _host_unobserved_text(why: str) -> str:
+    return f"what happens on its host is not known ({why}), so nothing leaves it"
+
+
+def _on_unobserved(fleet: Fleet) -> Iterator[tuple[NDArray[np.integer], str]]:
+    """Yield the VMs on hosts of which nothing is known, by the reason."""
+    closed = fleet.hosts.unobserved
+    if not closed:
+        return
+    on = np.append(_mask(fleet, closed), False)[fleet.vms.host]
+    hosts = fleet.vms.host[on].tolist()
+    texts = {v: _host_unobserved_text(closed[h]) for v, h in zip(np.flatnonzero(on).tolist(), hosts, strict=True)}
+    yield from _by_text(texts)
+
+
+def _by_text(texts: Mapping[int, str]) -> Iterator[tuple[NDArray[np.integer], str]]:
+    """Yield the VMs of each text, ascending."""
+    by_text: dict[str, list[int]] = {}
+    for vm, text in sorted(texts.items()):
+        by_text.setdefault(text, []).append(vm)
+    for text, vms in by_text.items():
+        yield np.array(vms), text
+
+
 def _mobility_text(fleet: Fleet, vm: int) -> str:
     because = fleet.vms.mobility_reason.get(vm)
     return _not_understood("mobility") + (f" ({because})" if because else "")
@@ -215,11 +272,8 @@ def _mobility_text(fleet: Fleet, vm: int) -> str:
 
 def _immobile(fleet: Fleet) -> Iterator[tuple[NDArray[np.integer], str]]:
     """Yield the VMs that cannot be moved live, by the reason that the platform gives."""
-    by_text: dict[str, list[int]] = {}
-    for vm in np.flatnonzero(fleet.vms.mobility != Mobility.LIVE).tolist():
-        by_text.setdefault(_mobility_text(fleet, vm), []).append(vm)
-    for text, vms in by_text.items():
-        yield np.array(vms), text
+    immobile = np.flatnonzero(fleet.vms.mobility != Mobility.LIVE).tolist()
+    yield from _by_text({vm: _mobility_text(fleet, vm) for vm in immobile})
 
 
 def _state_text(state: VmState) -> str:

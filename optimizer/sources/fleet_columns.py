@@ -126,6 +126,8 @@ def host_columns(hosts: Records, domain: NDArray[np.int32], names: Names) -> Hos
         signals_at=_times(hosts, "signals_at"),
         labels=tuple(_objects(hosts, "labels")),
         names=_sparse(hosts, "name", str),
+        unobserved=_sparse(hosts, "unobserved", str),
+        full_in_s=_full_in(hosts, names),
     )
 
 
@@ -154,6 +156,7 @@ def vm_columns(vms: Records, names: Names) -> Vms:
         move_cost_milli=_move_costs(vms),
         labels=tuple(_objects(vms, "labels")),
         names=_sparse(vms, "name", str),
+        unobserved=_sparse(vms, "unobserved", str),
     )
 
 
@@ -225,6 +228,18 @@ def _signals(records: Records, name: str) -> NDArray[np.float64]:
 
 def _sparse(records: Records, name: str, read: Callable[[Any], T]) -> dict[int, T]:
     return {i: read(record[name]) for i, record in enumerate(records) if record.get(name)}
+
+
+def _full_in(hosts: Records, names: Names) -> dict[int, dict[str, float]]:
+    _known_keys(
+        _objects(hosts, "full_in_s"),
+        names.resources,
+        names.where,
+        "hosts",
+        "full_in_s",
+        "a resource that the fleet names",
+    )
+    return _sparse(hosts, "full_in_s", lambda said: {resource: float(seconds) for resource, seconds in said.items()})
 
 
 def _windows(hosts: Records, where: str) -> dict[int, tuple[Window, ...]]:

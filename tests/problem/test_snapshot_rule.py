@@ -17,12 +17,13 @@ from optimizer.problem.evaluate import hard_breaches
 from optimizer.problem.facts import FACTS
 from optimizer.problem.problem import build
 from optimizer.problem.snapshot_rule import SnapshotRule, with_snapshot
+from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.policy_yaml import policy_from_document
 from optimizer.verify.effect import Effect
 from optimizer.verify.verify import verify
 from tests.build import fleet, host, policy, vm
 from tests.constraints.contract import by_atoms, by_check, random_states, rule_problem
-from tests.constraints.generators import random_fleet
+from tests.constraints.generators import random_document
 
 if TYPE_CHECKING:
     from optimizer.fleet import Fleet
@@ -65,6 +66,9 @@ FORBIDS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], dict[st
     ("requires", {}, {}, {"requires": {"cpu": ["a"]}}, {}, "requires"),
     ("forbidden_hosts", {}, {}, {"forbidden_hosts": ["h0"]}, {}, "forbidden_hosts"),
     ("move_within", {}, {}, {}, {"move_within": "zone"}, "move_within"),
+    ("host_unobserved", {"unobserved": "disk: 12 min old"}, {}, {}, {}, "on its host is not known (disk: 12 min old)"),
+    ("host_unobserved", {}, {"unobserved": "no series"}, {}, {}, "missing or too old take no VM"),
+    ("vm_unobserved", {}, {}, {"unobserved": "no series"}, {}, "what it does is not known (no series)"),
 ]
 
 
@@ -129,10 +133,19 @@ def test_verify_and_explain_refuse_the_plan_that_ignores_a_fact() -> None:
 # -- random fleets ---------------------------------------------------------------------------------------------------
 
 
+def watched_fleet(rng: Random) -> Fleet:
+    """A random fleet of which some hosts and VMs are not observed."""
+    document = random_document(rng)
+    for record in (*document["hosts"], *document["vms"]):
+        if rng.random() < 0.15:
+            record["unobserved"] = rng.choice(("no series", "12 min old"))
+    return fleet_from_document(document, "random")
+
+
 @pytest.mark.parametrize("seed", range(200))
 def test_check_and_the_atoms_agree(seed: int) -> None:
     rng = Random(f"snapshot {seed}")
-    whole = random_fleet(rng)
+    whole = watched_fleet(rng)
     rule = SnapshotRule(frozenset(rng.sample(sorted(FACTS), rng.choice((0, 0, 3, 8)))))
     problem = rule_problem(whole, rule)
     for state in random_states(rng, whole):
@@ -143,7 +156,7 @@ def test_check_and_the_atoms_agree(seed: int) -> None:
 def test_no_plan_breaks_a_fact(seed: int) -> None:
     """Judged by a reading of the document's own words, which knows neither the rule nor the atoms."""
     rng = Random(f"facts {seed}")
-    whole = random_fleet(rng)
+    whole = watched_fleet(rng)
     rules = policy("capacity", *rng.sample(["anti_affinity", "spread", "apart", "needs"], rng.randint(0, 2)))
     for move in planned(whole, rules).moves:
         v, source, target = whole.vm_index[move.vm], whole.host_index[move.source], whole.host_index[move.target]
@@ -156,6 +169,8 @@ def test_no_plan_breaks_a_fact(seed: int) -> None:
         assert whole.hosts.state[source] != HostState.DOWN
         assert whole.hosts.state[target] == HostState.ACTIVE
         assert not whole.hosts.busy.get(target)
+        assert not whole.hosts.unobserved.keys() & {source, target}
+        assert v not in whole.vms.unobserved
         assert v not in {m.vm for m in whole.in_flight}
         assert not any(w.start <= whole.now < w.end for w in whole.hosts.maintenance.get(target, ()))
 

@@ -28,6 +28,7 @@ FLEET_TEXT = """
       "reserved": {"memory_mib": 4096},
       "measured": {"disk_mib": 1800000},
       "state": "active", "error_count": 0, "max_vms": 135, "busy": ["create", "ipmi_reboot"],
+      "unobserved": "disk_mib: 12 min old, at most 5", "full_in_s": {"disk_mib": 86400},
       "pressure": {"cpu_steal": 0.01, "cpu": 0.05, "io": 0.02, "memory": 0.0}, "pressure_window_s": 600,
       "migration_mib_per_s": 1200, "observed_at": "2026-11-21T11:59:00Z", "signals_at": "2026-11-21T11:58:00+00:00",
       "maintenance": [{"from": "2026-11-22T00:00:00Z", "to": "2026-11-22T04:00:00Z", "reason": "new <b>fan</b>"}],
