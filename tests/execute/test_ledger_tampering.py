@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,6 +37,8 @@ def path(tmp_path: Path) -> str:
         ledger.watch("tiny", NOW, lambda _: Seen((imbalance(state="open"), imbalance("imb-2", "h4"))), by="test")
         ledger.watch("tiny", NOW, lambda _: Seen((imbalance(state="closed"),)), by="test")
         ledger.write_evidence([pair(), pair("v8")], NOW, by="test")
+        for minutes, host in enumerate(("h1", "h5")):
+            ledger.see_placements("tiny", {"v4": host}, NOW + timedelta(minutes=minutes), by="test")
         ledger.drop_evidence([pair("v8")], NOW, by="test")
     return place
 
@@ -91,6 +94,9 @@ UNGUARD = ("DROP TRIGGER events_never_update", "DROP TRIGGER events_never_delete
         "UPDATE evidence SET record = '{}'",
         "UPDATE evidence SET noisy = 'v1'",
         "DELETE FROM evidence",
+        "DELETE FROM travels",
+        "UPDATE travels SET vm = 'v1'",
+        "UPDATE travels SET started_at = '2020-01-01T00:00:00+00:00'",
     ],
 )
 def test_every_change_is_found(path: str, statement: str) -> None:

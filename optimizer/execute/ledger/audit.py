@@ -60,7 +60,7 @@ def audit(db: Connection) -> Audit:
 
 
 def _all_fleets(db: Connection) -> list[str]:
-    tables = ("events", "runs", "moves", "controls", "approvals", "imbalances", "cycles", "evidence")
+    tables = ("events", "runs", "moves", "controls", "approvals", "imbalances", "cycles", "evidence", "travels")
     return sorted({fleet for t in tables for (fleet,) in db.execute(f"SELECT DISTINCT fleet FROM {t}").fetchall()})
 
 

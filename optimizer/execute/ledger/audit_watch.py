@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from optimizer.execute.ledger.database import Connection
     from optimizer.execute.ledger.records import EventRecord
 
-__all__ = ["Watched", "is_watched"]
+__all__ = ["MOVED_BY_OTHERS", "Watched", "is_watched"]
+
+MOVED_BY_OTHERS = "moved by others"
 
 
 def is_watched(event: EventRecord) -> bool:
     """Whether an event is about imbalances, cycles or evidence."""
-    return event.state in (CYCLE_BEGUN, CYCLE_ENDED) or event.state.startswith((IMBALANCE, EVIDENCE))
+    return event.state in (CYCLE_BEGUN, CYCLE_ENDED, MOVED_BY_OTHERS) or event.state.startswith((IMBALANCE, EVIDENCE))
 
 
 class Watched:
@@ -40,6 +42,9 @@ class Watched:
     def _hear(self, event: EventRecord, said: Any) -> Iterator[str]:
         if event.state.startswith(IMBALANCE):
             yield from self._imbalance(event, said, event.state.removeprefix(IMBALANCE))
+        elif event.state == MOVED_BY_OTHERS:
+            name = f"travel of {said['vm']} from {said['from']} to {said['to']} at {said['ended_at']}"
+            self.rows[name] = {"started_at": said["started_at"]}
         elif event.state == EVIDENCE_DROPPED:
             self.rows.pop(_pair(said), None)
         elif event.state.startswith(EVIDENCE):
@@ -104,6 +109,9 @@ def _tables(db: Connection, fleet: str) -> Iterator[tuple[str, dict[str, Any]]]:
             row = dict(zip(names, values, strict=True))
             if row.get("state") != PENDING:
                 yield f"{what} {name}", row
+    query = "SELECT vm, source, target, ended_at, started_at FROM travels WHERE fleet = ?"
+    for vm, source, target, ended_at, started_at in db.execute(query, (fleet,)).fetchall():
+        yield f"travel of {vm} from {source} to {target} at {ended_at}", {"started_at": started_at}
     query = "SELECT noisy, suffers, kind, state, record, changed_at FROM evidence WHERE fleet = ?"
     for noisy, suffers, kind, state, record, at in db.execute(query, (fleet,)).fetchall():
         pair = _pair({"noisy": noisy, "suffers": suffers, "kind": kind})

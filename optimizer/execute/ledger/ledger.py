@@ -33,6 +33,7 @@ from optimizer.execute.ledger.transitions import (
     unpressed,
     write_intent,
 )
+from optimizer.execute.ledger.travels import Travels
 from optimizer.execute.probes import unwatched
 from optimizer.execute.states import ENDED, OPEN, Failure, IllegalTransition, MoveState, RunState
 
@@ -85,7 +86,7 @@ class Held:
     passes: bool = False
 
 
-class Ledger(Imbalances, Cycles, EvidenceTable):
+class Ledger(Imbalances, Cycles, EvidenceTable, Travels):
     """A ledger in a database; use `open_ledger` or `peek_ledger`, and close it (it is a context manager).
 
     `probe` is told of the instants at which a test may let the process die.

@@ -72,6 +72,8 @@ class OlderStatements(Statements):
         " evidence, machine, epoch",
         "cycles": "fleet, number, cause, by, started_at, ended_at, outcome, plan, counts, detail, epoch",
         "evidence": "fleet, noisy, suffers, kind, state, record, changed_at, epoch",
+        "placements": "fleet, vm, host, seen_at, gone_at",
+        "travels": "fleet, vm, source, target, started_at, ended_at",
     }
 
     def execute(self, sql: str, values: Sequence[object] = (), /) -> Any:

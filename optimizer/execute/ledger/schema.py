@@ -3,7 +3,7 @@
 Version 1 is that of release 0.1: rebalances, moves, events, without epochs, reasons or a chain. Version 2 has runs with
 who ordered them and why, moves with attempt, job and epoch, events in a hash chain for each fleet, leaders, controls
 (the button, lower limits) and approvals. Version 3 adds what the periodic run remembers between its cycles: imbalances,
-the cycles themselves, and the evidence of interference.
+the cycles themselves, the evidence of interference, where each VM was seen last, and moves that others made.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _OF_2 = frozenset({"runs", "moves", "events", "leaders", "controls", "approvals"
     "one_flight_per_vm",
     "moves_by_time",
 }
-EXPECTED = {1: _OF_1, 2: _OF_2, 3: _OF_2 | {"imbalances", "one_live_imbalance", "cycles", "evidence"}}
+_OF_3 = _OF_2 | {"imbalances", "one_live_imbalance", "cycles", "evidence", "placements", "travels", "events_by_time"}
+EXPECTED = {1: _OF_1, 2: _OF_2, 3: _OF_3}
 """The tables and indexes of each version."""
 
 _OPEN = "('intended', 'accepted', 'preparing', 'copying', 'switching', 'unknown')"
@@ -95,6 +96,18 @@ ADDED_IN_3 = (
         state TEXT NOT NULL, record TEXT NOT NULL, changed_at TEXT NOT NULL, epoch INTEGER NOT NULL,
         PRIMARY KEY (fleet, noisy, suffers, kind)
     )""",
+    """
+    CREATE TABLE placements (
+        fleet TEXT NOT NULL, vm TEXT NOT NULL, host TEXT NOT NULL, seen_at TEXT NOT NULL, gone_at TEXT,
+        PRIMARY KEY (fleet, vm)
+    )""",
+    """
+    CREATE TABLE travels (
+        fleet TEXT NOT NULL, vm TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,
+        started_at TEXT NOT NULL, ended_at TEXT NOT NULL,
+        PRIMARY KEY (fleet, vm, ended_at, source, target)
+    )""",
+    "CREATE INDEX events_by_time ON events (fleet, at)",
 )
 
 SCHEMA = (*_SCHEMA_2, *ADDED_IN_3)

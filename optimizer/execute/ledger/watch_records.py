@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-__all__ = ["CLOSED", "PENDING", "Cycle", "Evidence", "Imbalance", "Seen"]
+__all__ = ["CLOSED", "PENDING", "Cycle", "Evidence", "Imbalance", "Seen", "Travel"]
 
 PENDING, CLOSED = "pending", "closed"
 
@@ -117,3 +117,37 @@ class Evidence:
     record: Mapping[str, Any]
     changed_at: datetime
     epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Travel:
+    """One attempt to move a VM that has ended, by us or by others.
+
+    Attributes
+    ----------
+    started_at
+        When it was intended; for a move by others the last time that the VM was seen on `source`.
+    ended_at
+        When its end was seen.
+    outcome
+        done, failed or aborted.
+    by
+        ``remora``, or ``other``: it was seen from one snapshot to the next, and no move of ours explains it.
+    plan, move, attempt
+        What it is in the ledger; empty and 0 for a move by others.
+    driver
+        What carried it out; ``simulated`` moves nothing.
+    """
+
+    vm: str
+    source: str
+    target: str
+    started_at: datetime
+    ended_at: datetime
+    outcome: str
+    by: str
+    plan: str = ""
+    move: str = ""
+    attempt: int = 0
+    driver: str = ""
+    detail: str = ""
