@@ -115,7 +115,7 @@ class Allowed(HardParameters):
         for vm in dict.fromkeys(m.vm for m in state.moves):
             for reason, value in self._stays(fleet, vm):
                 yield self.refusal(fleet.vms.ids[vm], reason, value, 0, (vm,))
-        for vm, host in dict.fromkeys((m.vm, m.target) for m in state.moves):
+        for vm, host in state.arrivals:
             lacking = unmet(fleet, vm, host)
             if lacking:
                 yield self.refusal(fleet.hosts.ids[host], "requires", len(lacking), 0, (vm,))

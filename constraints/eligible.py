@@ -204,11 +204,11 @@ class Eligible(HardParameters):
 
     def check(self, state: State) -> Iterator[Violation]:
         """Judge the target of every move that was made or is in flight."""
-        if not state.moves:
+        if not state.arrivals:
             return
         now, start = Reading(state), Reading(State.start(state.fleet))
         limits = Capacity(overcommit=self.overcommit).limits(state.fleet)
-        for vm, host in dict.fromkeys((m.vm, m.target) for m in state.moves):
+        for vm, host in state.arrivals:
             for found in self._refusals(state, now, start, limits, vm, host):
                 yield Violation(
                     rule=self.name,

@@ -131,7 +131,7 @@ class Headroom(Parameters):
     def _over_safe(self, state: State, r: int, levels: _Levels, before: NDArray[np.int64]) -> Iterator[Violation]:
         """Yield the moves to hosts that were over the safe level, and not over the alert, at the start."""
         fleet = state.fleet
-        for vm, h in sorted({(m.vm, m.target) for m in state.moves}):
+        for vm, h in sorted(state.arrivals):
             if levels.named[h] and fleet.vms.demand[vm, r] and levels.safe[h] < before[h] <= levels.alert[h]:
                 yield Violation(
                     rule=self.name,

@@ -75,7 +75,7 @@ class Maintenance(Parameters):
         for vm in sorted(set(there.tolist())):
             if ends_of(state, vm) & why.keys():
                 yield self._violation(fleet.vms.ids[vm], Hardness(self.hardness), vm)
-        for vm, host in dict.fromkeys((m.vm, m.target) for m in state.moves):
+        for vm, host in state.arrivals:
             if host in why:
                 yield self._violation(fleet.hosts.ids[host], Hardness.HARD, vm, "maintenance")
 

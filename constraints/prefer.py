@@ -82,7 +82,7 @@ class Prefer(Parameters):
                 continue
             for vm in sorted({v for v, host in there if v in vms and host not in liked}):
                 yield self._violation(fleet.vms.ids[vm], vm, name, entry)
-            for vm, host in dict.fromkeys((m.vm, m.target) for m in state.moves) if entry.strict else ():
+            for vm, host in state.arrivals if entry.strict else ():
                 if vm in vms and host not in liked:
                     yield Violation(self.name, fleet.hosts.ids[host], Hardness.HARD, 1, 0, 1, vms=(vm,), reason=name)
 

@@ -54,7 +54,7 @@ class Drain(Switch):
                     excess=1,
                     vms=(vm,),
                 )
-        for vm, host in dict.fromkeys((m.vm, m.target) for m in state.moves):
+        for vm, host in state.arrivals:
             if host in drained:
                 yield self.refusal(fleet.hosts.ids[host], 1, 0, (vm,), "drained")
 

@@ -63,7 +63,7 @@ class Targets(Switch):
     def check(self, state: State) -> Iterator[Violation]:
         """Name each other host that received."""
         open_ = {h for word in self.words for h in named_hosts(state.fleet, word)}
-        for vm, host in dict.fromkeys((m.vm, m.target) for m in state.moves):
+        for vm, host in state.arrivals:
             if host not in open_:
                 yield self.refusal(state.fleet.hosts.ids[host], 1, 0, (vm,), "to")
 

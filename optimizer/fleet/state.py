@@ -40,12 +40,16 @@ class State:
     in_flight
         Moves of the plan that have started and not ended; the VM counts at both ends. (Moves that others have under
         way stand in `fleet.in_flight` and count at both ends always.)
+    created
+        Pairs (VM, host) of VMs that had no host at the start and were made on this one, or restarted there: arrivals,
+        but no moves. `placement` has them.
     """
 
     fleet: Fleet
     placement: NDArray[np.int32]
     done: tuple[Move, ...] = ()
     in_flight: tuple[Move, ...] = ()
+    created: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def start(cls, fleet: Fleet) -> State:
@@ -69,6 +73,19 @@ class State:
     def moves(self) -> tuple[Move, ...]:
         """Every move that was ever submitted: what hard rules about moves judge."""
         return self.done + self.in_flight
+
+    @property
+    def arrivals(self) -> tuple[tuple[int, int], ...]:
+        """Pairs (VM, host) of everything that arrived or is about to, each once: what rules about receivers judge."""
+        return tuple(dict.fromkeys([*((m.vm, m.target) for m in self.moves), *self.created]))
+
+    def create(self, created: Iterable[tuple[int, int]]) -> State:
+        """Return the state in which VMs without a host were made on hosts: pairs (VM, host)."""
+        made = tuple(created)
+        placement = self.placement.copy()
+        for vm, host in made:
+            placement[vm] = host
+        return replace(self, placement=placement, created=self.created + made)
 
     @cached_property
     def presence(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -68,6 +68,10 @@ class SnapshotRule:
         for vms, reason in self._fixed(fleet):
             if vms.size:
                 yield Fixed(self.name, vms.astype(np.int32), reason)
+        for vms, reason in self._nowhere(fleet):
+            homeless = vms[fleet.vms.host[vms] == ABSENT]  # the others stay where they are anyway
+            if homeless.size:
+                yield Enter(self.name, homeless.astype(np.int32), np.zeros(len(fleet.hosts), np.bool_), reason)
         limit = np.where(fleet.hosts.max_vms == ABSENT, UNLIMITED, fleet.hosts.max_vms)
         for closed, reason in self._closed(fleet, limit):
             if closed.any():
@@ -107,10 +111,14 @@ class SnapshotRule:
         if self.binds("no_move_until"):
             yield np.flatnonzero(vms.no_move_until > fleet.now), _not_understood("no_move_until")
         yield from self._not_observed(fleet)
+        yield from self._nowhere(fleet)
+        if self.binds("move_within") and fleet.move_within is not None:
+            yield np.flatnonzero(vms.host != ABSENT), _not_understood("move_within")
+
+    def _nowhere(self, fleet: Fleet) -> Iterator[tuple[NDArray[np.integer], str]]:
+        """Yield the VMs with a need that nobody can judge: no host is known to be one for them."""
         for need, sparse in self._sparse(fleet).items():
             yield np.array(sorted(sparse), np.int64), _not_understood(need)
-        if self.binds("move_within") and fleet.move_within is not None:
-            yield np.arange(len(vms)), _not_understood("move_within")
         yield _unknown_labels(fleet), _UNKNOWN_LABEL
 
     def _not_observed(self, fleet: Fleet) -> Iterator[tuple[NDArray[np.integer], str]]:
@@ -127,14 +135,17 @@ class SnapshotRule:
 
     def check(self, state: State) -> Iterator[Violation]:
         """Judge the VM and the target of every move that was made or is in flight."""
-        if not state.moves:
+        if not state.arrivals:
             return
         fleet = state.fleet
         labels = {key for have in fleet.hosts.labels for key in have}
         for vm in dict.fromkeys(m.vm for m in state.moves):
             for reason in self._stays(fleet, vm, labels):
                 yield self._refusal(fleet.vms.ids[vm], reason, 1, 0, vm)
-        for vm, host in dict.fromkeys((m.vm, m.target) for m in state.moves):
+        for vm, _ in state.created:
+            for reason in set(self._stays(fleet, vm, labels)) & set(_NEEDS):
+                yield self._refusal(fleet.vms.ids[vm], reason, 1, 0, vm)
+        for vm, host in state.arrivals:
             for reason in self._takes_none(fleet, host):
                 yield self._refusal(fleet.hosts.ids[host], reason, 1, 0, vm)
         yield from self._too_many(state)
@@ -145,7 +156,7 @@ class SnapshotRule:
         if not self.binds("max_vms") or not (most != ABSENT).any():
             return
         now, before = _count(state), _count(State.start(state.fleet))
-        for vm, host in dict.fromkeys((m.vm, m.target) for m in state.moves):
+        for vm, host in state.arrivals:
             ends = {int(state.placement[vm]), int(state.fleet.also_at[vm]), state.other_end.get(vm, ABSENT)}
             held = max(before[host], now[host] if host in ends else 0)
             if most[host] != ABSENT and held > most[host]:
@@ -215,6 +226,7 @@ class SnapshotRule:
         return ()
 
 
+_NEEDS = ("requires", "forbidden_hosts", "unknown_label")
 _HOST_FACTS = ("host_state", "busy", "maintenance", "max_vms")
 _IN_FLIGHT = "somebody is moving it right now"
 _DOWN = "its host is down, and nothing leaves a host that is down"

@@ -1,0 +1,43 @@
+"""The judge of what-if answers: every rule's own `check`, which knows neither atoms nor solvers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optimizer.fleet import State
+from optimizer.problem.rule import Hardness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from optimizer.fleet import Fleet
+    from optimizer.problem.rule import Rule, Violation
+
+__all__ = ["made_worse"]
+
+
+def made_worse(
+    fleet: Fleet, rules: Sequence[Rule], created: Iterable[tuple[int, int]], before: State | None = None
+) -> list[Violation]:
+    """Return what VMs made on hosts would break or make worse, preferences (``should``) aside.
+
+    Parameters
+    ----------
+    rules
+        Those that judge (`Policy.judges`).
+    created
+        Pairs (VM, host); the VMs have no host in `before`.
+    before
+        The state in which they are made; the snapshot by default.
+    """
+    start = before or State.start(fleet)
+    after = start.create(created)
+    worse = []
+    for rule in rules:
+        had = {v.instance: v.excess for v in rule.check(start)}
+        worse += [
+            v
+            for v in rule.check(after)
+            if v.hardness is not Hardness.SHOULD and v.excess > had.get(v.instance, 0)
+        ]
+    return worse
