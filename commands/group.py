@@ -23,6 +23,7 @@ from commands import (
     schema,
     show,
     verify,
+    whatif,
 )
 from commands.boundary import Remora, print_version
 from commands.debug import VARIABLE, log_to_stderr
@@ -64,6 +65,7 @@ for _command in (
     gateway.command,
     agent.command,
     explain.command,
+    whatif.command,
     show.command,
     importing.command,
     generate.command,

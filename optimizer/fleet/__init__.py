@@ -4,6 +4,7 @@ Nothing here reads or writes; nothing here knows what is asked of a fleet.
 """
 
 from optimizer.fleet.carrying import Carrying, How, carrying
+from optimizer.fleet.clones import with_copies
 from optimizer.fleet.directory import Directory, NameKind
 from optimizer.fleet.fleet import (
     ABSENT,
@@ -58,4 +59,5 @@ __all__ = [
     "copied_mib",
     "measured_after",
     "move_seconds",
+    "with_copies",
 ]

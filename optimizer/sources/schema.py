@@ -13,6 +13,7 @@ from optimizer.sources.csv_table import MAPPING, MAPPING_FORMAT
 from optimizer.sources.fleet_fields import FLEET, FLEET_FORMAT
 from optimizer.sources.overlay import OVERLAY, OVERLAY_FORMAT
 from optimizer.sources.plan_fields import PLAN, PLAN_FORMAT
+from optimizer.sources.request import REQUEST, REQUEST_FORMAT
 from optimizer.sources.shapes import Listing, Maybe, Record, Table, Tagged
 
 if TYPE_CHECKING:
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 
     from optimizer.sources.kinds import Kind
 
-__all__ = ["DefaultRow", "defaults_table", "fleet_schema", "mapping_schema", "overlay_schema", "plan_schema"]
+__all__ = [
+    "DefaultRow",
+    "defaults_table",
+    "fleet_schema",
+    "mapping_schema",
+    "overlay_schema",
+    "plan_schema",
+    "request_schema",
+]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -51,6 +60,11 @@ def overlay_schema() -> dict[str, Any]:
 def mapping_schema() -> dict[str, Any]:
     """Return `remora-mapping/1` as JSON Schema 2020-12."""
     return _schema(MAPPING, MAPPING_FORMAT)
+
+
+def request_schema() -> dict[str, Any]:
+    """Return `remora-request/1` as JSON Schema 2020-12."""
+    return _schema(REQUEST, REQUEST_FORMAT)
 
 
 def defaults_table(record: Record = FLEET) -> tuple[DefaultRow, ...]:

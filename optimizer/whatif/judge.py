@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from optimizer.fleet import Fleet
+    from optimizer.policy import Policy
     from optimizer.problem.rule import Rule, Violation
 
-__all__ = ["made_worse"]
+__all__ = ["made_worse", "refuse_wrong"]
 
 
 def made_worse(
@@ -36,8 +37,22 @@ def made_worse(
     for rule in rules:
         had = {v.instance: v.excess for v in rule.check(start)}
         worse += [
-            v
-            for v in rule.check(after)
-            if v.hardness is not Hardness.SHOULD and v.excess > had.get(v.instance, 0)
+            v for v in rule.check(after) if v.hardness is not Hardness.SHOULD and v.excess > had.get(v.instance, 0)
         ]
     return worse
+
+
+def refuse_wrong(fleet: Fleet, policy: Policy, created: Iterable[tuple[int, int]]) -> None:
+    """Let no answer out that a rule's own `check` refuses.
+
+    Raises
+    ------
+    RuntimeError
+        A fault of the program: what was found breaks a rule.
+    """
+    worse = made_worse(fleet, policy.judges, created)
+    if worse:
+        first = worse[0]
+        raise RuntimeError(
+            f"what-if found a placement that {first.rule} refuses: {first.subject} {first.domain or ''} {first.reason}"
+        )

@@ -1,0 +1,239 @@
+"""`remora whatif`: questions of capacity. Reads only; every answer has its bound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from commands.boundary import Exit
+from commands.common import (
+    FILE,
+    Whole,
+    began_at,
+    fleet_argument,
+    json_option,
+    load_fleet_and_document,
+    load_policy,
+    overlay_option,
+    policy_option,
+    refuse_or_warn,
+    say,
+    seconds_left,
+    seed_option,
+    time_limit_option,
+    workers_option,
+)
+from commands.interrupt import Interrupt
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from optimizer.fleet import Fleet
+    from optimizer.policy import Policy
+    from optimizer.report.whatif_facts import About
+    from optimizer.whatif.effort import Effort
+
+__all__ = ["command"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+Document = dict[str, Any]
+
+
+@click.group("whatif", no_args_is_help=False)
+def command() -> None:
+    """Ask what would be: how many VMs more fit, where new ones go. Nothing is changed.
+
+    Every answer says its bound: "proven" where no better answer exists, or how far off one could be at most. Rules of
+    the policy bind as they bind a plan; preferences (should) only rank hosts.
+    """
+
+
+_OF_ALL = (fleet_argument, policy_option, overlay_option, time_limit_option, workers_option, seed_option, json_option)
+_NEW_VMS = (
+    click.option("--flavour", metavar="SIZE", help="VMs of one size, such as cpu=2,memory=8GiB,disk=100GiB."),
+    click.option("--like", metavar="VM", help="VMs like this one: its size, owner, labels and needs, not its groups."),
+    click.option("--request", type=FILE, metavar="FILE", help="A file of new VMs (remora-request/1, YAML or JSON)."),
+)
+
+
+def _with(options: tuple[Callable[[Any], Any], ...]) -> Callable[[F], F]:
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+@command.command("fit")
+@_with(_OF_ALL)
+@_with(_NEW_VMS)
+@click.option("--replicas", type=Whole(1, 10_000), metavar="N", help="Count groups of N such VMs.")
+@click.option("--level", metavar="LEVEL", help="With --replicas: the level at which a group is spread; host if absent.")
+@click.option(
+    "--at-most",
+    type=Whole(1, 10_000),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="With --replicas: at most K of a group in a domain of that level.",
+)
+@click.option("--by", default="", metavar="POOL", help="Answer by pool: a level, or label:KEY.")
+def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, by: str, **given: Any) -> Exit:
+    """Count how many VMs more fit, without moving anything, and what stops the next one.
+
+    A request with several entries asks for a mix: `count` of each in one unit. Groups that are counted with --replicas
+    keep to their level; groups that a request names are one and the same for all its VMs.
+    """
+    from optimizer.check import check
+    from optimizer.clock import SystemClock
+    from optimizer.report.whatif_facts import describe_fit
+    from optimizer.report.whatif_page import fit_page
+    from optimizer.whatif.fit import fit
+
+    clock = SystemClock()
+    started = clock.monotonic()
+    asked = _Asked.read(fleet, policy, overlay, given)
+    replicas = _replicas(asked.fleet, len(asked.wanted), given)
+    pool = _pool(asked.fleet, by)
+    with Interrupt() as interrupt:
+        answer = fit(asked.fleet, asked.policy, asked.wanted, asked.effort(given, interrupt.event), replicas)
+        facts = describe_fit(answer, asked.about(clock.monotonic() - started), pool, check(asked.fleet, asked.policy))
+        say(as_json, lambda: facts, lambda: fit_page(facts))
+    return Exit.INTERRUPTED if interrupt.asked else Exit.DONE
+
+
+@command.command("place")
+@_with(_OF_ALL)
+@_with(_NEW_VMS)
+@click.option(
+    "--count", type=Whole(1, 100_000), default=1, show_default=True, help="With --flavour or --like: how many."
+)
+@click.option(
+    "--hosts", type=Whole(1, 1000), default=5, show_default=True, help="How many hosts to rank for each size."
+)
+def place_command(
+    fleet: Path, policy: str, overlay: Path | None, as_json: bool, count: int, hosts: int, **given: Any
+) -> Exit:
+    """Choose hosts for new VMs, together, without moving anything; say why the other hosts are skipped.
+
+    Exits with 1 if not all of them have a host.
+    """
+    from optimizer.clock import SystemClock
+    from optimizer.report.whatif_facts import describe_place
+    from optimizer.report.whatif_page import place_page
+    from optimizer.whatif.place import place
+
+    clock = SystemClock()
+    started = clock.monotonic()
+    if given["request"] is not None and count != 1:
+        raise click.UsageError(
+            "--count is for --flavour and --like; a request says its own", click.get_current_context()
+        )
+    asked = _Asked.read(fleet, policy, overlay, given, count)
+    with Interrupt() as interrupt:
+        answer = place(asked.fleet, asked.policy, asked.wanted, asked.effort(given, interrupt.event), hosts)
+        facts = describe_place(answer, asked.about(clock.monotonic() - started))
+        say(as_json, lambda: facts, lambda: place_page(facts))
+    if interrupt.asked:
+        return Exit.INTERRUPTED
+    return Exit.DONE if facts.placed == facts.asked else Exit.ATTENTION
+
+
+class _Asked:
+    """A fleet with the VMs that a question is about, and the policy that binds them."""
+
+    def __init__(self, fleet: Fleet, digest: str, policy: Policy, wanted: list[tuple[int, int]]) -> None:
+        self.fleet, self.digest, self.policy, self.wanted = fleet, digest, policy, wanted
+
+    @classmethod
+    def read(cls, fleet: Path, policy: str, overlay: Path | None, given: Document, count: int = 1) -> _Asked:
+        """Read all that a question names; refuse what means nothing."""
+        from optimizer.sources.request import with_request
+
+        wish = load_policy(policy)
+        snapshot, document = load_fleet_and_document(fleet, overlay)
+        refuse_or_warn(snapshot, wish)
+        if overlay is not None:
+            from optimizer.sources.overlay import apply_overlay
+
+            document = apply_overlay(document, overlay)
+        where, request = _request(document, given, count)
+        larger, new = with_request(document, request, where)
+        return cls(larger, snapshot.digest, wish, [(one.vm, one.count) for one in new])
+
+    def effort(self, given: Document, interrupt: threading.Event) -> Effort:
+        """Return what the answer may cost, counted from the start of the process."""
+        from optimizer.clock import SystemClock
+        from optimizer.whatif.effort import Effort
+
+        clock = SystemClock()
+        left = seconds_left(given["time_limit"], began_at(clock), clock, counted=False)
+        return Effort(clock, clock.monotonic() + left, given["workers"], given["seed"], interrupt=interrupt)
+
+    def about(self, seconds: float) -> About:
+        """Return what the answer is about."""
+        from optimizer.report.whatif_facts import About
+
+        return About(self.fleet.id, self.digest, self.policy.name, self.policy.digest, round(seconds, 3))
+
+
+def _request(document: Document, given: Document, count: int) -> tuple[str, Document]:
+    """Return where the new VMs come from, and the request for them."""
+    from optimizer.sources.request import copy_of, flavour, read_request
+
+    named = [name for name in ("flavour", "like", "request") if given[name] is not None]
+    if len(named) != 1:
+        raise click.UsageError(
+            "say which VMs: one of --flavour SIZE, --like VM, --request FILE", click.get_current_context()
+        )
+    if given["request"] is not None:
+        return str(given["request"]), read_request(given["request"], document)
+    where = f"--{named[0]}"
+    request = (flavour if named[0] == "flavour" else copy_of)(given[named[0]], document, where, _unused(document))
+    request["vms"][0]["count"] = count
+    return where, request
+
+
+def _unused(document: Document) -> str:
+    taken = {vm["id"] for vm in document["vms"]}
+    return next(name for name in ("new", *(f"new-{i}" for i in range(2, len(taken) + 3))) if name not in taken)
+
+
+def _replicas(fleet: Fleet, entries: int, given: Document) -> Any:
+    from optimizer.errors import InputError
+    from optimizer.sources.kinds import similar
+    from optimizer.whatif.fit import Replicas
+
+    context = click.get_current_context()
+    if given["replicas"] is None:
+        if given["level"] is not None or given["at_most"] != 1:
+            raise click.UsageError("--level and --at-most are for --replicas", context)
+        return None
+    if entries != 1:
+        raise click.UsageError("--replicas counts groups of one size: the request has several", context)
+    level = given["level"] or "host"
+    if level not in fleet.level_index:
+        raise InputError("--level", "", level, f"a level ({', '.join(fleet.levels)})", similar(level, fleet.levels))
+    return Replicas(given["replicas"], fleet.level_index[level], given["at_most"])
+
+
+def _pool(fleet: Fleet, by: str) -> str:
+    """Return what to answer by; the level that no move leaves, if there is one and nothing else is asked."""
+    from optimizer.errors import InputError
+    from optimizer.sources.kinds import similar
+
+    if not by:
+        return fleet.levels[fleet.move_within] if fleet.move_within else ""
+    if by.startswith("label:"):
+        keys = sorted({key for labels in fleet.hosts.labels for key in labels})
+        key = by.removeprefix("label:")
+        if key not in keys:
+            raise InputError("--by", "", by, "a label of some host", similar(key, keys))
+    elif by not in fleet.level_index:
+        expected = f"a level ({', '.join(fleet.levels)}) or label:KEY"
+        raise InputError("--by", "", by, expected, similar(by, fleet.levels))
+    return by

@@ -1,0 +1,105 @@
+"""Pages of what-if answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optimizer.report.page import Page, Table, Tone
+from optimizer.report.whatif_facts import PROVEN, plural
+from optimizer.report.words import count, duration, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optimizer.report.whatif_facts import About, FitFacts, KindPlaced, PlaceFacts, Reason
+
+__all__ = ["about_line", "fit_page", "place_page", "reasons_table"]
+
+SHOWN = 12
+
+
+def about_line(about: About) -> str:
+    """Say what an answer is about."""
+    return (
+        f"fleet {about.fleet} ({about.fleet_digest[:19]}), policy {about.policy}: answered in {duration(about.seconds)}"
+    )
+
+
+def bound_words(value: int, bound: int) -> str:
+    """Say how far a value is from its bound."""
+    return "no more can, proven" if value >= bound else f"at most {bound:,} can"
+
+
+def reasons_table(found: Sequence[Reason]) -> Table:
+    """Return a table of reasons, counted in hosts."""
+    table = Table(("rule", "what", ">hosts", ">only this", "such as", "~reason"))
+    for reason in found:
+        table.add(" ".join(reason.rules), reason.what or "-", reason.hosts, reason.alone, reason.example, reason.text)
+    return table
+
+
+def fit_page(facts: FitFacts) -> Page:
+    """Lay out how many fit."""
+    page = Page()
+    tone = Tone.GOOD if facts.value else Tone.BAD
+    page.line(
+        f"{plural(facts.value, facts.unit)} more fit without moving anything; {bound_words(facts.value, facts.bound)}",
+        tone,
+    )
+    if facts.capped:
+        page.line("more were not counted", Tone.WARN)
+    page.line(about_line(facts.about), Tone.QUIET)
+    if len(facts.pools) > 1 or any(pool.violations for pool in facts.pools):
+        page.heading(f"Pools{f' by {facts.by}' if facts.by else ''}")
+        table = Table(("pool", ">hosts", ">more VMs", ">violations now"))
+        for pool in facts.pools:
+            table.add(pool.pool, pool.hosts, pool.vms, pool.violations or "-", tone=_pool_tone(pool.violations))
+        page.table(table)
+    page.heading("What stops the next one")
+    page.table(reasons_table(facts.stopped_by), empty="nothing on any single host")
+    if facts.would_help:
+        page.line(f"would help: {facts.would_help}")
+    if facts.status != PROVEN:
+        page.line("not proven: more time may find more, or a smaller bound (--time-limit)", Tone.WARN)
+    return page
+
+
+def _pool_tone(violations: int) -> Tone:
+    return Tone.WARN if violations else Tone.PLAIN
+
+
+def place_page(facts: PlaceFacts) -> Page:
+    """Lay out where new VMs go."""
+    page = Page()
+    if facts.placed == facts.asked:
+        page.line(f"all {count(facts.asked, 'VM')} have a host" if facts.asked > 1 else "the VM has a host", Tone.GOOD)
+    else:
+        proof = bound_words(facts.placed, facts.bound)
+        page.line(f"{facts.placed:,} of {count(facts.asked, 'VM')} have a host; {proof}", Tone.BAD)
+    page.line(about_line(facts.about), Tone.QUIET)
+    for kind in facts.kinds:
+        _kind(page, kind, facts.hosts)
+    return page
+
+
+def _kind(page: Page, kind: KindPlaced, hosts: int) -> None:
+    page.heading(f"{kind.vm}: {kind.placed:,} of {kind.asked:,} placed")
+    table = Table(("host", ">VMs", ">fullest with it", ">preferences broken"))
+    best = {choice.host: choice for choice in kind.ranking}
+    named = list(dict.fromkeys([*kind.hosts, *best]))
+    for host in named[:SHOWN]:
+        choice = best.get(host)
+        full = percent(choice.fullest, 1) if choice else "-"
+        broken = choice.preferences_broken if choice and choice.preferences_broken else "-"
+        table.add(host, kind.hosts.get(host) or "-", full, broken)
+    page.table(table)
+    if len(named) > SHOWN:
+        page.line(f"and {count(len(named) - SHOWN, 'host')} more", Tone.QUIET)
+    skipped = Table(("rule", "what", ">hosts", ">only this", "such as", "~SKIP"))
+    for reason in kind.missing or kind.skipped:
+        skipped.add(" ".join(reason.rules), reason.what or "-", reason.hosts, reason.alone, reason.example, reason.text)
+    if skipped.rows:
+        page.line(f"skipped, of {count(hosts, 'host')}{', for the next VM' if kind.missing else ''}:")
+    page.table(skipped)
+    if kind.would_help:
+        page.line(f"would help: {kind.would_help}")

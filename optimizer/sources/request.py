@@ -1,0 +1,209 @@
+"""A request: VMs that do not exist yet, laid over a snapshot as VMs without a host.
+
+A YAML or JSON file::
+
+    format: remora-request/1
+    vms:
+      - id: web
+        count: 3
+        demand: {cpu_millicores: 2 cores, memory_mib: 8GiB}
+        groups: [web]
+    groups:
+      - id: web
+        rules: [{rule: anti_affinity, level: rack}]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from optimizer.errors import InputError
+from optimizer.fleet import AMOUNT_LIMIT
+from optimizer.problem.amounts import spoken
+from optimizer.sources.files import read_bytes
+from optimizer.sources.fleet_columns import index_of
+from optimizer.sources.fleet_fields import GROUP, VM
+from optimizer.sources.fleet_json import check_format, fleet_from_document
+from optimizer.sources.kinds import Fault, check, exactly, key_path, similar, whole
+from optimizer.sources.safe_yaml import check_plain, load_yaml
+from optimizer.sources.shapes import Field, Listing, Record
+from optimizer.sources.units import UnitError, parse_amount
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from optimizer.fleet import Fleet
+
+__all__ = ["REQUEST", "REQUEST_FORMAT", "NewVm", "copy_of", "flavour", "read_request", "with_request"]
+
+Document = dict[str, Any]
+
+REQUEST_FORMAT = "remora-request/1"
+MOST = 100_000
+
+_OWN = ("id", "name", "owner", "groups", "requires", "forbidden_hosts", "sensitive", "noise", "labels")
+
+
+class _Demand:
+    """Amounts by resource: integers in the resource's own unit, or texts with a unit."""
+
+    def fits(self, column: Sequence[Any]) -> bool:
+        """Say whether every value of a column is of this kind."""
+        return all(self.blame(value, "") is None for value in column)
+
+    def blame(self, value: Any, path: str) -> Fault | None:
+        """Return what is wrong with one value."""
+        if type(value) is not dict or not value:
+            return Fault(path, value, "amounts by resource, at least one")
+        for name, amount in value.items():
+            if type(amount) is int and 0 <= amount <= AMOUNT_LIMIT:
+                continue
+            if not isinstance(amount, str):
+                expected = f"an integer from 0 to {AMOUNT_LIMIT} in the resource's unit, or a text such as 8GiB"
+                return Fault(key_path(path, name), amount, expected)
+        return None
+
+    def schema(self) -> dict[str, Any]:
+        """Return the kind as JSON Schema."""
+        amount = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": AMOUNT_LIMIT}, {"type": "string"}]}
+        return {"type": "object", "minProperties": 1, "additionalProperties": amount}
+
+
+REQUEST = Record(
+    "request",
+    {
+        "format": Field(exactly(REQUEST_FORMAT), "the format's tag"),
+        "vms": Field(
+            Listing(
+                Record(
+                    "new VM",
+                    {
+                        **{name: VM.fields[name] for name in _OWN},
+                        "count": Field(whole(1, MOST), "how many like it", 1),
+                        "demand": Field(_Demand(), "what it takes, by resource: an integer, or a text with a unit"),
+                    },
+                ),
+                1,
+            ),
+            "the VMs that are asked for",
+        ),
+        "groups": Field(Listing(GROUP), "groups of the new VMs that the snapshot does not declare", []),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewVm:
+    """A VM of the fleet that has no host yet, and how many like it are asked for."""
+
+    vm: int
+    count: int
+
+
+def read_request(path: Path | str, document: Document) -> Document:
+    """Read a request file and check it against a snapshot's resources.
+
+    Raises
+    ------
+    InputError
+        With the first thing that is wrong.
+    """
+    where = str(path)
+    request = load_yaml(read_bytes(path), where)
+    check_plain(request, where)
+    checked = check_format(request, REQUEST_FORMAT, where)
+    check(REQUEST, checked, where)
+    resources = [r["name"] for r in document["resources"]]
+    vms = [
+        {**vm, "demand": _amounts(vm["demand"], resources, where, f"vms[{i}].demand")}
+        for i, vm in enumerate(checked["vms"])
+    ]
+    return {**checked, "vms": vms}
+
+
+def flavour(text: str, document: Document, where: str, name: str = "new") -> Document:
+    """Return a request for VMs of one size, written as ``cpu=2,memory=8GiB,disk=100GiB``.
+
+    Raises
+    ------
+    InputError
+        With the first thing that is wrong.
+    """
+    resources = [r["name"] for r in document["resources"]]
+    short = {spoken(r).lower().replace(" ", "_"): r for r in resources}
+    asked: dict[str, str] = {}
+    for part in text.split(","):
+        key, found, value = (piece.strip() for piece in part.partition("="))
+        if not found or not key or not value:
+            raise InputError(where, "", part, "RESOURCE=AMOUNT", "for example cpu=2,memory=8GiB")
+        resource = short.get(key.lower(), key)
+        if resource in asked:
+            raise InputError(where, "", part, "each resource once")
+        plain = value.replace(".", "", 1).isdigit() and resource.endswith("_millicores") and key.lower() in short
+        asked[resource] = f"{value}cores" if plain else value
+    demand = _amounts(asked, resources, where, "")
+    return {"format": REQUEST_FORMAT, "vms": [{"id": name, "demand": demand}]}
+
+
+def copy_of(vm: str, document: Document, where: str, name: str = "new") -> Document:
+    """Return a request for VMs like one of the fleet: its demand, owner, labels and needs, none of its groups.
+
+    Raises
+    ------
+    InputError
+        There is no such VM.
+    """
+    found = next((record for record in document["vms"] if record["id"] == vm), None)
+    if found is None:
+        known = [record["id"] for record in document["vms"]]
+        raise InputError(where, "", vm, f"a VM of fleet {document['fleet']}", similar(vm, known))
+    kept = {key: found[key] for key in _OWN if key in found and key not in ("id", "name", "groups")}
+    return {"format": REQUEST_FORMAT, "vms": [{"id": name, **kept, "demand": found["demand"]}]}
+
+
+def with_request(document: Document, request: Document, where: str) -> tuple[Fleet, list[NewVm]]:
+    """Return the fleet with one VM without a host for each entry of a checked request, and how many are asked for.
+
+    Raises
+    ------
+    InputError
+        The request speaks of what the fleet does not have, or gives an id that is taken.
+    """
+    taken = {vm["id"] for vm in document["vms"]}
+    index_of([vm["id"] for vm in request["vms"]], where, "vms")
+    declared = {group["id"] for group in document.get("groups", ())}
+    for g, group in enumerate(request.get("groups", ())):
+        if group["id"] in declared:
+            raise InputError(where, f"groups[{g}].id", group["id"], "a group that the snapshot does not declare")
+    records = []
+    for i, vm in enumerate(request["vms"]):
+        if vm["id"] in taken:
+            raise InputError(where, f"vms[{i}].id", vm["id"], f"an id that no VM of fleet {document['fleet']} has")
+        records.append({**{key: value for key, value in vm.items() if key != "count"}, "host": None})
+    larger = {
+        **document,
+        "vms": [*document["vms"], *records],
+        "groups": [*document.get("groups", ()), *request.get("groups", ())],
+    }
+    fleet = fleet_from_document(larger, where)
+    first = len(document["vms"])
+    return fleet, [NewVm(first + i, int(vm.get("count", 1))) for i, vm in enumerate(request["vms"])]
+
+
+def _amounts(demand: Document, resources: list[str], where: str, path: str) -> dict[str, int]:
+    out = {}
+    for name, amount in demand.items():
+        at = key_path(path, name)
+        if name not in resources:
+            raise InputError(where, at, name, f"a resource ({', '.join(resources)})", similar(name, resources))
+        try:
+            out[name] = amount if isinstance(amount, int) else parse_amount(amount, name, up=True)
+        except UnitError as error:
+            raise InputError(where, at, amount, str(error)) from error
+        if out[name] > AMOUNT_LIMIT:
+            raise InputError(where, at, amount, f"at most {AMOUNT_LIMIT} of {name}")
+    if not any(out.values()):
+        raise InputError(where, path, "0", "a VM that takes something of some resource")
+    return out

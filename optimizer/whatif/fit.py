@@ -1,0 +1,220 @@
+"""How many more VMs of a kind, or of a mix, fit a fleet without moving anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.fleet import Group, GroupRule, with_copies
+from optimizer.problem.problem import build
+from optimizer.whatif.fill import fill, nest
+from optimizer.whatif.judge import refuse_wrong
+from optimizer.whatif.model import RoomModel
+from optimizer.whatif.obstacles import Obstacle, Unlock, closed_by, obstacles, unlock, widened
+from optimizer.whatif.room import Kind, Room, room_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from optimizer.cp_sat import LinearExpr
+    from optimizer.fleet import Fleet
+    from optimizer.policy import Policy
+    from optimizer.problem.problem import Problem
+    from optimizer.whatif.effort import Effort
+    from optimizer.whatif.fill import Cap
+
+__all__ = ["MOST", "Fit", "Replicas", "fit"]
+
+MOST = 1_000_000
+"""That many VMs at most are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """The new VMs are whole groups of `number`, each with at most `at_most` in a domain of `level` (its number)."""
+
+    number: int
+    level: int
+    at_most: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """How many fit.
+
+    Attributes
+    ----------
+    value, bound
+        Units that fit, as `created` shows, and how many fit at most. A unit is one VM, a group of replicas, or a mix.
+    kinds, each
+        The kinds, and how many VMs of each a unit has.
+    fleet, created
+        The fleet with as many VMs without a host as were tried, and the pairs (VM, host) of those that fit.
+    numbers
+        int64 [K, H]: how many of each kind on each host.
+    stopped_by, cheapest
+        Why there is no VM more of the first kind that has none, and what would let one in.
+    capped
+        More than `MOST` would have to be counted: `value` and `bound` are of those that were.
+    """
+
+    value: int
+    bound: int
+    kinds: tuple[str, ...]
+    each: tuple[int, ...]
+    fleet: Fleet
+    problem: Problem
+    created: tuple[tuple[int, int], ...]
+    numbers: NDArray[np.int64]
+    stopped_by: tuple[Obstacle, ...] = ()
+    cheapest: Unlock | None = None
+    capped: bool = False
+
+    @property
+    def proven(self) -> bool:
+        """Whether no more can fit."""
+        return self.value >= self.bound
+
+
+@dataclass
+class _Search:
+    room: Room
+    each: tuple[int, ...]
+    replicas: Replicas | None
+    effort: Effort
+    caps: list[NDArray[np.int32]] = field(default_factory=list)
+
+    def most(self) -> tuple[int, int, NDArray[np.int64]]:
+        """Return value, bound and numbers."""
+        domains = [row.domain for row in self.room.rows] + self.caps
+        if len(self.each) == 1 and not self.room.couplings and nest(domains):
+            return self._filled()
+        return self._modelled()
+
+    def _filled(self) -> tuple[int, int, NDArray[np.int64]]:
+        wanted = self.room.kinds[0].wanted
+        if self.replicas is None:
+            numbers = fill(self.room, 0, wanted)
+            return int(numbers.sum()), int(numbers.sum()), numbers[None, :]
+        size, low, high = self.replicas.number, 0, wanted // self.replicas.number
+        while low < high:  # with more groups each of them may use the same domains: what fits for n fits for n - 1
+            groups = (low + high + 1) // 2
+            numbers = fill(self.room, 0, groups * size, [self._cap(groups)])
+            low, high = (groups, high) if numbers.sum() == groups * size else (low, groups - 1)
+        return low, low, fill(self.room, 0, low * size, [self._cap(low)])[None, :]
+
+    def _cap(self, groups: int) -> Cap:
+        assert self.replicas is not None
+        domain = self.caps[0]
+        return domain, np.full(int(domain.max()) + 1, self.replicas.at_most * groups, np.int64)
+
+    def _modelled(self) -> tuple[int, int, NDArray[np.int64]]:
+        model = RoomModel(self.room)
+        highest = min(k.wanted // n for k, n in zip(self.room.kinds, self.each, strict=True))
+        units = model.model.new_int_var(0, highest, "units")
+        made: list[LinearExpr] = [model.made(k) for k in range(len(self.each))]
+        for expression, n in zip(made, self.each, strict=True):
+            model.model.add(expression == n * units)
+        if self.replicas is not None:
+            model.add_cap(0, (self.caps[0], self._cap(1)[1]), units)
+        model.model.maximize(units)
+        _, solver = model.solve(self.effort)
+        if solver is None:
+            return 0, highest, np.zeros((len(self.each), self.room.hosts), np.int64)
+        bound = min(highest, int(np.floor(solver.best_objective_bound + 1e-6)))
+        return int(solver.value(units)), bound, model.numbers(solver)
+
+
+def fit(
+    fleet: Fleet,
+    policy: Policy,
+    wanted: Sequence[tuple[int, int]],
+    effort: Effort,
+    replicas: Replicas | None = None,
+) -> Fit:
+    """Return how many units fit, and where.
+
+    Parameters
+    ----------
+    wanted
+        Pairs (VM without a host, how many like it a unit has); one pair with `replicas`.
+    """
+    each = tuple(n if replicas is None else replicas.number for _, n in wanted)
+    first = build(fleet, policy.rules)
+    kinds = [Kind(fleet.vms.ids[vm], np.array([vm], np.int32), MOST) for vm, _ in wanted]
+    ceiling = [int(min(MOST, room_of(first, [kind]).most(0).sum())) for kind in kinds]
+    units = min(n // e for n, e in zip(ceiling, each, strict=True))
+    times = {vm: (units + 1) * e for (vm, _), e in zip(wanted, each, strict=True)}  # one more: what would help is tried
+    larger, copies = with_copies(fleet, times)
+    problem = build(larger, policy.rules)
+    kinds = [Kind(fleet.vms.ids[vm], copies[vm], times[vm]) for vm, _ in wanted]
+    room = room_of(problem, kinds)
+    caps = [fleet.hosts.domain[replicas.level]] if replicas is not None else []
+    value, bound, numbers = _Search(room, each, replicas, effort, caps).most()
+    left, closed = room.spent(numbers), [closed_by(problem, int(k.vms[0])) for k in kinds]
+    which = next((k for k in range(len(kinds)) if not left.most(k).any()), 0)
+    created = _created(kinds, numbers)
+    if replicas is not None:
+        larger, created = _grouped(larger, created, replicas, value)
+    refuse_wrong(larger, policy, created)
+    return Fit(
+        value,
+        bound,
+        tuple(kind.name for kind in kinds),
+        each,
+        larger,
+        problem,
+        tuple(created),
+        numbers,
+        obstacles(left, which, closed[which]),
+        _verified(unlock(left, which, closed[which]), value, room, each, replicas, caps, effort),
+        capped=max(ceiling) >= MOST,
+    )
+
+
+def _verified(
+    found: Unlock | None,
+    value: int,
+    room: Room,
+    each: tuple[int, ...],
+    replicas: Replicas | None,
+    caps: list[NDArray[np.int32]],
+    effort: Effort,
+) -> Unlock | None:
+    """Return what would let one VM more in, if with it one unit more fits."""
+    if found is None or effort.over():
+        return None
+    more, _, _ = _Search(widened(room, found), each, replicas, effort, caps).most()
+    return found if more > value else None
+
+
+def _created(kinds: Sequence[Kind], numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
+    pairs: list[tuple[int, int]] = []
+    for k, kind in enumerate(kinds):
+        hosts = np.repeat(np.arange(numbers.shape[1]), numbers[k])
+        pairs += zip(kind.vms[: len(hosts)].tolist(), hosts.tolist(), strict=True)
+    return pairs
+
+
+def _grouped(
+    fleet: Fleet, created: list[tuple[int, int]], replicas: Replicas, groups: int
+) -> tuple[Fleet, list[tuple[int, int]]]:
+    """Deal the VMs out to groups, domain by domain, so that none gets more of one domain than its share."""
+    domain = fleet.hosts.domain[replicas.level]
+    dealt = sorted(created, key=lambda pair: (domain[pair[1]], pair[1], pair[0]))
+    rule = GroupRule("anti_affinity", fleet.levels[replicas.level], at_most=replicas.at_most)
+    made = tuple(
+        Group(_unused(f"new-{g + 1}", fleet), np.array([vm for vm, _ in dealt[g::groups]], np.int32), (rule,))
+        for g in range(groups)
+    )
+    return replace(fleet, groups=fleet.groups + made), dealt
+
+
+def _unused(name: str, fleet: Fleet) -> str:
+    while name in fleet.group_index:
+        name += "~"
+    return name

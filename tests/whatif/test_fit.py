@@ -1,0 +1,138 @@
+"""`whatif fit` against every placement there is, on random fleets with every rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from optimizer.clock import SystemClock
+from optimizer.fleet import Group, GroupRule, with_copies
+from optimizer.whatif import fit as fitting
+from optimizer.whatif.effort import Effort
+from optimizer.whatif.fit import Fit, Replicas, fit
+from tests.build import document, host, policy, vm
+from tests.whatif.brute_force import holds, most
+from tests.whatif.requests import Asked, asked
+
+if TYPE_CHECKING:
+    from optimizer.fleet import Fleet
+
+MOST = 3
+CHUNK = 50
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count to a few: enumeration cannot go far."""
+    monkeypatch.setattr(fitting, "MOST", MOST)
+
+
+def effort() -> Effort:
+    clock = SystemClock()
+    return Effort(clock, clock.monotonic() + 60, workers=1)
+
+
+def answer(case: Asked, each: tuple[int, ...] = (1,), replicas: Replicas | None = None) -> Fit:
+    return fit(case.fleet, case.policy, list(zip(case.vms, each, strict=True)), effort(), replicas)
+
+
+def judged(number: int) -> int:
+    case = asked(number)
+    found = answer(case)
+    larger, copies = with_copies(case.fleet, {case.vms[0]: MOST})
+    expected = most(larger, case.policy.judges, copies[case.vms[0]].tolist())
+    assert (min(found.value, MOST), found.proven) == (expected, True), f"request {number}"
+    return expected
+
+
+def test_as_many_fit_as_trying_everything_finds() -> None:
+    found = [judged(number) for number in range(25)]
+    assert {0, 1, MOST} <= set(found)
+
+
+@pytest.mark.rotating
+@pytest.mark.parametrize("chunk", range(24))
+def test_as_many_fit_as_trying_everything_finds_in_many_fleets(chunk: int) -> None:
+    for number in range(100 + chunk * CHUNK, 100 + (chunk + 1) * CHUNK):
+        judged(number)
+
+
+def of_two_kinds(case: Asked, each: tuple[int, int]) -> int:
+    """Return how many mixes fit, by trying everything."""
+    hosts = range(len(case.fleet.hosts))
+    larger, copies = with_copies(case.fleet, {v: n * 2 for v, n in zip(case.vms, each, strict=True)})
+    for units in (2, 1):
+        vms = [v for kind, n in zip(case.vms, each, strict=True) for v in copies[kind][: n * units].tolist()]
+        if any(holds(larger, case.policy.judges, zip(vms, at, strict=True)) for at in product(hosts, repeat=len(vms))):
+            return units
+    return 0
+
+
+@pytest.mark.parametrize("chunk", [0, *(pytest.param(c, marks=pytest.mark.rotating) for c in range(1, 25))])
+def test_mixes_against_trying_everything(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "MOST", 4)
+    seen = set()
+    for number in range(chunk * 8, (chunk + 1) * 8):
+        case = asked(number, entries=2)
+        found, expected = answer(case, (1, 2)), of_two_kinds(case, (1, 2))
+        assert (min(found.value, 2), found.proven) == (expected, True), f"request {number}"
+        seen.add(expected)
+    assert len(seen) > 1
+
+
+def in_groups(case: Asked, replicas: Replicas) -> int:
+    """Return how many groups of replicas fit, by trying everything."""
+    hosts = range(len(case.fleet.hosts))
+    rule = GroupRule("anti_affinity", case.fleet.levels[replicas.level], at_most=replicas.at_most)
+    larger, copies = with_copies(case.fleet, {case.vms[0]: 2 * replicas.number})
+    every = copies[case.vms[0]]
+    for groups in (2, 1):
+        vms = every[: groups * replicas.number]
+        made = tuple(Group(f"r{g}", np.array(vms[g::groups], np.int32), (rule,)) for g in range(groups))
+        fleet = replace(larger, groups=larger.groups + made)
+        pairs = (list(zip(vms.tolist(), at, strict=True)) for at in product(hosts, repeat=len(vms)))
+        if any(holds(fleet, case.policy.judges, one) for one in pairs):
+            return groups
+    return 0
+
+
+@pytest.mark.parametrize("chunk", [0, *(pytest.param(c, marks=pytest.mark.rotating) for c in range(1, 17))])
+def test_groups_of_replicas_against_trying_everything(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "MOST", 4)
+    seen = set()
+    for number in range(chunk * 10, (chunk + 1) * 10):
+        case = asked(number)
+        replicas = Replicas(2, number % 2, at_most=1)
+        found, expected = answer(case, replicas=replicas), in_groups(case, replicas)
+        assert (min(found.value, 2), found.proven) == (expected, True), f"request {number}"
+        seen.add(expected)
+    assert len(seen) > 1
+
+
+def shelf(sizes: list[int], used: list[int]) -> Fleet:
+    from optimizer.sources.fleet_json import fleet_from_document
+
+    hosts = [host(f"h{i}", memory=n) for i, n in enumerate(sizes)]
+    vms = [vm(f"v{i}", f"h{i}", memory=n) for i, n in enumerate(used)]
+    return fleet_from_document(document(hosts, [*vms, vm("new", None, memory=4)]), "shelf")
+
+
+def test_what_stops_the_next_one_is_counted_and_what_would_help_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "MOST", 100)
+    fleet = shelf([10, 10, 20], [3, 1, 20])
+    found = fit(fleet, policy({"rule": "capacity"}), [(3, 1)], effort())
+    assert (found.value, found.proven) == (3, True)
+    assert [(o.rules, o.what, o.hosts, o.alone) for o in found.stopped_by] == [(("capacity",), "memory_mib", 3, 3)]
+    assert found.cheapest is not None
+    assert (fleet.hosts.ids[found.cheapest.host], found.cheapest.missing) == ("h0", 1)
+
+
+def test_one_vm_of_three_quarters_of_a_host_fits_no_sum_of_quarters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "MOST", 100)
+    fleet = shelf([6, 6, 6, 6], [3, 3, 3, 3])
+    found = fit(fleet, policy({"rule": "capacity"}), [(4, 1)], effort())
+    assert (found.value, found.bound) == (0, 0)
