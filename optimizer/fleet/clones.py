@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,6 @@ import numpy as np
 from optimizer.fleet.fleet import ABSENT, Fleet, Vms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 __all__ = ["with_copies"]
@@ -46,7 +45,7 @@ def with_copies(fleet: Fleet, times: Mapping[int, int]) -> tuple[Fleet, dict[int
     ids = [_free(f"{fleet.vms.ids[vm]}~{i + 2}", taken) for vm, n in more.items() for i in range(n)]
     columns["ids"] = fleet.vms.ids + tuple(ids)
     columns["labels"] = fleet.vms.labels + tuple(fleet.vms.labels[vm] for vm in of.tolist())
-    for name in ("mobility_reason", "requires", "forbidden_hosts", "names"):
+    for name in (f.name for f in fields(Vms) if isinstance(getattr(fleet.vms, f.name), Mapping)):
         sparse = dict(getattr(fleet.vms, name))
         for vm, copies in first.items():
             if vm in sparse:
