@@ -5,6 +5,7 @@ from pathlib import Path
 from constraints.allowed import Allowed
 from constraints.anti_affinity import AntiAffinity
 from constraints.apart import Apart
+from constraints.balance import Balance
 from constraints.budget import Budget
 from constraints.capacity import Capacity
 from constraints.eligible import Eligible
@@ -24,6 +25,7 @@ CATALOGUE: dict[str, type[Rule]] = {
     Allowed.kind: Allowed,
     AntiAffinity.kind: AntiAffinity,
     Apart.kind: Apart,
+    Balance.kind: Balance,
     Budget.kind: Budget,
     Capacity.kind: Capacity,
     Eligible.kind: Eligible,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet, GroupRule, State
+    from optimizer.fleet.plausible import Doubt
 
 __all__ = ["CONFIG", "Parameters", "Share", "host_load", "in_domains", "labelled", "names"]
 
@@ -76,6 +77,10 @@ class Parameters:
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Name the facts that the rule wanted and the snapshot lacks; none unless a rule says otherwise."""
+        return ()
+
+    def doubts(self, fleet: Fleet) -> Iterable[Doubt]:
+        """Say what makes the rule doubtful on this fleet; nothing unless a rule says otherwise."""
         return ()
 
 

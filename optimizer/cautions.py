@@ -24,12 +24,18 @@ __all__ = ["cautions", "refuse_unknown_names", "unknown_names"]
 
 def cautions(fleet: Fleet, policy: Policy, now: datetime) -> tuple[Caution, ...]:
     """Return all that is doubtful about a fleet and a policy, as seen at `now`."""
-    return (*_implausible(fleet, now), *unknown_names(fleet, policy))
+    return (*_implausible(fleet, now), *unknown_names(fleet, policy), *_doubtful(fleet, policy))
 
 
 def _implausible(fleet: Fleet, now: datetime) -> Iterator[Caution]:
     for doubt in implausible(fleet, now):
         yield Caution(doubt.code, doubt.field, doubt.text)
+
+
+def _doubtful(fleet: Fleet, policy: Policy) -> Iterator[Caution]:
+    for i, rule in enumerate(policy.rules):
+        for doubt in rule.doubts(fleet):
+            yield Caution(doubt.code, f"rules[{i}].{doubt.field}", doubt.text)
 
 
 def unknown_names(fleet: Fleet, policy: Policy) -> tuple[Caution, ...]:

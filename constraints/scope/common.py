@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from optimizer.fleet import Fleet
+    from optimizer.fleet.plausible import Doubt
 
 __all__ = ["Switch"]
 
@@ -53,6 +54,10 @@ class Switch:
                 yield NotEvaluated(self.name, word, vms=1)
             if not self.of_vms and not named_hosts(fleet, word):
                 yield NotEvaluated(self.name, word, hosts=1)
+
+    def doubts(self, fleet: Fleet) -> Iterable[Doubt]:
+        """Say nothing: a switch was given on purpose."""
+        return ()
 
     def refusal(self, subject: str, value: int, limit: int, vms: tuple[int, ...], reason: str = "") -> Violation:
         """Return the violation of a move that should not have been made."""

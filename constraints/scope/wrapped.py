@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from optimizer.fleet import Fleet
+    from optimizer.fleet.plausible import Doubt
     from optimizer.problem.rule import NotEvaluated, Rule, Violation
 
 __all__ = ["Wrapped"]
@@ -43,3 +44,7 @@ class Wrapped:
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Name what the rule names."""
         return self.inner.not_evaluated(fleet)
+
+    def doubts(self, fleet: Fleet) -> Iterable[Doubt]:
+        """Say what the rule says."""
+        return self.inner.doubts(fleet)

@@ -126,6 +126,12 @@ class Bounds:
         return {stage: make(values) for stage, make in makers.items() if stage in values}
 
     @cached_property
+    def whatever_else(self) -> dict[Stage, int]:
+        """The least harm of stages that keep some, whatever the others come to."""
+        found = {s: self._harm.whatever_else(s) for s in (Stage.HARM, Stage.SHOULD_HARM) if s in self.problem.stages}
+        return {s: least for s, least in found.items() if least > 0}
+
+    @cached_property
     def floor(self) -> dict[Stage, int]:
         """The least harm that any plan can reach, stage by stage, as far as it is known before one is made."""
         clean = {s: 0 for s in self.problem.stages}

@@ -16,7 +16,7 @@ from optimizer.limits import OutOfTime
 from optimizer.plan import Part, Proof
 from optimizer.problem.atoms import UNLIMITED, Flow, Linear
 from optimizer.problem.problem import Stage, stage_of
-from optimizer.problem.rounding import MILLI
+from optimizer.problem.rounding import MILLI, harm
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
@@ -42,16 +42,20 @@ class HarmBounds:
         candidates = [
             self._irreducible(Stage.HARM, Hardness.MUST, 0),
             self._pigeonhole(Stage.HARM),
-            self._room(),
+            self._room(Stage.HARM),
         ]
         if values[Stage.HARM] > max(p.bound for p in candidates):
             candidates.append(self._budget())
         return max(candidates, key=lambda p: p.bound)
 
+    def whatever_else(self, stage: Stage) -> int:
+        """Return a bound of a stage that holds whatever the other stages come to."""
+        return max(self._pigeonhole(stage).bound, self._room(stage).bound)
+
     def should_harm(self, values: Mapping[Stage, int]) -> Proof:
         """Return the best proof for the harm of unpriced shoulds, given that of musts."""
-        crowds = self._pigeonhole(Stage.SHOULD_HARM)
-        return max(crowds, self._stuck(values), key=lambda p: p.bound)
+        candidates = [self._pigeonhole(Stage.SHOULD_HARM), self._stuck(values), self._room(Stage.SHOULD_HARM)]
+        return max(candidates, key=lambda p: p.bound)
 
     def _stuck(self, values: Mapping[Stage, int]) -> Proof:
         if values[Stage.HARM] == 0:
@@ -86,19 +90,20 @@ class HarmBounds:
                 least[atom.asked.rule] = least.get(atom.asked.rule, 0) + kept
         return proof_of(stage, [Part((), (), kept, f"pigeonhole: {rule}") for rule, kept in least.items() if kept])
 
-    def _room(self) -> Proof:
+    def _room(self, stage: Stage) -> Proof:
         """Load beyond all limits together has to stay somewhere; cheapest where the unit is largest."""
         parts = []
         for linear in self.departures.tally.linears:
             atom = linear.atom
-            if atom.asked.hardness is not Hardness.MUST or (atom.limit >= UNLIMITED).any() or atom.level:
+            counts = atom.asked.hardness in (Hardness.MUST, Hardness.SHOULD) and stage_of(atom.asked)[0] is stage
+            if not counts or (atom.limit >= UNLIMITED).any() or atom.level:
                 continue
             over = int(linear.load.sum()) - int(atom.limit.sum())
             if over > 0:
                 parts.append(
                     Part(self.problem.host_ids, (), _cheapest(linear.load, atom, over), f"room: {atom.resource}")
                 )
-        return proof_of(Stage.HARM, parts)
+        return proof_of(stage, parts)
 
     def _budget(self) -> Proof:
         """Put the components' curves under the tightest Flow that counts every move."""
@@ -126,9 +131,12 @@ class HarmBounds:
 
 
 def _cheapest(load: NDArray[np.int64], atom: Linear, over: int) -> int:
-    harm = Fraction(0)
+    """Return the least harm of that much load over the limits; only a should may put more on a host than was there."""
+    if atom.asked.hardness is Hardness.SHOULD:
+        return harm(over, int(atom.unit.max()), atom.asked.weight)
+    found = Fraction(0)
     for h in np.lexsort((np.arange(load.size), -atom.unit)).tolist():
         kept = min(over, max(0, int(load[h]) - int(atom.limit[h])))
-        harm += Fraction(MILLI * atom.asked.weight * kept, int(atom.unit[h]))
+        found += Fraction(MILLI * atom.asked.weight * kept, int(atom.unit[h]))
         over -= kept
-    return ceil(harm)
+    return ceil(found)

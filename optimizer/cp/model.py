@@ -188,6 +188,10 @@ class Model:
         """Demand that a stage's own terms stay within `most`."""
         self.cp.add(self._expression(stage) <= most)
 
+    def bound(self, stage: Stage, least: int) -> None:
+        """Tell the solver that a stage's own terms come to `least` at least: it need not find that out."""
+        self.cp.add(self._expression(stage) >= least)
+
     def _expression(self, stage: Stage) -> cp_sat.LinearExpr | int:
         terms = self._terms(stage)
         return self.constant[stage] if terms is None else terms + self.constant[stage]
@@ -212,7 +216,8 @@ class Model:
         Parameters
         ----------
         work
-            CP-SAT's deterministic time for all stages together: the same on every machine.
+            CP-SAT's deterministic time for all stages together, the same on every machine: what one leaves is for the
+            next.
         deadline
             Wall time, the last resort; asked all the time, so that an interrupt ends the search at once.
 
@@ -224,17 +229,18 @@ class Model:
         ends: list[StageEnd] = []
         self.hint(self.placement)
         deadline.spend(BUILDING * sum(len(row) for row in self.literal.values()))
-        for stage in stages:
+        for behind, stage in enumerate(stages):
             terms, constant = self._terms(stage), self.constant[stage]
             if terms is None:
                 ends.append(StageEnd(stage, Ended.OPTIMAL, constant, constant))
                 continue
-            solver = _solver(work / len(stages), deadline, seed, workers)
+            solver = _solver(work / (len(stages) - behind), deadline, seed, workers)
             self.cp.minimize(terms)
             ended = _ENDS.get(_solve(solver, self.cp, deadline), Ended.UNKNOWN)
             if ended in (Ended.INFEASIBLE, Ended.UNKNOWN):
                 ends.append(StageEnd(stage, ended, 0, 0))
                 break
+            work -= solver.response_proto.deterministic_time
             best = self._read(solver)
             value = int(solver.value(terms))
             bound = min(value, proven_bound(solver))

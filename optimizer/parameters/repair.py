@@ -28,6 +28,8 @@ class Repair:
         Share of the time that may be searched; the rest is for the proof of what was found.
     beside_share
         Share of the time left that repairing may take while a refutation runs beside it: the rest is for that to end.
+    small_share
+        Share of the time left that repairing may take where the complete model is small enough to be tried after it.
     trim_share
         Share of the time left that the first taking back of moves beyond the bound may take.
     """
@@ -39,6 +41,7 @@ class Repair:
     starts_share: float = 0.3
     search_share: float = 0.95
     beside_share: float = 0.75
+    small_share: float = 0.4
     trim_share: float = 0.25
 
 

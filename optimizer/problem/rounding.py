@@ -21,6 +21,7 @@ __all__ = [
     "demand_milli",
     "demands_milli",
     "harm",
+    "limit_at_use",
     "limit_milli",
     "ratio_millionths",
     "ratio_text",
@@ -48,6 +49,11 @@ def capacity_limits(
 def share_of(amount: int, share: float | Fraction) -> int:
     """Return `share` of `amount`, rounded down: for limits. The share is read as the decimal that it prints as."""
     return math.floor(amount * Fraction(str(share)))
+
+
+def limit_at_use(allocatable: int, load: int, room: int, more: float | Fraction) -> int:
+    """Return the load of a host at the use ``load / room + more``, rounded down; exact, so no load is in between."""
+    return math.floor(allocatable * (Fraction(load, room) + Fraction(str(more))))
 
 
 def demand_milli(value: float) -> int:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from optimizer.fleet import Fleet, State
+    from optimizer.fleet.plausible import Doubt
     from optimizer.problem.atoms import Atom
 
 __all__ = ["HIGHEST_PRICE", "Hardness", "NotEvaluated", "Rule", "Violation"]
@@ -119,3 +120,6 @@ class Rule(Protocol):
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Name the facts that the rule wanted and the snapshot lacks."""
+
+    def doubts(self, fleet: Fleet) -> Iterable[Doubt]:
+        """Say what makes the rule doubtful on this fleet, though nothing forbids to ask it."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet, Window
+    from optimizer.fleet.plausible import Doubt
     from optimizer.problem.atoms import Atom
     from optimizer.problem.rule import Rule
 
@@ -223,6 +224,10 @@ class SnapshotRule:
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Nothing: what it reads is either said or has its published default."""
+        return ()
+
+    def doubts(self, fleet: Fleet) -> Iterable[Doubt]:
+        """Nothing: what is odd about a snapshot is said of it, not of a rule."""
         return ()
 
 

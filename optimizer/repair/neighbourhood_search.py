@@ -231,6 +231,8 @@ class NeighbourhoodSearch:
         moved = [v for v in model.literal if before[v] != self.problem.start[v]]
         dearest = int(self.problem.moving[list(model.literal)].max(initial=1))
         model.cap(Stage.MOVING, int(self.problem.moving[moved].sum()) + extra * dearest)
+        for stage, least in self.bounds.whatever_else.items():
+            model.bound(stage, least - offset[stage])
         if less:
             model.cap(Stage.HARM, values[Stage.HARM] - offset[Stage.HARM] - less)
         placement, _ = model.run(self.stages, work=self.given.work, deadline=self.deadline, seed=self.limits.seed)

@@ -127,9 +127,9 @@ class Solver:
 
     def _improved(self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
         with self._refuting(best.values()) as beside:
-            return self._mended(
-                best, acceptable, self.deadline.part(self.parameters.repair.beside_share if beside else 1.0)
-            )
+            given = self.parameters.repair
+            share = given.beside_share if beside else given.small_share if self.small else 1.0
+            return self._mended(best, acceptable, self.deadline.part(share))
 
     def _mended(
         self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool], deadline: Deadline
@@ -242,6 +242,8 @@ class Solver:
             offset[Stage.PRICED] -= MILLI * work.values()[Stage.MOVING]
         for stage, most in (caps or {}).items():
             model.cap(stage, most - offset[stage])
+        for stage, least in self.bounds.whatever_else.items():
+            model.bound(stage, least - offset[stage])
         found, ends = model.run(
             self.stages,
             work=self.limits.seconds,

@@ -137,7 +137,7 @@ UNEVALUATED = Record(
 CAUTION = Record(
     "warning",
     {
-        "code": Field(ID, "unknown_name, future_snapshot or unusual_amount"),
+        "code": Field(ID, "unknown_name, future_snapshot, unusual_amount or tolerance_too_fine"),
         "where": Field(SUBJECT, "the field of the policy or the snapshot"),
         "text": Field(WORDS, "what is doubtful about it"),
     },

@@ -267,23 +267,26 @@ class _Judge:
         """Load beyond the limits of all hosts together stays on some of them; cheapest where the unit is largest."""
         least: dict[str, list[int]] = defaultdict(list)
         for number, atom in self.problem.demands.sums.items():
-            if atom.asked.hardness is Hardness.MUST and (atom.limit < UNLIMITED).all():
+            counts = atom.asked.hardness is HARDNESS.get(proof.stage) and atom.asked.price is None
+            if counts and atom.level == 0 and (atom.limit < UNLIMITED).all():
                 least[atom.resource].append(self._overflow(number, atom))
         for found in least.values():
             found.sort()
         for i, part in sorted(enumerate(proof.parts), key=lambda p: -p[1].at_least):
             known = least[part.by.partition(":")[2].strip()]
             true = known.pop() if known else 0
-            if part.at_least > true or proof.stage != Stage.HARM.value:
+            if part.at_least > true:
                 yield _part(proof, i, f"{part.at_least} cannot be housed, it says; {true} cannot")
         yield from _adds_up(proof)
 
     def _overflow(self, number: int, atom: Linear) -> int:
+        """Return the least harm; what a host keeps of a must is at most what it had over its limit."""
         load = self.relaxed.loads[number]
         over = int(load.sum()) - int(atom.limit.sum())
+        must = atom.asked.hardness is Hardness.MUST
         kept = Fraction(0)
         for d in sorted(range(load.size), key=lambda d: -int(atom.unit[d])):
-            here = max(0, min(over, int(load[d]) - int(atom.limit[d])))
+            here = max(0, min(over, int(load[d]) - int(atom.limit[d]) if must else over))
             kept += Fraction(MILLI * atom.asked.weight * here, int(atom.unit[d]))
             over -= here
         return ceil(kept)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from constraints.allowed import Allowed
 from constraints.anti_affinity import AntiAffinity
 from constraints.apart import Apart
+from constraints.balance import Balance
 from constraints.budget import Budget, Limit
 from constraints.capacity import Capacity, Overcommit
 from constraints.eligible import Eligible
@@ -74,6 +75,16 @@ def _headroom(rng: Random) -> Rule:
     if rng.random() < 0.3:
         parameters["by_label"] = (HeadroomLevels(labels={"cpu": "epyc"}, alert=0.95, safe=0.75),)
     return Headroom(**parameters)
+
+
+def _balance(rng: Random) -> Rule:
+    scope: Document = rng.choice(({}, {}, {"level": rng.choice(LEVELS)}, {"label": rng.choice(("tier", "cpu"))}))
+    if rng.random() < 0.2:
+        scope = scope | {"labels": {"cpu": "epyc"}}
+    if rng.random() < 0.2:
+        scope = scope | {"overcommit": (Overcommit(resource="cpu_millicores", ratio="1.5", labels={"cpu": "xeon"}),)}
+    resource = rng.choice([r["name"] for r in RESOURCES[:2]])
+    return Balance(**_common(rng), **scope, resource=resource, tolerance=rng.choice((0, 0.05, "12.5%", 0.3)))
 
 
 def _needs(rng: Random) -> Rule:
@@ -204,6 +215,7 @@ POLICIES: dict[str, Callable[[Random], Rule]] = {
     "maintenance": _maintenance,
     "anti_affinity": _anti_affinity,
     "apart": _apart,
+    "balance": _balance,
     "capacity": _capacity,
     "headroom": _headroom,
     "needs": _needs,

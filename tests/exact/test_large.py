@@ -124,6 +124,7 @@ WAYS: dict[str, list[dict[str, Any]]] = {
     "budget": [{"limits": [{"per": per, "moves": 1}]} for per in ("run", "owner", "source", "target")],
     "eligible": [{}, {"owner_vms": 1}],
     "headroom": [{"resource": "memory_mib"}],
+    "balance": [{"resource": "memory_mib", "tolerance": t} for t in (0, 0.1)],
     "prefer": [{"entries": [{"vms": ["*"], "hosts": ["h0"], "strict": strict}]} for strict in (False, True)],
     "noisy_neighbor": [{"score_from": 0.5}, {"limit": {"io": 0.7}}, {"noisy_from": 0.4, "at_most": 1}],
 }

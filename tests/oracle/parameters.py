@@ -64,4 +64,4 @@ KINDS: dict[str, Callable[[Random], Document]] = {
     "journey": _journey,
     "budget": _budget,
 }
-"""By kind of rule: random parameters. `prefer`, which speaks of the fleet itself, is drawn apart from these."""
+"""By kind of rule: random parameters. `prefer` (which speaks of the fleet itself) and `balance` are drawn apart."""

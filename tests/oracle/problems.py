@@ -63,6 +63,7 @@ def tiny_documents(number: int) -> tuple[Document, Document]:
         facts(rng, snapshot)
     rules = [KINDS[kind](rng) | {"rule": kind} for kind in rng.sample(sorted(KINDS), len(KINDS))]
     rules.append(_prefer(Random(f"prefer {number}"), snapshot) | {"rule": "prefer"})
+    rules.append(_balance(Random(f"balance {number}")) | {"rule": "balance"})
     least = rng.choice(("moves", "moves", "moves", "weighted", "gib", "seconds"))
     return snapshot.document(), {"format": "remora-policy/1", "rules": rules, "least": least}
 
@@ -332,6 +333,19 @@ FACTS: tuple[Callable[[Random, _Draft], None], ...] = (
     _journeys,
     _others,
 )
+
+
+def _balance(rng: Random) -> Document:
+    """Mostly content: a host is emptied or filled on purpose in most problems, which is no balance."""
+    parameters: Document = {
+        "resource": "memory_mib",
+        "tolerance": rng.choice((0.1, 0.2, 0.3)) if rng.random() < 0.3 else 1.0,
+    }
+    if rng.random() < 0.3:
+        parameters["level"] = "rack"
+    if rng.random() < 0.3:
+        parameters["price"] = rng.randint(0, 2)
+    return parameters | {"weight": rng.choice((1, 1, 2))}
 
 
 def _prefer(rng: Random, draft: _Draft) -> Document:

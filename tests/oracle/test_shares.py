@@ -30,7 +30,7 @@ def cases() -> tuple[Case, ...]:
 
 @pytest.mark.slow
 def test_every_rule_of_the_catalogue_is_in_every_problem() -> None:
-    assert {*KINDS, "prefer"} == set(CATALOGUE)
+    assert {*KINDS, "balance", "prefer"} == set(CATALOGUE)
     for case in cases()[:50]:
         assert {rule.name for rule in case.tiny.policy.rules} == set(CATALOGUE)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from optimizer.fleet import Fleet, State
+    from optimizer.fleet.plausible import Doubt
     from optimizer.problem.atoms import Asked, Atom
     from optimizer.problem.rule import NotEvaluated, Violation
 
@@ -42,6 +43,9 @@ class Asking:
         return ""
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
+        return ()
+
+    def doubts(self, fleet: Fleet) -> Iterable[Doubt]:
         return ()
 
 
