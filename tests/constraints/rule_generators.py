@@ -83,8 +83,9 @@ def _balance(rng: Random) -> Rule:
         scope = scope | {"labels": {"cpu": "epyc"}}
     if rng.random() < 0.2:
         scope = scope | {"overcommit": (Overcommit(resource="cpu_millicores", ratio="1.5", labels={"cpu": "xeon"}),)}
-    resource = rng.choice([r["name"] for r in RESOURCES[:2]])
-    return Balance(**_common(rng), **scope, resource=resource, tolerance=rng.choice((0, 0.05, "12.5%", 0.3)))
+    asked: Document = {"resource": rng.choice([r["name"] for r in RESOURCES[:2]])}
+    asked["tolerance"] = rng.choice((0, 0.05, "12.5%", 0.3))
+    return Balance(**_common(rng), **scope, **asked)
 
 
 def _needs(rng: Random) -> Rule:

@@ -80,7 +80,7 @@ def test_overcommit_and_reserve_count() -> None:
 
 
 def test_hosts_out_of_service_are_left_out_and_counted() -> None:
-    hosts = [host(f"h{i}", memory=100, **({"state": state} if state else {})) for i, state in enumerate(STATES)]
+    hosts = [host(f"h{i}", memory=100) | ({"state": state} if state else {}) for i, state in enumerate(STATES)]
     odd = fleet(hosts, [vm(f"v{i}", f"h{i}", memory=60) for i in range(len(STATES))])
     found = {n.what: n.hosts for n in RULE.not_evaluated(odd)}
     assert found == {"in_service.down": 1, "in_service.disabled": 1, "in_service.draining": 1}
