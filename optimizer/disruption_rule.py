@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from optimizer.concurrency import Concurrency
     from optimizer.fleet import Fleet, State
+    from optimizer.fleet.plausible import Doubt
     from optimizer.problem.atoms import Atom
 
 __all__ = ["DISRUPTION", "DisruptionRule"]
@@ -77,4 +78,8 @@ class DisruptionRule:
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Nothing: a VM without groups, owner or labels counts on no budget."""
+        return ()
+
+    def doubts(self, fleet: Fleet) -> Iterable[Doubt]:
+        """Nothing: any number is a budget."""
         return ()
