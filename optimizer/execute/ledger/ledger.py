@@ -21,6 +21,7 @@ from optimizer.execute.ledger.cycles import Cycles
 from optimizer.execute.ledger.evidence import EvidenceTable
 from optimizer.execute.ledger.imbalances import Imbalances
 from optimizer.execute.ledger.leading import require_lead
+from optimizer.execute.ledger.lease import CycleLease
 from optimizer.execute.ledger.records import Change, FlyingMove, Key, Lead
 from optimizer.execute.ledger.transitions import (
     Pressed,
@@ -96,6 +97,7 @@ class Ledger(Imbalances, Cycles, EvidenceTable, Travels):
         self._database = database
         self.probe: Probe = unwatched
         self.controls = Controls(database)
+        self.cycle_lease = CycleLease(database)
 
     @property
     def where(self) -> str:

@@ -1,0 +1,154 @@
+"""What the sections of `remora.yaml` say that are the service's: each a dataclass with its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass as plain
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from optimizer.service.automation import Level
+from optimizer.sources.config_yaml import STRICT
+
+if TYPE_CHECKING:
+    from optimizer.sources.config_yaml import Config
+
+__all__ = ["AutomationPart", "CyclePart", "DriverPart", "LedgerPart", "PolicyPart", "ServiceConfig", "service_config"]
+
+Part = TypeVar("Part")
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Text = Annotated[str, Field(max_length=1000)]
+Name = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class PolicyPart:
+    """Which policy: the name of one that ships, or a file."""
+
+    name: Name = "default"
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class LedgerPart:
+    """Where the ledger is; the stop file is LEDGER.stop unless named."""
+
+    place: Name = "remora-ledger.sqlite"
+    stop_file: Text = ""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class DriverPart:
+    """What migrates the VMs, and what it reaches, as `apply` has it in --driver and --location."""
+
+    name: Name = "simulated"
+    location: Text = ""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class CyclePart:
+    """When cycles are made, and how long they may take.
+
+    Parameters
+    ----------
+    fleet
+        The fleet that is looked after; empty: the one that is read first.
+    every_s, jitter
+        A cycle every `every_s`, give or take a share `jitter` of it.
+    watch_every_s
+        How often the fleet is read and watched in between; a plan is made then only if an imbalance has opened.
+    plan_when
+        ``always``, or only where an imbalance is ``open``.
+    read_s, plan_s, execute_s
+        Deadlines of the stages. After the last nothing more is submitted.
+    stop_s
+        How long moves in flight are awaited when the service is told to end.
+    backoff_s, backoff_most_s
+        After the n-th bad cycle in a row the next is tried in ``backoff_s x 2^(n - 1)``.
+    lease_again_s
+        How often a replica that does not lead tries to.
+    workers, seed, memory_mib, gap
+        As the options of `plan`.
+    state
+        A directory for plans, and for what the page shows.
+    keep_plans
+        How many plans are kept there.
+    """
+
+    fleet: Text = ""
+    every_s: Seconds = 600.0
+    jitter: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    watch_every_s: Seconds | None = None
+    plan_when: Literal["always", "open"] = "always"
+    read_s: Seconds = 60.0
+    plan_s: Seconds = 60.0
+    execute_s: Seconds = 3600.0
+    stop_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    backoff_s: Seconds = 60.0
+    backoff_most_s: Seconds = 3600.0
+    lease_again_s: Seconds = 10.0
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    memory_mib: Annotated[int, Field(ge=64, le=10**7)] = 4096
+    gap: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    state: Name = "remora-state"
+    keep_plans: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class AutomationPart:
+    """How far the service goes by itself, and what the ledger has as who ordered it, and why."""
+
+    level: Level = Level.OBSERVE
+    by: Text = ""
+    reason: Name = "periodic run"
+
+
+@plain(frozen=True, slots=True)
+class ServiceConfig:
+    """The sections that a service needs, checked; paths are relative to the file's own directory."""
+
+    config: Config
+    policy: str
+    ledger: str
+    stop_file: str
+    driver: DriverPart
+    cycle: CyclePart
+    automation: AutomationPart
+    state: Path
+
+
+def service_config(config: Config) -> ServiceConfig:
+    """Check the sections that every service needs.
+
+    `policy`, `ledger` and `driver` may be a text alone: a name, a place, a name.
+
+    Raises
+    ------
+    InputError
+        With the path of the field that is wrong.
+    """
+    policy = _named(config, "policy", PolicyPart, "name").name
+    ledger = _named(config, "ledger", LedgerPart, "place")
+    cycle = config.section("cycle", CyclePart)
+    place = ledger.place if "://" in ledger.place else str(config.beside(ledger.place))
+    return ServiceConfig(
+        config=config,
+        policy=str(config.beside(policy)) if "/" in policy or policy.endswith((".yaml", ".yml")) else policy,
+        ledger=place,
+        stop_file=str(config.beside(ledger.stop_file)) if ledger.stop_file else "",
+        driver=_named(config, "driver", DriverPart, "name"),
+        cycle=cycle,
+        automation=config.section("automation", AutomationPart),
+        state=config.beside(cycle.state),
+    )
+
+
+def _named(config: Config, name: str, kind: type[Part], field: str) -> Part:
+    """Return a section that may be one text alone: the value of its first field."""
+    said = config.sections.get(name)
+    if isinstance(said, str):
+        config = replace(config, sections={**config.sections, name: {field: said}})
+    return config.section(name, kind)

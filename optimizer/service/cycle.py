@@ -1,0 +1,208 @@
+"""One cycle: read, watch, plan, (approve), execute. Whatever happens in it ends as an outcome with its reason."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from optimizer.debug_log import Event as LogEvent
+from optimizer.errors import InputError, Interrupted, RemoraError, SafetyStop, printable
+from optimizer.execute.admission import admit
+from optimizer.plan import Status
+from optimizer.service.automation import Level
+from optimizer.service.ending import Ended
+from optimizer.service.events import PlanMade, PlanWaits, RunEnded, Seen, Stopped
+from optimizer.service.record import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optimizer.execute.apply import Applied
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Plan
+    from optimizer.service.ending import Ending
+    from optimizer.service.record import Cycle
+    from optimizer.service.roles import Parts, Reading, Watched
+
+__all__ = ["CycleRun"]
+
+LOG = logging.getLogger("remora.service")
+T = TypeVar("T")
+
+DETAIL = 500
+"""Characters of a reason that are written down."""
+
+
+class CycleRun:
+    """Goes through one cycle.
+
+    Parameters
+    ----------
+    cycle
+        As it began; its fleet is empty where it is not known yet.
+    planning
+        Whether a plan is due; otherwise one is made only if an imbalance has opened since.
+    """
+
+    def __init__(self, parts: Parts, cycle: Cycle, ending: Ending, *, planning: bool = True) -> None:
+        self._parts, self._cycle, self._ending, self._planning = parts, cycle, ending, planning
+        self._counts: dict[str, float] = {}
+        self._plan = self._detail = ""
+        self.error: Exception | None = None
+        self.fleet: Fleet | None = None
+
+    def go(self) -> Cycle:
+        """Go through it; returns the cycle as it ended."""
+        outcome = self._outcome()
+        return replace(
+            self._cycle,
+            ended_at=self._parts.clock.now(),
+            outcome=outcome,
+            plan=self._plan,
+            counts=self._counts,
+            detail=printable(self._detail)[:DETAIL],
+        )
+
+    def _outcome(self) -> Outcome:
+        try:
+            return self._spine()
+        except Ended as ended:
+            self._detail = str(ended)
+        except Interrupted as error:
+            self._detail = str(error)
+        except SafetyStop as stop:
+            self.error, self._detail = stop, str(stop)
+            self._parts.told.tell(Stopped(self._cycle, self._detail))
+        except Exception as error:  # one bad cycle never ends the service
+            self.error = error
+            self._detail = str(error) if isinstance(error, RemoraError) else f"{type(error).__name__}: {error}"
+            LOG.debug(LogEvent("trouble", trace=traceback.format_exc()))
+            return Outcome.ERROR
+        return Outcome.STOPPED
+
+    def _spine(self) -> Outcome:
+        reading = self._read()
+        watched = self._stage("watch", None, lambda: self._parts.watch(reading, self._parts.policy))
+        self._see(watched)
+        if not self._wants_plan(watched):
+            return Outcome.WATCHED if watched.violations or watched.imbalances else Outcome.CLEAN
+        kept = self._kept(watched.fleet)
+        if kept is not None:
+            self._plan = kept.id
+            return self._carry_out(watched.fleet, kept) if self._parts.hands.approved(kept) else Outcome.WAITING
+        limits = self._parts.limits
+        plan = self._stage(
+            "plan", limits.plan_s, lambda: self._parts.plan(watched.fleet, self._parts.policy, self._ending)
+        )
+        return self._decide(watched.fleet, plan)
+
+    def _read(self) -> Reading:
+        """Read the fleet; what a run of before left open is looked after first, and then the fleet is read again."""
+        parts = self._parts
+        reading = self._stage("read", parts.limits.read_s, parts.read)
+        self._known(reading.fleet)
+        if not parts.level.acts or not parts.hands.left_open(reading.fleet.id):
+            return reading
+        settle = parts.hands.settle
+        fleet = reading.fleet
+        self._stage("settle", parts.limits.execute_s, lambda: settle(fleet, parts.policy, self._ending))
+        return self._stage("read", parts.limits.read_s, parts.read)
+
+    def _known(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        if not self._cycle.fleet:
+            self._cycle = replace(self._cycle, fleet=fleet.id)
+        if fleet.id != self._cycle.fleet:
+            expected = f"{self._cycle.fleet}, as before"
+            raise InputError("inventory", "fleet", fleet.id, expected, "one service looks after one fleet")
+
+    def _see(self, watched: Watched) -> None:
+        self._counts |= {
+            "violations": len(watched.violations),
+            "imbalances": len(watched.imbalances),
+            "imbalances_opened": len(watched.opened),
+        }
+        self._parts.told.tell(Seen(self._cycle, watched))
+
+    def _wants_plan(self, watched: Watched) -> bool:
+        if not self._parts.level.plans:
+            return False
+        if not self._planning:
+            return bool(watched.opened) or self._parts.keep.waiting() is not None
+        return not self._parts.plan_when_open or bool(watched.imbalances)
+
+    def _kept(self, fleet: Fleet) -> Plan | None:
+        """Return the plan that waits for approval, if it could still be carried out."""
+        plan = self._parts.keep.waiting()
+        if plan is None or not self._parts.level.acts:
+            return None
+        try:
+            admit(fleet, self._parts.policy, plan, fleet.id, self._parts.clock.now())
+        except SafetyStop as stop:
+            self._detail = f"plan {plan.id} is given up: {stop}"
+            self._parts.keep.no_longer()
+            return None
+        return plan
+
+    def _decide(self, fleet: Fleet, plan: Plan) -> Outcome:
+        """Say what becomes of a plan that was made just now."""
+        parts = self._parts
+        self._count_plan(plan)
+        if plan.status is Status.NO_PLAN_IN_TIME:
+            return Outcome.NO_PLAN
+        if not plan.moves:
+            return Outcome.REMAINS if plan.remaining else Outcome.CLEAN
+        self._plan = plan.id
+        path = parts.keep.put(plan)
+        parts.told.tell(PlanMade(self._cycle, plan, path))
+        if parts.level is Level.PROPOSE:
+            return Outcome.PROPOSED
+        needs_approval = parts.level is Level.APPROVE or parts.policy.execution.approval
+        if needs_approval and not parts.hands.approved(plan):
+            if parts.keep.wait(plan):
+                parts.told.tell(PlanWaits(self._cycle, plan, path))
+            return Outcome.WAITING
+        return self._carry_out(fleet, plan)
+
+    def _count_plan(self, plan: Plan) -> None:
+        self._counts |= {"moves": len(plan.moves), "remaining": len(plan.remaining)}
+        for stage in plan.objective:
+            self._counts[f"gap_{stage.stage}"] = stage.gap
+
+    def _carry_out(self, fleet: Fleet, plan: Plan) -> Outcome:
+        parts = self._parts
+        carry_out = parts.hands.carry_out
+        self._plan = plan.id
+        try:
+            applied = self._stage(
+                "execute", parts.limits.execute_s, lambda: carry_out(fleet, parts.policy, plan, self._ending)
+            )
+        finally:
+            parts.keep.no_longer()
+        parts.told.tell(RunEnded(self._cycle, plan, applied))
+        self._count_ends(applied)
+        if applied.stopped:
+            self._detail = applied.stopped
+            parts.told.tell(Stopped(self._cycle, applied.stopped))
+            return Outcome.STOPPED
+        return Outcome.PARTLY if applied.exit_code else Outcome.DONE
+
+    def _count_ends(self, applied: Applied) -> None:
+        for name in ("done", "failed", "skipped", "unknown"):
+            self._counts[name] = len(getattr(applied, name))
+
+    def _stage(self, name: str, seconds: float | None, work: Callable[[], T]) -> T:
+        """Let a stage begin, unless the service ends, and note how long it took."""
+        if self._ending.asked:
+            raise Ended(self._ending.reason)
+        began = self._parts.clock.monotonic()
+        self._ending.begin(name, seconds)
+        try:
+            return work()
+        finally:
+            self._ending.begin("")
+            took = self._parts.clock.monotonic() - began
+            key = f"seconds_{name}"
+            self._counts[key] = round(self._counts.get(key, 0.0) + took, 3)

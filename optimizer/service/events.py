@@ -1,0 +1,155 @@
+"""What happens in a service, as it is told to whoever listens: notifications, metrics, logs, the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from optimizer.execute.apply import Applied
+    from optimizer.execute.states import MoveState
+    from optimizer.plan import Plan, PlannedMove
+    from optimizer.service.record import Cycle
+    from optimizer.service.roles import Watched
+
+__all__ = [
+    "CycleBegan",
+    "CycleEnded",
+    "Event",
+    "Everybody",
+    "LeadChanged",
+    "MoveChanged",
+    "PlanMade",
+    "PlanWaits",
+    "RunEnded",
+    "Seen",
+    "Stopped",
+    "Told",
+    "Trouble",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CycleBegan:
+    """A cycle began."""
+
+    cycle: Cycle
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The fleet was read and watched."""
+
+    cycle: Cycle
+    watched: Watched
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMade:
+    """A plan was made; `path` is where it is kept."""
+
+    cycle: Cycle
+    plan: Plan
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWaits:
+    """A plan waits for its approval, from now on."""
+
+    cycle: Cycle
+    plan: Plan
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveChanged:
+    """A move of the plan that is being carried out passed into another state."""
+
+    fleet: str
+    plan: str
+    move: PlannedMove
+    state: MoveState
+    at: datetime
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """A plan was carried out, or as much of it as could be."""
+
+    cycle: Cycle
+    plan: Plan
+    applied: Applied
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A safety keeps plans from being carried out: the button, a gate, a breaker."""
+
+    cycle: Cycle
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CycleEnded:
+    """A cycle ended."""
+
+    cycle: Cycle
+
+
+@dataclass(frozen=True, slots=True)
+class LeadChanged:
+    """This process leads the fleet from now on, or does not."""
+
+    fleet: str
+    leads: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something beside the cycles went wrong: a notification, the ledger."""
+
+    where: str
+    detail: str
+
+
+Event = (
+    CycleBegan
+    | Seen
+    | PlanMade
+    | PlanWaits
+    | MoveChanged
+    | RunEnded
+    | Stopped
+    | CycleEnded
+    | LeadChanged
+    | Trouble
+)
+
+
+class Told(Protocol):
+    """Whoever wants to know."""
+
+    def tell(self, event: Event) -> None:
+        """Take an event in; it may take no time, and raises nothing."""
+
+
+class Everybody:
+    """Tells several."""
+
+    def __init__(self, listeners: Iterable[Told] = ()) -> None:
+        self._listeners = list(listeners)
+
+    def add(self, listener: Told) -> None:
+        """Tell one more."""
+        self._listeners.append(listener)
+
+    def tell(self, event: Event) -> None:
+        """Tell all."""
+        for listener in self._listeners:
+            listener.tell(event)

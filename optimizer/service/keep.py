@@ -1,0 +1,122 @@
+"""Where plans are kept: those that were made, and the one that waits for its approval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from optimizer.errors import InputError
+from optimizer.sources.files import write_whole
+from optimizer.sources.plan_json import read_plan, write_plan
+
+if TYPE_CHECKING:
+    from optimizer.plan import Plan
+
+__all__ = ["DirectoryKeep", "Keep", "MemoryKeep"]
+
+
+class Keep(Protocol):
+    """What a cycle leaves to the next, other than in the ledger."""
+
+    def put(self, plan: Plan) -> str:
+        """Keep a plan; returns where."""
+
+    def waiting(self) -> Plan | None:
+        """Return the plan that waits for its approval."""
+
+    def wait(self, plan: Plan) -> bool:
+        """Let a plan wait for its approval; returns whether it did not before."""
+
+    def no_longer(self) -> None:
+        """Let no plan wait."""
+
+
+class MemoryKeep:
+    """Keeps the latest plan, as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._waiting: Plan | None = None
+
+    def put(self, plan: Plan) -> str:
+        """Keep nothing but the name."""
+        return plan.id
+
+    def waiting(self) -> Plan | None:
+        """Return the plan that waits."""
+        return self._waiting
+
+    def wait(self, plan: Plan) -> bool:
+        """Let it wait."""
+        new = self._waiting is None or self._waiting.id != plan.id
+        self._waiting = plan
+        return new
+
+    def no_longer(self) -> None:
+        """Let none wait."""
+        self._waiting = None
+
+
+class DirectoryKeep:
+    """Keeps plans as files ``plans/ID.json`` in a directory, the latest `most` of them.
+
+    Raises
+    ------
+    InputError
+        The directory cannot be made.
+    """
+
+    def __init__(self, directory: Path, most: int = 100) -> None:
+        self.directory, self._most = directory, most
+        self._plans, self._mark = directory / "plans", directory / "waiting"
+        self._read: Plan | None = None
+        try:
+            self._plans.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            where = str(directory)
+            raise InputError(where, "", error.strerror or str(error), "a directory that can be made") from error
+
+    def put(self, plan: Plan) -> str:
+        """Write the plan."""
+        path = self._path(plan.id)
+        write_plan(path, plan)
+        waiting = self._name()
+        kept = sorted(self._plans.glob("*.json"), key=lambda p: p.stat().st_mtime, reverse=True)
+        for old in kept[self._most :]:
+            if old not in (path, self._path(waiting)):
+                old.unlink(missing_ok=True)
+        return str(path)
+
+    def waiting(self) -> Plan | None:
+        """Read the plan that waits; one that cannot be read waits no longer."""
+        name = self._name()
+        if not name:
+            return None
+        if self._read is None or self._read.id != name:
+            try:
+                self._read = read_plan(self._path(name))
+            except InputError:
+                self.no_longer()
+                return None
+        return self._read
+
+    def wait(self, plan: Plan) -> bool:
+        """Write down that it waits."""
+        if self._name() == plan.id:
+            return False
+        write_whole(self._mark, f"{plan.id}\n".encode())
+        self._read = plan
+        return True
+
+    def no_longer(self) -> None:
+        """Take that back."""
+        self._mark.unlink(missing_ok=True)
+        self._read = None
+
+    def _name(self) -> str:
+        try:
+            return self._mark.read_text("utf-8").strip()
+        except OSError:
+            return ""
+
+    def _path(self, plan: str) -> Path:
+        return self._plans / f"{Path(plan).name}.json"

@@ -1,0 +1,50 @@
+"""Makes the plan of a cycle, as `remora plan` does: the same solver, within the time of its stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from optimizer.cautions import refuse_unknown_names
+from optimizer.pipeline import Request, make_plan
+from optimizer.service.ending import Stopper
+from optimizer.sources.fleet_json import fleet_from_document
+from optimizer.sources.policy_yaml import missing_required
+from optimizer.sources.synthetic import Spec, generate
+
+if TYPE_CHECKING:
+    from optimizer.clock import Clock
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Plan
+    from optimizer.policy import Policy
+    from optimizer.service.ending import Ending
+
+__all__ = ["PipelinePlanner", "warm_up"]
+
+SHARE = 0.9
+"""Share of the stage's time that the search is given: saying what was found takes the rest."""
+
+WARM_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PipelinePlanner:
+    """Asks the pipeline; `clock` measures its time, which is the machine's even where days are simulated."""
+
+    request: Request
+    clock: Clock | None = None
+
+    def __call__(self, fleet: Fleet, policy: Policy, ending: Ending) -> Plan:
+        """Return the plan; a policy that names what the fleet does not have is refused, as elsewhere."""
+        refuse_unknown_names(fleet, policy)
+        missing_required(policy, fleet)
+        return make_plan(
+            fleet, policy, self.request, clock=self.clock, interrupt=Stopper(lambda: ending.reason)
+        )
+
+
+def warm_up(policy: Policy) -> None:
+    """Plan once for a small fleet, so that modules are loaded and kernels compiled before the first cycle."""
+    spec = Spec(hosts=12, vms=60, fleet="warm-up")
+    fleet = fleet_from_document(generate(spec), "warm-up")
+    make_plan(fleet, replace(policy, named=()), Request(seconds=WARM_S, deterministic=True))

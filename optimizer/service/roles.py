@@ -1,0 +1,137 @@
+"""Who does what in a cycle: each is handed in, so that days can be simulated in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from optimizer.clock import Clock
+    from optimizer.execute.apply import Applied
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Plan
+    from optimizer.policy import Policy
+    from optimizer.problem.rule import Violation
+    from optimizer.service.automation import Level
+    from optimizer.service.ending import Ending
+    from optimizer.service.events import Told
+    from optimizer.service.keep import Keep
+    from optimizer.service.record import CycleBook
+
+__all__ = ["Found", "Hands", "Limits", "Parts", "Planner", "Reader", "Reading", "Watched", "Watcher"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read; `notes` say what is doubtful about it."""
+
+    fleet: Fleet
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An imbalance that is open: which monitor saw it, on what, since when, and by which evidence."""
+
+    id: str
+    monitor: str
+    subject: str
+    since: datetime
+    text: str
+    place: str = ""
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What hurts.
+
+    Attributes
+    ----------
+    fleet
+        The fleet with what the ledger knows of it: moves in flight, journeys.
+    imbalances, opened
+        Those that are open now, and which of them were not before.
+    states
+        How many imbalances of each monitor are in each state.
+    journeys
+        How many VMs each filter of journeys keeps where they are.
+    evidence
+        Pairs of noisy and suffering VMs: how many are confirmed, how many refuted.
+    """
+
+    fleet: Fleet
+    violations: tuple[Violation, ...] = ()
+    imbalances: tuple[Found, ...] = ()
+    opened: tuple[Found, ...] = ()
+    states: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    journeys: Mapping[str, int] = field(default_factory=dict)
+    evidence: Mapping[str, int] = field(default_factory=dict)
+
+
+class Reader(Protocol):
+    """Reads the fleet, within its own deadline."""
+
+    def __call__(self) -> Reading:
+        """Return the fleet as it is now."""
+
+
+class Watcher(Protocol):
+    """Judges what was read; it may write to the ledger."""
+
+    def __call__(self, reading: Reading, policy: Policy) -> Watched:
+        """Return what hurts."""
+
+
+class Planner(Protocol):
+    """Makes a plan within the time that it is given."""
+
+    def __call__(self, fleet: Fleet, policy: Policy, ending: Ending) -> Plan:
+        """Return a plan; where `ending` says so, the best so far."""
+
+
+class Hands(Protocol):
+    """Carries plans out."""
+
+    def left_open(self, fleet: str) -> bool:
+        """Whether the ledger has moves of before that nobody has seen end."""
+
+    def settle(self, fleet: Fleet, policy: Policy, ending: Ending) -> None:
+        """Look at those until it is known what became of them; start nothing."""
+
+    def approved(self, plan: Plan) -> bool:
+        """Whether somebody approved this plan, as it is."""
+
+    def carry_out(self, fleet: Fleet, policy: Policy, plan: Plan, ending: Ending) -> Applied:
+        """Carry a plan out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Deadlines of the stages, in seconds."""
+
+    read_s: float = 60.0
+    plan_s: float = 60.0
+    execute_s: float = 3600.0
+    stop_s: float = 300.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a service is made of."""
+
+    policy: Policy
+    level: Level
+    clock: Clock
+    read: Reader
+    watch: Watcher
+    plan: Planner
+    hands: Hands
+    keep: Keep
+    book: CycleBook
+    told: Told
+    limits: Limits = Limits()
+    plan_when_open: bool = False
