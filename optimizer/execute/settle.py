@@ -62,9 +62,7 @@ def settle(
         ledger.release(lead)
 
 
-def _observe(
-    fleet: Fleet, policy: Policy, driver: Driver, ledger: Ledger, lead: Lead, interrupt: Stop | None
-) -> None:
+def _observe(fleet: Fleet, policy: Policy, driver: Driver, ledger: Ledger, lead: Lead, interrupt: Stop | None) -> None:
     caps, expected = Caps(fleet, policy.concurrency, policy.execution.budgets), Expected(fleet)
     flying = ledger.in_flight(fleet.id)
     for move in flying:

@@ -19,7 +19,10 @@ RECENT = 20
 
 
 class LedgerBook:
-    """Writes cycles to a ledger, and reads them; whoever begins one has the lease, so all that are open were cut off."""
+    """Writes cycles to a ledger, and reads them.
+
+    Whoever begins one has the lease, so all that are open were cut off.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass as plain
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import Field
@@ -14,6 +13,8 @@ from optimizer.service.automation import Level
 from optimizer.sources.config_yaml import STRICT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from optimizer.sources.config_yaml import Config
 
 __all__ = ["AutomationPart", "CyclePart", "DriverPart", "LedgerPart", "PolicyPart", "ServiceConfig", "service_config"]

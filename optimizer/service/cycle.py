@@ -11,6 +11,7 @@ from optimizer.debug_log import Event as LogEvent
 from optimizer.errors import InputError, Interrupted, RemoraError, SafetyStop, printable
 from optimizer.execute.admission import admit
 from optimizer.plan import Status
+from optimizer.problem.problem import Stage
 from optimizer.service.automation import Level
 from optimizer.service.ending import Ended
 from optimizer.service.events import PlanMade, PlanWaits, RunEnded, Seen, Stopped
@@ -55,7 +56,19 @@ class CycleRun:
 
     def go(self) -> Cycle:
         """Go through it; returns the cycle as it ended."""
-        outcome = self._outcome()
+        return self.ended(self._outcome(self._spine))
+
+    def fleet_of(self) -> str:
+        """Read only, and return the id of the fleet; empty where it cannot be read."""
+        self._outcome(self._only_read)
+        return self.fleet.id if self.fleet is not None else ""
+
+    def _only_read(self) -> Outcome:
+        self._known(self._stage("read", self._parts.limits.read_s, self._parts.read).fleet)
+        return Outcome.WATCHED
+
+    def ended(self, outcome: Outcome) -> Cycle:
+        """Return the cycle as it ended."""
         return replace(
             self._cycle,
             ended_at=self._parts.clock.now(),
@@ -65,9 +78,9 @@ class CycleRun:
             detail=printable(self._detail)[:DETAIL],
         )
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self, work: Callable[[], Outcome]) -> Outcome:
         try:
-            return self._spine()
+            return work()
         except Ended as ended:
             self._detail = str(ended)
         except Interrupted as error:
@@ -168,8 +181,7 @@ class CycleRun:
 
     def _count_plan(self, plan: Plan) -> None:
         self._counts |= {"moves": len(plan.moves), "remaining": len(plan.remaining)}
-        for stage in plan.objective:
-            self._counts[f"gap_{stage.stage}"] = stage.gap
+        self._counts |= {f"gap_{s.stage}": s.gap for s in plan.objective if s.stage != Stage.PLACEMENT.value}
 
     def _carry_out(self, fleet: Fleet, plan: Plan) -> Outcome:
         parts = self._parts

@@ -20,9 +20,10 @@ class Ended(Exception):
 
 
 class Ending:
-    """What is asked while a cycle runs: has the service been told to end, or has the stage lasted too long?
+    """What is asked while a cycle runs: whether the service was told to end, or the stage has lasted too long.
 
-    It is set by a signal handler, so it has no lock: `ask` only assigns.
+    It is set by a signal handler, so it has no lock: `ask` only assigns. `also` says whatever else speaks against going
+    on, such as a lease that was lost.
     """
 
     def __init__(self, clock: Clock, wait_s: float = 300.0) -> None:
@@ -32,6 +33,7 @@ class Ending:
         self._at_once = False
         self._until: float | None = None
         self._late = ""
+        self.also: Callable[[], str] = str
 
     def ask(self, why: str) -> None:
         """Let the service end; asked a second time, at once."""
@@ -57,7 +59,7 @@ class Ending:
             return f"the service ends: {self._why}"
         if self._until is not None and self._clock.monotonic() >= self._until:
             return f"stage {self._late} has lasted too long"
-        return ""
+        return self.also()
 
     @property
     def at_once(self) -> bool:

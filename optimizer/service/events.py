@@ -103,7 +103,7 @@ class CycleEnded:
 
 @dataclass(frozen=True, slots=True)
 class LeadChanged:
-    """This process leads the fleet from now on, or does not."""
+    """From now on cycles of the fleet are made here, or are not."""
 
     fleet: str
     leads: bool
@@ -118,18 +118,7 @@ class Trouble:
     detail: str
 
 
-Event = (
-    CycleBegan
-    | Seen
-    | PlanMade
-    | PlanWaits
-    | MoveChanged
-    | RunEnded
-    | Stopped
-    | CycleEnded
-    | LeadChanged
-    | Trouble
-)
+Event = CycleBegan | Seen | PlanMade | PlanWaits | MoveChanged | RunEnded | Stopped | CycleEnded | LeadChanged | Trouble
 
 
 class Told(Protocol):

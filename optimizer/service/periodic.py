@@ -100,6 +100,8 @@ class Periodic:
         self._looked_at = float("-inf")
         self._kept_at = float("-inf")
         self.error: Exception | None = None
+        self._other = ""
+        self.last: Cycle
 
     def run(self) -> None:
         """Make cycles until the service is told to end."""
@@ -110,7 +112,9 @@ class Periodic:
                     self._rest(self._again_s)
                     continue
                 cause = self._cause()
-                if cause:
+                if cause and not self.fleet and not self._learned(cause):
+                    continue
+                if cause and self._has_lead():
                     self.one(cause, planning=cause != "watch")
                 else:
                     self._rest(REST_S)
@@ -127,42 +131,53 @@ class Periodic:
             Another replica leads.
         """
         try:
-            if self.fleet and not self._has_lead():
+            if not self.fleet and not self._learned("once"):
+                return self.last
+            if not self._has_lead():
                 raise SafetyStop(f"cycles of fleet {self.fleet} are made by another: {self._other}")
             return self.one("once")
         finally:
             self._give_up("one cycle was made")
 
+    def _learned(self, cause: str) -> bool:
+        """Find out which fleet it is, before there can be a lease; a reading that fails is a cycle that failed."""
+        began = self._parts.clock.monotonic()
+        cycle = Cycle("", 0, cause, self._holder, self._parts.clock.now())
+        run = CycleRun(self._parts, cycle, self._ending)
+        self.fleet = run.fleet_of()
+        self.error = run.error
+        if self.fleet or self._ending.asked:
+            return bool(self.fleet)
+        self._over(self._unrecorded(run.ended(Outcome.ERROR)), began, planned=True)
+        return False
+
     def one(self, cause: str, *, planning: bool = True) -> Cycle:
         """Make one cycle, write it down, and say when the next is due."""
         began = self._parts.clock.monotonic()
-        cycle = Cycle(
-            self.fleet, 0, cause, self._holder, self._parts.clock.now(), epoch=self._lease.epoch if self.fleet else 0
-        )
-        cycle = self._made(cycle, planning=planning)
+        cycle = Cycle(self.fleet, 0, cause, self._holder, self._parts.clock.now(), epoch=self._lease.epoch)
+        return self._over(self._made(cycle, planning=planning), began, planned=planning)
+
+    def _over(self, cycle: Cycle, began: float, *, planned: bool) -> Cycle:
+        self.last = cycle
         self._parts.told.tell(CycleEnded(cycle))
-        self._schedule.after(began, self._parts.clock.monotonic(), cycle.outcome, planned=planning)
+        self._schedule.after(began, self._parts.clock.monotonic(), cycle.outcome, planned=planned)
         return cycle
 
     def _made(self, cycle: Cycle, *, planning: bool) -> Cycle:
-        if cycle.fleet:
-            try:
-                self._write_rest()
-                cycle = replace(cycle, number=self._parts.book.begin(cycle))
-            except SafetyStop as stop:
-                return self._unrecorded(replace(cycle, outcome=Outcome.ERROR, detail=str(stop)))
+        try:
+            self._write_rest()
+            cycle = replace(cycle, number=self._parts.book.begin(cycle))
+        except SafetyStop as stop:
+            self.error = stop
+            return self._unrecorded(replace(cycle, outcome=Outcome.ERROR, detail=str(stop)))
         self._parts.told.tell(CycleBegan(cycle))
         run = CycleRun(self._parts, cycle, self._ending, planning=planning)
         done = run.go()
         self.error = run.error
-        if not self.fleet and run.fleet is not None:
-            self.fleet = run.fleet.id
         return self._ended(done)
 
     def _ended(self, cycle: Cycle) -> Cycle:
         """Write down how a cycle ended; if that cannot be, later."""
-        if not cycle.number:
-            return self._unrecorded(cycle)
         try:
             self._parts.book.end(cycle)
         except SafetyStop as stop:

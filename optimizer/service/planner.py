@@ -38,9 +38,7 @@ class PipelinePlanner:
         """Return the plan; a policy that names what the fleet does not have is refused, as elsewhere."""
         refuse_unknown_names(fleet, policy)
         missing_required(policy, fleet)
-        return make_plan(
-            fleet, policy, self.request, clock=self.clock, interrupt=Stopper(lambda: ending.reason)
-        )
+        return make_plan(fleet, policy, self.request, clock=self.clock, interrupt=Stopper(lambda: ending.reason))
 
 
 def warm_up(policy: Policy) -> None:

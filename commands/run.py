@@ -1,0 +1,170 @@
+"""`remora run`: the periodic run."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.boundary import Exit
+from commands.common import FILE, json_option, load_policy, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from optimizer.service.config import ServiceConfig
+    from optimizer.service.ending import Ending
+    from optimizer.service.periodic import Periodic, Triggers
+    from optimizer.service.record import Cycle
+    from optimizer.service.roles import Reader
+
+__all__ = ["command", "config_option"]
+
+config_option = click.option(
+    "--config",
+    type=FILE,
+    default="remora.yaml",
+    show_default=True,
+    envvar="REMORA_CONFIG",
+    metavar="FILE",
+    help="The configuration (also REMORA_CONFIG).",
+)
+
+
+@click.command("run")
+@config_option
+@click.option("--once", is_flag=True, help="Make one cycle, print what came of it, and end.")
+@json_option
+def command(config: Path, once: bool, as_json: bool) -> Exit:
+    """Read, watch, plan, carry out and record, every few minutes, until it is told to end.
+
+    How far it goes by itself stands in the configuration (automation: observe, propose, approve, act); by default
+    it only observes. SIGHUP starts a cycle now. SIGTERM ends it: nothing more is submitted, and moves in flight are
+    awaited for a while.
+    """
+    import os
+    from random import Random
+
+    from optimizer.clock import SystemClock
+    from optimizer.service.config import service_config
+    from optimizer.service.ending import Ending
+    from optimizer.service.events import Everybody
+    from optimizer.service.logs import LogPart, open_logs
+    from optimizer.service.planner import warm_up
+    from optimizer.service.service import Service
+    from optimizer.sources.config_yaml import read_config
+
+    if as_json and not once:
+        raise click.UsageError(
+            "--json is for --once: the service itself logs (section log)", click.get_current_context()
+        )
+    settings = service_config(read_config(config))
+    policy = load_policy(settings.policy)
+    clock = SystemClock()
+    ending = Ending(clock, settings.cycle.stop_s)
+    logs = open_logs(settings.config.section("log", LogPart), sys.stderr)
+    told = Everybody([logs])
+    edges: dict[str, Any] = {
+        "clock": clock,
+        "rng": Random(),
+        "environment": os.environ,
+        "machine": socket.gethostname(),
+    }
+    service = Service(settings, policy, reader_of(settings), ending, told, **edges)
+    with service, Signals(ending, service.triggers):
+        if once:
+            return _once(service.periodic, as_json)
+        began = clock.monotonic()
+        warm_up(policy)
+        logs.logger.info("ready", level=settings.automation.level.value, warm_s=round(clock.monotonic() - began, 1))
+        service.periodic.run()
+    logs.logger.info("ended")
+    return Exit.DONE
+
+
+def reader_of(settings: ServiceConfig) -> Reader:
+    """Return what reads the fleet, by section `inventory`."""
+    from pydantic.dataclasses import dataclass
+
+    from optimizer.errors import InputError
+    from optimizer.service.inventory import CommandReader, FileReader
+    from optimizer.sources.config_yaml import STRICT
+
+    @dataclass(frozen=True, kw_only=True, config=STRICT)
+    class Inventory:
+        file: str = ""
+        command: tuple[str, ...] = ()
+
+    part = settings.config.section("inventory", Inventory)
+    if bool(part.file) == bool(part.command):
+        expected = "file: SNAPSHOT, or command: [PROGRAM, ...]"
+        raise InputError(settings.config.where, "inventory", part.file, expected)
+    if part.file:
+        return FileReader(settings.config.beside(part.file))
+    return CommandReader(part.command, settings.cycle.read_s)
+
+
+def _once(periodic: Periodic, as_json: bool) -> Exit:
+    """Make one cycle; an error in it is said as any other command's."""
+    from optimizer.errors import SafetyStop
+    from optimizer.report.cycles_page import cycles_page
+
+    cycle = periodic.once()
+    if periodic.error is not None and not isinstance(periodic.error, SafetyStop):
+        raise periodic.error
+    say(as_json, lambda: cycle, lambda: cycles_page([as_row(cycle)]))
+    return exit_of(cycle)
+
+
+def as_row(cycle: Cycle) -> Any:
+    """Return a cycle as the ledger has it."""
+    from optimizer.execute.ledger.watch_records import Cycle as Row
+
+    return Row(
+        cycle.fleet,
+        cycle.number,
+        cycle.cause,
+        cycle.by,
+        cycle.started_at,
+        cycle.ended_at,
+        cycle.outcome.value,
+        cycle.plan or None,
+        cycle.counts,
+        cycle.detail,
+        cycle.epoch,
+    )
+
+
+def exit_of(cycle: Cycle) -> Exit:
+    """Return what a cycle's outcome is called as an exit code."""
+    from optimizer.service.record import Outcome
+
+    if cycle.outcome in (Outcome.CLEAN, Outcome.DONE):
+        return Exit.ATTENTION if cycle.counts.get("remaining") else Exit.DONE
+    codes = {Outcome.NO_PLAN: Exit.NO_PLAN_IN_TIME, Outcome.STOPPED: Exit.STOPPED}
+    return codes.get(cycle.outcome, Exit.ATTENTION)
+
+
+class Signals:
+    """SIGTERM and SIGINT end the service, SIGHUP starts a cycle; handlers only note it, and take no lock."""
+
+    def __init__(self, ending: Ending, triggers: Triggers) -> None:
+        self._ending, self._triggers = ending, triggers
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Signals:
+        acts: dict[signal.Signals, Callable[..., None]] = {
+            signal.SIGTERM: lambda *_: self._ending.ask("SIGTERM"),
+            signal.SIGINT: lambda *_: self._ending.ask("SIGINT"),
+            signal.SIGHUP: lambda *_: self._triggers.pull("SIGHUP"),
+        }
+        self._before = {number: signal.signal(number, act) for number, act in acts.items()}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)

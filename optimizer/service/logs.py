@@ -1,0 +1,128 @@
+"""Structured logs: one line an event on standard error, with the ids of cycle, plan and move; no secret is ever in one.
+
+What is logged is what happened in the service (`events`): names, numbers and reasons. Addresses, tokens and headers
+are no part of these.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from optimizer.errors import InputError
+from optimizer.service import events
+from optimizer.service.record import BAD, Outcome
+from optimizer.sources.config_yaml import STRICT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optimizer.service.record import Cycle
+
+__all__ = ["INSTALL", "LogPart", "Logs", "open_logs"]
+
+INSTALL = "the service needs the extra `service`: pip install 'remora[service]'"
+Lowest = Literal["debug", "info", "warning", "error"]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class LogPart:
+    """How it is logged: for people (``console``) or for machines (``json``), and from which level on."""
+
+    format: Literal["console", "json"] = "console"
+    level: Annotated[Lowest, Field()] = "info"
+
+
+def open_logs(part: LogPart, stream: TextIO) -> Logs:
+    """Return what logs to a stream.
+
+    Raises
+    ------
+    InputError
+        structlog is not installed.
+    """
+    try:
+        import structlog
+    except ImportError as error:
+        raise InputError("run", "", "no structlog", "an installed extra", INSTALL) from error
+    if part.format == "json":
+        last: Any = structlog.processors.JSONRenderer(sort_keys=False)
+    else:
+        last = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)
+    logger = structlog.wrap_logger(
+        structlog.PrintLogger(stream),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _fit,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(part.level),
+    )
+    return Logs(logger)
+
+
+def _fit(_logger: object, _name: str, fields: Any) -> Mapping[str, Any]:
+    """Escape what could steer a terminal: names come from elsewhere."""
+    from optimizer.errors import printable
+
+    return {key: printable(value) if isinstance(value, str) else value for key, value in fields.items()}
+
+
+class Logs:
+    """Logs events; `logger` is one of structlog's."""
+
+    def __init__(self, logger: Any) -> None:
+        self.logger = logger
+
+    def tell(self, event: events.Event) -> None:
+        """Log an event."""
+        match event:
+            case events.CycleBegan(cycle):
+                self.logger.info("cycle begun", **_of(cycle), cause=cycle.cause)
+            case events.CycleEnded(cycle):
+                self._ended(cycle)
+            case events.Seen(cycle, watched):
+                for found in watched.opened:
+                    at = {"monitor": found.monitor, "subject": found.subject, "imbalance": found.id}
+                    self.logger.warning("imbalance opened", **_of(cycle), **at, detail=found.text)
+            case events.LeadChanged(fleet, leads, detail):
+                self.logger.info("leads" if leads else "stands by", fleet=fleet, detail=detail)
+            case events.Trouble(where, detail):
+                self.logger.error("problem", where=where, detail=detail)
+            case _:
+                self._of_plan(event)
+
+    def _of_plan(self, event: events.Event) -> None:
+        match event:
+            case events.PlanMade(cycle, plan, path):
+                self.logger.info("plan made", **_of(cycle), plan=plan.id, moves=len(plan.moves), path=path)
+            case events.PlanWaits(cycle, plan, path):
+                self.logger.warning("plan waits for approval", **_of(cycle), plan=plan.id, path=path)
+            case events.MoveChanged(fleet, plan, move, state, _, detail):
+                ends = {"vm": move.vm, "source": move.source, "target": move.target}
+                why = {"detail": detail} if detail else {}
+                self.logger.info(f"move {state.value}", fleet=fleet, plan=plan, move=move.id, **ends, **why)
+            case events.Stopped(cycle, reason):
+                self.logger.warning("stopped", **_of(cycle), detail=reason)
+            case events.RunEnded(cycle, plan, applied):
+                came = {name: len(getattr(applied, name)) for name in ("done", "failed", "skipped", "unknown")}
+                self.logger.info("plan carried out", **_of(cycle), plan=plan.id, **came)
+
+    def _ended(self, cycle: Cycle) -> None:
+        fields: dict[str, Any] = {**_of(cycle), "outcome": cycle.outcome.value}
+        if cycle.plan:
+            fields["plan"] = cycle.plan
+        if cycle.detail:
+            fields["detail"] = cycle.detail
+        fields |= cycle.counts
+        say = self.logger.error if cycle.outcome in BAD else self.logger.info
+        if cycle.outcome in (Outcome.STOPPED, Outcome.PARTLY):
+            say = self.logger.warning
+        say("cycle ended", **fields)
+
+
+def _of(cycle: Cycle) -> dict[str, Any]:
+    return {"fleet": cycle.fleet, "cycle": cycle.number}

@@ -1,0 +1,163 @@
+"""Puts a service together from its configuration, and takes it apart again."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optimizer.execute.button import StopFile
+from optimizer.execute.drivers.registry import DRIVERS, DriverSettings
+from optimizer.execute.guards.guards import open_guards
+from optimizer.execute.ledger import open_ledger
+from optimizer.execute.ledger.records import Order
+from optimizer.pipeline import Request
+from optimizer.service.book import LedgerBook
+from optimizer.service.hands import LedgerHands
+from optimizer.service.keep import DirectoryKeep
+from optimizer.service.lease import LedgerLease
+from optimizer.service.periodic import Periodic, Triggers
+from optimizer.service.planner import SHARE, PipelinePlanner
+from optimizer.service.readers import WithDeadline
+from optimizer.service.roles import Limits, Parts
+from optimizer.service.schedule import Schedule
+from optimizer.service.watching import RulesWatcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from random import Random
+    from types import TracebackType
+
+    from optimizer.clock import Clock
+    from optimizer.execute.drivers import Driver
+    from optimizer.execute.ledger import Ledger
+    from optimizer.fleet import Fleet
+    from optimizer.policy import Policy
+    from optimizer.service.config import ServiceConfig
+    from optimizer.service.ending import Ending
+    from optimizer.service.events import Told
+    from optimizer.service.roles import Reader, Watcher
+
+__all__ = ["Service"]
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """What comes from outside: the clock, randomness, the environment."""
+
+    clock: Clock
+    rng: Random
+    environment: Mapping[str, str]
+    machine: str
+
+
+class Service:
+    """A service that is ready to run; a context manager, since it holds the ledger open.
+
+    Parameters
+    ----------
+    read
+        Reads the fleet; it is given a thread of its own and a deadline here.
+    watch
+        Makes the watcher of a ledger; by default the rules of the policy alone.
+    told
+        Is told of all that happens.
+    machine
+        The name of this machine, for the ledger.
+
+    Raises
+    ------
+    InputError
+        There is no such driver, or ledger or state cannot be opened.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceConfig,
+        policy: Policy,
+        read: Reader,
+        ending: Ending,
+        told: Told,
+        *,
+        clock: Clock,
+        rng: Random,
+        environment: Mapping[str, str],
+        machine: str,
+        watch: Callable[[Ledger], Watcher] = RulesWatcher,
+    ) -> None:
+        self.settings, self.policy, self.triggers = settings, policy, Triggers()
+        self._edges = _Edges(clock, rng, environment, machine)
+        self._stack = ExitStack()
+        factory = DRIVERS.load(settings.driver.name)
+        self.button = StopFile(Path(settings.stop_file)) if settings.stop_file else StopFile.beside(settings.ledger)
+
+        def opened(fleet: Fleet) -> Driver:
+            return factory(fleet, DriverSettings(settings.driver.location))
+
+        self.keep = DirectoryKeep(settings.state, settings.cycle.keep_plans)
+        self.ledger = self._stack.enter_context(open_ledger(settings.ledger))
+        automation, cycle = settings.automation, settings.cycle
+        holder = automation.by or f"remora run on {machine}"
+        hands = LedgerHands(
+            self.ledger,
+            opened,
+            settings.driver.name,
+            self.button,
+            automation.level,
+            Order(holder, automation.reason),
+            told,
+            lambda wanted: open_guards(wanted, environment, ""),
+        )
+        request = Request(
+            seconds=cycle.plan_s * SHARE,
+            memory_mib=cycle.memory_mib,
+            workers=cycle.workers,
+            seed=cycle.seed,
+            gap=cycle.gap,
+        )
+        parts = Parts(
+            policy=policy,
+            level=automation.level,
+            clock=clock,
+            read=WithDeadline(read, cycle.read_s, ending),
+            watch=watch(self.ledger),
+            plan=PipelinePlanner(request),
+            hands=hands,
+            keep=self.keep,
+            book=LedgerBook(self.ledger),
+            told=told,
+            limits=Limits(cycle.read_s, cycle.plan_s, cycle.execute_s, cycle.stop_s),
+            plan_when_open=cycle.plan_when == "open",
+        )
+        lease = LedgerLease(settings.ledger, f"{holder} ({self._edges.machine})")
+        ending.also = lambda: "" if lease.keep() or not lease.epoch else "another replica leads now"
+        self.periodic = Periodic(
+            parts,
+            self._schedule(),
+            ending,
+            lease,
+            holder,
+            fleet=cycle.fleet,
+            lease_again_s=cycle.lease_again_s,
+            triggers=self.triggers,
+        )
+
+    def _schedule(self) -> Schedule:
+        cycle = self.settings.cycle
+        return Schedule(
+            every_s=cycle.every_s,
+            jitter=cycle.jitter,
+            watch_every_s=cycle.watch_every_s,
+            backoff_s=cycle.backoff_s,
+            backoff_most_s=cycle.backoff_most_s,
+            rng=self._edges.rng,
+        )
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()

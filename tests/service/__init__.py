@@ -1,0 +1,1 @@
+"""Tests of the periodic run, its edges and its page."""
