@@ -9,14 +9,16 @@ from __future__ import annotations
 import heapq
 from datetime import timedelta
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.drivers.faults import Faults, FaultyDriver, SkewedClock
 from optimizer.execute.drivers.world import World
-from optimizer.fleet import Fleet
 from optimizer.service.roles import Reading
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.synthetic import Spec, generate
+
+if TYPE_CHECKING:
+    from optimizer.fleet import Fleet
 
 __all__ = ["LivingFleet"]
 
