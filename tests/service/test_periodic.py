@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,7 @@ class Bench:
         def read() -> Reading:
             return self.reads() if self.reads else Reading(fleet)
 
-        def plan(*_: Any) -> Any:
+        def plan(fleet: Any, policy: Any, ending: Any) -> Any:
             raise AssertionError("no plan is wanted")
 
         parts = Parts(
@@ -165,7 +166,7 @@ def test_jitter_keeps_within_its_share() -> None:
 
 def test_triggers_start_a_cycle_at_once_and_several_start_one() -> None:
     bench = Bench()
-    bench.clock.happens = [(100.0, lambda: [bench.triggers.pull(c) for c in ("SIGHUP", "http", "SIGHUP")])]
+    bench.clock.happens = [(100.0, partial(bench.triggers.pull, c)) for c in ("SIGHUP", "http", "SIGHUP")]
     bench.periodic.run()
     assert bench.began()[:3] == [0.0, 100.0, 700.0]
     assert bench.causes()[1] == "SIGHUP+http"

@@ -21,10 +21,10 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def config(place: Path, text: str = "", **sections: Any) -> Path:
+def config(place: Path, **sections: Any) -> Path:
     document = {"inventory": {"file": "four.json"}, "ledger": "ledger.sqlite", **sections}
     path = place / "remora.yaml"
-    path.write_text(json.dumps(document) + text)
+    path.write_text(json.dumps(document))
     return path
 
 
@@ -39,7 +39,7 @@ def config(place: Path, text: str = "", **sections: Any) -> Path:
     ],
 )
 def test_one_cycle_at_each_level(place: Path, level: str | None, code: int, outcome: str) -> None:
-    more = {"automation": {"level": level}} if level else {}
+    more: dict[str, Any] = {"automation": {"level": level}} if level else {}
     came = run("run", "--once", "--json", "--config", config(place, **more))
     assert came.code == code
     assert (came.json["outcome"], came.json["number"]) == (outcome, 1)
