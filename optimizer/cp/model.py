@@ -177,6 +177,10 @@ class Model:
         self.cp.add(unit * harm >= MILLI * excess)
         self.objective[stage].append((harm, weight))
 
+    def limit(self, number: int, total: cp_sat.LinearExpr, left: int, most: int) -> None:
+        """Demand that what moves cost in the flow of that number stays within what is left of it; never above `most`."""
+        self.cp.add(total <= left)
+
     # -- solving -------------------------------------------------------------------------------------------------
 
     def forbid(self, placement: NDArray[np.int32]) -> None:

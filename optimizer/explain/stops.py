@@ -1,0 +1,244 @@
+"""What stops it: a set of elements that excludes a goal, as small as it can be, and what would help.
+
+Read from top to bottom: the model, the first proof, the smallest one, the corrections, each planned again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from optimizer.explain.applied import lifted, plan_for
+from optimizer.explain.corrections import Corrections
+from optimizer.explain.elements import gathered
+from optimizer.explain.minimal_set import shrunk
+from optimizer.explain.model import ElementModel, all_candidates, free_vms
+from optimizer.explain.oracle import Oracle, Verdict
+from optimizer.explain.relaxed import candidates_among, concerned, relaxed
+from optimizer.limits import OutOfTime
+from optimizer.problem.instance import Instance
+from optimizer.problem.working_placement import WorkingPlacement, staying
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from optimizer.explain.applied import Planned
+    from optimizer.explain.corrections import Correction
+    from optimizer.explain.elements import Element, Item
+    from optimizer.explain.goals import Goal
+    from optimizer.explain.minimal_set import MinimalSet
+    from optimizer.limits import Deadline, Limits
+    from optimizer.problem.problem import Problem
+
+__all__ = ["Help", "Proven", "Stops", "Width", "allowed_at_start", "what_stops"]
+
+
+class Proven(Enum):
+    """What was found about a goal."""
+
+    STOPPED = "stopped"
+    POSSIBLE = "possible"
+    NO_ORDER = "no_order"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """How far an explanation goes.
+
+    Attributes
+    ----------
+    literals
+        The whole problem is modelled up to so many pairs of VM and host; beyond it, a smaller one (`relaxed`).
+    few
+        VMs that are free over every host in the smaller one.
+    all_up_to
+        All minimal corrections are listed where at most so many elements could be lifted.
+    helps
+        Corrections that are listed otherwise.
+    shrinking, correcting
+        Shares of the time for the smallest proof, and for corrections; the rest is for planning again.
+    """
+
+    literals: int = 40_000
+    few: int = 40
+    all_up_to: int = 25
+    helps: int = 4
+    shrinking: float = 0.5
+    correcting: float = 0.5
+
+
+@dataclass(frozen=True)
+class Help:
+    """A correction, and the plan that reaches the goal with it; None where none was found in time."""
+
+    correction: Correction
+    planned: Planned | None
+
+
+@dataclass(frozen=True)
+class Stops:
+    """What stops a goal.
+
+    Attributes
+    ----------
+    found
+        The set of elements that excludes the goal; None where nothing was proven.
+    first_s
+        Seconds to the first set, which need not have been minimal.
+    whole
+        The model was the whole problem; otherwise a smaller one whose proofs hold for the whole.
+    complete
+        `helps` are all minimal corrections there are.
+    planned
+        Moves that reach the goal, where nothing stops it.
+    """
+
+    goal: Goal
+    verdict: Proven
+    found: MinimalSet | None = None
+    helps: tuple[Help, ...] = ()
+    whole: bool = True
+    complete: bool = False
+    first_s: float = 0.0
+    seconds: float = 0.0
+    planned: Planned | None = None
+    calls: int = 0
+
+    @property
+    def items(self) -> Mapping[Item, tuple[Element, ...]]:
+        """The elements by item."""
+        return gathered(self.found.elements) if self.found else {}
+
+
+def allowed_at_start(problem: Problem) -> dict[Instance, int]:
+    """Return the excess at the start of every instance that has one."""
+    out = {t.instance(domain): excess for t, domain, excess in WorkingPlacement(problem).tally.excesses() if excess > 0}
+    for number, atom in problem.demands.leaves.items():
+        out |= {Instance(number, vm, 0): 1 for vm in staying(problem, atom, problem.start)}
+    return out
+
+
+def what_stops(
+    problem: Problem,
+    goal: Goal,
+    limits: Limits,
+    deadline: Deadline,
+    now: Callable[[], float],
+    width: Width | None = None,
+) -> Stops:
+    """Return what excludes a goal, or how it is reached.
+
+    Parameters
+    ----------
+    now
+        Seconds of a clock, to say when the first answer was there.
+    """
+    asked = _Asked(problem, goal, limits, deadline, now, width or Width())
+    try:
+        return asked.answer()
+    except OutOfTime:
+        return asked.unknown()
+
+
+@dataclass
+class _Asked:
+    """One question, being answered."""
+
+    problem: Problem
+    goal: Goal
+    limits: Limits
+    deadline: Deadline
+    now: Callable[[], float]
+    width: Width
+    whole: bool = True
+    began: float = field(default=0.0, init=False)
+
+    def answer(self) -> Stops:
+        self.began = self.now()
+        model = self._model()
+        oracle = Oracle(model, self.deadline.part(self.width.shrinking), self.limits.seed)
+        first = oracle.ask(oracle.elements)
+        if first.verdict is Verdict.UNKNOWN:
+            return self.unknown()
+        if first.verdict is Verdict.POSSIBLE:
+            return self._possible(first.placement if self.whole else None)
+        first_s = self.now() - self.began
+        found = shrunk(oracle, first.core)
+        helps, complete = self._helps(model, found)
+        return Stops(
+            self.goal,
+            Proven.STOPPED,
+            found,
+            helps,
+            self.whole,
+            complete,
+            first_s,
+            self.now() - self.began,
+            calls=oracle.calls,
+        )
+
+    def unknown(self) -> Stops:
+        return Stops(self.goal, Proven.UNKNOWN, whole=self.whole, seconds=self.now() - self.began)
+
+    def _model(self) -> ElementModel:
+        problem, allowed = self.problem, allowed_at_start(self.problem)
+        self.whole = len(free_vms(problem)) * problem.hosts <= self.width.literals
+        if self.whole:
+            return ElementModel(problem, self.goal, allowed, all_candidates(problem), self.deadline.check)
+        few = concerned(problem, self.goal, self.width.few)
+        smaller, rows = relaxed(problem, few), candidates_among(problem, few)
+        return ElementModel(smaller, self.goal, allowed, rows, self.deadline.check, complete=False)
+
+    def _possible(self, placement: object) -> Stops:
+        """Say how the goal is reached where nothing stops it; where no order was found, that is what is said."""
+        planned = plan_for(self.problem, self.goal, self.limits, self.deadline, placement)  # type: ignore[arg-type]
+        verdict = Proven.POSSIBLE if planned else Proven.NO_ORDER if self.whole else Proven.UNKNOWN
+        return Stops(self.goal, verdict, whole=self.whole, seconds=self.now() - self.began, planned=planned)
+
+    # -- what would help -----------------------------------------------------------------------------------------
+
+    def _helps(self, model: ElementModel, found: MinimalSet) -> tuple[tuple[Help, ...], bool]:
+        if not found.elements:
+            return (), True
+        corrections = Corrections(model, self.deadline.part(self.width.correcting), self.limits.seed)
+        everything = len(model.held) <= self.width.all_up_to
+        listed, complete = self._listed(corrections, None if everything else self.width.helps)
+        if not everything:
+            listed += self._by_item(corrections, found, listed)
+        return tuple(self._planned(c) for c in listed), complete
+
+    def _listed(self, corrections: Corrections, most: int | None) -> tuple[list[Correction], bool]:
+        listed: list[Correction] = []
+        while most is None or len(listed) < most:
+            correction = corrections.least()
+            if correction is None:
+                return listed, corrections.exhausted
+            listed.append(correction)
+            corrections.exclude(correction.lifted)
+        return listed, False
+
+    def _by_item(self, corrections: Corrections, found: MinimalSet, listed: list[Correction]) -> list[Correction]:
+        """Return the least that each item could give by itself, where that is in no correction yet."""
+        out: list[Correction] = []
+        seen = {e.item for c in listed for e in c.lifted}
+        for item in gathered(found.elements):
+            if item in seen:
+                continue
+            among = [e for e in corrections.model.held if e.item == item]
+            correction = corrections.least(among)
+            if correction is not None:
+                out.append(correction)
+        return out
+
+    def _planned(self, correction: Correction) -> Help:
+        if self.deadline.over():
+            return Help(correction, None)
+        hint = correction.placement
+        if not self.whole:
+            elsewhere = hint == self.problem.hosts
+            hint = None if elsewhere.any() else hint  # type: ignore[assignment]
+        return Help(correction, plan_for(lifted(self.problem, correction), self.goal, self.limits, self.deadline, hint))
+
+
