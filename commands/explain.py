@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from commands.boundary import Exit
 from commands.common import (
     FILE,
+    SECONDS,
+    Whole,
     fleet_argument,
     json_option,
     load_fleet,
@@ -18,8 +20,10 @@ from commands.common import (
     policy_option,
     refuse_or_warn,
     say,
+    seed_option,
 )
-from commands.switches import under_scope
+from commands.stops import asks_what_stops, say_what_stops
+from commands.switches import MOST, under_scope
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +40,15 @@ __all__ = ["command"]
 @click.argument("subject", required=False)
 @click.option("--to", metavar="HOST", help="Ask every filter whether the VM may move to this host.")
 @click.option("--plan", "plan_path", type=FILE, metavar="PLAN", help="Explain with this plan, or a move of it.")
+@click.option("--stops", is_flag=True, help="Prove what stops SUBJECT: a VM from moving (to --to), a host's drain.")
+@click.option("--blocked", metavar="VIOLATION", help="Prove what stops the repair of this violation, as RULE:SUBJECT.")
+@click.option("--drain", multiple=True, metavar="HOST", help="Prove what stops emptying these hosts, as plan --drain.")
+@click.option("--fewer", is_flag=True, help="Prove what stops a plan of fewer moves than --plan.")
+@click.option("--max-moves", type=Whole(0, MOST), metavar="N", help="What is proven: with at most N moves.")
+@click.option(
+    "--time-limit", type=SECONDS, default=10.0, show_default=True, metavar="S", help="Seconds for what is proven."
+)
+@seed_option
 @policy_option
 @overlay_option
 @json_option
@@ -47,11 +60,15 @@ def command(
     policy: str,
     overlay: Path | None,
     as_json: bool,
+    **options: Any,
 ) -> Exit:
-    """Say why a VM is where it is, what a host takes, or why a plan makes a move.
+    """Say why a VM is where it is, what a host takes, why a plan makes a move, and prove what stops something.
 
     SUBJECT is the id of a VM or a host, or with --plan of a move; without SUBJECT the plan itself is explained.
     Where several things have one name, vm:NAME, host:NAME, move:NAME or plan:NAME settles it.
+
+    With --stops, --blocked, --drain or --fewer it names the fewest rules, limits and VMs that stop it together, and
+    the least that would help; it exits with 0 where nothing stops it, with 1 where something does.
     """
     from optimizer.check import check
     from optimizer.problem.exactness import check_exact
@@ -64,6 +81,8 @@ def command(
     refuse_or_warn(snapshot, wish)
     plan = None if plan_path is None else load_plan(plan_path, snapshot)
     wish = wish if plan is None else under_scope(wish, snapshot, plan.scope)
+    if asks_what_stops(options):
+        return say_what_stops(snapshot, wish, plan, subject, {**options, "to": to}, as_json)
     what = find_subject(snapshot, plan, subject)
     problem = build(snapshot, wish.demands, wish.least)
     check_exact(problem, f"fleet {snapshot.id} with policy {wish.name}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optimizer.policy import Policy
     from optimizer.scope import Scope
 
-__all__ = ["add_switches", "scope_of", "under_scope"]
+__all__ = ["MOST", "add_switches", "scope_of", "under_scope"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 MOST = 10**9

@@ -262,7 +262,10 @@ def _flow(model: Model, number: int, atom: Flow) -> None:
                 literals.append(lit)
                 costs.append(int(atom.cost[vm]))
     if literals:
-        most = sum(max((int(atom.cost[vm]) for h in row if h != int(start[vm])), default=0) for vm, row in model.literal.items())
+        most = sum(
+            max((int(atom.cost[vm]) for h in row if h != int(start[vm])), default=0)
+            for vm, row in model.literal.items()
+        )
         model.limit(number, cp_sat.LinearExpr.weighted_sum(literals, costs), left, most)
 
 

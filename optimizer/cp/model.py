@@ -178,7 +178,7 @@ class Model:
         self.objective[stage].append((harm, weight))
 
     def limit(self, number: int, total: cp_sat.LinearExpr, left: int, most: int) -> None:
-        """Demand that what moves cost in the flow of that number stays within what is left of it; never above `most`."""
+        """Demand that moves cost no more than is left of the flow of that number; `most` is what they could."""
         self.cp.add(total <= left)
 
     # -- solving -------------------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence  # noqa: TC003 - the type of a table
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -12,13 +13,12 @@ from optimizer.explain.goals import is_reached
 from optimizer.fleet import ABSENT
 from optimizer.planning.obstacles import Kind
 from optimizer.planning.solve_and_order import carry_out, solve_and_order
-from optimizer.problem.atoms import Asked, AtLeast, AtMost, Enter, Fixed, Flow, Leave, Linear, Sets
+from optimizer.problem.atoms import Asked, Leave, Sets
 from optimizer.problem.evaluate import evaluate, hard_breaches
+from optimizer.problem.shapes import COMPANY, COUNT, ENTER, GROUPS, OCCUPANCY, PAIR, TOGETHER, ByShape
 from optimizer.repair.solver import Method, Solver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
 
     from optimizer.explain.corrections import Correction, Given
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from optimizer.explain.goals import Goal
     from optimizer.limits import Deadline, Limits
     from optimizer.planning.solve_and_order import Answer
-    from optimizer.problem.atoms import Atom
+    from optimizer.problem.atoms import Apart, AtLeast, AtMost, Atom, Enter, Fixed, Flow, Group, Linear, Needs, Same
     from optimizer.problem.problem import Problem
 
 __all__ = ["Planned", "lifted", "plan_for"]
@@ -43,13 +43,16 @@ class Planned:
     placement: NDArray[np.int32]
 
 
-def plan_for(problem: Problem, goal: Goal, limits: Limits, deadline: Deadline, hint: NDArray[np.int32] | None = None) -> Planned | None:
+def plan_for(
+    problem: Problem, goal: Goal, limits: Limits, deadline: Deadline, hint: NDArray[np.int32] | None = None
+) -> Planned | None:
     """Plan, and return what was found if its end is the goal; else order the moves to `hint`, and see whether that is.
 
     The end is judged by the reference evaluator, which shares nothing with the planner or the model.
     """
     asking = _asking(problem, goal)
-    found = solve_and_order(Solver(asking, limits, deadline), Method.AUTO)
+    solver = Solver(asking, limits, deadline)
+    found = solve_and_order(solver, Method.EXACT if solver.small else Method.AUTO)
     if _is_good(problem, goal, found):
         return Planned(len(found.ordered.moves), found.placement)
     if hint is None:
@@ -73,6 +76,9 @@ def _unwanted(problem: Problem, goal: Goal) -> dict[int, NDArray[np.bool_]]:
         out[vm][host] = True
     for vm, host in goal.on:
         out[vm] |= np.arange(problem.hosts) != host
+    for host in goal.empty:
+        for vm in np.flatnonzero(problem.start == host).tolist():
+            out[vm][host] = True
     return out
 
 
@@ -101,8 +107,7 @@ def _most(gives: Sequence[Given]) -> int:
 
 
 def _room(atoms: list[Atom], element: Element, gives: Sequence[Given]) -> None:
-    atom = atoms[element.atom]
-    assert isinstance(atom, Linear)
+    atom = cast("Linear", atoms[element.atom])
     limit = atom.limit.copy()
     limit[element.index] += _most(gives)
     atoms[element.atom] = replace(atom, limit=limit)
@@ -110,56 +115,77 @@ def _room(atoms: list[Atom], element: Element, gives: Sequence[Given]) -> None:
 
 def _group(atoms: list[Atom], element: Element, gives: Sequence[Given]) -> None:
     """Change the limit of one set, where it has one; else the set is asked nothing any more."""
-    atom, i = atoms[element.atom], element.index
-    if isinstance(atom, AtMost | AtLeast):
-        k = atom.k.copy()
-        k[i] = k[i] + _most(gives) if isinstance(atom, AtMost) else max(0, int(k[i]) - _most(gives))
-        atoms[element.atom] = replace(atom, k=k)
-        return
-    names = [name for name in ("sets", "left", "right") if hasattr(atom, name)]
-    atoms[element.atom] = replace(atom, **{name: _without(getattr(atom, name), i) for name in names})  # type: ignore[type-var]
+    atom, most = cast("Group", atoms[element.atom]), _most(gives)
+    atoms[element.atom] = _GIVE_WAY[atom](atom, element.index, most)
+
+
+def _more_together(atom: AtMost, i: int, most: int) -> Atom:
+    k = atom.k.copy()
+    k[i] += most
+    return replace(atom, k=k)
+
+
+def _fewer_domains(atom: AtLeast, i: int, most: int) -> Atom:
+    k = atom.k.copy()
+    k[i] = max(0, int(k[i]) - most)
+    return replace(atom, k=k)
+
+
+def _no_set(atom: Same, i: int, most: int) -> Atom:
+    return replace(atom, sets=_without(atom.sets, i))
+
+
+def _no_pair(atom: Apart | Needs, i: int, most: int) -> Atom:
+    return replace(atom, left=_without(atom.left, i), right=_without(atom.right, i))
 
 
 def _without(sets: Sets, i: int) -> Sets:
     return Sets.of((sets.ids[n], () if n == i else sets[n]) for n in range(len(sets)))
 
 
-def _vm(atoms: list[Atom], element: Element, gives: Sequence[Given]) -> None:
-    """Take the VM out of all atoms of the rule that say the same of it."""
-    for n, atom in enumerate(atoms):
-        if isinstance(atom, Fixed) and element.kind is Kind.PINNED and (atom.rule, atom.reason) == _said(element):
-            atoms[n] = replace(atom, vms=atom.vms[atom.vms != element.index])
-        if isinstance(atom, Leave) and element.kind is Kind.LEAVING and (atom.asked.rule, atom.reason) == _said(element):
-            atoms[n] = replace(atom, vms=atom.vms[atom.vms != element.index])
+_GIVE_WAY: ByShape[Callable[..., Atom]] = ByShape(
+    "lifting an element",
+    {COUNT: _more_together, OCCUPANCY: _fewer_domains, TOGETHER: _no_set, PAIR: _no_pair, COMPANY: _no_pair},
+    GROUPS,
+)
+
+
+def _leaving(atoms: list[Atom], element: Element, gives: Sequence[Given]) -> None:
+    atom = cast("Leave", atoms[element.atom])
+    atoms[element.atom] = replace(atom, vms=atom.vms[atom.vms != element.index])
+
+
+def _pinned(atoms: list[Atom], element: Element, gives: Sequence[Given]) -> None:
+    atom = cast("Fixed", atoms[element.atom])
+    atoms[element.atom] = replace(atom, vms=atom.vms[atom.vms != element.index])
 
 
 def _refused(atoms: list[Atom], element: Element, gives: Sequence[Given]) -> None:
+    """Lift what all atoms of the rule say of the subject: several may say the same."""
     for n, atom in enumerate(atoms):
-        if not isinstance(atom, Enter) or (atom.rule, atom.reason) != _said(element):
+        if atom.shape is not ENTER:
             continue
-        if atom.vms is not None and element.item.level == "vm":
-            atoms[n] = replace(atom, vms=atom.vms[atom.vms != element.index])
-        elif atom.vms is None and element.item.level != "vm":
-            hosts = atom.hosts.copy()
+        enter = cast("Enter", atom)
+        if (enter.rule, enter.reason) != (element.item.rule, element.item.subject):
+            continue
+        if enter.vms is not None and element.item.level == "vm":
+            atoms[n] = replace(enter, vms=enter.vms[enter.vms != element.index])
+        elif enter.vms is None and element.item.level != "vm":
+            hosts = enter.hosts.copy()
             hosts[element.index] = True
-            atoms[n] = replace(atom, hosts=hosts)
+            atoms[n] = replace(enter, hosts=hosts)
 
 
 def _budget(atoms: list[Atom], element: Element, gives: Sequence[Given]) -> None:
-    atom = atoms[element.atom]
-    assert isinstance(atom, Flow)
+    atom = cast("Flow", atoms[element.atom])
     atoms[element.atom] = replace(atom, limit=atom.limit + _most(gives))
-
-
-def _said(element: Element) -> tuple[str, str]:
-    return element.item.rule, element.item.subject
 
 
 _LIFT: dict[Kind, Callable[[list[Atom], Element, Sequence[Given]], None]] = {
     Kind.ROOM: _room,
     Kind.GROUP: _group,
-    Kind.LEAVING: _vm,
-    Kind.PINNED: _vm,
+    Kind.LEAVING: _leaving,
+    Kind.PINNED: _pinned,
     Kind.REFUSED: _refused,
     Kind.BUDGET: _budget,
 }

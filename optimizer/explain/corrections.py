@@ -2,8 +2,8 @@
 
 A set of elements is a correction if the goal is possible while all others hold, and a minimal one if that is so of no
 part of it. They are found in order of size: CP-SAT lifts as few as it can, the found set is excluded with all that
-contain it, and so on; where that ends with nothing left, all minimal corrections are known. (The minimal corrections are
-what MARCO's map enumerates from its other side: each of them hits every minimal excluding set.)
+contain it, and so on; where that ends with nothing left, all minimal corrections are known. (They are what MARCO's map
+enumerates from its other side: each of them hits every minimal excluding set.)
 
 Liffiton, M. H., Previti, A., Malik, A., Marques-Silva, J. (2016). Fast, flexible MUS enumeration. Constraints 21.
 """

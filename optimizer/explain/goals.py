@@ -32,6 +32,8 @@ class Goal:
         Instances that are exceeded no more.
     off, on
         (VM, host): not on that host; on that host.
+    empty
+        Hosts without any VM at the end.
     moving
         At most that much moving, in the measure of the problem; None: any.
     kept
@@ -42,6 +44,7 @@ class Goal:
     ended: tuple[Instance, ...] = ()
     off: tuple[tuple[int, int], ...] = ()
     on: tuple[tuple[int, int], ...] = ()
+    empty: tuple[int, ...] = ()
     moving: int | None = None
     kept: Mapping[Instance, int] = field(default_factory=dict)
 
@@ -54,6 +57,7 @@ class Goal:
 def is_reached(goal: Goal, problem: Problem, placement: NDArray[np.int32], excess: Mapping[Instance, int]) -> bool:
     """Whether a placement with these excesses is what was asked for."""
     away = all(placement[vm] != host and problem.also_at[vm] != host for vm, host in goal.off)
+    away = away and not (np.isin(placement, goal.empty).any() or np.isin(problem.also_at, goal.empty).any())
     there = all(placement[vm] == host for vm, host in goal.on)
     moved = (placement != problem.start) & (placement != ABSENT)
     cheap = goal.moving is None or int(problem.moving[moved].sum()) <= goal.moving

@@ -1,9 +1,9 @@
 """From elements that exclude a goal to a set of which none can be left out: item by item, then element by element.
 
 First whole items are left out, one after the other; those that are needed stay. Then, within them, single elements:
-halves of an item at first (as QuickXplain does), since most are not needed. Leaving out an item that is needed makes the
-goal possible, so each still has an element at the end: the set is minimal in items and in elements. Every answer on the
-way excludes the goal too, so that whoever stops it has a proof that is only not yet as small as it can be.
+halves of an item at first (as QuickXplain does), since most are not needed. Leaving out an item that is needed makes
+the goal possible, so each still has an element at the end: the set is minimal in items and in elements. Every answer on
+the way excludes the goal too, so that whoever stops it has a proof that is only not yet as small as it can be.
 
 QuickXplain: Junker, U. (2004). QUICKXPLAIN: preferred explanations and relaxations for over-constrained problems. AAAI.
 """

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from optimizer import cp_sat
 from optimizer.cp.model import Model
 from optimizer.explain.elements import Element, Names, closed_hosts
 from optimizer.fleet import ABSENT
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from optimizer import cp_sat
     from optimizer.explain.goals import Goal
     from optimizer.problem.atoms import Asked, Enter
     from optimizer.problem.instance import Instance
@@ -128,11 +128,11 @@ class ElementModel(Model):
     # -- what has none -------------------------------------------------------------------------------------------
 
     def _hard(self) -> None:
-        for number, atom in self.problem.demands.fixed.items():
-            for vm in atom.vms.tolist():
+        for number, pin in self.problem.demands.fixed.items():
+            for vm in pin.vms.tolist():
                 if vm in self.literal:
                     stays = self.literal[vm][int(self.problem.start[vm])]
-                    self.cp.add_implication(self.literal_of(self.names.pinned(number, atom, vm)), stays)
+                    self.cp.add_implication(self.literal_of(self.names.pinned(number, pin, vm)), stays)
         first: dict[Element, Element] = {}
         for number, atom in self.problem.demands.enters.items():
             self.check()
@@ -164,26 +164,40 @@ class ElementModel(Model):
     # -- the goal ------------------------------------------------------------------------------------------------
 
     def _ask(self) -> None:
-        goal, problem = self.goal, self.problem
-        for instance in goal.ended if self.complete else ():
+        for instance in self.goal.ended if self.complete else ():
             if instance not in self._seen and self.allowed.get(instance, 0) > 0:
                 self.cp.add(False)
-        for vm, host in goal.off:
-            if vm in self.literal and host in self.literal[vm]:
-                self.cp.add_bool_and([self.literal[vm][host].negated()])
-            elif host in (problem.start[vm], problem.also_at[vm]):
+        for host in self.goal.empty:
+            self._empty(host)
+        for vm, host in self.goal.off:
+            self._off(vm, host)
+        for vm, host in self.goal.on:
+            self._on(vm, host)
+        if self.goal.moving is not None:
+            self.cap(Stage.MOVING, self.goal.moving)
+
+    def _empty(self, host: int) -> None:
+        settled = self._settled()
+        if any((ends[settled] == host).any() for ends in (self.problem.start, self.problem.also_at)):
+            self.cp.add(False)
+        self.cp.add_bool_and([row[host].negated() for row in self.literal.values() if host in row])
+
+    def _off(self, vm: int, host: int) -> None:
+        if vm not in self.literal:
+            if host in (self.problem.start[vm], self.problem.also_at[vm]):
                 self.cp.add(False)
-        for vm, host in goal.on:
-            if vm in self.literal:
-                self.cp.add_bool_and([self.literal[vm][host]])
-            elif problem.start[vm] != host:
-                self.cp.add(False)
-        if goal.moving is not None:
-            self.cap(Stage.MOVING, goal.moving)
+        elif host in self.literal[vm]:
+            self.cp.add_bool_and([self.literal[vm][host].negated()])
+
+    def _on(self, vm: int, host: int) -> None:
+        if vm in self.literal:
+            self.cp.add_bool_and([self.literal[vm][host]])
+        elif self.problem.start[vm] != host:
+            self.cp.add(False)
+
+    def _settled(self) -> list[int]:
+        return [v for v in range(self.problem.vms) if v not in self.literal]
 
     def placed(self, solver: cp_sat.CpSolver) -> NDArray[np.int32]:
         """Return the placement that was found."""
         return self._read(solver)
-
-
-

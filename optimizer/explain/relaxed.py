@@ -72,7 +72,7 @@ def concerned(problem: Problem, goal: Goal, most: int) -> list[int]:
 
 
 def _named(problem: Problem, goal: Goal) -> list[int]:
-    out = list(goal.vms)
+    out = [*goal.vms, *np.flatnonzero(np.isin(problem.start, goal.empty)).tolist()]
     for instance in goal.ended:
         atom = problem.atoms[instance.atom]
         if atom.shape is LEAVE:
@@ -105,9 +105,7 @@ def relaxed(problem: Problem, few: Collection[int]) -> Problem:
 def candidates_among(problem: Problem, few: Collection[int]) -> dict[int, NDArray[np.int64]]:
     """Return the few over every host, and all other free VMs over their own and elsewhere."""
     everywhere, mine = np.arange(problem.hosts, dtype=np.int64), set(few)
-    return {
-        vm: everywhere if vm in mine else np.array([problem.start[vm], problem.hosts]) for vm in free_vms(problem)
-    }
+    return {vm: everywhere if vm in mine else np.array([problem.start[vm], problem.hosts]) for vm in free_vms(problem)}
 
 
 def _more(values: NDArray[np.int64], last: int) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ from optimizer.problem.instance import Instance
 from optimizer.problem.working_placement import WorkingPlacement, staying
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from optimizer.explain.applied import Planned
     from optimizer.explain.corrections import Correction
@@ -50,13 +50,15 @@ class Width:
     Attributes
     ----------
     literals
-        The whole problem is modelled up to so many pairs of VM and host; beyond it, a smaller one (`relaxed`).
+        The whole problem is modelled up to this many pairs of VM and host; beyond it, a smaller one (`relaxed`).
     few
         VMs that are free over every host in the smaller one.
     all_up_to
-        All minimal corrections are listed where at most so many elements could be lifted.
+        All minimal corrections are listed where no more elements than this could be lifted.
     helps
         Corrections that are listed otherwise.
+    others
+        Further sets that are looked for.
     shrinking, correcting
         Shares of the time for the smallest proof, and for corrections; the rest is for planning again.
     """
@@ -64,7 +66,8 @@ class Width:
     literals: int = 40_000
     few: int = 40
     all_up_to: int = 25
-    helps: int = 4
+    helps: int = 3
+    others: int = 2
     shrinking: float = 0.5
     correcting: float = 0.5
 
@@ -85,6 +88,8 @@ class Stops:
     ----------
     found
         The set of elements that excludes the goal; None where nothing was proven.
+    others
+        Further sets, each minimal as far as `minimal` says, that share no element with one before: these stop it too.
     first_s
         Seconds to the first set, which need not have been minimal.
     whole
@@ -99,6 +104,7 @@ class Stops:
     verdict: Proven
     found: MinimalSet | None = None
     helps: tuple[Help, ...] = ()
+    others: tuple[MinimalSet, ...] = ()
     whole: bool = True
     complete: bool = False
     first_s: float = 0.0
@@ -166,18 +172,31 @@ class _Asked:
             return self._possible(first.placement if self.whole else None)
         first_s = self.now() - self.began
         found = shrunk(oracle, first.core)
+        others = tuple(self._others(oracle, found))
         helps, complete = self._helps(model, found)
         return Stops(
             self.goal,
             Proven.STOPPED,
             found,
             helps,
+            others,
             self.whole,
             complete,
             first_s,
             self.now() - self.began,
             calls=oracle.calls,
         )
+
+    def _others(self, oracle: Oracle, found: MinimalSet) -> Iterator[MinimalSet]:
+        """Yield sets that stop the goal even if all elements of those before were lifted."""
+        rest = oracle.elements - found.elements
+        for _ in range(self.width.others if found.elements else 0):
+            answer = oracle.ask(rest)
+            if answer.verdict is not Verdict.EXCLUDED or not answer.core:
+                return
+            other = shrunk(oracle, answer.core)
+            rest -= other.elements
+            yield other
 
     def unknown(self) -> Stops:
         return Stops(self.goal, Proven.UNKNOWN, whole=self.whole, seconds=self.now() - self.began)
@@ -240,5 +259,3 @@ class _Asked:
             elsewhere = hint == self.problem.hosts
             hint = None if elsewhere.any() else hint  # type: ignore[assignment]
         return Help(correction, plan_for(lifted(self.problem, correction), self.goal, self.limits, self.deadline, hint))
-
-

@@ -10,6 +10,7 @@ import numpy as np
 from optimizer.fleet import ABSENT, HostState, Mobility, Move, State, VmState
 from optimizer.report.arrivals import Says, arrival
 from optimizer.report.loads import Load, loads_of, meters
+from optimizer.report.not_moved import why_not_moved
 from optimizer.report.violations import ViolationFacts, describe_violations
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class VmFacts:
     """A VM: where it is, what it needs, what is wrong around it, why it stays or moves.
 
     `may_enter` counts the hosts that may receive it, `has_room` those of them where all that is linear (resources,
-    noise) leaves it room now.
+    noise) leaves it room now. `not_moved` says why the plan, where there is one, leaves it where it is.
     """
 
     vm: str
@@ -72,6 +73,7 @@ class VmFacts:
     has_room: int
     violations: tuple[ViolationFacts, ...]
     moves: tuple[PlannedMove, ...]
+    not_moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def explain_vm(case: Case, vm: int) -> VmFacts:
     groups = tuple(g.id for g in fleet.groups if vm in g.members)
     enter, room = _could_go(case, vm)
     planned = () if case.plan is None else tuple(m for m in case.plan.moves if m.vm == name)
+    around = describe_violations(fleet, case.rules, _around(case, vm, groups))
     return VmFacts(
         vm=name,
         host=_host_name(fleet, host),
@@ -125,8 +128,9 @@ def explain_vm(case: Case, vm: int) -> VmFacts:
         stays=_why_it_stays(case.problem, vm),
         may_enter=enter,
         has_room=room,
-        violations=describe_violations(fleet, case.rules, _around(case, vm, groups)),
+        violations=around,
         moves=planned,
+        not_moved=() if case.plan is None else why_not_moved(name, case.plan, around),
     )
 
 

@@ -45,7 +45,9 @@ def vm_page(facts: VmFacts, *, with_plan: bool, called: Called = NOBODY) -> Page
     page.heading("What is wrong around it")
     page.table(violations_table(facts.violations, called), empty="nothing")
     if with_plan:
-        _moves(page, facts.moves, "the plan leaves it where it is")
+        _moves(page, facts.moves, "the plan leaves it where it is:")
+        for why in facts.not_moved:
+            page.line(f"  {why}")
     return page
 
 

@@ -6,6 +6,7 @@ evaluator. `as_key` is the one thing that is shared: how an element is called.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +18,7 @@ from optimizer.problem.instance import Instance, name_of
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from optimizer.problem.problem import Problem
 
@@ -35,11 +36,14 @@ class Key(NamedTuple):
     subject: str
 
 
+Reached = Callable[[tuple[int, ...], dict[Instance, int]], bool]
+
+
 @dataclass(frozen=True)
 class Wish:
     """What is asked of a placement, and which instances may be exceeded by how much."""
 
-    reached: Callable[[tuple[int, ...], dict[Instance, int]], bool]
+    reached: Reached
     ended: frozenset[Instance] = frozenset()
     kept: tuple[tuple[Instance, int], ...] = ()
 
