@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 STUCK = EXAMPLES / "stuck.json"
 
 
-def stops(*args: object) -> dict[str, object]:
+def stops(*args: object) -> dict[str, Any]:
     outcome = run("explain", *args, "--json")
     document = outcome.json
     assert outcome.code == {"stopped": 1, "no_order": 1, "possible": 0, "unknown": 3}[document["verdict"]]
