@@ -81,6 +81,7 @@ def _with(options: tuple[Callable[[Any], Any], ...]) -> Callable[[F], F]:
     metavar="K",
     help="With --replicas: at most K of a group in a domain of that level.",
 )
+@click.option("--moves", type=Whole(0, 200), metavar="K", help="Also how many fit after at most K moves, as a curve.")
 @click.option("--by", default="", metavar="POOL", help="Answer by pool: a level, or label:KEY.")
 def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, by: str, **given: Any) -> Exit:
     """Count how many VMs more fit, without moving anything, and what stops the next one.
@@ -98,9 +99,9 @@ def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, b
     started = clock.monotonic()
     asked = _Asked.read(fleet, policy, overlay, given)
     replicas = _replicas(asked.fleet, len(asked.wanted), given)
-    pool = _pool(asked.fleet, by)
+    pool, steps = _pool(asked.fleet, by), _steps(given, asked.wanted)
     with Interrupt() as interrupt:
-        answer = fit(asked.fleet, asked.policy, asked.wanted, asked.effort(given, interrupt.event), replicas)
+        answer = fit(asked.fleet, asked.policy, asked.wanted, asked.effort(given, interrupt.event), replicas, steps)
         facts = describe_fit(answer, asked.about(clock.monotonic() - started), pool, check(asked.fleet, asked.policy))
         say(as_json, lambda: facts, lambda: fit_page(facts))
     return Exit.INTERRUPTED if interrupt.asked else Exit.DONE
@@ -219,6 +220,16 @@ def _replicas(fleet: Fleet, entries: int, given: Document) -> Any:
     if level not in fleet.level_index:
         raise InputError("--level", "", level, f"a level ({', '.join(fleet.levels)})", similar(level, fleet.levels))
     return Replicas(given["replicas"], fleet.level_index[level], given["at_most"])
+
+
+def _steps(given: Document, wanted: list[tuple[int, int]]) -> list[int]:
+    """Return the numbers of moves to answer for: few at first, then ever larger steps."""
+    most = given["moves"]
+    if most is None:
+        return []
+    if given["replicas"] is not None or len(wanted) > 1 or wanted[0][1] > 1:
+        raise click.UsageError("--moves counts VMs of one size: no --replicas, no mix", click.get_current_context())
+    return sorted({n for n in (0, 1, 2, 3, 5, 10, 20, 50, 100, 200) if n < most} | {most})
 
 
 def _pool(fleet: Fleet, by: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet
     from optimizer.problem.rule import Violation
     from optimizer.whatif.fit import Fit
+    from optimizer.whatif.making_room import Step
     from optimizer.whatif.obstacles import Obstacle, Unlock
     from optimizer.whatif.place import Placed
 
@@ -30,6 +31,7 @@ __all__ = [
     "PlaceFacts",
     "PoolFacts",
     "Reason",
+    "StepFacts",
     "describe_fit",
     "describe_place",
     "pools_of",
@@ -73,6 +75,18 @@ class PoolFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class StepFacts:
+    """How many fit after at most so many moves, each as (VM, from, to); `hosts` says how many on each host."""
+
+    moves: int
+    value: int
+    bound: int
+    status: str
+    made: tuple[tuple[str, str, str], ...]
+    hosts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class FitFacts:
     """How many fit; `hosts` says how many of each kind each host gets."""
 
@@ -89,6 +103,8 @@ class FitFacts:
     stopped_by: tuple[Reason, ...]
     would_help: str
     hosts: dict[str, dict[str, int]]
+    after_moves: tuple[StepFacts, ...]
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +186,19 @@ def describe_fit(answer: Fit, about: About, by: str, violations: Iterable[Violat
         stopped_by=reasons(fleet, answer.stopped_by),
         would_help=helped(fleet, answer.cheapest),
         hosts=hosts,
+        after_moves=tuple(_step(fleet, step) for step in answer.steps),
+        note=answer.note,
+    )
+
+
+def _step(fleet: Fleet, step: Step) -> StepFacts:
+    return StepFacts(
+        step.moves,
+        step.value,
+        step.bound,
+        PROVEN if step.value >= step.bound else GAP,
+        tuple((fleet.vms.ids[m.vm], fleet.hosts.ids[m.source], fleet.hosts.ids[m.target]) for m in step.made),
+        {fleet.hosts.ids[h]: int(step.numbers[h]) for h in np.flatnonzero(step.numbers).tolist()},
     )
 
 

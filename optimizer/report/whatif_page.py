@@ -55,6 +55,7 @@ def fit_page(facts: FitFacts) -> Page:
         for pool in facts.pools:
             table.add(pool.pool, pool.hosts, pool.vms, pool.violations or "-", tone=_pool_tone(pool.violations))
         page.table(table)
+    _after_moves(page, facts)
     page.heading("What stops the next one")
     page.table(reasons_table(facts.stopped_by), empty="nothing on any single host")
     if facts.would_help:
@@ -62,6 +63,28 @@ def fit_page(facts: FitFacts) -> Page:
     if facts.status != PROVEN:
         page.line("not proven: more time may find more, or a smaller bound (--time-limit)", Tone.WARN)
     return page
+
+
+def _after_moves(page: Page, facts: FitFacts) -> None:
+    """Lay out the curve, and the moves of its last step."""
+    if facts.note:
+        page.line(f"note: {facts.note}", Tone.WARN)
+    if not facts.after_moves:
+        return
+    page.heading("After at most so many moves")
+    table = Table((">moves", ">VMs more", ">made", ">at most", "status"))
+    for step in facts.after_moves:
+        table.add(step.moves, step.value, len(step.made), step.bound, step.status)
+    page.table(table)
+    last = facts.after_moves[-1]
+    moves = Table(("VM", "from", "to"))
+    for made in last.made[:SHOWN]:
+        moves.add(*made)
+    if moves.rows:
+        page.line(f"moves for {last.value:,}, in any order:")
+    page.table(moves)
+    if len(last.made) > SHOWN:
+        page.line(f"and {count(len(last.made) - SHOWN, 'move')} more (--json)", Tone.QUIET)
 
 
 def _pool_tone(violations: int) -> Tone:

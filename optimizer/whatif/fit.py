@@ -11,6 +11,7 @@ from optimizer.fleet import Group, GroupRule, with_copies
 from optimizer.problem.problem import build
 from optimizer.whatif.fill import fill, nest
 from optimizer.whatif.judge import refuse_wrong
+from optimizer.whatif.making_room import Step, curve, most_after
 from optimizer.whatif.model import RoomModel
 from optimizer.whatif.obstacles import Obstacle, Unlock, closed_by, obstacles, unlock, widened
 from optimizer.whatif.room import Kind, Room, room_of
@@ -31,6 +32,8 @@ __all__ = ["MOST", "Fit", "Replicas", "fit"]
 
 MOST = 1_000_000
 """That many VMs at most are counted."""
+
+TIED = "after moves: not answered, since rules tie these VMs to where others are (apart, together, needs, spread)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,10 @@ class Fit:
         Why there is no VM more of the first kind that has none, and what would let one in.
     capped
         More than `MOST` would have to be counted: `value` and `bound` are of those that were.
+    steps
+        How many fit after moves.
+    note
+        What was asked and is not answered, and why.
     """
 
     value: int
@@ -73,6 +80,8 @@ class Fit:
     stopped_by: tuple[Obstacle, ...] = ()
     cheapest: Unlock | None = None
     capped: bool = False
+    steps: tuple[Step, ...] = ()
+    note: str = ""
 
     @property
     def proven(self) -> bool:
@@ -135,6 +144,7 @@ def fit(
     wanted: Sequence[tuple[int, int]],
     effort: Effort,
     replicas: Replicas | None = None,
+    moves: Sequence[int] = (),
 ) -> Fit:
     """Return how many units fit, and where.
 
@@ -142,11 +152,15 @@ def fit(
     ----------
     wanted
         Pairs (VM without a host, how many like it a unit has); one pair with `replicas`.
+    moves
+        Also after at most so many moves each (ascending); only for units of one VM that no demand ties to others.
     """
     each = tuple(n if replicas is None else replicas.number for _, n in wanted)
     first = build(fleet, policy.rules)
     kinds = [Kind(fleet.vms.ids[vm], np.array([vm], np.int32), MOST) for vm, _ in wanted]
     ceiling = [int(min(MOST, room_of(first, [kind]).most(0).sum())) for kind in kinds]
+    if moves:
+        ceiling = [most_after(first, kinds[0], max(moves))]
     units = min(n // e for n, e in zip(ceiling, each, strict=True))
     times = {vm: (units + 1) * e for (vm, _), e in zip(wanted, each, strict=True)}  # one more: what would help is tried
     larger, copies = with_copies(fleet, times)
@@ -161,6 +175,11 @@ def fit(
     if replicas is not None:
         larger, created = _grouped(larger, created, replicas, value)
     refuse_wrong(larger, policy, created)
+    steps = []
+    if moves and not room.couplings:
+        steps = curve(problem, kinds[0], numbers[0], moves, effort)
+        for made in {step.made: step for step in steps}.values():
+            refuse_wrong(larger, policy, _created(kinds, made.numbers[None, :]), made.made)
     return Fit(
         value,
         bound,
@@ -173,6 +192,8 @@ def fit(
         obstacles(left, which, closed[which]),
         _verified(unlock(left, which, closed[which]), value, room, each, replicas, caps, effort),
         capped=max(ceiling) >= MOST,
+        steps=tuple(steps),
+        note="" if steps or not moves else TIED,
     )
 
 

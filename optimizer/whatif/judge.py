@@ -10,7 +10,7 @@ from optimizer.problem.rule import Hardness
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from optimizer.fleet import Fleet
+    from optimizer.fleet import Fleet, Move
     from optimizer.policy import Policy
     from optimizer.problem.rule import Rule, Violation
 
@@ -18,7 +18,11 @@ __all__ = ["made_worse", "refuse_wrong"]
 
 
 def made_worse(
-    fleet: Fleet, rules: Sequence[Rule], created: Iterable[tuple[int, int]], before: State | None = None
+    fleet: Fleet,
+    rules: Sequence[Rule],
+    created: Iterable[tuple[int, int]],
+    before: State | None = None,
+    moves: Sequence[Move] = (),
 ) -> list[Violation]:
     """Return what VMs made on hosts would break or make worse, preferences (``should``) aside.
 
@@ -30,19 +34,25 @@ def made_worse(
         Pairs (VM, host); the VMs have no host in `before`.
     before
         The state in which they are made; the snapshot by default.
+    moves
+        What is moved first, in any order: all in flight at once is judged as well.
     """
     start = before or State.start(fleet)
-    after = start.create(created)
+    states = [start.begin(moves)] if moves else []
+    states.append(start.finish(moves).create(created))
     worse = []
     for rule in rules:
         had = {v.instance: v.excess for v in rule.check(start)}
         worse += [
-            v for v in rule.check(after) if v.hardness is not Hardness.SHOULD and v.excess > had.get(v.instance, 0)
+            v
+            for state in states
+            for v in rule.check(state)
+            if v.hardness is not Hardness.SHOULD and v.excess > had.get(v.instance, 0)
         ]
     return worse
 
 
-def refuse_wrong(fleet: Fleet, policy: Policy, created: Iterable[tuple[int, int]]) -> None:
+def refuse_wrong(fleet: Fleet, policy: Policy, created: Iterable[tuple[int, int]], moves: Sequence[Move] = ()) -> None:
     """Let no answer out that a rule's own `check` refuses.
 
     Raises
@@ -50,7 +60,7 @@ def refuse_wrong(fleet: Fleet, policy: Policy, created: Iterable[tuple[int, int]
     RuntimeError
         A fault of the program: what was found breaks a rule.
     """
-    worse = made_worse(fleet, policy.judges, created)
+    worse = made_worse(fleet, policy.judges, created, moves=moves)
     if worse:
         first = worse[0]
         raise RuntimeError(

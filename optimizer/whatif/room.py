@@ -60,6 +60,8 @@ class Row:
         int64 [domains]: what is free, never below 0, and the limit that leaves it.
     counts
         The amounts are VMs of a set, not of a resource.
+    debt
+        int64 [domains]: by how much the limit is exceeded already.
     """
 
     rule: str
@@ -69,6 +71,7 @@ class Row:
     amount: NDArray[np.int64]
     left: NDArray[np.int64]
     limit: NDArray[np.int64]
+    debt: NDArray[np.int64]
     counts: bool = False
 
 
@@ -236,7 +239,8 @@ class _Reader:
         vms, there = presence(domain, self.start, self.also)
         np.add.at(load, there, atom.amount[vms])
         left = np.where(atom.limit >= UNLIMITED, UNLIMITED // 4, np.maximum(atom.limit - load, 0))
-        return Row(atom.asked.rule, atom.resource, atom.level, domain, amount, left, atom.limit)
+        debt = np.maximum(load - atom.limit, 0)
+        return Row(atom.asked.rule, atom.resource, atom.level, domain, amount, left, atom.limit, debt)
 
     def _counts(self, atom: AtMost) -> Iterator[Row]:
         domain = self.problem.domain[atom.level]
@@ -248,10 +252,9 @@ class _Reader:
             for d, n in self._count(members, atom.level).items():
                 here[d] = n
             limit = np.full(domains, int(atom.k[i]), np.int64)
-            left = np.maximum(limit - here, 0)
-            yield Row(
-                atom.asked.rule, atom.sets.ids[i], atom.level, domain, mine.astype(np.int64), left, limit, counts=True
-            )
+            left, debt = np.maximum(limit - here, 0), np.maximum(here - limit, 0)
+            name, amount = atom.sets.ids[i], mine.astype(np.int64)
+            yield Row(atom.asked.rule, name, atom.level, domain, amount, left, limit, debt, counts=True)
 
     def couplings(self) -> Iterator[Coupling]:
         """Yield the demands of musts and guards on sets that have new VMs."""

@@ -14,18 +14,19 @@ from optimizer.problem.rule import Hardness
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from optimizer.fleet import Fleet
+    from optimizer.fleet import Fleet, Move
     from optimizer.problem.rule import Rule
 
 
-def holds(fleet: Fleet, rules: Sequence[Rule], created: Iterable[tuple[int, int]]) -> bool:
-    """Whether VMs made on hosts break nothing and make nothing worse, preferences aside."""
+def holds(fleet: Fleet, rules: Sequence[Rule], created: Iterable[tuple[int, int]], moves: Sequence[Move] = ()) -> bool:
+    """Whether VMs made on hosts, once moves were made in any order, break nothing and make nothing worse."""
     start = State.start(fleet)
-    after = start.create(created)
+    states = [start.begin(moves), start.finish(moves).create(created)]
     for rule in rules:
         had = {v.instance: v.excess for v in rule.check(start)}
-        if any(v.excess > had.get(v.instance, 0) for v in rule.check(after) if v.hardness is not Hardness.SHOULD):
-            return False
+        for state in states if moves else states[1:]:
+            if any(v.excess > had.get(v.instance, 0) for v in rule.check(state) if v.hardness is not Hardness.SHOULD):
+                return False
     return True
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from optimizer.clock import SystemClock
-from optimizer.fleet import Group, GroupRule, with_copies
+from optimizer.fleet import ABSENT, Group, GroupRule, Move, with_copies
 from optimizer.whatif import fit as fitting
 from optimizer.whatif.effort import Effort
 from optimizer.whatif.fit import Fit, Replicas, fit
 from tests.build import document, host, policy, vm
-from tests.whatif.brute_force import holds, most
+from tests.whatif.brute_force import holds, most, numbers, pairs
 from tests.whatif.requests import Asked, asked
 
 if TYPE_CHECKING:
@@ -136,3 +136,43 @@ def test_one_vm_of_three_quarters_of_a_host_fits_no_sum_of_quarters(monkeypatch:
     fleet = shelf([6, 6, 6, 6], [3, 3, 3, 3])
     found = fit(fleet, policy({"rule": "capacity"}), [(4, 1)], effort())
     assert (found.value, found.bound) == (0, 0)
+
+
+def after_moves(case: Asked, most_moves: int) -> int:
+    """Return how many fit after moves that may be made in any order, by trying everything."""
+    fleet, hosts = case.fleet, range(len(case.fleet.hosts))
+    larger, copies = with_copies(fleet, {case.vms[0]: MOST})
+    placed = np.flatnonzero(larger.vms.host != ABSENT).tolist()
+    trips = [Move(v, int(larger.vms.host[v]), h) for v in placed for h in hosts if h != larger.vms.host[v]]
+    best = 0
+    for k in range(most_moves + 1):
+        for moves in combinations(trips, k):
+            if len({m.vm for m in moves}) == k and holds(larger, case.policy.judges, (), moves):
+                best = max(
+                    (
+                        sum(n)
+                        for n in numbers(len(hosts), MOST)
+                        if sum(n) > best
+                        and holds(larger, case.policy.judges, pairs(copies[case.vms[0]].tolist(), n), moves)
+                    ),
+                    default=best,
+                )
+    return best
+
+
+@pytest.mark.parametrize("chunk", [0, *(pytest.param(c, marks=pytest.mark.rotating) for c in range(1, 33))])
+def test_after_moves_as_many_fit_as_trying_every_move_finds(chunk: int) -> None:
+    exact = gained = tried = 0
+    for number in range(chunk * 16, (chunk + 1) * 16):
+        case = asked(number)
+        found = fit(case.fleet, case.policy, [(case.vms[0], 1)], effort(), moves=(0, 1))
+        if not found.steps:
+            assert found.note
+            continue
+        expected = after_moves(case, 1)
+        last = found.steps[-1]
+        assert min(last.value, MOST) <= expected <= last.bound, f"request {number}"
+        tried += 1
+        exact += min(last.value, MOST) == expected
+        gained += min(last.value, MOST) > found.value
+    assert exact >= 0.9 * tried
