@@ -104,7 +104,7 @@ class _Sums:
         self.limiting = np.flatnonzero(one > 0)
         self.takes = one[self.limiting]
 
-    def freed(self, vms: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
+    def freed(self, vms: NDArray[np.integer], at: NDArray[np.integer]) -> NDArray[np.int64]:
         """Return int64 [R, n]: what VMs free on their hosts for new ones; nothing where a limit is exceeded already."""
         return np.where(self.sound[:, at], self.amount[:, vms], 0)
 
@@ -151,7 +151,7 @@ class _Bound:
                 best = best + after[0]
                 continue
             best = np.array([max(int(best[k - j] + after[j]) for j in range(k + 1)) for k in range(moves + 1)])
-        return [int(min(total, n, self.kind.wanted)) for n in best]
+        return [min(total, int(n), self.kind.wanted) for n in best]
 
     def _in_all(self) -> int:
         """Return what the whole fleet has left of the scarcest resource, in VMs: moving changes no sum."""
@@ -289,7 +289,8 @@ class _Model:
         self.goes = {(k, host): self.model.new_bool_var("") for k, hosts in targets.items() for host in hosts}
         self.source = {k: int(problem.start[room.kinds[k].vms[0]]) for k in targets}
         for k in targets:
-            self.model.add(LinearExpr.sum([self.goes[k, h] for h in targets[k]] or [0]) <= 1)
+            if targets[k]:
+                self.model.add(LinearExpr.sum([self.goes[k, h] for h in targets[k]]) <= 1)
         self.made = self._made()
         for row in room.rows:
             self._add(row)
@@ -344,7 +345,8 @@ class _Model:
 
     def limit(self, moves: int) -> None:
         """Allow at most so many moves."""
-        self.model.add(LinearExpr.sum(list(self.goes.values()) or [0]) <= moves)
+        if self.goes:
+            self.model.add(LinearExpr.sum(list(self.goes.values())) <= moves)
 
     def hint(self, before: Step) -> None:
         """Begin with an answer that is known."""
