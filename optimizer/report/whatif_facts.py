@@ -76,7 +76,7 @@ class PoolFacts:
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """How many fit after at most so many moves, each as (VM, from, to); `hosts` says how many on each host."""
+    """How many fit after at most `moves` moves, each as (VM, from, to); `hosts` says how many on each host."""
 
     moves: int
     value: int

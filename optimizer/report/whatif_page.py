@@ -71,7 +71,7 @@ def _after_moves(page: Page, facts: FitFacts) -> None:
         page.line(f"note: {facts.note}", Tone.WARN)
     if not facts.after_moves:
         return
-    page.heading("After at most so many moves")
+    page.heading("After moves")
     table = Table((">moves", ">VMs more", ">made", ">at most", "status"))
     for step in facts.after_moves:
         table.add(step.moves, step.value, len(step.made), step.bound, step.status)

@@ -37,7 +37,7 @@ def _within(fine: NDArray[np.int32], coarse: NDArray[np.int32]) -> bool:
 
 
 def fill(room: Room, kind: int, wanted: int, caps: Sequence[Cap] = ()) -> NDArray[np.int64]:
-    """Return int64 [H]: so many of a kind on each host, `wanted` in all or as many as there is room for.
+    """Return int64 [H]: how many of a kind on each host, `wanted` in all or as many as there is room for.
 
     Couplings are not looked at. It is the most if `nest` says so of all rows and caps.
     """

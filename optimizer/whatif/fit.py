@@ -153,7 +153,7 @@ def fit(
     wanted
         Pairs (VM without a host, how many like it a unit has); one pair with `replicas`.
     moves
-        Also after at most so many moves each (ascending); only for units of one VM that no demand ties to others.
+        Also after at most this many moves, each (ascending); only for units of one VM that no demand ties to others.
     """
     each = tuple(n if replicas is None else replicas.number for _, n in wanted)
     first = build(fleet, policy.rules)

@@ -147,7 +147,7 @@ class Greedy:
         return int(open_[np.lexsort((fullest[open_], broken[open_]))[0]])
 
     def place(self, kind: int, number: int) -> int:
-        """Place up to so many VMs of a kind; return how many found a host."""
+        """Place up to `number` VMs of a kind; return how many found a host."""
         for done in range(number):
             best = self.best(kind)
             if best is None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Step", "curve", "most_after"]
 
 LOOKED_AT, CANDIDATES, TARGETS = 3000, 240, 10
-"""That many VMs are looked at closely, so many of them thought of moving, each to so many hosts."""
+"""VMs that are looked at closely, those of them that may move, and hosts for each of these."""
 
 LARGEST_GAIN = 10**6
 
@@ -53,7 +53,7 @@ class Step:
 
 
 def curve(problem: Problem, kind: Kind, now: NDArray[np.int64], steps: Sequence[int], effort: Effort) -> list[Step]:
-    """Return how many fit after at most so many moves, for each number of moves.
+    """Return how many fit after moves, for each number of moves.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def curve(problem: Problem, kind: Kind, now: NDArray[np.int64], steps: Sequence[
 
 
 def most_after(problem: Problem, kind: Kind, moves: int) -> int:
-    """Return how many of a kind can fit at most after so many moves."""
+    """Return how many of a kind can fit at most after `moves` moves."""
     return _Bound(problem, kind).most(moves)[-1]
 
 
@@ -263,7 +263,7 @@ class _Search:
         return Step(moves, int(numbers.sum()), 0, tuple(made), numbers)
 
     def best(self, moves: int, before: Step, seconds: float, effort: Effort) -> Step:
-        """Return the best that is found with at most so many moves, no worse than `before`."""
+        """Return the best that is found with at most `moves` moves, no worse than `before`."""
         quick = self.quick(moves)
         model = _Model(self.problem, self.room, self.now, self.targets)
         model.limit(moves)
@@ -344,7 +344,7 @@ class _Model:
                 self.model.add(LinearExpr.sum(spent) <= flow.limit)
 
     def limit(self, moves: int) -> None:
-        """Allow at most so many moves."""
+        """Allow at most `moves` moves."""
         if self.goes:
             self.model.add(LinearExpr.sum(list(self.goes.values())) <= moves)
 

@@ -181,7 +181,7 @@ def unlock(room: Room, kind: int, closed: dict[tuple[str, str], NDArray[np.bool_
 
 
 def widened(room: Room, found: Unlock) -> Room:
-    """Return the room with so much more of that thing in that domain."""
+    """Return the room with `missing` more of that thing in that domain."""
     rows = []
     for row in room.rows:
         if (row.level, row.what) == (found.level, found.what):

@@ -3,7 +3,7 @@
 A *kind* is a set of VMs that no demand tells apart. All that musts and guards say of new VMs comes down to
 
 - `open`: the hosts where a VM of a kind may arrive at all (Enter, Leave);
-- `rows`: amounts in the domains of a level, of which so much is `left` (sums and counts: Linear, AtMost);
+- `rows`: amounts in the domains of a level, of which some is `left` (sums and counts: Linear, AtMost);
 - `couplings`: demands on sets that depend on who else is where (Apart, AtLeast, Needs, Same).
 
 A demand that is broken already leaves nothing, and takes nothing from others. Shoulds are read into `wishes`: rows that
@@ -141,7 +141,7 @@ class Room:
         return most
 
     def spent(self, numbers: NDArray[np.int64]) -> Room:
-        """Return what is left after so many of each kind were made on each host: int64 [K, H]."""
+        """Return what is left after `numbers` of each kind were made on each host: int64 [K, H]."""
         return replace(
             self,
             rows=tuple(_drawn(row, numbers) for row in self.rows),
