@@ -24,6 +24,7 @@ from commands import (
     run,
     schema,
     show,
+    signals_group,
     verify,
     whatif,
 )
@@ -72,6 +73,7 @@ for _command in (
     whatif.command,
     show.command,
     importing.command,
+    signals_group.command,
     generate.command,
     rules.command,
     schema.command,

@@ -3,7 +3,8 @@
 In a fenced block marked ``console`` a line that starts with ``$ `` is a command, and the lines up to the next one are
 what it prints, standard error included. A command ends with ``# exit 1`` where it is meant to leave with 1. A line
 ``...`` alone stands for any number of lines. The blocks of one page share a directory, which starts as a copy of
-``docs/examples``. Digits count, except on lines that tell how long this machine took or how much memory it used.
+``docs/examples``, and where signals are read, a Prometheus that speaks of the fleet there. Digits count, except on
+lines that tell how long this machine took or how much memory it used.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.signals.examples import measured_examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,7 +95,10 @@ def run_page(page: Path, directory: Path) -> list[Ran]:
         "LC_ALL": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",  # so that both streams come in the order in which they were written
     }
-    return [_run(example, work, env) for example in examples(page.read_text("utf-8"))]
+    text = page.read_text("utf-8")
+    with measured_examples(EXAMPLES) if "remora signals" in text else nullcontext("") as url:
+        more = {"REMORA_PROMETHEUS": url, "PROMETHEUS_TOKEN": "of-no-account"} if url else {}
+        return [_run(example, work, env | more) for example in examples(text)]
 
 
 def _run(example: Example, work: Path, env: dict[str, str]) -> Ran:

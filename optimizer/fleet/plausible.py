@@ -32,6 +32,9 @@ LARGEST = {"memory_mib": 32 * TIB, "disk_mib": 2048 * TIB, "cpu_millicores": 409
 MEMORY_PER_CORE = TIB
 """MiB: a machine with a TiB of memory for each core is a wrong unit."""
 
+RATE = "_per_s"
+"""What a rate of use ends with: it is measured, not allocated, and no host need say how much it bears."""
+
 OF_USUAL = 500
 """As a multiple of the median: hosts of one fleet differ by less."""
 
@@ -82,6 +85,8 @@ def _misspelt(fleet: Fleet) -> Iterator[Doubt]:
 def _unlimited(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:
     """Say which hosts do not say how much they have of what VMs ask for, and what only hosts have."""
     asked, silent = fleet.vms.demand[:, r] > 0, fleet.hosts.capacity[:, r] == ABSENT
+    if name.endswith(RATE) and silent.all():
+        return
     if asked.any() and silent.any() and not silent.all():
         first, number = int(np.argmax(silent)), int(silent.sum())
         what = f"{fleet.hosts.ids[first]} does" if number == 1 else f"{number:,} hosts do"

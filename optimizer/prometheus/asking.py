@@ -1,4 +1,4 @@
-"""Queries under way: each in a thread of its own, which does not keep the process alive, with a deadline over all."""
+"""Queries in progress: each in a thread of its own, which does not keep the process alive, with a deadline over all."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def ask_range(
 def ask_all(
     asks: Sequence[Callable[[float], Asking[A]]], clock: Clock, deadline_s: float, at_once: int = 4
 ) -> list[A | Unclear]:
-    """Return the answers in order, with at most `at_once` queries under way and one deadline over all of them.
+    """Return the answers in order, with at most `at_once` queries in progress and one deadline over all of them.
 
     Parameters
     ----------

@@ -15,10 +15,10 @@ from optimizer.sources.kinds import exactly, shaped, similar, text
 from optimizer.sources.shapes import Field, Listing, Maybe, Record, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["MAPPING", "MAPPING_FORMAT", "Column", "CsvTable", "read_table"]
+__all__ = ["MAPPING", "MAPPING_FORMAT", "Column", "CsvTable", "Rows", "read_table"]
 
 MAPPING_FORMAT = "remora-mapping/1"
 _NAME = text(what="a column's name")
@@ -65,6 +65,7 @@ class CsvTable:
     columns: tuple[Column | None, ...]
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
+    word: str = "line"
 
     def records(self) -> Iterator[tuple[int, list[tuple[Column, str]]]]:
         """Yield for each row its line and the cells that say something."""
@@ -74,12 +75,21 @@ class CsvTable:
     def place(self, row: int, field: str = "") -> str:
         """Return where a field of a row stands, as a message says it."""
         names = [c.name for c in self.columns if c is not None and c.field == field]
-        line = f"line {self.lines[row]}" if row < len(self.lines) else "the end"
+        line = f"{self.word} {self.lines[row]}" if row < len(self.lines) else "the end"
         return f"{line}, column {names[0]}" if names else line
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table that is no file: what it is called in messages, the names of its columns, and its cells as texts."""
+
+    where: str
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
 def read_table(
-    path: Path | str,
+    path: Path | str | Rows,
     mapped: Mapping[str, str | None],
     units: Mapping[str, str],
     field_of: Callable[[str], str | None],
@@ -107,19 +117,23 @@ def read_table(
     InputError
         With file, line and column.
     """
-    where = str(path)
-    lines, rows = _parse(read_bytes(path), where, delimiter)
-    if not rows:
-        raise InputError(where, "line 1", "an empty file", "a line with the names of the columns")
-    header = rows.pop(0)
-    lines.pop(0)
+    if isinstance(path, Rows):
+        where, header, rows = path.where, path.header, list(path.rows)
+        lines, word = list(range(1, len(rows) + 1)), "row"
+    else:
+        where, word = str(path), "line"
+        lines, rows = _parse(read_bytes(path), where, delimiter)
+        if not rows:
+            raise InputError(where, "line 1", "an empty file", "a line with the names of the columns")
+        header = rows.pop(0)
+        lines.pop(0)
     _check_mapped(mapped, header, where)
     columns = tuple(_column(name, mapped, units, field_of, known, where) for name in header)
     _check_columns(header, columns, required, where)
     for line, row in zip(lines, rows, strict=True):
         if len(row) != len(header):
             raise InputError(where, f"line {line}", f"{len(row)} cells", f"{len(header)} cells, as the first line has")
-    return CsvTable(where, columns, tuple(rows), tuple(lines))
+    return CsvTable(where, columns, tuple(rows), tuple(lines), word)
 
 
 def _parse(raw: bytes, where: str, delimiter: str) -> tuple[list[int], list[tuple[str, ...]]]:

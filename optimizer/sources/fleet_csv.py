@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from optimizer.sources.csv_table import Rows
     from optimizer.sources.registry import SourceSettings
 
 __all__ = ["import_csv", "read_directory"]
@@ -67,9 +68,9 @@ def read_directory(settings: SourceSettings) -> Document:
 
 
 def import_csv(
-    hosts: Path | str,
-    vms: Path | str,
-    groups: Path | str | None = None,
+    hosts: Path | str | Rows,
+    vms: Path | str | Rows,
+    groups: Path | str | Rows | None = None,
     mapping: Path | str | None = None,
     *,
     fleet_id: str,
@@ -80,7 +81,7 @@ def import_csv(
     Parameters
     ----------
     hosts, vms, groups
-        The files; gzip or xz by their ending.
+        The files (gzip or xz by their ending), or tables that have been read already.
     mapping
         A YAML file (`remora-mapping/1`) that says what columns with other names mean.
     fleet_id, taken_at
@@ -134,7 +135,7 @@ def _check_units(asked: Document, where: str, tables: list[CsvTable]) -> None:
 
 
 def _table(
-    path: Path | str, name: str, record: Record, amounts: str, required: Iterable[str], asked: Document
+    path: Path | str | Rows, name: str, record: Record, amounts: str, required: Iterable[str], asked: Document
 ) -> CsvTable:
     return read_table(
         path,

@@ -1,0 +1,19 @@
+"""Working defaults for the exporters that are in use, one exporter a file: names as their own pages have them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optimizer.signals.exporters.ceems import CEEMS
+from optimizer.signals.exporters.libvirt import INOVEX, TINKOFF
+from optimizer.signals.exporters.node import NODE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optimizer.signals.signal import Exporter
+
+__all__ = ["EXPORTERS"]
+
+EXPORTERS: Mapping[str, Exporter] = {exporter.name: exporter for exporter in (NODE, INOVEX, TINKOFF, CEEMS)}
+"""Every exporter by its name in a configuration."""

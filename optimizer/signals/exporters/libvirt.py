@@ -1,0 +1,61 @@
+"""The libvirt exporters: what each VM takes of the CPUs and disks, and how long its vCPUs wait for one.
+
+`libvirt_domain_vcpu_delay_seconds_total` is the time that a vCPU thread was ready and waited in the host's run queue
+(/proc/PID/task/TID/schedstat): what the guest feels as steal. Debian's prometheus-libvirt-exporter (0.2, kumina's) does
+not have it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from optimizer.signals.signal import Exporter, Join, Signal
+
+__all__ = ["INOVEX", "TINKOFF"]
+
+MILLI = 1000.0
+KIB = 1 / 1024
+DELAY = "libvirt_domain_vcpu_delay_seconds_total"
+CPU = "libvirt_domain_info_cpu_time_seconds_total"
+READ, WRITTEN = "libvirt_domain_block_stats_read_bytes_total", "libvirt_domain_block_stats_write_bytes_total"
+WITH_DELAY = "an exporter with vcpu.N.delay: inovex/prometheus-libvirt-exporter 2, with libvirt 7.2 or later"
+
+SIGNALS = (
+    Signal(
+        "vm.pressure.cpu_steal",
+        f"quantile_over_time({{quantile}}, (avg by ({{vm}}) (rate({DELAY}[{{rate}}])))[{{window}}:{{step}}])",
+        DELAY,
+        advice=WITH_DELAY,
+    ),
+    Signal(
+        "host.pressure.cpu_steal",
+        f"quantile_over_time({{quantile}}, (quantile by ({{host}}) (0.95, rate({DELAY}[{{rate}}])))"
+        "[{window}:{step}])",
+        DELAY,
+        of_its_vms=True,
+        advice=WITH_DELAY,
+    ),
+    Signal(
+        "vm.demand.cpu_load_millicores",
+        f"sum by ({{vm}}) (rate({CPU}[{{window}}]))",
+        CPU,
+        scale=MILLI,
+        advice="let the libvirt exporter run on every hypervisor",
+    ),
+    Signal(
+        "vm.demand.disk_io_kib_per_s",
+        f"sum by ({{vm}}) (rate({READ}[{{window}}])) + sum by ({{vm}}) (rate({WRITTEN}[{{window}}]))",
+        READ,
+        scale=KIB,
+        needed=False,
+        advice="a VM without disks has none",
+    ),
+)
+
+HOST = Join("instance", pattern=r"^(.+?)(?::\d+)?$")
+BY_DOMAIN = ("instance", "domain")
+
+INOVEX = Exporter("libvirt", SIGNALS, HOST, Join("instance_id", "libvirt_domain_openstack_info", BY_DOMAIN))
+"""inovex/prometheus-libvirt-exporter; without OpenStack `signals.vms` says that the label `domain` names VMs."""
+
+TINKOFF = replace(INOVEX, name="libvirt-tinkoff", vm=Join("uuid", "libvirt_domain_info_meta", BY_DOMAIN))
