@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,14 +14,17 @@ from commands.boundary import Exit
 from commands.common import FILE, json_option, load_policy, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from optimizer.clock import Clock
     from optimizer.service.config import ServiceConfig
     from optimizer.service.ending import Ending
+    from optimizer.service.events import Everybody
     from optimizer.service.periodic import Periodic, Triggers
     from optimizer.service.record import Cycle
     from optimizer.service.roles import Reader
+    from optimizer.service.service import Service
 
 __all__ = ["command", "config_option"]
 
@@ -54,6 +58,7 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
     from optimizer.service.ending import Ending
     from optimizer.service.events import Everybody
     from optimizer.service.logs import LogPart, open_logs
+    from optimizer.service.notify.opening import notifying
     from optimizer.service.planner import warm_up
     from optimizer.service.service import Service
     from optimizer.sources.config_yaml import read_config
@@ -75,15 +80,39 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
         "machine": socket.gethostname(),
     }
     service = Service(settings, policy, reader_of(settings), ending, told, **edges)
-    with service, Signals(ending, service.triggers):
+    notified = notifying(settings.config, told, clock, Random(), os.environ, settings.cycle.every_s)
+    with service, notified, Signals(ending, service.triggers):
         if once:
             return _once(service.periodic, as_json)
-        began = clock.monotonic()
-        warm_up(policy)
-        logs.logger.info("ready", level=settings.automation.level.value, warm_s=round(clock.monotonic() - began, 1))
-        service.periodic.run()
+        with _endpoint(service, told, clock, os.environ) as address:
+            began = clock.monotonic()
+            warm_up(policy)
+            warm = {"warm_s": round(clock.monotonic() - began, 1), "metrics": address}
+            logs.logger.info("ready", level=settings.automation.level.value, **warm)
+            service.periodic.run()
     logs.logger.info("ended")
     return Exit.DONE
+
+
+@contextmanager
+def _endpoint(service: Service, told: Everybody, clock: Clock, environ: Mapping[str, str]) -> Iterator[str]:
+    """Serve metrics where the configuration says so; yields the address."""
+    from importlib.metadata import version
+
+    from optimizer.service.endpoint import MetricsPart, serving
+    from optimizer.service.metrics import Metrics
+    from optimizer.service.tokens import read_token
+
+    config = service.settings.config
+    part = config.section("metrics", MetricsPart)
+    if not part.listen:
+        yield ""
+        return
+    metrics = Metrics(clock, version("remora"), service.settings.automation.level.value)
+    told.add(metrics)
+    token = read_token(config, "metrics", part.token_env, part.token_file, environ)
+    with serving(part.listen, metrics, service.ill, service.triggers.pull, token) as address:
+        yield address
 
 
 def reader_of(settings: ServiceConfig) -> Reader:

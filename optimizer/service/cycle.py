@@ -103,8 +103,7 @@ class CycleRun:
             return Outcome.WATCHED if watched.violations or watched.imbalances else Outcome.CLEAN
         kept = self._kept(watched.fleet)
         if kept is not None:
-            self._plan = kept.id
-            return self._carry_out(watched.fleet, kept) if self._parts.hands.approved(kept) else Outcome.WAITING
+            return self._carry_out_or_wait(watched.fleet, kept)
         limits = self._parts.limits
         plan = self._stage(
             "plan", limits.plan_s, lambda: self._parts.plan(watched.fleet, self._parts.policy, self._ending)
@@ -173,11 +172,16 @@ class CycleRun:
         if parts.level is Level.PROPOSE:
             return Outcome.PROPOSED
         needs_approval = parts.level is Level.APPROVE or parts.policy.execution.approval
-        if needs_approval and not parts.hands.approved(plan):
-            if parts.keep.wait(plan):
-                parts.told.tell(PlanWaits(self._cycle, plan, path))
-            return Outcome.WAITING
-        return self._carry_out(fleet, plan)
+        return self._carry_out_or_wait(fleet, plan) if needs_approval else self._carry_out(fleet, plan)
+
+    def _carry_out_or_wait(self, fleet: Fleet, plan: Plan) -> Outcome:
+        """Carry a plan out if it was approved; otherwise let it wait, and tell so each time."""
+        self._plan = plan.id
+        if self._parts.hands.approved(plan):
+            return self._carry_out(fleet, plan)
+        self._parts.keep.wait(plan)
+        self._parts.told.tell(PlanWaits(self._cycle, plan, self._parts.keep.path(plan)))
+        return Outcome.WAITING
 
     def _count_plan(self, plan: Plan) -> None:
         self._counts |= {"moves": len(plan.moves), "remaining": len(plan.remaining)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from optimizer.execute.apply import Applied
@@ -22,10 +22,12 @@ __all__ = [
     "Everybody",
     "LeadChanged",
     "MoveChanged",
+    "Notified",
     "PlanMade",
     "PlanWaits",
     "RunEnded",
     "Seen",
+    "Standing",
     "Stopped",
     "Told",
     "Trouble",
@@ -118,7 +120,42 @@ class Trouble:
     detail: str
 
 
-Event = CycleBegan | Seen | PlanMade | PlanWaits | MoveChanged | RunEnded | Stopped | CycleEnded | LeadChanged | Trouble
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """A receiver was told something, or could not be; `address` is its host alone."""
+
+    receiver: str
+    address: str
+    delivered: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the fleet stands by the ledger, looked at between cycles.
+
+    Attributes
+    ----------
+    stopped
+        Why nothing may be submitted; empty while it may.
+    open_moves
+        How many open moves are in each state.
+    budget
+        What is left of each window budget of the policy for the whole fleet: (window in seconds, unit) -> amount.
+    waiting
+        The id of the plan that waits for its approval.
+    """
+
+    fleet: str
+    stopped: str
+    open_moves: Mapping[str, int]
+    budget: Mapping[tuple[int, str], float]
+    waiting: str = ""
+
+
+OfCycle = CycleBegan | Seen | CycleEnded
+OfPlan = PlanMade | PlanWaits | MoveChanged | RunEnded | Stopped
+Event = OfCycle | OfPlan | LeadChanged | Trouble | Notified | Standing
 
 
 class Told(Protocol):

@@ -21,6 +21,9 @@ class Keep(Protocol):
     def put(self, plan: Plan) -> str:
         """Keep a plan; returns where."""
 
+    def path(self, plan: Plan) -> str:
+        """Return where a plan is kept."""
+
     def waiting(self) -> Plan | None:
         """Return the plan that waits for its approval."""
 
@@ -39,6 +42,10 @@ class MemoryKeep:
 
     def put(self, plan: Plan) -> str:
         """Keep nothing but the name."""
+        return plan.id
+
+    def path(self, plan: Plan) -> str:
+        """Return its name."""
         return plan.id
 
     def waiting(self) -> Plan | None:
@@ -85,6 +92,10 @@ class DirectoryKeep:
             if old not in (path, self._path(waiting)):
                 old.unlink(missing_ok=True)
         return str(path)
+
+    def path(self, plan: Plan) -> str:
+        """Return its file."""
+        return str(self._path(plan.id))
 
     def waiting(self) -> Plan | None:
         """Read the plan that waits; one that cannot be read waits no longer."""

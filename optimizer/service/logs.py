@@ -105,6 +105,10 @@ class Logs:
                 ends = {"vm": move.vm, "source": move.source, "target": move.target}
                 why = {"detail": detail} if detail else {}
                 self.logger.info(f"move {state.value}", fleet=fleet, plan=plan, move=move.id, **ends, **why)
+            case events.Notified(receiver, address, delivered, detail):
+                say = self.logger.debug if delivered else self.logger.error
+                said = "notified" if delivered else "not notified"
+                say(said, receiver=receiver, address=address, detail=detail)
             case events.Stopped(cycle, reason):
                 self.logger.warning("stopped", **_of(cycle), detail=reason)
             case events.RunEnded(cycle, plan, applied):

@@ -22,6 +22,7 @@ from optimizer.service.planner import SHARE, PipelinePlanner
 from optimizer.service.readers import WithDeadline
 from optimizer.service.roles import Limits, Parts
 from optimizer.service.schedule import Schedule
+from optimizer.service.standing import Look
 from optimizer.service.watching import RulesWatcher
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Service:
         self.settings, self.policy, self.triggers = settings, policy, Triggers()
         self._edges = _Edges(clock, rng, environment, machine)
         self._stack = ExitStack()
+        self.seen_alive_at = clock.monotonic()
         factory = DRIVERS.load(settings.driver.name)
         self.button = StopFile(Path(settings.stop_file)) if settings.stop_file else StopFile.beside(settings.ledger)
 
@@ -141,7 +143,20 @@ class Service:
             fleet=cycle.fleet,
             lease_again_s=cycle.lease_again_s,
             triggers=self.triggers,
+            alive=self._alive,
         )
+        self._look = Look(self.ledger, self.button, policy, self.keep, clock, told)
+
+    def _alive(self) -> None:
+        self.seen_alive_at = self._edges.clock.monotonic()
+        self._look.at(self.periodic.fleet)
+
+    def ill(self) -> str:
+        """Say why the service is not well: nothing was done for too long; empty while it is. For other threads."""
+        cycle = self.settings.cycle
+        longest = cycle.read_s * 2 + cycle.plan_s + cycle.execute_s + cycle.stop_s + 60.0
+        silent = self._edges.clock.monotonic() - self.seen_alive_at
+        return f"nothing was done for {silent:.0f} s" if silent > longest else ""
 
     def _schedule(self) -> Schedule:
         cycle = self.settings.cycle

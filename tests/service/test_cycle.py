@@ -185,7 +185,7 @@ def test_a_plan_waits_until_somebody_approves_it() -> None:
     assert waiting is not None and first.plan == waiting.id
     again = bench.run()
     assert (again.outcome, again.plan) == (Outcome.WAITING, first.plan)
-    assert bench.ear.kinds().count(PlanWaits) == 1
+    assert bench.ear.kinds().count(PlanWaits) == 2
     bench.hands.approval = True
     done = bench.run()
     assert (done.outcome, bench.hands.asked) == (Outcome.DONE, [first.plan])

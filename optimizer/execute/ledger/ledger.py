@@ -35,6 +35,7 @@ from optimizer.execute.ledger.transitions import (
     write_intent,
 )
 from optimizer.execute.ledger.travels import Travels
+from optimizer.execute.ledger.usage import BudgetsLeft
 from optimizer.execute.probes import unwatched
 from optimizer.execute.states import ENDED, OPEN, Failure, IllegalTransition, MoveState, RunState
 
@@ -87,7 +88,7 @@ class Held:
     passes: bool = False
 
 
-class Ledger(Imbalances, Cycles, EvidenceTable, Travels):
+class Ledger(Imbalances, Cycles, EvidenceTable, Travels, BudgetsLeft):
     """A ledger in a database; use `open_ledger` or `peek_ledger`, and close it (it is a context manager).
 
     `probe` is told of the instants at which a test may let the process die.

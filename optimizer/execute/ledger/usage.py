@@ -1,0 +1,39 @@
+"""What is left of the window budgets, for people and metrics: the limits hold in the transaction of an intent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from optimizer.execute.ledger import queries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from optimizer.execute.ledger.database import Database
+    from optimizer.execution import WindowBudget
+
+__all__ = ["BudgetsLeft"]
+
+MIB_PER_GIB = 1024
+
+
+class BudgetsLeft:
+    """The part of a `Ledger` that says what is left."""
+
+    _database: Database
+
+    def budgets_left(self, fleet: str, budgets: Iterable[WindowBudget], now: datetime) -> dict[tuple[int, str], float]:
+        """Return (window in seconds, ``moves`` or ``gib``) -> what is left, of the budgets for the whole fleet."""
+        left: dict[tuple[int, str], float] = {}
+        for budget in budgets:
+            if budget.per != "fleet":
+                continue
+            with self._database.reading() as db:
+                used = queries.since(db, fleet, now - timedelta(seconds=budget.window_s))
+            if budget.moves is not None:
+                left[budget.window_s, "moves"] = max(0.0, float(budget.moves - len(used)))
+            if budget.gib is not None:
+                left[budget.window_s, "gib"] = max(0.0, budget.gib - sum(m.copied_mib for m in used) / MIB_PER_GIB)
+        return left

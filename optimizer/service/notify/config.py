@@ -1,0 +1,112 @@
+"""Section `notify` of `remora.yaml`."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from optimizer.errors import InputError
+from optimizer.execution import Prometheus as Credentials
+from optimizer.prometheus.secrets import read_secret
+from optimizer.service.notify.sending import Address
+from optimizer.sources.config_yaml import STRICT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optimizer.sources.config_yaml import Config
+
+__all__ = ["ALL", "NotifyPart", "ReceiverPart", "address_of"]
+
+What = Literal["imbalance", "approval", "stop"]
+ALL: tuple[What, ...] = ("imbalance", "approval", "stop")
+Text = Annotated[str, Field(max_length=2000)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ReceiverPart:
+    """One receiver.
+
+    Parameters
+    ----------
+    url, url_env, url_file
+        Where to, or the variable or file that has it: the address of a webhook often is a secret.
+    token_env, token_file, username, password_env, password_file
+        What is sent along: a bearer token, or basic authentication.
+    ca_file
+        Certificates that are trusted instead of the system's, PEM.
+    of
+        What it is told of.
+    deadline_s
+        For one try, over the whole answer.
+    tries
+        How often it is tried, with growing pauses.
+    """
+
+    url: Text = ""
+    url_env: Text = ""
+    url_file: Text = ""
+    token_env: Text = ""
+    token_file: Text = ""
+    username: Text = ""
+    password_env: Text = ""
+    password_file: Text = ""
+    ca_file: Text = ""
+    of: Annotated[tuple[What, ...], Field(min_length=1)] = ALL
+    deadline_s: Annotated[float, Field(gt=0, le=300)] = 10.0
+    tries: Annotated[int, Field(ge=1, le=10)] = 3
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class NotifyPart:
+    """Who is told: webhooks get one JSON document an event, an Alertmanager gets alerts (its v2 API)."""
+
+    webhooks: Annotated[tuple[ReceiverPart, ...], Field(max_length=20)] = field(default_factory=tuple)
+    alertmanagers: Annotated[tuple[ReceiverPart, ...], Field(max_length=20)] = field(default_factory=tuple)
+
+
+def address_of(config: Config, path: str, part: ReceiverPart, environ: Mapping[str, str]) -> Address:
+    """Return where a receiver is, with what is sent along; `path` names its field in messages.
+
+    Raises
+    ------
+    InputError
+        Address or secret is not where it is said to be. No message has either.
+    """
+    given = [name for name in ("url", "url_env", "url_file") if getattr(part, name)]
+    if len(given) != 1:
+        raise InputError(config.where, path, ", ".join(given) or "none", "one of url, url_env, url_file")
+    url = _url(config, f"{path}.{given[0]}", given[0], getattr(part, given[0]), environ)
+    if not url.startswith(("http://", "https://")) or any(c.isspace() for c in url):
+        raise InputError(config.where, f"{path}.{given[0]}", "what stands there", "an address: http:// or https://")
+
+    def beside(name: str) -> str:
+        return str(config.beside(name)) if name else ""
+
+    credentials = Credentials(
+        token_env=part.token_env,
+        token_file=beside(part.token_file),
+        username=part.username,
+        password_env=part.password_env,
+        password_file=beside(part.password_file),
+    )
+    secret = read_secret(config.where, path, credentials, environ)
+    return Address(url, secret, beside(part.ca_file), part.deadline_s, part.tries)
+
+
+def _url(config: Config, path: str, kind: str, value: str, environ: Mapping[str, str]) -> str:
+    if kind == "url":
+        return value
+    if kind == "url_env":
+        if not environ.get(value):
+            raise InputError(config.where, path, value, "a variable that is set")
+        return environ[value].strip()
+    try:
+        return Path(config.beside(value)).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or "it is no text"
+        raise InputError(config.where, path, problem, "a file that has the address") from error

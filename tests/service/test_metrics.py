@@ -1,0 +1,209 @@
+"""Metrics, their endpoint, and the rules and the dashboard that are made of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import yaml
+
+from optimizer.check import check
+from optimizer.clock import SimulatedClock
+from optimizer.errors import InputError
+from optimizer.pipeline import Request, make_plan
+from optimizer.service import events
+from optimizer.service.endpoint import serving
+from optimizer.service.metrics import Metrics
+from optimizer.service.record import Cycle, Outcome
+from optimizer.service.roles import Found, Watched
+from tests import build
+from tests.documents import ROOT
+from tests.service.test_cycle import applied, pair_on_one_host
+
+FLEET = pair_on_one_host()
+DEPLOY = ROOT / "deploy"
+NAME = re.compile(r"\bremora[_:][a-z0-9_:]+")
+
+
+def metrics_after_a_cycle() -> Metrics:
+    """Return metrics that have heard of everything."""
+    clock = SimulatedClock(FLEET.taken_at)
+    metrics = Metrics(clock, "1.2.3", "act")
+    cycle = Cycle("tiny", 1, "time", "me", clock.now())
+    plan = make_plan(FLEET, build.policy(), Request(seconds=5, deterministic=True))
+    found = Found("i1", "anti_affinity", "g", clock.now(), "two on one host")
+    watched = Watched(
+        FLEET,
+        tuple(check(FLEET, build.policy())),
+        (found,),
+        (found,),
+        {"anti_affinity": {"open": 1, "pending": 2}},
+        {"too_new": 3},
+        {"confirmed": 1, "refuted": 2},
+    )
+    counts = {"moves": 1, "remaining": 0, "gap_harm": 0.0, "seconds_read": 0.5, "seconds_plan": 2.0}
+    done = applied(plan, done=("m0001",), failed=("m0002", "m0003"))
+    for event in (
+        events.LeadChanged("tiny", True),
+        events.CycleBegan(cycle),
+        events.Seen(cycle, watched),
+        events.PlanMade(cycle, plan, "plan.json"),
+        events.RunEnded(cycle, plan, done),
+        events.CycleEnded(replace(cycle, outcome=Outcome.PARTLY, ended_at=clock.now(), counts=counts)),
+        events.CycleEnded(replace(cycle, number=2, outcome=Outcome.ERROR, ended_at=clock.now())),
+        events.Standing("tiny", "ann: no", {"copying": 2}, {(3600, "moves"): 7.0}, "plan-1"),
+        events.Notified("webhook", "http://x", False, "no answer"),
+        events.Trouble("ledger", "away"),
+    ):
+        metrics.tell(event)
+    clock.at += timedelta(seconds=90)
+    return metrics
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return metrics_after_a_cycle().text().decode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'remora_rebalance_created_total{fleet="tiny"} 1.0',
+        'remora_rebalance_creation_failed_total{fleet="tiny",why="error"} 1.0',
+        'remora_moves_total{fleet="tiny",outcome="done"} 1.0',
+        'remora_moves_total{fleet="tiny",outcome="failed"} 2.0',
+        'remora_violations{fleet="tiny",hardness="must",rule="anti_affinity"} 1.0',
+        'remora_plan_gap{fleet="tiny",stage="harm"} 0.0',
+        'remora_solve_seconds_count{fleet="tiny"} 1.0',
+        'remora_stage_seconds_sum{fleet="tiny",stage="plan"} 2.0',
+        'remora_budget_left{fleet="tiny",unit="moves",window_seconds="3600"} 7.0',
+        'remora_journeys_held{filter="too_new",fleet="tiny"} 3.0',
+        'remora_imbalances{fleet="tiny",monitor="anti_affinity",state="pending"} 2.0',
+        'remora_evidence_pairs{fleet="tiny",state="refuted"} 2.0',
+        'remora_stopped{fleet="tiny"} 1.0',
+        'remora_leader{fleet="tiny"} 1.0',
+        'remora_plan_waiting{fleet="tiny"} 1.0',
+        'remora_cycle_age_seconds{fleet="tiny"} 90.0',
+        'remora_moves_open{fleet="tiny",state="copying"} 2.0',
+        'remora_build_info{level="act",version="1.2.3"} 1.0',
+        'remora_notifications_total{outcome="failed",receiver="webhook"} 1.0',
+    ],
+)
+def test_what_is_told(text: str, line: str) -> None:
+    assert line in text.splitlines()
+
+
+def test_what_is_over_goes_to_zero() -> None:
+    metrics = metrics_after_a_cycle()
+    metrics.tell(events.Seen(Cycle("tiny", 3, "time", "me", FLEET.taken_at), Watched(FLEET)))
+    lines = metrics.text().decode().splitlines()
+    assert 'remora_violations{fleet="tiny",hardness="must",rule="anti_affinity"} 0.0' in lines
+    assert 'remora_imbalances{fleet="tiny",monitor="anti_affinity",state="open"} 0.0' in lines
+
+
+def test_the_registry_is_its_own(text: str) -> None:
+    names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+    assert names
+    assert all(name.startswith("remora_") for name in names)
+
+
+def defined() -> set[str]:
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "remora-rules.yaml").read_text())
+    recorded = {rule["record"] for group in rules["groups"] for rule in group["rules"] if "record" in rule}
+    text = metrics_after_a_cycle().text().decode()
+    return recorded | {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+
+
+@pytest.mark.parametrize(
+    "path", ["prometheus/remora-rules.yaml", "prometheus/remora-rules.test.yaml", "grafana/remora.json"]
+)
+def test_every_metric_that_is_named_exists(path: str) -> None:
+    text = (DEPLOY / path).read_text()
+    named = set(NAME.findall(text)) - {"remora_"}
+    assert len(named) > 5
+    assert named - defined() == set()
+
+
+def test_every_metric_has_a_place_on_the_dashboard_or_in_a_rule_or_is_documented() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    for name in defined():
+        base = re.sub(r"_(bucket|sum|count|created|total)$", "", name)
+        assert base in page, f"docs/metrics.md does not name {base}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "rules", "remora-rules.yaml"],
+        ["check", "config", "prometheus.yml"],
+        ["test", "rules", "remora-rules.test.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_promtool_finds_nothing(words: list[str]) -> None:
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("no promtool (apt-get install prometheus)")
+    done = subprocess.run([tool, *words], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SUCCESS" in done.stdout
+
+
+def test_every_alert_is_tested() -> None:
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "remora-rules.yaml").read_text())
+    tests = yaml.safe_load((DEPLOY / "prometheus" / "remora-rules.test.yaml").read_text())
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule}
+    fired = {a["alertname"] for test in tests["tests"] for a in test["alert_rule_test"] if a["exp_alerts"]}
+    assert alerts == fired
+
+
+def test_the_dashboard_has_panels_of_one_size_that_do_not_overlap() -> None:
+    dashboard = json.loads((DEPLOY / "grafana" / "remora.json").read_text())
+    places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in dashboard["panels"]]
+    assert len(places) == len(set(places)) >= 12
+    assert all(p["targets"] and p["title"] for p in dashboard["panels"])
+
+
+def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(url, method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_the_endpoint() -> None:
+    wanted: list[str] = []
+    ill = [""]
+    token = "t" * 20
+    with serving("127.0.0.1:0", metrics_after_a_cycle(), lambda: ill[0], wanted.append, token) as url:
+        status, text = ask(f"{url}/metrics")
+        assert (status, "remora_rebalance_created_total" in text) == (200, True)
+        assert ask(f"{url}/healthz") == (200, "well\n")
+        ill[0] = "nothing was done for 9 s"
+        assert ask(f"{url}/readyz") == (503, "nothing was done for 9 s\n")
+        assert ask(f"{url}/nothing")[0] == 404
+        assert ask(f"{url}/cycle", "POST")[0] == 403
+        assert ask(f"{url}/cycle", "POST", Authorization="Bearer wrong")[0] == 403
+        assert wanted == []
+        assert ask(f"{url}/cycle", "POST", Authorization=f"Bearer {token}")[0] == 202
+        assert wanted == ["http"]
+    with serving("127.0.0.1:0", metrics_after_a_cycle(), str, wanted.append) as url:
+        assert ask(f"{url}/cycle", "POST", Authorization="Bearer ")[0] == 403
+
+
+@pytest.mark.parametrize("listen", ["", "nonsense", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999", "300.1.1.1:80"])
+def test_an_address_that_cannot_be_bound(listen: str) -> None:
+    metrics: Any = None
+    with pytest.raises(InputError, match="listen"), serving(listen, metrics, str, print):
+        pass
