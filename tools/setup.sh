@@ -75,6 +75,26 @@ need_postgres() { # in CI the ledger is also tried in a real PostgreSQL; elsewhe
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
 }
 
+need_prometheus() { # in CI signals are read from a real Prometheus, and its promtool judges the rules that ship
+  if [[ ${CI:-} != true ]] || command -v promtool >/dev/null; then
+    return
+  fi
+  command -v apt-get >/dev/null || die 'CI needs Prometheus, and there is no apt-get to install it with'
+  say 'installing Prometheus'
+  as_root apt-get update
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends prometheus
+}
+
+need_chromium() { # in CI the live page is tried in a real browser; elsewhere the tests say that there is none
+  if [[ ${CI:-} != true ]] || command -v chromium >/dev/null; then
+    return
+  fi
+  command -v apt-get >/dev/null || die 'CI needs Chromium, and there is no apt-get to install it with'
+  say 'installing Chromium for the tests of the live page'
+  as_root apt-get update
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium
+}
+
 need_lab() { # in CI the libvirt driver is also tried on real hosts in namespaces; elsewhere the tests say what is missing
   [[ ${CI:-} == true ]] || return 0
   local packages=(libvirt-daemon-system qemu-system-x86 iproute2 python3-libvirt)

@@ -25,6 +25,8 @@ done
 set_up dev
 if [[ $tier != quick ]]; then
   have postgres need_postgres
+  have prometheus need_prometheus
+  have chromium need_chromium
   have lab need_lab
 fi
 cd "$checkout"
