@@ -13,7 +13,9 @@ __all__ = ["command"]
 
 
 @click.command("schema")
-@click.argument("document", type=click.Choice(["fleet", "policy", "plan", "overlay", "mapping", "request"]))
+@click.argument(
+    "document", type=click.Choice(["fleet", "policy", "plan", "overlay", "mapping", "request", "scenarios"])
+)
 @click.option("--defaults", is_flag=True, help="What holds where an optional field is absent (fleet, plan).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document (a schema is one in any case).")
 def command(document: str, defaults: bool, as_json: bool) -> Exit:
@@ -39,6 +41,7 @@ def _schema(document: str) -> dict[str, Any]:
         "overlay": schema.overlay_schema,
         "mapping": schema.mapping_schema,
         "request": schema.request_schema,
+        "scenarios": schema.scenarios_schema,
     }
     return makers[document]()
 

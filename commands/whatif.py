@@ -25,6 +25,7 @@ from commands.common import (
     workers_option,
 )
 from commands.interrupt import Interrupt
+from commands.whatif_reserve import reserve_option, with_reservations
 
 if TYPE_CHECKING:
     import threading
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from optimizer.report.whatif_facts import About
     from optimizer.whatif.effort import Effort
 
-__all__ = ["command"]
+__all__ = ["Asked", "command", "effort_of", "request_of"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 Document = dict[str, Any]
@@ -51,7 +52,16 @@ def command() -> None:
     """
 
 
-_OF_ALL = (fleet_argument, policy_option, overlay_option, time_limit_option, workers_option, seed_option, json_option)
+_OF_ALL = (
+    fleet_argument,
+    policy_option,
+    overlay_option,
+    reserve_option,
+    time_limit_option,
+    workers_option,
+    seed_option,
+    json_option,
+)
 _NEW_VMS = (
     click.option("--flavour", metavar="SIZE", help="VMs of one size, such as cpu=2,memory=8GiB,disk=100GiB."),
     click.option("--like", metavar="VM", help="VMs like this one: its size, owner, labels and needs, not its groups."),
@@ -97,11 +107,11 @@ def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, b
 
     clock = SystemClock()
     started = clock.monotonic()
-    asked = _Asked.read(fleet, policy, overlay, given)
+    asked = Asked.read(fleet, policy, overlay, given)
     replicas = _replicas(asked.fleet, len(asked.wanted), given)
     pool, steps = _pool(asked.fleet, by), _steps(given, asked.wanted)
     with Interrupt() as interrupt:
-        answer = fit(asked.fleet, asked.policy, asked.wanted, asked.effort(given, interrupt.event), replicas, steps)
+        answer = fit(asked.fleet, asked.policy, asked.wanted, effort_of(given, interrupt.event), replicas, steps)
         facts = describe_fit(answer, asked.about(clock.monotonic() - started), pool, check(asked.fleet, asked.policy))
         say(as_json, lambda: facts, lambda: fit_page(facts))
     return Exit.INTERRUPTED if interrupt.asked else Exit.DONE
@@ -134,9 +144,9 @@ def place_command(
         raise click.UsageError(
             "--count is for --flavour and --like; a request says its own", click.get_current_context()
         )
-    asked = _Asked.read(fleet, policy, overlay, given, count)
+    asked = Asked.read(fleet, policy, overlay, given, count)
     with Interrupt() as interrupt:
-        answer = place(asked.fleet, asked.policy, asked.wanted, asked.effort(given, interrupt.event), hosts)
+        answer = place(asked.fleet, asked.policy, asked.wanted, effort_of(given, interrupt.event), hosts)
         facts = describe_place(answer, asked.about(clock.monotonic() - started))
         say(as_json, lambda: facts, lambda: place_page(facts))
     if interrupt.asked:
@@ -144,14 +154,35 @@ def place_command(
     return Exit.DONE if facts.placed == facts.asked else Exit.ATTENTION
 
 
-class _Asked:
+@command.command("compare")
+@_with(_OF_ALL)
+@click.option("--scenarios", type=FILE, required=True, metavar="FILE", help="The scenarios (remora-scenarios/1, YAML).")
+@_with(_NEW_VMS)
+def compare_command(
+    fleet: Path, policy: str, overlay: Path | None, as_json: bool, scenarios: Path, **given: Any
+) -> Exit:
+    """Compare the fleet as it is with scenarios: hosts, sizes, overcommit, reserves or the policy changed.
+
+    For each: what is wrong, the fewest moves that repair it, whether VMs without a host find one, and with --flavour,
+    --like or --request how many more fit. The scenarios share the time limit.
+    """
+    from commands.whatif_scenarios import compared
+    from optimizer.report.compare_page import compare_page
+
+    with Interrupt() as interrupt:
+        facts = compared(fleet, policy, overlay, scenarios, given, interrupt.event)
+        say(as_json, lambda: facts, lambda: compare_page(facts))
+    return Exit.INTERRUPTED if interrupt.asked else Exit.DONE
+
+
+class Asked:
     """A fleet with the VMs that a question is about, and the policy that binds them."""
 
     def __init__(self, fleet: Fleet, digest: str, policy: Policy, wanted: list[tuple[int, int]]) -> None:
         self.fleet, self.digest, self.policy, self.wanted = fleet, digest, policy, wanted
 
     @classmethod
-    def read(cls, fleet: Path, policy: str, overlay: Path | None, given: Document, count: int = 1) -> _Asked:
+    def read(cls, fleet: Path, policy: str, overlay: Path | None, given: Document, count: int = 1) -> Asked:
         """Read all that a question names; refuse what means nothing."""
         from optimizer.sources.request import with_request
 
@@ -162,18 +193,10 @@ class _Asked:
             from optimizer.sources.overlay import apply_overlay
 
             document = apply_overlay(document, overlay)
-        where, request = _request(document, given, count)
+        document = with_reservations(document, given["reserve"], wish, effort_of(given))
+        where, request = request_of(document, given, count)
         larger, new = with_request(document, request, where)
         return cls(larger, snapshot.digest, wish, [(one.vm, one.count) for one in new])
-
-    def effort(self, given: Document, interrupt: threading.Event) -> Effort:
-        """Return what the answer may cost, counted from the start of the process."""
-        from optimizer.clock import SystemClock
-        from optimizer.whatif.effort import Effort
-
-        clock = SystemClock()
-        left = seconds_left(given["time_limit"], began_at(clock), clock, counted=False)
-        return Effort(clock, clock.monotonic() + left, given["workers"], given["seed"], interrupt=interrupt)
 
     def about(self, seconds: float) -> About:
         """Return what the answer is about."""
@@ -182,7 +205,17 @@ class _Asked:
         return About(self.fleet.id, self.digest, self.policy.name, self.policy.digest, round(seconds, 3))
 
 
-def _request(document: Document, given: Document, count: int) -> tuple[str, Document]:
+def effort_of(given: Document, interrupt: threading.Event | None = None) -> Effort:
+    """Return what an answer may cost, counted from the start of the process."""
+    from optimizer.clock import SystemClock
+    from optimizer.whatif.effort import Effort
+
+    clock = SystemClock()
+    left = seconds_left(given["time_limit"], began_at(clock), clock, counted=False)
+    return Effort(clock, clock.monotonic() + left, given["workers"], given["seed"], interrupt=interrupt)
+
+
+def request_of(document: Document, given: Document, count: int) -> tuple[str, Document]:
     """Return where the new VMs come from, and the request for them."""
     from optimizer.sources.request import copy_of, flavour, read_request
 

@@ -25,18 +25,29 @@ from optimizer.sources.files import read_bytes
 from optimizer.sources.fleet_columns import index_of
 from optimizer.sources.fleet_fields import GROUP, VM
 from optimizer.sources.fleet_json import check_format, fleet_from_document
-from optimizer.sources.kinds import Fault, check, exactly, key_path, similar, whole
+from optimizer.sources.kinds import Fault, check, exactly, key_path, parse_time, similar, when, whole
 from optimizer.sources.safe_yaml import check_plain, load_yaml
 from optimizer.sources.shapes import Field, Listing, Record
 from optimizer.sources.units import UnitError, parse_amount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from optimizer.fleet import Fleet
 
-__all__ = ["REQUEST", "REQUEST_FORMAT", "NewVm", "copy_of", "flavour", "read_request", "with_request"]
+__all__ = [
+    "REQUEST",
+    "REQUEST_FORMAT",
+    "NewVm",
+    "copy_of",
+    "flavour",
+    "read_request",
+    "settled",
+    "with_amounts",
+    "with_request",
+]
 
 Document = dict[str, Any]
 
@@ -90,6 +101,7 @@ REQUEST = Record(
             "the VMs that are asked for",
         ),
         "groups": Field(Listing(GROUP), "groups of the new VMs that the snapshot does not declare", []),
+        "until": Field(when(), "as a reservation: room is kept for it until then", None),
     },
 )
 
@@ -115,12 +127,19 @@ def read_request(path: Path | str, document: Document) -> Document:
     check_plain(request, where)
     checked = check_format(request, REQUEST_FORMAT, where)
     check(REQUEST, checked, where)
+    return {**checked, "vms": with_amounts(checked["vms"], document, where)}
+
+
+def with_amounts(vms: Sequence[Document], document: Document, where: str) -> list[Document]:
+    """Return checked entries of a request with their demand in whole units of the snapshot's resources.
+
+    Raises
+    ------
+    InputError
+        An amount cannot be read, or is of no resource of the snapshot.
+    """
     resources = [r["name"] for r in document["resources"]]
-    vms = [
-        {**vm, "demand": _amounts(vm["demand"], resources, where, f"vms[{i}].demand")}
-        for i, vm in enumerate(checked["vms"])
-    ]
-    return {**checked, "vms": vms}
+    return [{**vm, "demand": _amounts(vm["demand"], resources, where, f"vms[{i}].demand")} for i, vm in enumerate(vms)]
 
 
 def flavour(text: str, document: Document, where: str, name: str = "new") -> Document:
@@ -173,10 +192,7 @@ def with_request(document: Document, request: Document, where: str) -> tuple[Fle
     """
     taken = {vm["id"] for vm in document["vms"]}
     index_of([vm["id"] for vm in request["vms"]], where, "vms")
-    declared = {group["id"] for group in document.get("groups", ())}
-    for g, group in enumerate(request.get("groups", ())):
-        if group["id"] in declared:
-            raise InputError(where, f"groups[{g}].id", group["id"], "a group that the snapshot does not declare")
+    _refuse_declared(document, request, where)
     records = []
     for i, vm in enumerate(request["vms"]):
         if vm["id"] in taken:
@@ -190,6 +206,66 @@ def with_request(document: Document, request: Document, where: str) -> tuple[Fle
     fleet = fleet_from_document(larger, where)
     first = len(document["vms"])
     return fleet, [NewVm(first + i, int(vm.get("count", 1))) for i, vm in enumerate(request["vms"])]
+
+
+def holds_at(request: Document, at: datetime) -> bool:
+    """Whether a request, taken as a reservation, still keeps its room at a time."""
+    until = parse_time(request["until"]) if "until" in request else None
+    return until is None or at < until
+
+
+def laid_over(document: Document, request: Document, where: str) -> tuple[Document, list[str]]:
+    """Return a snapshot with all VMs of a checked request, each by itself and without a host, and their ids.
+
+    Raises
+    ------
+    InputError
+        An id is taken, or a group is declared twice.
+    """
+    taken = {vm["id"] for vm in document["vms"]}
+    made = []
+    for i, vm in enumerate(request["vms"]):
+        count = vm.get("count", 1)
+        record = {**{key: value for key, value in vm.items() if key != "count"}, "host": None}
+        for name in [vm["id"]] if count == 1 else [f"{vm['id']}-{n + 1}" for n in range(count)]:
+            if name in taken:
+                raise InputError(where, f"vms[{i}].id", name, f"an id that no VM of fleet {document['fleet']} has")
+            taken.add(name)
+            made.append({**record, "id": name})
+    _refuse_declared(document, request, where)
+    groups = [*document.get("groups", ()), *request.get("groups", ())]
+    return {**document, "vms": [*document["vms"], *made], "groups": groups}, [vm["id"] for vm in made]
+
+
+def _refuse_declared(document: Document, request: Document, where: str) -> None:
+    declared = {group["id"] for group in document.get("groups", ())}
+    for g, group in enumerate(request.get("groups", ())):
+        if group["id"] in declared:
+            raise InputError(where, f"groups[{g}].id", group["id"], "a group that the snapshot does not declare")
+
+
+def settled(document: Document, placements: Iterable[tuple[str, str]]) -> Document:
+    """Return a snapshot in which VMs without a host stand on hosts: pairs (VM, host) of ids.
+
+    What their hosts report in use grows by what they take, so that host overhead stays what it was.
+    """
+    host_of = dict(placements)
+    more: dict[str, dict[str, int]] = {}
+    for vm in document["vms"]:
+        if vm["id"] in host_of:
+            here = more.setdefault(host_of[vm["id"]], {})
+            for resource, amount in vm["demand"].items():
+                here[resource] = here.get(resource, 0) + amount
+    return {
+        **document,
+        "vms": [{**vm, "host": host_of[vm["id"]]} if vm["id"] in host_of else vm for vm in document["vms"]],
+        "hosts": [
+            {**host, "measured": {r: m + more[host["id"]].get(r, 0) for r, m in host["measured"].items()}}
+            if host["id"] in more and host.get("measured")
+            else host
+            for host in document["hosts"]
+        ],
+    }
 
 
 def _amounts(demand: Document, resources: list[str], where: str, path: str) -> dict[str, int]:

@@ -14,6 +14,7 @@ from optimizer.sources.fleet_fields import FLEET, FLEET_FORMAT
 from optimizer.sources.overlay import OVERLAY, OVERLAY_FORMAT
 from optimizer.sources.plan_fields import PLAN, PLAN_FORMAT
 from optimizer.sources.request import REQUEST, REQUEST_FORMAT
+from optimizer.sources.scenario import SCENARIOS, SCENARIOS_FORMAT
 from optimizer.sources.shapes import Listing, Maybe, Record, Table, Tagged
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "overlay_schema",
     "plan_schema",
     "request_schema",
+    "scenarios_schema",
 ]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -65,6 +67,11 @@ def mapping_schema() -> dict[str, Any]:
 def request_schema() -> dict[str, Any]:
     """Return `remora-request/1` as JSON Schema 2020-12."""
     return _schema(REQUEST, REQUEST_FORMAT)
+
+
+def scenarios_schema() -> dict[str, Any]:
+    """Return `remora-scenarios/1` as JSON Schema 2020-12."""
+    return _schema(SCENARIOS, SCENARIOS_FORMAT)
 
 
 def defaults_table(record: Record = FLEET) -> tuple[DefaultRow, ...]:

@@ -51,7 +51,7 @@ def _names(word: str) -> list[str]:
     return found
 
 
-def host_words(option: str, words: Iterable[str], fleet: Fleet) -> tuple[str, ...]:
+def host_words(option: str, words: Iterable[str], fleet: Fleet, where: str = WHERE) -> tuple[str, ...]:
     """Return the names of hosts, each known to mean at least one.
 
     Raises
@@ -62,11 +62,11 @@ def host_words(option: str, words: Iterable[str], fleet: Fleet) -> tuple[str, ..
     names = expanded(words)
     for name in names:
         if not named_hosts(fleet, name):
-            raise InputError(WHERE, option, name, f"a host of fleet {fleet.id}, or LEVEL:ID", _near_host(name, fleet))
+            raise InputError(where, option, name, f"a host of fleet {fleet.id}, or LEVEL:ID", _near_host(name, fleet))
     return names
 
 
-def vm_words(option: str, words: Iterable[str], fleet: Fleet) -> tuple[str, ...]:
+def vm_words(option: str, words: Iterable[str], fleet: Fleet, where: str = WHERE) -> tuple[str, ...]:
     """Return the names of VMs, each known to mean at least one.
 
     Raises
@@ -77,7 +77,7 @@ def vm_words(option: str, words: Iterable[str], fleet: Fleet) -> tuple[str, ...]
     names = expanded(words)
     for name in names:
         if not named_vms(fleet, name):
-            raise InputError(WHERE, option, name, f"a VM of fleet {fleet.id}", similar_or_some(name, fleet.vms.ids))
+            raise InputError(where, option, name, f"a VM of fleet {fleet.id}", similar_or_some(name, fleet.vms.ids))
     return names
 
 
