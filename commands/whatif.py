@@ -25,6 +25,7 @@ from commands.common import (
     workers_option,
 )
 from commands.interrupt import Interrupt
+from commands.whatif_lose import lose_command
 from commands.whatif_reserve import reserve_option, with_reservations
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def command() -> None:
     the policy bind as they bind a plan; preferences (should) only rank hosts.
     """
 
+
+command.add_command(lose_command)
 
 _OF_ALL = (
     fleet_argument,

@@ -144,6 +144,8 @@ class Eligible(HardParameters):
             return
         domain = fleet.hosts.domain[fleet.move_within]
         placed = np.flatnonzero(fleet.vms.host != ABSENT)
+        if not placed.size:
+            return
         home = domain[fleet.vms.host[placed]]
         order = np.argsort(home, kind="stable")
         found, first = np.unique(home[order], return_index=True)

@@ -182,3 +182,8 @@ def test_it_has_no_degrees_and_knows_its_facts() -> None:
         Eligible(hardness="should")  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="no fact that this rule reads"):
         Eligible(require=("owners",))
+
+
+def test_a_domain_that_no_move_leaves_binds_nobody_where_no_vm_has_a_host() -> None:
+    of = fleet([host("h0", memory=8)], [vm("a", None, memory=1)], move_within="rack")
+    assert [atom for atom in Eligible().lower(of) if isinstance(atom, Enter)] == []
