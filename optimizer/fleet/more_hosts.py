@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["with_hosts"]
+
+C = TypeVar("C", np.int8, np.int64, np.float64)
 
 
 def with_hosts(fleet: Fleet, like: int, number: int, apart: Collection[int] = ()) -> Fleet:
@@ -59,7 +61,7 @@ def with_hosts(fleet: Fleet, like: int, number: int, apart: Collection[int] = ()
     return replace(fleet, hosts=more, domain_ids=tuple(domain_ids))
 
 
-def _blank(column: NDArray[np.generic], rows: NDArray[np.int64], new: slice, value: float) -> NDArray[np.generic]:
+def _blank(column: NDArray[C], rows: NDArray[np.int64], new: slice, value: float) -> NDArray[C]:
     out = column[rows]
     out[new] = value
     return out
