@@ -30,7 +30,7 @@ MOST = 256
 
 @dataclass(frozen=True, slots=True)
 class Spare:
-    """So many more hosts like this one (index) let everything restart after each of the losses.
+    """That many more hosts like this one (index) let everything restart after each of the losses.
 
     With one less, going one by one leaves a VM without a host; a search might not. `apart`: they were tried in a new
     domain of each level of the losses.
