@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["EXPECTED", "PATTERNS", "input_error"]
 
 UNKNOWN_FIELD = ("unexpected_keyword_argument", "extra_forbidden")
+NO_BRANCH = ("union_tag_invalid", "union_tag_not_found")
 SECRETS = "execution.prometheus"
 """Where somebody may write a secret by mistake: what stands there is never shown."""
 
@@ -103,6 +104,8 @@ def input_error(kind: type[Any], error: ValidationError, document: dict[str, Any
     found = error.errors(include_url=False)
     first = min(found, key=lambda e: e["type"] not in UNKNOWN_FIELD)
     steps = list(_steps(first["loc"], document))
+    if first["type"] == "value_error" and isinstance(first["input"], dict) and _item_at(document, steps) is _NOTHING:
+        steps.pop()  # the name of a branch
     at = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
     field = (path + at).lstrip(".")
     if first["type"] in UNKNOWN_FIELD:
@@ -111,6 +114,8 @@ def input_error(kind: type[Any], error: ValidationError, document: dict[str, Any
         return InputError(where, field, steps[-1], "a field that is known here", hint)
     if first["type"] == "missing":
         return InputError(where, field, MISSING, "a value; this field has to be given")
+    if first["type"] in NO_BRANCH:
+        return _no_branch(first["ctx"], where, field)
     if field.startswith(SECRETS):
         return InputError(where, field, "what stands there (it may be a secret)", _expected(first))
     if first["type"] == "value_error" and isinstance(first["input"], dict):
@@ -119,6 +124,21 @@ def input_error(kind: type[Any], error: ValidationError, document: dict[str, Any
     expected = " or ".join(dict.fromkeys(_expected(e) for e in branches))
     hint = "put it in quotes" if first["type"] == "string_type" and isinstance(first["input"], int | float) else ""
     return InputError(where, field, first["input"], f"a key that is {expected}" if _of_key(first) else expected, hint)
+
+
+def _no_branch(context: Mapping[str, Any], where: str, field: str) -> InputError:
+    """Say which kinds of entry there are, where a list has entries of several kinds."""
+    at = f"{field}.{str(context['discriminator']).strip(chr(39))}"
+    if "tag" not in context:
+        return InputError(where, at, MISSING, "a value; this field has to be given")
+    names = str(context["expected_tags"]).replace("'", "").split(", ")
+    return InputError(where, at, context["tag"], f"one of {', '.join(names)}", similar(context["tag"], names))
+
+
+def _item_at(document: object, steps: Iterable[int | str]) -> object:
+    for step in steps:
+        document = _item(document, step)
+    return document
 
 
 def _of_key(complaint: Any) -> bool:

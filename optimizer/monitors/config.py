@@ -1,0 +1,103 @@
+"""Which monitors there are: the section `monitors` of `remora.yaml`, or a set that follows from policy and fleet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from optimizer.errors import InputError
+from optimizer.monitors.by_query import ByQuery, time_to_full
+from optimizer.monitors.by_rule import ByRule
+from optimizer.monitors.full_disk import FullDisk
+from optimizer.monitors.machine import Hysteresis
+from optimizer.monitors.pressure import PSI_LEVELS, Psi, VcpuWait
+from optimizer.similar import similar
+from optimizer.sources.config_yaml import STRICT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optimizer.fleet import Fleet
+    from optimizer.monitors.reading import Monitor
+    from optimizer.problem.rule import Rule
+
+__all__ = ["WATCHED_RULES", "MonitorsPart", "monitors_of"]
+
+WATCHED_RULES = ("anti_affinity", "capacity", "headroom", "maintenance", "noisy_neighbor", "spread")
+"""The kinds of rules that are watched where nothing is said: those whose violations hurt."""
+
+Entry = Annotated[ByRule | FullDisk | VcpuWait | Psi | ByQuery, Field(discriminator="monitor")]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class MonitorsPart:
+    """The section `monitors`.
+
+    Parameters
+    ----------
+    watch
+        The monitors; left out, the set that follows from the policy and the fleet.
+    and_watch
+        Further monitors beside that set.
+    gap_s
+        Readings further apart are not joined: neither bad nor well in between.
+    forget_after_s
+        How long something is in no snapshot until its imbalance closes.
+    ask_within_s
+        The deadline over all queries of the monitors.
+    """
+
+    watch: tuple[Entry, ...] | None = None
+    and_watch: tuple[Entry, ...] = ()
+    gap_s: int = Field(default=1500, ge=1, le=604_800)
+    forget_after_s: int = Field(default=86_400, ge=60, le=31_536_000)
+    ask_within_s: float = Field(default=10.0, gt=0, le=600)
+
+    def hysteresis(self, monitor: Monitor) -> Hysteresis:
+        """Return how long readings of a monitor last before they count."""
+        return Hysteresis(monitor.open_after_s, monitor.close_after_s, self.gap_s, self.forget_after_s)
+
+
+def monitors_of(
+    part: MonitorsPart, rules: Sequence[Rule], fleet: Fleet, *, prometheus: bool, where: str = ""
+) -> tuple[Monitor, ...]:
+    """Return the monitors, each with a name of its own.
+
+    Parameters
+    ----------
+    rules
+        Those of the policy.
+    prometheus
+        Whether there is one to ask; without it, nothing is watched by a query unless the section says so.
+    where
+        The file of the section, for messages.
+
+    Raises
+    ------
+    InputError
+        Two have one name, or one watches a rule that the policy does not have.
+    """
+    given = part.watch if part.watch is not None else _usual(rules, fleet, prometheus=prometheus)
+    found: list[Monitor] = [*given, *part.and_watch]
+    names = [rule.name for rule in rules]
+    seen: set[str] = set()
+    for monitor in found:
+        if isinstance(monitor, ByRule) and monitor.rule not in names:
+            hint = similar(monitor.rule, names) or f"it has {', '.join(names)}"
+            raise InputError(where, "monitors", monitor.rule, "a rule of the policy", hint)
+        if monitor.name in seen:
+            raise InputError(
+                where, "monitors", monitor.name, "a name for each monitor", "give one of them another `name`"
+            )
+        seen.add(monitor.name)
+    return tuple(found)
+
+
+def _usual(rules: Sequence[Rule], fleet: Fleet, *, prometheus: bool) -> tuple[Monitor, ...]:
+    by_rule = [ByRule(rule=rule.name) for rule in rules if getattr(rule, "kind", "") in WATCHED_RULES]
+    disks = [resource.name for resource in fleet.resources if "disk" in resource.name]
+    full = [FullDisk(resource=name, name="full_disk" if name == disks[0] else f"full_{name}") for name in disks]
+    filling = [time_to_full()] if prometheus else []
+    return (*by_rule, *full, *filling, VcpuWait(), *(Psi(resource=name) for name in PSI_LEVELS))  # type: ignore[arg-type]
