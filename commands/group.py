@@ -26,6 +26,7 @@ from commands import (
     show,
     signals_group,
     verify,
+    watch,
     whatif,
 )
 from commands.boundary import Remora, print_version
@@ -67,6 +68,8 @@ for _command in (
     ledger.command,
     run.command,
     cycles.command,
+    watch.watch,
+    watch.imbalances,
     gateway.command,
     agent.command,
     explain.command,

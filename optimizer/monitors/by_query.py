@@ -19,15 +19,7 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet
     from optimizer.monitors.reading import Live, Observation
 
-__all__ = ["TIME_TO_FULL", "ByQuery", "time_to_full"]
-
-TIME_TO_FULL = (
-    'min by (instance) (node_filesystem_avail_bytes{mountpoint=~"/var/lib/(nova|libvirt|vz)(/.*)?"}'
-    ' / clamp_min(-deriv(node_filesystem_avail_bytes{mountpoint=~"/var/lib/(nova|libvirt|vz)(/.*)?"}[6h]), 1))'
-)
-"""Seconds until the disk of a host is full, if it goes on as in the last six hours; very many where not."""
-
-DAY_S = 86400.0
+__all__ = ["ByQuery"]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -127,9 +119,3 @@ class ByQuery(Lookout):
         text = " ".join(part for part in parts if part)
         bare = text.rpartition(":")[0]
         return bare if text.rpartition(":")[2].isdecimal() and bare and text not in fleet.host_index else text
-
-
-def time_to_full(query: str = TIME_TO_FULL, **more: Any) -> ByQuery:
-    """Return the monitor of disks that will be full within a day, and are well again when they last two."""
-    levels = {"opens_below": DAY_S, "closes_above": 2 * DAY_S, **more}
-    return ByQuery(name="disk_filling", query=query, **levels)

@@ -42,15 +42,15 @@ def host_readings(
 ) -> Iterator[Reading]:
     """Judge hosts: float64 [H] of `values`. A host that is down, or whose signals are old, is missing."""
     old = too_old(fleet, stale_after_s)
-    down = fleet.hosts.state == HostState.DOWN
-    unseen = np.isnan(values) | old | down
+    why = _why_unseen(fleet)
+    unseen = np.isnan(values) | old
+    unseen[list(why)] = True
     wanted = unseen | (values > levels.opens_above)
     wanted[[fleet.host_index[name] for name in live if name in fleet.host_index]] = True
     for h in np.flatnonzero(wanted).tolist():
         name = fleet.hosts.ids[h]
         if unseen[h]:
-            why = "the host is down" if down[h] else _age(fleet, h) if old[h] else NOT_SAID
-            yield Reading(name, Judged.MISSING, why=why)
+            yield Reading(name, Judged.MISSING, why=why.get(h) or (_age(fleet, h) if old[h] else NOT_SAID))
         else:
             said = {"value": float(values[h]), **levels.limits(), **evidence(h)}
             yield Reading(name, levels.judge(float(values[h])), "", said)
@@ -70,19 +70,36 @@ def vm_readings(
     placed = host != ABSENT
     old = np.zeros(len(host), np.bool_)
     old[placed] = too_old(fleet, stale_after_s)[host[placed]]
+    why = {**_on_unseen_hosts(fleet), **fleet.vms.unobserved}
     unseen = np.isnan(values) | old
+    unseen[list(why)] = True
     wanted = unseen | (values > levels.opens_above)
     wanted[~placed] = False
     wanted[[fleet.vm_index[name] for name in live if name in fleet.vm_index]] = True
     for vm in np.flatnonzero(wanted).tolist():
         name, place = fleet.vms.ids[vm], _place(fleet, int(host[vm]))
         if unseen[vm] or not placed[vm]:
-            why = "it is not placed" if not placed[vm] else _age(fleet, int(host[vm])) if old[vm] else NOT_SAID
-            yield Reading(name, Judged.MISSING, place, why=why)
+            plain = "it is not placed" if not placed[vm] else _age(fleet, int(host[vm])) if old[vm] else NOT_SAID
+            yield Reading(name, Judged.MISSING, place, why=why.get(vm) or plain)
         else:
             said = {"value": float(values[vm]), **levels.limits(), **evidence(vm)}
             yield Reading(name, levels.judge(float(values[vm])), place, said)
     yield from _gone(live, fleet.vm_index)
+
+
+def _why_unseen(fleet: Fleet) -> dict[int, str]:
+    """Return by host why it is not known what happens there."""
+    down = dict.fromkeys(np.flatnonzero(fleet.hosts.state == HostState.DOWN).tolist(), "the host is down")
+    return {**down, **fleet.hosts.unobserved}
+
+
+def _on_unseen_hosts(fleet: Fleet) -> dict[int, str]:
+    """Return by VM why it is not known what happens on its host."""
+    return {
+        vm: f"of its host: {why}"
+        for h, why in _why_unseen(fleet).items()
+        for vm in np.flatnonzero(fleet.vms.host == h).tolist()
+    }
 
 
 def _place(fleet: Fleet, host: int) -> str:

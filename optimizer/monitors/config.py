@@ -8,9 +8,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from optimizer.errors import InputError
-from optimizer.monitors.by_query import ByQuery, time_to_full
+from optimizer.monitors.by_query import ByQuery
 from optimizer.monitors.by_rule import ByRule
-from optimizer.monitors.full_disk import FullDisk
+from optimizer.monitors.full_disk import FillingDisk, FullDisk
 from optimizer.monitors.machine import Hysteresis
 from optimizer.monitors.pressure import PSI_LEVELS, Psi, VcpuWait
 from optimizer.similar import similar
@@ -28,7 +28,7 @@ __all__ = ["WATCHED_RULES", "MonitorsPart", "monitors_of"]
 WATCHED_RULES = ("anti_affinity", "capacity", "headroom", "maintenance", "noisy_neighbor", "spread")
 """The kinds of rules that are watched where nothing is said: those whose violations hurt."""
 
-Entry = Annotated[ByRule | FullDisk | VcpuWait | Psi | ByQuery, Field(discriminator="monitor")]
+Entry = Annotated[ByRule | FullDisk | FillingDisk | VcpuWait | Psi | ByQuery, Field(discriminator="monitor")]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -60,17 +60,13 @@ class MonitorsPart:
         return Hysteresis(monitor.open_after_s, monitor.close_after_s, self.gap_s, self.forget_after_s)
 
 
-def monitors_of(
-    part: MonitorsPart, rules: Sequence[Rule], fleet: Fleet, *, prometheus: bool, where: str = ""
-) -> tuple[Monitor, ...]:
+def monitors_of(part: MonitorsPart, rules: Sequence[Rule], fleet: Fleet, where: str = "") -> tuple[Monitor, ...]:
     """Return the monitors, each with a name of its own.
 
     Parameters
     ----------
     rules
         Those of the policy.
-    prometheus
-        Whether there is one to ask; without it, nothing is watched by a query unless the section says so.
     where
         The file of the section, for messages.
 
@@ -79,7 +75,7 @@ def monitors_of(
     InputError
         Two have one name, or one watches a rule that the policy does not have.
     """
-    given = part.watch if part.watch is not None else _usual(rules, fleet, prometheus=prometheus)
+    given = part.watch if part.watch is not None else _usual(rules, fleet)
     found: list[Monitor] = [*given, *part.and_watch]
     names = [rule.name for rule in rules]
     seen: set[str] = set()
@@ -95,9 +91,10 @@ def monitors_of(
     return tuple(found)
 
 
-def _usual(rules: Sequence[Rule], fleet: Fleet, *, prometheus: bool) -> tuple[Monitor, ...]:
+def _usual(rules: Sequence[Rule], fleet: Fleet) -> tuple[Monitor, ...]:
     by_rule = [ByRule(rule=rule.name) for rule in rules if getattr(rule, "kind", "") in WATCHED_RULES]
     disks = [resource.name for resource in fleet.resources if "disk" in resource.name]
     full = [FullDisk(resource=name, name="full_disk" if name == disks[0] else f"full_{name}") for name in disks]
-    filling = [time_to_full()] if prometheus else []
+    names = ["disk_filling" if name == disks[0] else f"{name}_filling" for name in disks]
+    filling = [FillingDisk(resource=resource, name=name) for resource, name in zip(disks, names, strict=True)]
     return (*by_rule, *full, *filling, VcpuWait(), *(Psi(resource=name) for name in PSI_LEVELS))  # type: ignore[arg-type]

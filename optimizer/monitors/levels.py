@@ -18,6 +18,8 @@ __all__ = ["Levels"]
 class Levels(Lookout):
     """A monitor of a share of something.
 
+    It opens after a window of the signals (ten minutes): a spike that is shorter moves one window, and not two.
+
     Parameters
     ----------
     opens_above
@@ -26,6 +28,7 @@ class Levels(Lookout):
         A reading at or below this is well; it has to be lower, so that a value that hovers opens nothing twice.
     """
 
+    open_after_s: int = Field(default=600, ge=0, le=2_592_000)
     opens_above: float = Field(default=0.9, ge=0, le=1000)
     closes_below: float = Field(default=0.85, ge=0, le=1000)
 

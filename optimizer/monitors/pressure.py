@@ -75,10 +75,11 @@ class Psi(Levels):
     def __post_init__(self) -> None:
         """Fill in what depends on the resource."""
         opens, closes = PSI_LEVELS[self.resource]
+        if self.closes_below < 0:
+            usual = self.opens_above < 0
+            object.__setattr__(self, "closes_below", closes if usual else min(closes, self.opens_above / 2))
         if self.opens_above < 0:
             object.__setattr__(self, "opens_above", opens)
-        if self.closes_below < 0:
-            object.__setattr__(self, "closes_below", min(closes, self.opens_above / 2))
         if not self.name:
             object.__setattr__(self, "name", f"psi_{self.resource}" + ("_of_vms" if self.of == VM else ""))
         super().__post_init__()

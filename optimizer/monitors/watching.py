@@ -92,7 +92,7 @@ def watch_once(
         readings = _merged(monitor.readings(seen, {name: one.evidence for name, one in of_this.items()}))
         unjudged += _unjudged(monitor.name, readings.values())
         hysteresis = part.hysteresis(monitor)
-        for reading in readings.values():
+        for reading in sorted(readings.values(), key=lambda r: r.subject):
             if reading.subject:
                 steps.append(_step(monitor.name, reading, of_this.get(reading.subject), seen, hysteresis))
     for name, left in known.items():

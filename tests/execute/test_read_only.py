@@ -135,6 +135,8 @@ COMMANDS = (
     "ledger export",
     "ledger verify",
     "plan FLEET --undo PLAN_ID --time-limit 1",
+    "watch FLEET",
+    "imbalances --all",
 )
 
 

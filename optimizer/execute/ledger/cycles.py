@@ -97,7 +97,7 @@ class Cycles:
             _end(db, found[0], at, outcome, plan, counts or {}, detail, found[0].by, lead)
 
     def cycles(self, fleet: str, last: int | None = None) -> tuple[Cycle, ...]:
-        """Return the cycles of a fleet, the latest first; with `last` at most so many."""
+        """Return the cycles of a fleet, the latest first; with `last` at most that number."""
         limit = "" if last is None else f" LIMIT {int(last)}"
         with self._database.reading() as db:
             return _cycles(db, fleet, f"ORDER BY number DESC{limit}")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from optimizer.errors import SafetyStop
 from optimizer.execute.ledger.chain import append
 from optimizer.execute.ledger.leading import written_by
 from optimizer.execute.ledger.plain import from_json, to_json
@@ -76,6 +77,8 @@ class Imbalances:
 
         Raises
         ------
+        SafetyStop
+            The fleet was looked at later than `at` already: what is older would open and close by what is over.
         IllegalTransition
             `FOLLOWS` does not allow a change: a defect, and nothing was written.
         LeaseLost
@@ -83,6 +86,7 @@ class Imbalances:
         """
         epoch = lead.epoch if lead else 0
         with written_by(self._database, fleet, lead) as db:
+            _refuse_older(db, fleet, at, self._database.where)
             live = {found.id: found for found in _live(db, fleet)}
             seen = step(tuple(live.values()))
             for id_ in seen.dropped:
@@ -100,6 +104,14 @@ class Imbalances:
                 return _live(db, fleet)
             query = f"SELECT {_COLUMNS} FROM imbalances WHERE fleet = ? ORDER BY since DESC, monitor, subject, id"
             return tuple(_imbalance(*row) for row in db.execute(query, (fleet,)).fetchall())
+
+
+def _refuse_older(db: Connection, fleet: str, at: datetime, where: str) -> None:
+    rows = db.execute("SELECT DISTINCT seen_at FROM imbalances WHERE fleet = ?", (fleet,)).fetchall()
+    last = max((datetime.fromisoformat(text) for (text,) in rows), default=at)
+    if at < last:
+        what = f"the snapshot is of {at.isoformat()}, and fleet {fleet} was looked at as of {last.isoformat()}"
+        raise SafetyStop(f"{where}: {what}: take a new snapshot")
 
 
 def said_of(one: Imbalance) -> str:
