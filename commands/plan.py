@@ -10,6 +10,7 @@ import click
 
 from commands.boundary import Exit
 from commands.common import (
+    FILE,
     SHARE,
     NewFile,
     Whole,
@@ -32,6 +33,7 @@ from commands.common import (
     write_text,
 )
 from commands.interrupt import Interrupt
+from commands.plan_place import make_room
 from commands.progress import Progress
 from commands.switches import add_switches, scope_of, under_scope
 
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from optimizer.plan import Plan
     from optimizer.policy import Policy
     from optimizer.report.page import Page
+    from optimizer.scope import Scope
+    from optimizer.whatif.plan_place import Coming
 
     Export = Callable[[str, Plan], str]
 
@@ -59,6 +63,12 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
 @policy_option
 @overlay_option
 @add_switches
+@click.option(
+    "--place",
+    type=FILE,
+    metavar="FILE",
+    help="Also make room for VMs to come (remora-request/1), on hosts chosen so that few migrations do.",
+)
 @click.option("-o", "--output", type=NewFile(), metavar="PLAN", help="Write the plan there, as --format says.")
 @click.option(
     "--format",
@@ -118,6 +128,7 @@ def command(
     fleet: Path,
     policy: str,
     overlay: Path | None,
+    place: Path | None,
     output: Path | None,
     form: str | None,
     as_json: bool,
@@ -161,21 +172,32 @@ def command(
     engine = closing(_engine(limits["engine"], limits["workers"], limits["scheduler"]))
     with Interrupt() as interrupt:
         with Progress("planning") as progress, engine as doer:
-            plan = make_scoped_plan(
-                snapshot,
-                scope,
-                lambda narrowed: under_scope(wish, snapshot, narrowed),
-                request,
-                progress=progress.tell,
-                interrupt=interrupt.event,
-                engine=doer,
-            )
+
+            def make(wanted: Scope, seconds: float) -> Plan:
+                return make_scoped_plan(
+                    snapshot,
+                    wanted,
+                    lambda narrowed: under_scope(wish, snapshot, narrowed),
+                    replace(request, seconds=seconds),
+                    progress=progress.tell,
+                    interrupt=interrupt.event,
+                    engine=doer,
+                )
+
+            coming = None
+            if place is None:
+                plan = make(scope, request.seconds)
+            else:
+                plan, coming = make_room((fleet, overlay, place), wish, scope, request, make, interrupt.event)
         wish = under_scope(wish, snapshot, plan.scope)
         plan = _with_reading(plan, read_s)
         if output is not None:
             _write(output, form or JSON, plan, exported)
-        _say(plan, snapshot, wish, None if output is not None else form, as_json, exported)
-    return Exit.INTERRUPTED if interrupt.asked else exit_of(plan, tell_apart=tell_apart)
+        _say(plan, snapshot, wish, None if output is not None else form, as_json, exported, coming)
+    if interrupt.asked:
+        return Exit.INTERRUPTED
+    lacking = coming is not None and bool(coming.without)
+    return exit_of(plan, tell_apart=tell_apart, lacking=lacking)
 
 
 def _agree(engine: str, scheduler: str | None) -> None:
@@ -208,16 +230,24 @@ def _with_reading(plan: Plan, seconds: float) -> Plan:
     return replace(plan, stats={**plan.stats, "seconds": {"read": seconds, **laps}})
 
 
-def exit_of(plan: Plan, *, tell_apart: bool = False) -> Exit:
-    """Return what a plan's outcome is called as an exit code; `tell_apart`: as `--exit-code` asks."""
+def exit_of(plan: Plan, *, tell_apart: bool = False, lacking: bool = False) -> Exit:
+    """Return what a plan's outcome is called as an exit code.
+
+    Parameters
+    ----------
+    tell_apart
+        As `--exit-code` asks.
+    lacking
+        Not all that was asked for beside the plan could be had.
+    """
     from optimizer.plan import Status
 
     if plan.status is Status.NO_PLAN_IN_TIME:
         return Exit.NO_PLAN_IN_TIME
-    left = bool(plan.remaining) or plan.status is Status.IMPOSSIBLE
+    left = bool(plan.remaining) or plan.status is Status.IMPOSSIBLE or lacking
     if not tell_apart:
         return Exit.ATTENTION if left else Exit.DONE
-    waits = bool(plan.moves) and all(r.deferred for r in plan.remaining)
+    waits = bool(plan.moves) and not lacking and all(r.deferred for r in plan.remaining)
     if left and not waits:
         return Exit.NEEDS_ATTENTION
     return Exit.MOVES_TO_MAKE if plan.moves else Exit.DONE
@@ -252,17 +282,25 @@ def _exporter(fleet: Fleet, template: str | None) -> Export:
     return exported
 
 
-def _say(plan: Plan, fleet: Fleet, policy: Policy, form: str | None, as_json: bool, exported: Export) -> None:
+def _say(
+    plan: Plan,
+    fleet: Fleet,
+    policy: Policy,
+    form: str | None,
+    as_json: bool,
+    exported: Export,
+    coming: Coming | None = None,
+) -> None:
     """Print what was asked for: one document, one export, or the page."""
     from optimizer.sources.plan_json import plan_document
 
     if form in (CSV, SHELL):
         say_text(exported(str(form), plan))
     else:
-        say(as_json or form == JSON, lambda: plan_document(plan), lambda: _page(plan, fleet, policy))
+        say(as_json or form == JSON, lambda: plan_document(plan), lambda: _page(plan, fleet, policy, coming))
 
 
-def _page(plan: Plan, fleet: Fleet, policy: Policy) -> Page:
+def _page(plan: Plan, fleet: Fleet, policy: Policy, coming: Coming | None = None) -> Page:
     from optimizer.report.called import Called
     from optimizer.report.explain_plan import moves_of
     from optimizer.report.loads import host_changes, linear_atoms
@@ -270,4 +308,9 @@ def _page(plan: Plan, fleet: Fleet, policy: Policy) -> Page:
 
     changes = host_changes(fleet, linear_atoms(fleet, policy.rules), moves_of(fleet, plan.moves))
     copied = [resource.name for resource in fleet.resources if resource.copied]
-    return plan_page(plan, changes, policy.least, Called.of(fleet), copied)
+    page = plan_page(plan, changes, policy.least, Called.of(fleet), copied)
+    if coming is not None:
+        from optimizer.report.coming_page import coming_page
+
+        page.extend(coming_page(coming))
+    return page

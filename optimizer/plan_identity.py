@@ -34,8 +34,10 @@ def _said(plan: Plan) -> bytes:
     said = orjson.loads(orjson.dumps(replace(plan, id="", made_at=plan.taken_at, stats={}, warnings=())))
     if not plan.scope:
         del said["scope"]
-    elif not plan.scope.undo:
-        del said["scope"]["undo"]
+    else:
+        for added in ("undo", "room"):
+            if not said["scope"][added]:
+                del said["scope"][added]
     for remaining in said["remaining"]:
         if not remaining["deferred"]:
             del remaining["deferred"]

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["EVERYTHING", "WAITING", "Scope"]
+__all__ = ["EVERYTHING", "WAITING", "KeptRoom", "Scope"]
 
 WAITING = "vms_to_leave"
 """What is counted, as a resource, on a host that is to be emptied as a whole: an excess of it may wait for a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRoom:
+    """Room that a plan makes, or leaves, on a host for a VM that does not exist yet; `demand` by resource."""
+
+    vm: str
+    host: str
+    demand: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,8 @@ class Scope:
     begun
         Ids of hosts of which, although not all can leave, as many leave as can: no limit is in their way, or each
         host to be emptied is larger than the limits, and this one is begun.
+    room
+        Where VMs to come will stand: their hosts have room for them when the plan is done.
     """
 
     drain: tuple[str, ...] = ()
@@ -49,6 +60,7 @@ class Scope:
     whole: bool = False
     begun: tuple[str, ...] = ()
     undo: tuple[str, ...] = ()
+    room: tuple[KeptRoom, ...] = ()
 
     def __bool__(self) -> bool:
         return self != EVERYTHING

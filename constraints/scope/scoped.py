@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from constraints.budget import Budget
+from constraints.capacity import Capacity
 from constraints.maintenance import Maintenance
 from constraints.scope.drain import Drain
 from constraints.scope.ends import Sources, Targets
 from constraints.scope.exclude import Exclude
+from constraints.scope.keep_room import KeepRoom
 from constraints.scope.limits import MaxGib, MaxMoves
 from constraints.scope.one_by_one import OneByOne, must_leave
 from constraints.scope.only import Only, chosen_keys
@@ -39,7 +41,7 @@ def scoped(policy: Policy, fleet: Fleet, scope: Scope) -> Policy:
     """Return the policy as the switches change it; without any, the policy itself."""
     if not scope:
         return policy
-    rules = [*_only(policy.rules, fleet, scope), *_switches(scope)]
+    rules = [*_only(policy.rules, fleet, scope), *_switches(scope, policy)]
     if scope.whole:
         rules = _one_by_one(rules, fleet, scope)
     return replace(policy, rules=tuple(rules), scope=scope)
@@ -47,7 +49,7 @@ def scoped(policy: Policy, fleet: Fleet, scope: Scope) -> Policy:
 
 def empties_under_limits(policy: Policy, fleet: Fleet, scope: Scope) -> bool:
     """Whether hosts are to be emptied and something limits how much may move, so that it may not pay for all."""
-    rules = [*_only(policy.rules, fleet, scope), *_switches(scope)]
+    rules = [*_only(policy.rules, fleet, scope), *_switches(scope, policy)]
     limited = any(isinstance(_inmost(rule), Budget | MaxMoves | MaxGib) for rule in rules)
     return limited and any(True for rule in rules for _ in _leaves(rule, fleet))
 
@@ -65,7 +67,7 @@ def group_names(rules: Sequence[Rule], fleet: Fleet) -> list[str]:
 # -- the switches ------------------------------------------------------------------------------------------------
 
 
-def _switches(scope: Scope) -> Iterator[Rule]:
+def _switches(scope: Scope, policy: Policy) -> Iterator[Rule]:
     if scope.drain:
         yield Drain(words=scope.drain)
     if scope.undo:
@@ -80,6 +82,9 @@ def _switches(scope: Scope) -> Iterator[Rule]:
         yield MaxMoves(most=scope.max_moves)
     if scope.max_gib is not None:
         yield MaxGib(most=scope.max_gib)
+    if scope.room:
+        overcommit = next((rule.overcommit for rule in policy.rules if isinstance(rule, Capacity)), ())
+        yield KeepRoom(kept=scope.room, overcommit=overcommit)
 
 
 def _inmost(rule: Rule) -> Rule:

@@ -33,6 +33,8 @@ def scope_line(scope: Scope) -> str:
         )
         if names
     ]
+    if scope.room:
+        parts.append(f"room for {_few([f'{kept.vm} on {kept.host}' for kept in scope.room])}")
     if scope.max_moves is not None:
         parts.append(f"at most {count(scope.max_moves, 'move')}")
     if scope.max_gib is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from optimizer.fleet import AMOUNT_LIMIT
 from optimizer.plan import StageStatus, Status
 from optimizer.sources.kinds import choice, exactly, flag, real, shaped, text, when, whole
-from optimizer.sources.shapes import Anything, Field, Listing, Maybe, Record
+from optimizer.sources.shapes import Anything, Field, Listing, Maybe, Record, Table
 
 __all__ = ["PLAN", "PLAN_FORMAT"]
 
@@ -145,6 +146,15 @@ CAUTION = Record(
 
 _NAMES = Listing(ID, unique=True)
 
+KEPT_ROOM = Record(
+    "kept room",
+    {
+        "vm": Field(ID, "the VM to come"),
+        "host": Field(ID, "where it will stand"),
+        "demand": Field(Table(whole(0, AMOUNT_LIMIT)), "what it takes, by resource"),
+    },
+)
+
 SCOPE = Record(
     "scope",
     {
@@ -157,6 +167,7 @@ SCOPE = Record(
         "max_gib": Field(COUNT, "most GiB copied", None),
         "whole": Field(flag(), "hosts are emptied one after the other, each as a whole or not at all", False),
         "undo": Field(_NAMES, "VMs that go back to where a run took them from, as VM=HOST", []),
+        "room": Field(Listing(KEPT_ROOM), "room that is made for VMs to come", []),
         "begun": Field(_NAMES, "hosts that are emptied as far as can be, though not all of it can", []),
     },
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import InputError
 from optimizer.fleet.selection import matching, named_hosts, named_vms
-from optimizer.scope import Scope
+from optimizer.scope import KeptRoom, Scope
 from optimizer.similar import similar, similar_or_some
 from optimizer.sources.files import read_bytes
 
@@ -135,7 +135,12 @@ def scope_document(scope: Scope) -> dict[str, Any]:
     """Return a scope as a plan says it; what is not restricted is left out."""
     names = {field: list(words) for field, own in FIELDS.items() if (words := getattr(scope, own))}
     limits = {"max_moves": scope.max_moves, "max_gib": scope.max_gib, "whole": scope.whole or None}
-    return names | {field: limit for field, limit in limits.items() if limit is not None}
+    room = [{"vm": kept.vm, "host": kept.host, "demand": dict(kept.demand)} for kept in scope.room]
+    return (
+        names
+        | {field: limit for field, limit in limits.items() if limit is not None}
+        | ({"room": room} if room else {})
+    )
 
 
 def scope_from_document(document: dict[str, Any]) -> Scope:
@@ -146,4 +151,8 @@ def scope_from_document(document: dict[str, Any]) -> Scope:
         max_moves=document.get("max_moves"),
         max_gib=document.get("max_gib"),
         whole=document.get("whole", False),
+        room=tuple(
+            KeptRoom(kept["vm"], kept["host"], tuple(sorted(kept["demand"].items())))
+            for kept in document.get("room", ())
+        ),
     )

@@ -23,6 +23,7 @@ def made_worse(
     created: Iterable[tuple[int, int]],
     before: State | None = None,
     moves: Sequence[Move] = (),
+    after: Sequence[Move] = (),
 ) -> list[Violation]:
     """Return what VMs made on hosts would break or make worse, preferences (``should``) aside.
 
@@ -36,10 +37,12 @@ def made_worse(
         The state in which they are made; the snapshot by default.
     moves
         What is moved first, in any order: all in flight at once is judged as well.
+    after
+        What a plan moves first; its own order is somebody else's to judge.
     """
     start = before or State.start(fleet)
     states = [start.begin(moves)] if moves else []
-    states.append(start.finish(moves).create(created))
+    states.append(start.finish([*moves, *after]).create(created))
     worse = []
     for rule in rules:
         had = {v.instance: v.excess for v in rule.check(start)}

@@ -18,10 +18,19 @@ if TYPE_CHECKING:
     from optimizer.problem.rule import Rule
 
 
-def holds(fleet: Fleet, rules: Sequence[Rule], created: Iterable[tuple[int, int]], moves: Sequence[Move] = ()) -> bool:
-    """Whether VMs made on hosts, once moves were made in any order, break nothing and make nothing worse."""
+def holds(
+    fleet: Fleet,
+    rules: Sequence[Rule],
+    created: Iterable[tuple[int, int]],
+    moves: Sequence[Move] = (),
+    after: Sequence[Move] = (),
+) -> bool:
+    """Whether VMs made on hosts, once moves were made in any order, break nothing and make nothing worse.
+
+    `after`: moves whose order is not judged here.
+    """
     start = State.start(fleet)
-    states = [start.begin(moves), start.finish(moves).create(created)]
+    states = [start.begin(moves), start.finish([*moves, *after]).create(created)]
     for rule in rules:
         had = {v.instance: v.excess for v in rule.check(start)}
         for state in states if moves else states[1:]:

@@ -11,6 +11,7 @@ import pytest
 from constraints.scope.drain import Drain
 from constraints.scope.ends import Sources, Targets
 from constraints.scope.exclude import Exclude
+from constraints.scope.keep_room import KeepRoom
 from constraints.scope.limits import MaxGib, MaxMoves
 from constraints.scope.one_by_one import OneByOne
 from constraints.scope.only import Only
@@ -18,7 +19,7 @@ from constraints.scope.scoped import scoped
 from optimizer.policy import Policy
 from optimizer.problem.evaluate import evaluate
 from optimizer.problem.rule import Hardness
-from optimizer.scope import Scope
+from optimizer.scope import KeptRoom, Scope
 from tests.constraints.contract import by_atoms, by_check, named, random_states, rule_problem
 from tests.constraints.generators import random_fleet
 from tests.constraints.rule_generators import POLICIES
@@ -43,6 +44,11 @@ def _hosts(rng: Random, fleet: Fleet) -> tuple[str, ...]:
     return _words(rng, fleet.hosts.ids)
 
 
+def _coming(rng: Random, fleet: Fleet, number: int) -> KeptRoom:
+    demand = tuple((r.name, int(rng.choice(fleet.vms.demand[:, i]))) for i, r in enumerate(fleet.resources))
+    return KeptRoom(f"n{number}", rng.choice(fleet.hosts.ids), demand)
+
+
 SWITCHES: dict[str, Callable[[Random, Fleet], Rule]] = {
     "--drain": lambda rng, fleet: Drain(words=_hosts(rng, fleet)),
     "--exclude": lambda rng, fleet: Exclude(words=_words(rng, fleet.vms.ids)),
@@ -50,6 +56,7 @@ SWITCHES: dict[str, Callable[[Random, Fleet], Rule]] = {
     "--to": lambda rng, fleet: Targets(words=_hosts(rng, fleet)),
     "--max-moves": lambda rng, fleet: MaxMoves(most=rng.randint(0, 3)),
     "--max-gib": lambda rng, fleet: MaxGib(most=rng.randint(0, 3)),
+    "--place": lambda rng, fleet: KeepRoom(kept=tuple(_coming(rng, fleet, i) for i in range(rng.randint(1, 2)))),
 }
 
 
@@ -65,7 +72,7 @@ def test_check_and_atoms_agree(switch: str) -> None:
         for state in random_states(rng, fleet):
             found = by_check(rule, state)
             assert found == by_atoms(problem, rule, state), (seed, rule)
-            refusals += found.refused
+            refusals += found.refused or bool(found.instances)
             assert all(rule.explain(v, fleet) for v in rule.check(state))
     assert refusals
 

@@ -1,0 +1,70 @@
+"""`remora plan --place`: a plan that also makes room for VMs to come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from commands.common import load_fleet_and_document
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from optimizer.pipeline import Request
+    from optimizer.plan import Plan
+    from optimizer.policy import Policy
+    from optimizer.scope import Scope
+    from optimizer.whatif.plan_place import Coming
+
+__all__ = ["make_room"]
+
+
+def make_room(
+    files: tuple[Path, Path | None, Path],
+    policy: Policy,
+    scope: Scope,
+    request: Request,
+    make: Callable[[Scope, float], Plan],
+    interrupt: threading.Event,
+) -> tuple[Plan, Coming]:
+    """Return a plan that makes room for the VMs of a request, and what it comes to for them.
+
+    Parameters
+    ----------
+    files
+        The snapshot, an overlay, the request.
+    make
+        Makes a plan under a scope, in so many seconds.
+
+    Raises
+    ------
+    InputError
+        The request is wrong.
+    """
+    from optimizer.clock import SystemClock
+    from optimizer.sources.fleet_json import fleet_from_document
+    from optimizer.sources.request import laid_over, read_request
+    from optimizer.whatif.effort import Effort
+    from optimizer.whatif.plan_place import plan_with_room
+
+    fleet, overlay, asked = files
+    _, document = load_fleet_and_document(fleet)
+    if overlay is not None:
+        from optimizer.sources.overlay import apply_overlay
+
+        document = apply_overlay(document, overlay)
+    document, ids = laid_over(document, read_request(asked, document), str(asked))
+    larger = fleet_from_document(document, str(asked))
+    clock = SystemClock()
+    effort = Effort(
+        clock, clock.monotonic() + request.seconds, request.workers, request.seed, request.memory_mib, interrupt
+    )
+
+    def timed(wanted: Scope) -> Plan:
+        return make(wanted, request.seconds if request.deterministic else max(0.1, effort.left()))
+
+    plan, coming = plan_with_room(larger, [larger.vm_index[name] for name in ids], policy, scope, timed, effort)
+    without = [{"vm": vm, "why": why} for vm, why in coming.without]
+    return replace(plan, stats={**plan.stats, "without_room": without}), coming
