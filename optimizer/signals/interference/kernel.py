@@ -1,0 +1,282 @@
+"""The regression of every VM's stall on a host, and its test by circular shifts, compiled.
+
+Rows are those of one victim at one lag: where its stall and the use of all VMs are known. They are centred within each
+window, so that slow changes explain nothing, and columns are scaled to length 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimizer.reassignment.compiled import compiled
+from optimizer.signals.interference.kernel_nnls import nnls
+
+__all__ = ["attribute_victim"]
+
+VARIES = 1e-9
+"""A column varies if its spread within windows is more than this share of its size."""
+
+BETTER = 0.9
+"""Another lag is taken only where it leaves less than this share of what the plain reading leaves unexplained."""
+
+EDGE = 1
+"""Shifts this close to none, beyond the lag, are no chance: use seldom changes from one sample to the next."""
+
+HOPELESS = 40
+"""Shifts that did as well after which a pair is no longer tested: its p is known well enough."""
+
+
+@compiled
+def take_rows(v, lag, design, work):
+    """Fill the rows of a victim at a lag: which there are, where windows start; centre and scale; return how many."""
+    length, windows = design.window, len(design.present)
+    count = 0
+    for w in range(windows):
+        work.start[w] = count
+        if not design.present[w, v]:
+            continue
+        for t in range(w * length, (w + 1) * length):
+            if t + lag < 0 or t + lag >= len(design.stall) or not design.row_known[t]:
+                continue
+            if design.stall_known[t + lag, v]:
+                work.row[count] = t
+                count += 1
+        if count - work.start[w] < 4 + 2 * (EDGE + 1):
+            count = work.start[w]
+    work.start[windows] = count
+    return count
+
+
+@compiled
+def centre(v, lag, count, design, work):
+    """Centre stall and columns within windows and scale columns to 1; return the square of the centred stall."""
+    columns = design.columns.shape[1]
+    square = 0.0
+    for w in range(len(design.present)):
+        first, last = work.start[w], work.start[w + 1]
+        mean = 0.0
+        for i in range(first, last):
+            mean += design.stall[work.row[i] + lag, v]
+        mean /= max(last - first, 1)
+        for i in range(first, last):
+            work.y[i] = design.stall[work.row[i] + lag, v] - mean
+            square += work.y[i] * work.y[i]
+        for j in range(columns):
+            mean = 0.0
+            for i in range(first, last):
+                mean += design.columns[work.row[i], j]
+            mean /= max(last - first, 1)
+            for i in range(first, last):
+                work.x[j, i] = design.columns[work.row[i], j] - mean
+    for j in range(columns):
+        length, size = 0.0, 0.0
+        for i in range(count):
+            length += work.x[j, i] * work.x[j, i]
+            size += design.columns[work.row[i], j] * design.columns[work.row[i], j]
+        work.usable[j] = length > VARIES * VARIES * size and length > 0.0
+        work.scale[j] = np.sqrt(length) if work.usable[j] else 1.0
+        for i in range(count):
+            work.x[j, i] /= work.scale[j]
+    return square
+
+
+@compiled
+def regress(v, lag, design, work):
+    """Fit a victim at a lag; return rows, columns chosen, and the share of the stall's square that is left."""
+    count = take_rows(v, lag, design, work)
+    if count < 2 * EDGE + 6:
+        return 0, 0, 1.0
+    square = centre(v, lag, count, design, work)
+    if square <= 0.0:
+        return count, 0, 1.0
+    columns = design.columns.shape[1]
+    for j in range(columns):
+        value = 0.0
+        for i in range(count):
+            value += work.x[j, i] * work.y[i]
+        work.moment[j] = value
+        for k in range(j + 1):
+            value = 0.0
+            for i in range(count):
+                value += work.x[j, i] * work.x[k, i]
+            work.gram[j, k] = value
+            work.gram[k, j] = value
+    chosen = nnls(
+        work.gram,
+        work.moment,
+        np.sqrt(square),
+        work.usable,
+        work.beta,
+        work.chosen,
+        work.factor,
+        work.out,
+        work.banned,
+    )
+    explained = 0.0
+    for k in range(chosen):
+        explained += work.beta[work.chosen[k]] * work.moment[work.chosen[k]]
+    return count, chosen, 1.0 - explained / square
+
+
+@compiled
+def best_lag(v, most, design, work):
+    """Return the lag at which stall follows use: 0, unless another explains clearly more."""
+    count, _, plain = regress(v, 0, design, work)
+    best, least = 0, BETTER * plain
+    for step in range(1, most + 1):
+        for lag in (step, -step):
+            rows, _, left = regress(v, lag, design, work)
+            if left < least and 2 * rows > count:
+                best, least = lag, left
+    return best
+
+
+@compiled
+def project(u, count, chosen, work):
+    """Build an orthonormal basis of the chosen columns other than u, and what they leave of stall; return its size."""
+    size = 0
+    for k in range(chosen):
+        j = work.chosen[k]
+        if j == u:
+            continue
+        for i in range(count):
+            work.basis[size, i] = work.x[j, i]
+        for b in range(size):
+            dot = 0.0
+            for i in range(count):
+                dot += work.basis[b, i] * work.basis[size, i]
+            for i in range(count):
+                work.basis[size, i] -= dot * work.basis[b, i]
+        length = 0.0
+        for i in range(count):
+            length += work.basis[size, i] * work.basis[size, i]
+        if length > VARIES:
+            for i in range(count):
+                work.basis[size, i] /= np.sqrt(length)
+            size += 1
+    for i in range(count):
+        work.left[i] = work.y[i]
+    for b in range(size):
+        dot = 0.0
+        for i in range(count):
+            dot += work.basis[b, i] * work.left[i]
+        for i in range(count):
+            work.left[i] -= dot * work.basis[b, i]
+    return size
+
+
+@compiled
+def shift_table(u, size, design, work):
+    """For each window and shift: the moment of the shifted column with what is left, and with each of the basis."""
+    for w in range(len(design.present)):
+        first, length = work.start[w], work.start[w + 1] - work.start[w]
+        for s in range(length):
+            moment = 0.0
+            for i in range(length):
+                moved = i + s if i + s < length else i + s - length
+                moment += work.left[first + moved] * work.x[u, first + i]
+            work.moments[w, s] = moment
+            for b in range(size):
+                dot = 0.0
+                for i in range(length):
+                    moved = i + s if i + s < length else i + s - length
+                    dot += work.basis[b, first + moved] * work.x[u, first + i]
+                work.dots[w, s, b] = dot
+
+
+@compiled
+def strength(at, size, windows, work):
+    """Return how far one column explains what the others leave, for the shifts `at` of each window."""
+    moment, square = 0.0, 1.0
+    for w in range(windows):
+        moment += work.moments[w, at[w]]
+    for b in range(size):
+        dot = 0.0
+        for w in range(windows):
+            dot += work.dots[w, at[w], b]
+        square -= dot * dot
+    return moment / np.sqrt(max(square, VARIES))
+
+
+@compiled
+def p_value(lag, size, draws, design, work):
+    """Return the share of circular shifts, each window's for itself, under which the column explains as much."""
+    windows = len(design.present)
+    edge = EDGE + abs(lag)
+    different = 1.0
+    for w in range(windows):
+        work.at[w] = 0
+        choices = work.start[w + 1] - work.start[w] - 1 - 2 * edge
+        different *= max(choices, 1)
+    seen = strength(work.at, size, windows, work)
+    as_well = 0
+    for d in range(len(draws)):
+        for w in range(windows):
+            choices = work.start[w + 1] - work.start[w] - 1 - 2 * edge
+            work.at[w] = 1 + edge + int(draws[d, w] * choices) if choices > 0 else 0
+        as_well += strength(work.at, size, windows, work) >= seen
+        if as_well >= HOPELESS:
+            return as_well / (d + 1.0)
+    return max((as_well + 1.0) / (len(draws) + 1.0), 1.0 / (different + 1.0))
+
+
+@compiled
+def window_scores(v, u, count, size, factor, design, work, out):
+    """Put into out[w, v, u] what u costs v in each window by itself."""
+    for i in range(count):
+        work.own[i] = work.x[u, i]
+    for b in range(size):
+        dot = 0.0
+        for i in range(count):
+            dot += work.basis[b, i] * work.own[i]
+        for i in range(count):
+            work.own[i] -= dot * work.basis[b, i]
+    for w in range(len(design.present)):
+        moment, square, mean = 0.0, 0.0, 0.0
+        first, last = work.start[w], work.start[w + 1]
+        for i in range(first, last):
+            moment += work.left[i] * work.own[i]
+            square += work.own[i] * work.own[i]
+            mean += design.columns[work.row[i], u]
+        if last > first and square > VARIES and moment > 0.0:
+            out[w, v, u] = factor * moment / square / work.scale[u] * mean / (last - first)
+
+
+@compiled
+def raw_mean(j, count, design, work):
+    """Return the mean of a column over the victim's rows."""
+    mean = 0.0
+    for i in range(count):
+        mean += design.columns[work.row[i], j]
+    return mean / max(count, 1)
+
+
+@compiled
+def attribute_victim(v, most_lag, floor, draws, design, work, score, p, by_window, lags, stall):
+    """Fill the row of one victim: score[v, u], p[v, u], by_window[w, v, u], lags[v], stall[v]."""
+    lag = best_lag(v, most_lag, design, work) if most_lag else 0
+    count, chosen, _ = regress(v, lag, design, work)
+    lags[v] = lag
+    if not count:
+        return
+    mean = 0.0
+    for i in range(count):
+        mean += design.stall[work.row[i] + lag, v]
+    stall[v] = mean / count
+    explained = 0.0
+    for k in range(chosen):
+        j = work.chosen[k]
+        if j != len(work.moment) - 1:  # the common factor is centred: it has no mean to speak of
+            explained += work.beta[j] / work.scale[j] * raw_mean(j, count, design, work)
+    factor = min(1.0, stall[v] / explained) if explained > 0.0 else 1.0
+    for k in range(chosen):
+        u = work.chosen[k]
+        if u == v or u >= len(score):
+            continue
+        score[v, u] = factor * work.beta[u] / work.scale[u] * raw_mean(u, count, design, work)
+        if score[v, u] < floor:
+            continue
+        size = project(u, count, chosen, work)
+        shift_table(u, size, design, work)
+        p[v, u] = p_value(lag, size, draws, design, work)
+        window_scores(v, u, count, size, factor, design, work, by_window)
