@@ -74,7 +74,7 @@ def _ordered(outcome: Outcome) -> list[Record]:
 
 def sentence(record: Record) -> str:
     """Say a pair in one line: "v9 costs v0 6.0 % of its time, p 0.005, 4 of 5 windows"."""
-    cost = f"{record.noisy} costs {record.suffers} {percent(record.score)} of its time"
+    cost = f"{record.noisy} costs {record.suffers} {percent(record.score, 1)} of its time"
     return f"{cost}, p {record.p:.2g}, {record.lasted} of {count(record.windows, 'window')}"
 
 
@@ -96,6 +96,8 @@ def interference_page(facts: InterferenceFacts) -> Page:
     for vm, victims in facts.noisy.items():
         page.line(f"{vm} disturbs {count(victims, 'VM')}: it is the noisy one", Tone.WARN)
     for change in facts.changes:
-        before, after = change["before"] or "not known", change["after"] or "forgotten"
-        page.line(f"{change['noisy']} and {change['suffers']}: {before} -> {after}: {change['why']}", Tone.QUIET)
+        if change["before"] is not None:  # what is new stands in the table
+            after = change["after"] or "forgotten"
+            words = f"{change['noisy']} and {change['suffers']}: {change['before']} -> {after}: {change['why']}"
+            page.line(words, Tone.QUIET)
     return page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["Attribution", "PairScore", "attribute", "attribute_all", "false_discovery_cut"]
 
 
+MOST_DRAWS = 50_000
+"""Shifts, at most; on a host of more than about 60 VMs, one pair by itself then no longer stands out."""
+
+
+BESIDE = 0.5
+"""A second noisy VM on a host costs at least this share of what the first one costs."""
+
+
 class PairScore(NamedTuple):
     """What one VM costs another on a host."""
 
@@ -34,7 +43,7 @@ class PairScore(NamedTuple):
     p: float
     """The probability of that much by chance, by circular shifts."""
     lasted: int
-    """Windows in which the pair cost at least `score_from` by itself."""
+    """Windows in which the pair cost at least `score_until`, each by itself."""
     windows: int
     """Windows that were looked at."""
     significant: bool
@@ -73,7 +82,7 @@ class Attribution:
 
     def pairs(self, settings: Settings) -> Iterable[PairScore]:
         """Yield the pairs that cost at least `score_until`, the highest score first."""
-        lasted = (self.by_window >= settings.score_from).sum(axis=0)
+        lasted = (self.by_window >= settings.score_until).sum(axis=0)
         found = np.argwhere(self.score >= max(settings.score_until, 1e-12))
         for v, u in sorted(found.tolist(), key=lambda at: (-self.score[at[0], at[1]], at)):
             yield PairScore(
@@ -87,6 +96,24 @@ class Attribution:
                 windows=len(self.by_window),
                 significant=bool(self.significant[v, u]),
             )
+
+    def evidence(self, settings: Settings) -> list[PairScore]:
+        """Return the pairs that are evidence: they cost enough, for long enough, and are no chance.
+
+        Where VMs disturb `noisy_from` others or more, the one that costs most in all is the noisy one, with those that
+        cost at least `BESIDE` as much. What others seem to cost waits until these are gone: on a host that one VM
+        fills, everybody's use seems to hurt.
+        """
+        s = settings
+        found = [p for p in self.pairs(s) if p.significant and p.lasted >= s.lasts and p.score >= s.score_from]
+        cost: dict[str, float] = defaultdict(float)
+        victims = Counter(pair.noisy for pair in found)
+        for pair in found:
+            cost[pair.noisy] += pair.score
+        noisy = {vm: cost[vm] for vm, count in victims.items() if count >= s.noisy_from}
+        if not noisy:
+            return found
+        return [pair for pair in found if noisy.get(pair.noisy, 0.0) >= BESIDE * max(noisy.values())]
 
 
 class Work(NamedTuple):
@@ -106,6 +133,9 @@ class Work(NamedTuple):
     moment: NDArray[np.float64]
     beta: NDArray[np.float64]
     chosen: NDArray[np.int64]
+    without: NDArray[np.float64]
+    others: NDArray[np.int64]
+    length: NDArray[np.float64]
     factor: NDArray[np.float64]
     out: NDArray[np.float64]
     banned: NDArray[np.bool_]
@@ -131,6 +161,9 @@ class Work(NamedTuple):
             moment=np.zeros(k),
             beta=np.zeros(k),
             chosen=np.zeros(k, np.int64),
+            without=np.zeros(k),
+            others=np.zeros(k, np.int64),
+            length=np.zeros(1),
             factor=np.zeros((k, k)),
             out=np.zeros(k),
             banned=np.zeros(k, np.bool_),
@@ -147,12 +180,16 @@ class Arrays(NamedTuple):
     row_known: NDArray[np.bool_]
     stall_known: NDArray[np.bool_]
     present: NDArray[np.bool_]
+    quiet: NDArray[np.float64]
+    alone: NDArray[np.bool_]
     window: int
 
 
 def attribute_all(hosts: Iterable[HostSeries], settings: Settings) -> list[Attribution]:
     """Attribute host by host; hosts with too short a series are left out."""
-    draws = np.random.Generator(np.random.PCG64(settings.seed)).random((settings.shifts, settings.windows))
+    hosts = list(hosts)
+    most = max((draws_for(len(series.vms), settings) for series in hosts), default=0)
+    draws = np.random.Generator(np.random.PCG64(settings.seed)).random((most, settings.windows))
     room: dict[tuple[int, int, int], Work] = {}
     found = []
     for series in hosts:
@@ -160,8 +197,14 @@ def attribute_all(hosts: Iterable[HostSeries], settings: Settings) -> list[Attri
         if design is not None:
             size = len(design.present), design.window, design.columns.shape[1]
             work = room.setdefault(size, Work.of(*size)) if size not in room else room[size]
-            found.append(_attribute(series, design, settings, draws[:, : size[0]], work))
+            enough = draws[: draws_for(len(series.vms), settings), : size[0]]
+            found.append(_attribute(series, design, settings, enough, work))
     return found
+
+
+def draws_for(vms: int, settings: Settings) -> int:
+    """Return how many shifts it takes for one pair of a host to stand out: so small may its p have to be."""
+    return min(max(settings.shifts, int(1.5 * vms * (vms - 1) / settings.false_discoveries)), MOST_DRAWS)
 
 
 def attribute(series: HostSeries, settings: Settings) -> Attribution | None:
@@ -173,7 +216,16 @@ def _attribute(
     series: HostSeries, design: Design, settings: Settings, draws: NDArray[np.float64], work: Work
 ) -> Attribution:
     n, vms = design.present.shape
-    arrays = Arrays(design.columns, design.stall, design.row_known, design.stall_known, design.present, design.window)
+    arrays = Arrays(
+        design.columns,
+        design.stall,
+        design.row_known,
+        design.stall_known,
+        design.present,
+        design.quiet,
+        design.alone,
+        design.window,
+    )
     score, p = np.zeros((vms, vms)), np.ones((vms, vms))
     by_window, lag, stall = np.zeros((n, vms, vms)), np.zeros(vms, np.int64), np.full(vms, np.nan)
     for v in range(vms):

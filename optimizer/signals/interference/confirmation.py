@@ -16,6 +16,8 @@
          +----------------------------------- refuted <---------------------------------+
                                                              it did not fall in time
 
+On a host that a noisy VM has left, new pairs are found only in series that begin after that.
+
 A pair that is evident, separated or confirmed is kept apart; a refuted one rests: for `rest_s` it is not found again.
 The stall fell if its mean over one whole window, of the first `judged_within` after the separation, is lower than
 before by at least `falls_by` x score. A pair that nobody can judge within `rest_s` (no samples) is forgotten.
@@ -25,7 +27,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -95,17 +97,37 @@ def update(
     scores = {Pair(p.noisy, p.suffers, p.kind): p for a in found for p in a.pairs(settings)}
     stalls = {(a.kind, a.host, vm): float(stall) for a in found for vm, stall in zip(a.vms, a.stall, strict=True)}
     judge = _Judge(observation, settings, host_of, stalls)
-    kept, changes = [], []
     known = {record.pair: record for record in records}
-    for pair in sorted({*known, *scores}):
-        old = known.get(pair)
-        new, why = judge.next(old, scores.get(pair))
-        before, after = old and old.state, new and new.state
+    kept: list[Record] = []
+    changes: list[Change] = []
+
+    def take(pair: Pair, old: Record | None, new: Record | None, why: str) -> None:
+        before, after = old.state if old else None, new.state if new else None
         if before is not after:
             changes.append(Change(pair, before, after, why))
         if new is not None:
             kept.append(new)
-    return Outcome(tuple(kept), tuple(changes), found)
+
+    for pair, old in sorted(known.items()):
+        take(pair, old, *judge.next(old, scores.get(pair)))
+    changed = _changed(kept, observation, settings)
+    for attribution in found:
+        if (attribution.kind, attribution.host) not in changed:
+            for score in attribution.evidence(settings):
+                pair = Pair(score.noisy, score.suffers, score.kind)
+                if pair not in known:
+                    take(pair, None, *judge.found(pair, score))
+    return Outcome(tuple(sorted(kept, key=lambda record: record.pair)), tuple(changes), found)
+
+
+def _changed(records: Iterable[Record], observation: Observation, settings: Settings) -> set[tuple[str, str]]:
+    """Return the hosts, by kind, that a noisy VM left within the windows: what is seen there is still its doing."""
+    span = timedelta(seconds=settings.windows * settings.window * observation.interval_s)
+    return {
+        (record.kind, record.host)
+        for record in records
+        if record.apart_at is not None and observation.ends_at - record.apart_at < span
+    }
 
 
 class _Judge:
@@ -121,10 +143,8 @@ class _Judge:
         self.observation, self.settings, self.now = observation, settings, observation.ends_at
         self.host_of, self.stalls, self.places = host_of, stalls, Places(observation)
 
-    def next(self, old: Record | None, score: PairScore | None) -> tuple[Record | None, str]:
+    def next(self, old: Record, score: PairScore | None) -> tuple[Record | None, str]:
         """Return the record as it is now, and why; one step at most, by `TRANSITIONS`."""
-        if old is None:
-            return self._found(score)
         if old.state is State.REFUTED:
             rests = self.now - old.since < timedelta(seconds=self.settings.rest_s)
             return (old, "") if rests else (None, "it has rested")
@@ -132,11 +152,8 @@ class _Judge:
             return self._evident(old, score)
         return self._apart(old, score)
 
-    def _found(self, score: PairScore | None) -> tuple[Record | None, str]:
-        s = self.settings
-        if score is None or not (score.significant and score.lasted >= s.lasts and score.score >= s.score_from):
-            return None, ""
-        pair = Pair(score.noisy, score.suffers, score.kind)
+    def found(self, pair: Pair, score: PairScore) -> tuple[Record | None, str]:
+        """Return a new record, if the two are still together."""
         if not self._together(pair):
             return None, ""
         stall = self.stalls[score.kind, score.host, score.suffers]
@@ -170,15 +187,15 @@ class _Judge:
     def _judge_separation(self, old: Record, age: float) -> tuple[Record | None, str]:
         s, after = self.settings, self._windows_after(old)
         limit = old.stall_before - s.falls_by * old.score
-        for mean in after[: s.judged_within]:
+        known = [mean for mean in after if mean is not None]
+        for mean in known:
             if mean <= limit:
                 return old.now(State.CONFIRMED, self.now, stall_after=mean), "the stall fell"
-        if len(after) >= s.judged_within:
-            mean = after[s.judged_within - 1]
-            return old.now(State.REFUTED, self.now, stall_after=mean), "the stall did not fall"
+        if len(after) == s.judged_within and known:
+            return old.now(State.REFUTED, self.now, stall_after=known[-1]), "the stall did not fall"
         if age >= s.rest_s:
             return None, "the stall after the separation is not known"
-        return replace(old, stall_after=after[-1] if after else None), ""
+        return replace(old, stall_after=known[-1] if known else None), ""
 
     # -- what is seen ------------------------------------------------------------------------------------------------
 
@@ -212,17 +229,24 @@ class _Judge:
         back = self.observation.length - 1 - last
         return max(self.now - timedelta(seconds=back * self.observation.interval_s), old.seen_at)
 
-    def _windows_after(self, old: Record) -> list[float]:
-        """Return the victim's mean stall in each whole window after the separation that is known well enough."""
-        s = self.settings
-        first = self.observation.sample_of(old.apart_at or old.since) + s.lag + 1
-        stall = self.places.stall(old.suffers, old.kind)[first:]
-        windows = stall[: len(stall) // s.window * s.window].reshape(-1, s.window)
-        known = np.isfinite(windows)
-        return [float(w[k].mean()) for w, k in zip(windows, known, strict=True) if k.mean() >= s.present]
+    def _windows_after(self, old: Record) -> list[float | None]:
+        """Return the victim's mean stall in the first windows after the separation, as far as they are over.
+
+        None stands for one of which too few samples are known: it was before the series begin, say.
+        """
+        s, out = self.settings, list[float | None]()
+        first = self.observation.sample_of(old.apart_at or old.since) + s.lag
+        stall = self.places.stall(old.suffers, old.kind)
+        for begins in range(first, first + s.judged_within * s.window, s.window):
+            if begins + s.window > len(stall):
+                break
+            window = stall[max(begins, 0) : max(begins + s.window, 0)]
+            known = window[np.isfinite(window)]
+            out.append(float(known.mean()) if len(known) >= s.present * s.window else None)
+        return out
 
 
-def _facts(score: PairScore) -> dict[str, object]:
+def _facts(score: PairScore) -> dict[str, Any]:
     return {
         "host": score.host,
         "score": score.score,

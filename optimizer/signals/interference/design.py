@@ -19,6 +19,16 @@ EXTRA = 2
 """Columns beside the VMs' use: what the host uses beyond its VMs, and what the VMs do all at once."""
 
 
+QUIET = 0.07
+"""The share of samples in which a VM is at or below its quiet level; what is always there is never seen to hurt."""
+
+NEAREST = 3
+"""Others that are most like a VM, with which it is compared to see whether it moves in step with them."""
+
+MOST = 0.6
+"""Where more than this share of a host's VMs move in step, they do so together."""
+
+
 @dataclass(frozen=True, eq=False)
 class Design:
     """The regression of one host.
@@ -35,6 +45,10 @@ class Design:
         bool [T, V].
     present
         bool [n, V]: the VM has enough samples in the window.
+    quiet
+        float64 [V]: the level that each VM's use seldom falls below.
+    alone
+        bool [V]: the VM's use goes up and down by itself, not in step with that of others.
     window
         Samples in a window; T = n x window.
     """
@@ -44,6 +58,8 @@ class Design:
     row_known: NDArray[np.bool_]
     stall_known: NDArray[np.bool_]
     present: NDArray[np.bool_]
+    quiet: NDArray[np.float64]
+    alone: NDArray[np.bool_]
     window: int
 
 
@@ -64,8 +80,16 @@ def design_of(series: HostSeries, settings: Settings) -> Design | None:
     columns = np.concatenate(
         [use, _rest(series, use, last)[:, None], _common(use, present, row_known, settings)[:, None]], axis=1
     )
-    stall_known = np.isfinite(stall)
-    return Design(columns, np.nan_to_num(stall), row_known, stall_known, present, settings.window)
+    return Design(
+        columns=columns,
+        stall=np.nan_to_num(stall),
+        row_known=row_known,
+        stall_known=np.isfinite(stall),
+        present=present,
+        quiet=_quiet(use, there & row_known[:, None]),
+        alone=_alone(use, there & row_known[:, None], settings),
+        window=settings.window,
+    )
 
 
 def filled(series: NDArray[np.float64], most: int) -> NDArray[np.float64]:
@@ -120,3 +144,52 @@ def _common(
         if varies.sum() >= settings.common_from:
             out[rows] = np.median(centred[:, varies] / spread[varies], axis=1)
     return out
+
+
+def _quiet(use: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return float64 [V]: the `QUIET` quantile of each VM's use where it is known."""
+    return np.array([np.quantile(u[k], QUIET) if k.any() else 0.0 for u, k in zip(use.T, known.T, strict=True)])
+
+
+def _alone(use: NDArray[np.float64], known: NDArray[np.bool_], settings: Settings) -> NDArray[np.bool_]:
+    """Return bool [V]: who does not move in step with others, so that what it does can be told from what they do.
+
+    A VM is in step if its use, in standard units, correlates with the mean of the `NEAREST` others that are most like
+    it by more than `in_step`, or with the mean of all others but the one most like it by more than `in_step_with_all`
+    (smoothed: what all do is slow, and the noise of small VMs hides it). Where most of a host's VMs are, only who goes
+    against them is alone.
+    """
+    vms = use.shape[1]
+    windows = use.reshape(-1, settings.window, vms)
+    there = known.reshape(windows.shape)
+    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
+    centred = np.where(there, windows - windows.sum(axis=1, keepdims=True) / count, 0.0)
+    unit, smooth = _unit(centred), _unit(_smoothed(centred))
+    like = unit.T @ unit
+    np.fill_diagonal(like, -np.inf)
+    nearest = np.argsort(-like, axis=1, kind="stable")[:, : min(NEAREST, vms - 1)]
+    with_nearest = _correlation(unit, unit[:, nearest].sum(axis=2))
+    with_all = _correlation(smooth, smooth.sum(axis=1, keepdims=True) - smooth - smooth[:, nearest[:, 0]])
+    in_step = (with_nearest > settings.in_step) | (with_all > settings.in_step_with_all)
+    if in_step.sum() > MOST * vms:
+        in_step |= with_all > 0.0
+    return np.asarray(~in_step, np.bool_)
+
+
+def _unit(centred: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return float64 [T, V]: windows one after the other, each column of length 1 (or 0)."""
+    columns = centred.reshape(-1, centred.shape[2])
+    length = np.sqrt((columns**2).sum(axis=0))
+    return np.asarray(columns / np.where(length > 0, length, 1.0), np.float64)
+
+
+def _smoothed(centred: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return float64 [n, L, V]: the mean of each sample and its two neighbours in the window."""
+    padded = np.pad(centred, ((0, 0), (1, 1), (0, 0)))
+    return np.asarray((padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3, np.float64)
+
+
+def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return float64 [V]: column by column; `one` has columns of length 1."""
+    length = np.sqrt((other**2).sum(axis=0))
+    return np.asarray((one * other).sum(axis=0) / np.where(length > 0, length, 1.0), np.float64)

@@ -22,6 +22,9 @@ BETTER = 0.9
 EDGE = 1
 """Shifts this close to none, beyond the lag, are no chance: use seldom changes from one sample to the next."""
 
+SAYS = 0.2
+"""A window says something by itself if a column varies there by at least this share of what it does in the mean."""
+
 HOPELESS = 40
 """Shifts that did as well after which a pair is no longer tested: its p is known well enough."""
 
@@ -112,6 +115,7 @@ def regress(v, lag, design, work):
         work.out,
         work.banned,
     )
+    work.length[0] = np.sqrt(square)
     explained = 0.0
     for k in range(chosen):
         explained += work.beta[work.chosen[k]] * work.moment[work.chosen[k]]
@@ -132,13 +136,27 @@ def best_lag(v, most, design, work):
 
 
 @compiled
-def project(u, count, chosen, work):
-    """Build an orthonormal basis of the chosen columns other than u, and what they leave of stall; return its size."""
+def project(u, count, work):
+    """Fit stall without u: build an orthonormal basis of what is chosen then, and what it leaves; return its size.
+
+    Were the columns those that are chosen together with u, the test would favour u: they are chosen to go with it.
+    """
+    work.usable[u] = False
+    chosen = nnls(
+        work.gram,
+        work.moment,
+        work.length[0],
+        work.usable,
+        work.without,
+        work.others,
+        work.factor,
+        work.out,
+        work.banned,
+    )
+    work.usable[u] = True
     size = 0
     for k in range(chosen):
-        j = work.chosen[k]
-        if j == u:
-            continue
+        j = work.others[k]
         for i in range(count):
             work.basis[size, i] = work.x[j, i]
         for b in range(size):
@@ -221,8 +239,20 @@ def p_value(lag, size, draws, design, work):
 
 
 @compiled
-def window_scores(v, u, count, size, factor, design, work, out):
-    """Put into out[w, v, u] what u costs v in each window by itself."""
+def above_quiet(u, first, last, design, work):
+    """Return the mean of a VM's use above its quiet level, over some of the victim's rows."""
+    mean = 0.0
+    for i in range(first, last):
+        mean += max(design.columns[work.row[i], u] - design.quiet[u], 0.0)
+    return mean / max(last - first, 1)
+
+
+@compiled
+def window_scores(v, u, count, size, lag, design, work, out):
+    """Put into out[w, v, u] what u costs v in each window: by its use there, unless the window speaks against it.
+
+    A window in which u hardly varies says nothing by itself; one in which stall falls while u rises says no.
+    """
     for i in range(count):
         work.own[i] = work.x[u, i]
     for b in range(size):
@@ -231,24 +261,20 @@ def window_scores(v, u, count, size, factor, design, work, out):
             dot += work.basis[b, i] * work.own[i]
         for i in range(count):
             work.own[i] -= dot * work.basis[b, i]
-    for w in range(len(design.present)):
-        moment, square, mean = 0.0, 0.0, 0.0
+    whole = 0.0
+    for i in range(count):
+        whole += work.own[i] * work.own[i]
+    windows = len(design.present)
+    for w in range(windows):
+        moment, square, stall = 0.0, 0.0, 0.0
         first, last = work.start[w], work.start[w + 1]
         for i in range(first, last):
             moment += work.left[i] * work.own[i]
             square += work.own[i] * work.own[i]
-            mean += design.columns[work.row[i], u]
-        if last > first and square > VARIES and moment > 0.0:
-            out[w, v, u] = factor * moment / square / work.scale[u] * mean / (last - first)
-
-
-@compiled
-def raw_mean(j, count, design, work):
-    """Return the mean of a column over the victim's rows."""
-    mean = 0.0
-    for i in range(count):
-        mean += design.columns[work.row[i], j]
-    return mean / max(count, 1)
+            stall += design.stall[work.row[i] + lag, v]
+        if last > first and (moment > 0.0 or square * windows < SAYS * whole):
+            cost = work.beta[u] / work.scale[u] * above_quiet(u, first, last, design, work)
+            out[w, v, u] = min(cost, stall / (last - first))
 
 
 @compiled
@@ -263,20 +289,14 @@ def attribute_victim(v, most_lag, floor, draws, design, work, score, p, by_windo
     for i in range(count):
         mean += design.stall[work.row[i] + lag, v]
     stall[v] = mean / count
-    explained = 0.0
-    for k in range(chosen):
-        j = work.chosen[k]
-        if j != len(work.moment) - 1:  # the common factor is centred: it has no mean to speak of
-            explained += work.beta[j] / work.scale[j] * raw_mean(j, count, design, work)
-    factor = min(1.0, stall[v] / explained) if explained > 0.0 else 1.0
     for k in range(chosen):
         u = work.chosen[k]
-        if u == v or u >= len(score):
+        if u == v or u >= len(score) or not design.alone[u]:
             continue
-        score[v, u] = factor * work.beta[u] / work.scale[u] * raw_mean(u, count, design, work)
+        score[v, u] = min(work.beta[u] / work.scale[u] * above_quiet(u, 0, count, design, work), stall[v])
         if score[v, u] < floor:
             continue
-        size = project(u, count, chosen, work)
+        size = project(u, count, work)
         shift_table(u, size, design, work)
         p[v, u] = p_value(lag, size, draws, design, work)
-        window_scores(v, u, count, size, factor, design, work, by_window)
+        window_scores(v, u, count, size, lag, design, work, by_window)

@@ -92,6 +92,6 @@ class Observation:
         return max((len(h.stall) for h in self.hosts), default=0)
 
     def sample_of(self, at: datetime) -> int:
-        """Return the number of the first sample after a time, counted from the start of the longest series."""
+        """Return the number of the first sample after a time, in the longest series; below 0 if it was before that."""
         before = (self.ends_at - at).total_seconds() / self.interval_s
-        return min(max(self.length - int(np.ceil(before - 1e-9)), 0), self.length)
+        return self.length - int(np.floor(before + 1e-9))

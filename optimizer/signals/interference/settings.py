@@ -19,7 +19,7 @@ class Settings:
     windows
         Windows that are looked at together; the last ones of the series.
     lasts
-        In how many of these windows a pair has to cost at least `score_from`, to become evidence.
+        In how many of these windows a pair has to cost at least `score_until`, to become evidence.
     still_lasts
         The same for a pair that is evidence already.
     score_from
@@ -40,6 +40,11 @@ class Settings:
         Share of a window's samples that a VM needs, to be looked at there.
     common_from
         VMs that a host needs, for what they do all at once to be told from what one of them does.
+    in_step
+        A VM whose use correlates by more than this with that of the three others that are most like it is not blamed:
+        what all of them do at once cannot be told apart.
+    in_step_with_all
+        The same for the mean of all others on the host.
     noisy_from
         A VM that disturbs at least this many is the noisy one: those that it disturbs are not blamed for disturbing it.
     falls_by
@@ -65,6 +70,8 @@ class Settings:
     gap: int = Field(default=2, ge=0, le=100)
     present: float = Field(default=0.66, gt=0, le=1)
     common_from: int = Field(default=5, ge=3, le=1000)
+    in_step: float = Field(default=0.6, gt=0, le=1)
+    in_step_with_all: float = Field(default=0.35, gt=0, le=1)
     noisy_from: int = Field(default=3, ge=1, le=1000)
     falls_by: float = Field(default=0.5, gt=0, le=1)
     judged_within: int = Field(default=2, ge=1, le=100)
