@@ -15,6 +15,7 @@ from constraints.maintenance import Maintenance
 from constraints.needs import Needs
 from constraints.noisy_neighbor import NoisyNeighbor
 from constraints.prefer import Prefer
+from constraints.pressure import HostPressure
 from constraints.spread import Spread
 from constraints.together import Together
 from optimizer.problem.rule import Rule
@@ -35,6 +36,7 @@ CATALOGUE: dict[str, type[Rule]] = {
     Needs.kind: Needs,
     NoisyNeighbor.kind: NoisyNeighbor,
     Prefer.kind: Prefer,
+    HostPressure.kind: HostPressure,
     Spread.kind: Spread,
     Together.kind: Together,
 }

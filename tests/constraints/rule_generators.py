@@ -18,6 +18,7 @@ from constraints.needs import Needs
 from constraints.noisy_neighbor import NoisyNeighbor
 from constraints.prefer import Prefer
 from constraints.preference import Preference
+from constraints.pressure import HostPressure
 from constraints.spread import Spread
 from constraints.together import Together
 from tests.constraints.generators import BUSY, GROUPS, LEVELS, NOISE, OWNERS, RESOURCES, Document, some
@@ -75,6 +76,13 @@ def _headroom(rng: Random) -> Rule:
     if rng.random() < 0.3:
         parameters["by_label"] = (HeadroomLevels(labels={"cpu": "epyc"}, alert=0.95, safe=0.75),)
     return Headroom(**parameters)
+
+
+def _pressure(rng: Random) -> Rule:
+    levels = {"alert": rng.choice((0.1, 0.25)), "safe": rng.choice((0.02, 0.05, 0.1))}
+    parameters = _common(rng) | levels | {"of": rng.choice(("cpu_steal", "cpu", "io"))}
+    parameters |= {"resource": rng.choice([r["name"] for r in RESOURCES]), "room": rng.choice((0.5, 0.8, 1.0))}
+    return HostPressure(**parameters, step=rng.choice((0.25, 0.5, 1.0)))
 
 
 def _balance(rng: Random) -> Rule:
@@ -217,6 +225,7 @@ POLICIES: dict[str, Callable[[Random], Rule]] = {
     "anti_affinity": _anti_affinity,
     "apart": _apart,
     "balance": _balance,
+    "pressure": _pressure,
     "capacity": _capacity,
     "headroom": _headroom,
     "needs": _needs,
