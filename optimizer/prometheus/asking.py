@@ -51,7 +51,7 @@ class Asking(Generic[A]):
             return self._said.get_nowait()
         if self._clock.monotonic() < self._until:
             return None
-        return Unclear(f"Prometheus gave no answer within {self._limits.deadline_s:.3g} s")
+        return self._late()
 
     def give_up(self) -> None:
         """Listen no more; the thread ends by itself at its deadline."""
@@ -79,7 +79,10 @@ class Asking(Generic[A]):
                 )
                 return self._ask(source, session)
         except RequestException as error:
-            raise Unclear(str(error)) from error
+            raise self._late() if "timed out" in str(error) else Unclear(str(error)) from error
+
+    def _late(self) -> Unclear:
+        return Unclear(f"Prometheus gave no answer within {self._limits.deadline_s:.3g} s")
 
     def _unclear(self, text: str) -> Unclear:
         """Return it without the secret, without what could steer a terminal, and short."""

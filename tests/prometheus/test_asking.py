@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -166,7 +167,7 @@ def test_all_queries_have_one_deadline_and_few_are_under_way() -> None:
         found = ask_all([partial(ask_instant, Server(url), CLOCK, q) for q in ("hang", "ok", "hang")], CLOCK, 0.5, 2)
         assert time.monotonic() - began < 1.5
     assert [isinstance(one, Vector) for one in found] == [False, True, False]
-    assert "within 0.5 s" in str(found[0])
+    assert re.search(r"within 0\.(5|49\d) s", str(found[0]))
 
 
 @pytest.mark.parametrize(
