@@ -85,6 +85,9 @@ def run_page(page: Path, directory: Path) -> list[Ran]:
     remora = tools / "remora"
     remora.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT / "cli.py"}" "$@"\n')
     remora.chmod(0o755)
+    python = tools / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     env = {
         "PATH": f"{tools}:{os.environ['PATH']}",
         "HOME": str(directory),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_LINES = 400
 MOST_FILES = 6
-PROGRAM = ("benchmarks", "commands", "constraints", "optimizer")
+PROGRAM = ("benchmarks", "commands", "constraints", "optimizer", "remora")
 MONITORS = ("InstanceMonitor", "Occupancy", "Pair", "Sum", "Together")
 KINDS = {name for name in atoms.__all__ if hasattr(getattr(atoms, name), "shape")} | set(MONITORS)
 

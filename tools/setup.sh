@@ -154,7 +154,7 @@ make_environment() { # make_environment KIND
   "$base" -m venv "$venv"
   install --require-hashes --only-binary :all: -r "$checkout/$(locked "$1")"
   install --no-deps --no-build-isolation --editable "$checkout"
-  (cd "$checkout" && "$python" -m compileall -q cli.py commands constraints optimizer) # else the first start does it
+  (cd "$checkout" && "$python" -m compileall -q cli.py commands constraints optimizer remora) # else the first start does it
   stamp_of "$1" >"$venv/remora-stamp"
 }
 

@@ -41,6 +41,7 @@ __all__ = [
     "REQUEST",
     "REQUEST_FORMAT",
     "NewVm",
+    "checked_request",
     "copy_of",
     "flavour",
     "read_request",
@@ -123,7 +124,17 @@ def read_request(path: Path | str, document: Document) -> Document:
         With the first thing that is wrong.
     """
     where = str(path)
-    request = load_yaml(read_bytes(path), where)
+    return checked_request(load_yaml(read_bytes(path), where), document, where)
+
+
+def checked_request(request: object, document: Document, where: str) -> Document:
+    """Check a request against a snapshot's resources; its amounts become whole units.
+
+    Raises
+    ------
+    InputError
+        With the first thing that is wrong.
+    """
     check_plain(request, where)
     checked = check_format(request, REQUEST_FORMAT, where)
     check(REQUEST, checked, where)

@@ -1,0 +1,131 @@
+"""What-if questions: how many more fit, and where new VMs go. Every answer has its bound; nothing is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from optimizer.check import check
+from optimizer.clock import SystemClock
+from optimizer.errors import InputError
+from optimizer.report.whatif_facts import About, FitFacts, PlaceFacts, describe_fit, describe_place
+from optimizer.similar import similar
+from optimizer.sources.request import checked_request, copy_of, flavour, with_request
+from optimizer.whatif.effort import Effort
+from optimizer.whatif.fit import Replicas
+from optimizer.whatif.fit import fit as count
+from optimizer.whatif.place import place as choose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optimizer.policy import Policy
+    from remora.fleets import Fleet
+
+__all__ = ["fit", "place"]
+
+WHERE = "whatif"
+
+
+def fit(
+    fleet: Fleet,
+    policy: Policy,
+    *,
+    size: str | None = None,
+    like: str | None = None,
+    request: dict[str, Any] | None = None,
+    replicas: int | None = None,
+    level: str = "host",
+    at_most: int = 1,
+    moves: Sequence[int] = (),
+    by: str = "",
+    seconds: float = 30.0,
+    workers: int = 2,
+    seed: int = 0,
+) -> FitFacts:
+    """Return how many VMs more fit, and what stops the next one.
+
+    Parameters
+    ----------
+    size, like, request
+        One of them: a size as text (``cpu=2,memory=8GiB``), the id of a VM like which they are, or a request document
+        (`remora-request/1`), whose entries are a mix.
+    replicas, level, at_most
+        Count groups of `replicas` VMs, each with at most `at_most` in a domain of `level`.
+    moves
+        Also after at most so many moves each, ascending.
+    by
+        Answer by pool: a level, or ``label:KEY``.
+
+    Raises
+    ------
+    InputError
+        A name means nothing in this fleet, or a size is none.
+    """
+    clock = SystemClock()
+    began = clock.monotonic()
+    larger, new = with_request(fleet.document, _request(fleet, size, like, request), WHERE)
+    for named in [level, *([by] if by and not by.startswith("label:") else [])]:
+        if named not in larger.level_index:
+            expected = f"a level ({', '.join(larger.levels)})"
+            raise InputError(WHERE, "level", named, expected, similar(named, larger.levels))
+    spread = None if replicas is None else Replicas(replicas, larger.level_index[level], at_most)
+    effort = Effort(clock, began + seconds, workers, seed)
+    answer = count(larger, policy, [(one.vm, one.count) for one in new], effort, spread, moves)
+    violations = check(fleet.snapshot, policy)
+    return describe_fit(answer, _about(fleet, policy, clock.monotonic() - began), by, violations)
+
+
+def place(
+    fleet: Fleet,
+    policy: Policy,
+    *,
+    size: str | None = None,
+    like: str | None = None,
+    request: dict[str, Any] | None = None,
+    number: int = 1,
+    ranked: int = 5,
+    seconds: float = 30.0,
+    workers: int = 2,
+    seed: int = 0,
+) -> PlaceFacts:
+    """Return hosts for new VMs, chosen together, and why the other hosts are skipped.
+
+    Parameters
+    ----------
+    size, like, request
+        As for `fit`; a request says its own counts.
+    number
+        How many, with `size` or `like`.
+    ranked
+        How many hosts to rank for each size.
+
+    Raises
+    ------
+    InputError
+        A name means nothing in this fleet, or a size is none.
+    """
+    clock = SystemClock()
+    began = clock.monotonic()
+    asked = _request(fleet, size, like, request)
+    if request is None:
+        asked["vms"][0]["count"] = number
+    larger, new = with_request(fleet.document, asked, WHERE)
+    effort = Effort(clock, began + seconds, workers, seed)
+    answer = choose(larger, policy, [(one.vm, one.count) for one in new], effort, ranked)
+    return describe_place(answer, _about(fleet, policy, clock.monotonic() - began))
+
+
+def _request(fleet: Fleet, size: str | None, like: str | None, request: dict[str, Any] | None) -> dict[str, Any]:
+    given = [one for one in (size, like, request) if one is not None]
+    if len(given) != 1:
+        raise InputError(WHERE, "", f"{len(given)} of them", "one of size, like and request")
+    name = next(n for n in ("new", *(f"new-{i}" for i in range(2, len(fleet.vms) + 3))) if n not in set(fleet.vms))
+    if size is not None:
+        return flavour(size, fleet.document, "size", name)
+    if like is not None:
+        return copy_of(like, fleet.document, "like", name)
+    return checked_request(request, fleet.document, "request")
+
+
+def _about(fleet: Fleet, policy: Policy, seconds: float) -> About:
+    return About(fleet.id, fleet.digest, policy.name, policy.digest, round(seconds, 3))
