@@ -3,10 +3,10 @@
 >>> import remora
 >>> fleet, policy = remora.read_fleet("fleet.json"), remora.read_policy("default")
 >>> plan = remora.plan(fleet, policy, seconds=10)
->>> remora.verify(fleet, policy, plan).holds
+>>> remora.verify(fleet, policy, plan).findings
 
-The same rules, limits and errors as on the command line; nothing is printed, and nothing is changed. What is wrong with an
-input is an `InputError` that names file, field, value and what to do.
+The same rules, limits and errors as on the command line; nothing is printed, and nothing is changed. What is wrong with
+an input is an `InputError` that names file, field, value and what to do.
 """
 
 from optimizer.errors import InputError

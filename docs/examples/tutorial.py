@@ -1,3 +1,5 @@
+"""What is wrong with a fleet, what repairs it, and what else fits."""
+
 import remora
 
 fleet = remora.read_fleet("quickstart.json")
