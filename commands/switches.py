@@ -43,6 +43,13 @@ _SWITCHES = (
     ),
     click.option("--from", "sources", multiple=True, metavar="HOST", help=f"Move VMs only off this host; {REPEAT}"),
     click.option("--to", "targets", multiple=True, metavar="HOST", help=f"Move VMs only to this host; {REPEAT}"),
+    click.option(
+        "--balance",
+        multiple=True,
+        metavar="RESOURCE",
+        help="Where nothing is left to repair, even out the use of this resource with the moves that --max-moves "
+        "leaves; repeatable, commas work.",
+    ),
     click.option("--max-moves", type=Whole(0, MOST), metavar="N", help="Make at most N moves."),
     click.option("--max-gib", type=Whole(0, MOST), metavar="N", help="Copy at most N GiB."),
 )
@@ -67,10 +74,14 @@ def scope_of(fleet: Fleet, policy: Policy, switches: dict[str, Any]) -> Scope:
 
     from constraints.scope import empties_under_limits, group_names
     from optimizer.scope import Scope
-    from optimizer.sources.scope_words import host_words, only_words, vm_words
+    from optimizer.sources.scope_words import host_words, only_words, resource_words, vm_words
 
     if switches["undo"] and switches["only"]:
         raise click.UsageError("--undo says what to fix: --only cannot", click.get_current_context())
+    if switches["balance"] and switches["max_moves"] is None:
+        raise click.UsageError(
+            "--balance asks how much moves can buy: it needs --max-moves N", click.get_current_context()
+        )
     names = [rule.name for rule in policy.rules]
     groups = group_names(policy.rules, fleet) if switches["only"] else []
     scope = Scope(
@@ -80,6 +91,7 @@ def scope_of(fleet: Fleet, policy: Policy, switches: dict[str, Any]) -> Scope:
         sources=host_words("--from", switches["sources"], fleet),
         targets=host_words("--to", switches["targets"], fleet),
         undo=undo_words(switches["undo"], fleet, switches["ledger"]) if switches["undo"] else (),
+        balance=resource_words("--balance", switches["balance"], fleet),
         max_moves=switches["max_moves"],
         max_gib=switches["max_gib"],
     )

@@ -17,12 +17,14 @@ from optimizer.limits import Deadline, Limits, peak_rss_mib
 from optimizer.parameters import Parameters
 from optimizer.plan import Plan, StageResult, Status, Unevaluated, impossible_because
 from optimizer.plan_identity import identify
+from optimizer.planning.best_balance import buy_balance
 from optimizer.planning.describe import Ending, describe, violations
 from optimizer.planning.even_out import even_out
 from optimizer.planning.in_parts import InParts
 from optimizer.planning.solve_and_order import Answer, solve_and_order
 from optimizer.problem.exactness import check_exact
-from optimizer.problem.problem import Stage, build
+from optimizer.problem.problem import Stage, build, without_cost
+from optimizer.problem.rule import Costing
 from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.solver import Method, Solver
 
@@ -124,13 +126,15 @@ def make_plan(
     deadline = whole.part(1 - _ending_share(watch.laps["build"], request))
     report("solve")
     in_parts = InParts(engine or LocalEngine(), request.parts, interrupt)
-    solver = Solver(problem, in_parts.limits(problem, request.limits), deadline)
+    share = request.parameters.balancing.repair_share if problem.has_cost else 1.0
+    to_repair = without_cost(problem)
+    solver = Solver(to_repair, in_parts.limits(problem, request.limits), deadline.part(share))
     repair = in_parts if resume is None else _resumed(fleet, resume)
     answer = solve_and_order(solver, Method(request.path), repair)
     watch.lap("solve")
-    stopped_by = "gap" if answer.is_within(request.gap) else solver.deadline.stopped_by
     report("place")
-    answer = even_out(solver, answer)
+    answer = buy_balance(problem, answer, solver, deadline) if problem.has_cost else even_out(solver, answer)
+    stopped_by = "gap" if answer.is_within(request.gap) else solver.deadline.stopped_by
     watch.lap("place")
     LOG.debug(_ended(answer))
     status, reason = judge(answer, request)
@@ -154,6 +158,8 @@ def make_plan(
         stats["outside_scope"] = described.outside_scope
     if in_parts.report:
         stats["partition"] = in_parts.report
+    if problem.has_cost:
+        stats["balance"] = _figures(fleet, policy, described.end)
     if answer.clean_moves:
         stats["clean_displaces_at_least"] = answer.clean_moves
     made_at = clock.now()
@@ -206,7 +212,7 @@ def judge(answer: Answer, request: Request) -> tuple[Status, str]:
     least = answer.proofs[Stage.HARM].bound
     if request.require_clean and least > 0:
         return Status.IMPOSSIBLE, impossible_because(least)
-    if not any(v for s, v in answer.before.items() if s is not Stage.MOVING):
+    if not answer.ordered.moves and not any(v for s, v in answer.before.items() if s not in (Stage.MOVING, Stage.COST)):
         return Status.NOTHING_TO_DO, ""
     if request.require_clean and answer.values[Stage.HARM] > 0:
         return Status.NO_PLAN_IN_TIME, ""
@@ -226,6 +232,14 @@ def _objective(answer: Answer, stopped_by: str) -> list[StageResult]:
         bound = answer.proofs[stage].bound
         results.append(StageResult(stage.value, value, bound, None if value == bound else stopped_by))
     return results
+
+
+def _figures(fleet: Fleet, policy: Policy, end: State) -> dict[str, object]:
+    """Return how even the fleet is before and after, as the rules that are paid for say it."""
+    rules = [rule for rule in policy.demands if isinstance(rule, Costing)]
+    start = State.start(fleet)
+    ends = [{k: v for rule in rules for k, v in rule.figures(state).items()} for state in (start, end)]
+    return dict(zip(("before", "after"), ends, strict=True))
 
 
 def _placement(value: int) -> StageResult:

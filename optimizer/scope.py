@@ -41,6 +41,8 @@ class Scope:
         VMs that go back to where a run took them from, as ``VM=HOST``; all else gets no worse.
     max_moves, max_gib
         At most that many moves; at most that much copied.
+    balance
+        Resources whose use is to be as even as the moves that are left can make it.
     whole
         Some limit may not pay for emptying all hosts that are to be emptied, so each of them is emptied or left alone.
     begun
@@ -61,6 +63,7 @@ class Scope:
     begun: tuple[str, ...] = ()
     undo: tuple[str, ...] = ()
     room: tuple[KeptRoom, ...] = ()
+    balance: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self != EVERYTHING

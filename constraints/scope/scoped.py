@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from constraints.budget import Budget
 from constraints.capacity import Capacity
 from constraints.maintenance import Maintenance
+from constraints.scope.best_balance import BestBalance
 from constraints.scope.drain import Drain
 from constraints.scope.ends import Sources, Targets
 from constraints.scope.exclude import Exclude
@@ -42,6 +43,9 @@ def scoped(policy: Policy, fleet: Fleet, scope: Scope) -> Policy:
     if not scope:
         return policy
     rules = [*_only(policy.rules, fleet, scope), *_switches(scope, policy)]
+    if scope.balance:
+        sold = next((rule.overcommit for rule in map(_inmost, policy.rules) if isinstance(rule, Capacity)), ())
+        rules.append(BestBalance(words=scope.balance, overcommit=sold))
     if scope.whole:
         rules = _one_by_one(rules, fleet, scope)
     return replace(policy, rules=tuple(rules), scope=scope)

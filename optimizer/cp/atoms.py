@@ -271,10 +271,14 @@ def _flow(model: Model, number: int, atom: Flow) -> None:
 
 def _hinge(model: Model, number: int, atom: Hinge) -> None:
     level = atom.offset.astype(np.int64).copy()
-    for vm, host in enumerate(model.placement.tolist()):
-        if host != ABSENT and vm not in model.literal:
-            level[host] += atom.amount[vm]
-    for h, pairs in model.by_domain(0, model.literal).items():
+    settled = model.placement != ABSENT
+    settled[list(model.literal)] = False
+    np.add.at(level, model.placement[settled], atom.amount[settled])
+    pairs_of = model.by_domain(0, model.literal)
+    for h in np.flatnonzero(level > 0).tolist():
+        if h not in pairs_of:
+            model.constant[Stage.COST] += atom.weight * int(level[h])
+    for h, pairs in pairs_of.items():
         amounts = [int(atom.amount[v]) for v, _ in pairs]
         most = int(level[h]) + sum(a for a in amounts if a > 0)
         if most <= 0:

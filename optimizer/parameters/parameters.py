@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from optimizer.parameters.balance import Balancing
 from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, Whole
 from optimizer.parameters.cost import CostSearch
 from optimizer.parameters.order import Ordering
@@ -43,6 +44,8 @@ class Parameters:
         The order of moves, staging hops, moves that are left out.
     even_out
         The choice among targets of equal cost.
+    balancing
+        The best balance that moves can buy.
     parts
         When and how a fleet is split.
     scoped
@@ -67,6 +70,7 @@ class Parameters:
     exhaustive: Exhaustive = field(default_factory=Exhaustive)
     ordering: Ordering = field(default_factory=Ordering)
     even_out: EvenOut = field(default_factory=EvenOut)
+    balancing: Balancing = field(default_factory=Balancing)
     parts: Parts = field(default_factory=Parts)
     scoped: Scoped = field(default_factory=Scoped)
     causes: Causes = field(default_factory=Causes)

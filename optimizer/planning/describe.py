@@ -13,6 +13,7 @@ from optimizer.plan import Batch, PlannedMove, Reason, Remaining
 from optimizer.planning.advice import Outlook
 from optimizer.planning.deferral import Deferral
 from optimizer.planning.openings import Ending
+from optimizer.problem.amounts import spoken
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.rule import Hardness
 from optimizer.sequence.batches import batches
@@ -44,6 +45,7 @@ class Described:
     batches: tuple[Batch, ...]
     remaining: tuple[Remaining, ...]
     placement_value: int
+    end: State
     outside_scope: int = 0
 
 
@@ -72,7 +74,7 @@ def describe(
     after = violations(policy, end)
     of_batch, grouped = _batches(fleet, policy, ordered)
     mended = [v for key, v in before.items() if key not in after or after[key].excess < v.excess]
-    moves = _moves(fleet, rules, ordered, of_batch, mended)
+    moves = _moves(fleet, rules, ordered, of_batch, mended, policy.scope.balance)
     made = [m.move for m in ordered.moves]
     outlook, deferral = Outlook(fleet, problem, end.placement, made, ending), Deferral(problem, made)
     return Described(
@@ -83,6 +85,7 @@ def describe(
         ),
         remaining=tuple(_remaining(fleet, rules, outlook, deferral, v) for v in after.values()),
         outside_scope=_outside(policy, end),
+        end=end,
         placement_value=ARC * sum(len(m.after) for m in ordered.moves) + highest_load(problem, end.placement, made),
     )
 
@@ -114,7 +117,12 @@ def _batches(fleet: Fleet, policy: Policy, ordered: Ordered) -> tuple[list[int],
 
 
 def _moves(
-    fleet: Fleet, rules: Mapping[str, Rule], ordered: Ordered, of_batch: Sequence[int], mended: Sequence[Violation]
+    fleet: Fleet,
+    rules: Mapping[str, Rule],
+    ordered: Ordered,
+    of_batch: Sequence[int],
+    mended: Sequence[Violation],
+    balance: Sequence[str] = (),
 ) -> tuple[PlannedMove, ...]:
     names = [f"m{i + 1:04d}" for i in range(len(ordered.moves))]
     copied = copied_mib(fleet)
@@ -126,7 +134,7 @@ def _moves(
         found = _reasons(fleet, move, by_subject, by_vm)
         why = "; ".join(rules[v.rule].explain(v, fleet) for v in found[:1])
         if not why:
-            why = _makes_room(fleet, ordered, move, waiting[i])
+            why = _evens_out(balance) if balance and not waiting[i] else _makes_room(fleet, ordered, move, waiting[i])
         out.append(
             PlannedMove(
                 id=names[i],
@@ -185,6 +193,10 @@ def _makes_room(fleet: Fleet, ordered: Ordered, move: Move, waiting: Sequence[in
     if not vms:
         return f"makes room on {fleet.hosts.ids[move.source]}"
     return f"makes room on {fleet.hosts.ids[move.source]} for {', '.join(vms)}"
+
+
+def _evens_out(resources: Sequence[str]) -> str:
+    return f"evens out {' and '.join(spoken(r) for r in resources)}"
 
 
 # -- what remains --------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from optimizer.problem.demands import Demands
 from optimizer.problem.flow_index import FlowIndex
 from optimizer.problem.presence import load_of
 from optimizer.problem.rule import Hardness
+from optimizer.problem.shapes import shape_of
 from optimizer.problem.snapshot_rule import with_snapshot
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from optimizer.problem.atoms import Asked, Atom, Flow
     from optimizer.problem.rule import Rule
 
-__all__ = ["Least", "Problem", "Stage", "build", "stage_of"]
+__all__ = ["Least", "Problem", "Stage", "build", "stage_of", "without_cost"]
 
 
 class Least(Enum):
@@ -151,6 +152,14 @@ class Problem:
         return Stage.COST in self.stages
 
 
+def without_cost(problem: Problem) -> Problem:
+    """Return the problem without what is paid for: what has to be repaired, and moves."""
+    if not problem.has_cost:
+        return problem
+    atoms = tuple(a for a in problem.atoms if not shape_of(a).is_cost)
+    return replace(problem, atoms=atoms, stages=tuple(s for s in problem.stages if s is not Stage.COST))
+
+
 def build(fleet: Fleet, rules: Sequence[Rule], least: Least = Least.MOVES) -> Problem:
     """Lower the rules on this fleet, and what the snapshot itself says may not be done.
 
@@ -180,10 +189,13 @@ def build(fleet: Fleet, rules: Sequence[Rule], least: Least = Least.MOVES) -> Pr
 
 
 def _stages(atoms: Iterable[Atom]) -> tuple[Stage, ...]:
-    shoulds = [a for a in Demands.of(atoms).asked if a.hardness is Hardness.SHOULD]
+    demands = Demands.of(atoms)
+    shoulds = [a for a in demands.asked if a.hardness is Hardness.SHOULD]
     stages = [Stage.HARM]
     if any(a.price is None for a in shoulds):
         stages.append(Stage.SHOULD_HARM)
+    if demands.has_cost:
+        stages.append(Stage.COST)
     if any(a.price is not None for a in shoulds):
         stages.append(Stage.PRICED)
     return (*stages, Stage.MOVING, Stage.PLACEMENT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from optimizer.problem.instance import InstanceName
 from optimizer.problem.rounding import harm
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optimizer.fleet.plausible import Doubt
     from optimizer.problem.atoms import Atom
 
-__all__ = ["HIGHEST_PRICE", "Hardness", "NotEvaluated", "Rule", "Violation"]
+__all__ = ["HIGHEST_PRICE", "Costing", "Hardness", "NotEvaluated", "Rule", "Violation"]
 
 HIGHEST_PRICE = 1000
 """The highest price that a policy may say, in moves for one unit of excess."""
@@ -123,3 +123,14 @@ class Rule(Protocol):
 
     def doubts(self, fleet: Fleet) -> Iterable[Doubt]:
         """Say what makes the rule doubtful on this fleet, though nothing forbids to ask it."""
+
+
+@runtime_checkable
+class Costing(Protocol):
+    """A rule that asks for something that is paid for rather than repaired (the stage COST): as little as moves buy."""
+
+    def cost(self, state: State) -> int:
+        """Return what a state costs, VMs in flight at their sources, without atoms and without a solver."""
+
+    def figures(self, state: State) -> dict[str, dict[str, int]]:
+        """Return what a reader wants to know of a state, by what it is about; in 10^-4."""

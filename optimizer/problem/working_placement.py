@@ -9,6 +9,7 @@ import numpy as np
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.instance import Instance, unit_of
+from optimizer.problem.level_costs import LevelCosts
 from optimizer.problem.problem import Problem, Stage, stage_of
 from optimizer.problem.rounding import MILLI, harm
 from optimizer.problem.rule import Hardness
@@ -78,6 +79,8 @@ class WorkingPlacement:
         self._union: Tally | None = None
         self._moving = 0
         self._leaves = _Leaves(problem)
+        self.costs = LevelCosts(problem, problem.start) if problem.has_cost else None
+        """Of the stage COST, where there is one."""
         self.displaced: set[int] = set()
         """VMs that are not where they were at the start."""
         self.changes = 0
@@ -101,6 +104,8 @@ class WorkingPlacement:
             return
         self.changes += 1
         self._leaves.put(vm, now, host)
+        if self.costs is not None:
+            self.costs.move(vm, now, host)
         self._note(vm, now, host)
         self._moving += int(self.problem.moving[vm]) * (int(host != home) - int(now != home))
         if now != home and self._union is not None:
@@ -201,6 +206,8 @@ class WorkingPlacement:
                 for stage, total in harms.items():
                     out[stage] += total
         out[Stage.MOVING] = self._moving
+        if self.costs is not None:
+            out[Stage.COST] = self.costs.total
         if Stage.PRICED in out:
             out[Stage.PRICED] += MILLI * out[Stage.MOVING]
         return out

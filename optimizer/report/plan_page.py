@@ -10,6 +10,7 @@ from optimizer.engine import LocalEngine
 from optimizer.plan import Status
 from optimizer.planning.obstacles import Kind
 from optimizer.problem.problem import Least, Stage
+from optimizer.report.balance import balance_lines
 from optimizer.report.called import NOBODY, Called
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.scope import deferred_line, scope_line
@@ -68,6 +69,7 @@ def plan_page(
         page.line(waits, Tone.WARN)
     if plan.objective:
         page.table(_objective(plan.objective, least))
+        balance_lines(page, plan)
         if any(s.value for s in plan.objective if s.stage in (Stage.HARM.value, Stage.SHOULD_HARM.value)):
             page.line(
                 HARM + ("; for a host that could not be emptied, 1,000,000" if plan.scope.whole else ""), Tone.QUIET
@@ -93,10 +95,13 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
     mends = ("repairs" if len(plan.moves) == 1 else "repair") + (
         " every violation in scope" if plan.scope.only else " every violation"
     )
+    if plan.scope.balance:
+        mends += f" and even{'s' if len(plan.moves) == 1 else ''} out {' and '.join(map(spoken, plan.scope.balance))}"
     left = _left(plan)
     match plan.status:
         case Status.NOTHING_TO_DO:
-            return f"nothing to do: no violations{' in scope' if plan.scope.only else ''}", Tone.GOOD
+            more = ", and no move was found that evens out more" if plan.scope.balance else ""
+            return f"nothing to do: no violations{' in scope' if plan.scope.only else ''}{more}", Tone.GOOD
         case Status.NO_PLAN_IN_TIME:
             return "no plan in time: nothing better than staying was found, and it is not proven that there is none", (
                 Tone.BAD

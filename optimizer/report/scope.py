@@ -30,6 +30,7 @@ def scope_line(scope: Scope) -> str:
             ("only", scope.only),
             ("from", scope.sources),
             ("to", scope.targets),
+            ("balance", scope.balance),
         )
         if names
     ]

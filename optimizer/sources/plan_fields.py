@@ -165,6 +165,7 @@ SCOPE = Record(
         "to": Field(_NAMES, "hosts that may receive", []),
         "max_moves": Field(COUNT, "most moves", None),
         "max_gib": Field(COUNT, "most GiB copied", None),
+        "balance": Field(_NAMES, "resources whose use is made as even as can be", []),
         "whole": Field(flag(), "hosts are emptied one after the other, each as a whole or not at all", False),
         "undo": Field(_NAMES, "VMs that go back to where a run took them from, as VM=HOST", []),
         "room": Field(Listing(KEPT_ROOM), "room that is made for VMs to come", []),

@@ -19,10 +19,21 @@ if TYPE_CHECKING:
 
     from optimizer.fleet import Fleet
 
-__all__ = ["expanded", "host_words", "only_words", "scope_document", "scope_from_document", "vm_words"]
+__all__ = [
+    "expanded",
+    "host_words",
+    "only_words",
+    "resource_words",
+    "scope_document",
+    "scope_from_document",
+    "vm_words",
+]
 
 WHERE = "plan"
-FIELDS = {name: name for name in ("drain", "exclude", "only", "begun", "undo")} | {"from": "sources", "to": "targets"}
+FIELDS = {name: name for name in ("drain", "exclude", "only", "begun", "undo", "balance")} | {
+    "from": "sources",
+    "to": "targets",
+}
 """Lists of names: their field in the document, and in `Scope`."""
 
 
@@ -63,6 +74,22 @@ def host_words(option: str, words: Iterable[str], fleet: Fleet, where: str = WHE
     for name in names:
         if not named_hosts(fleet, name):
             raise InputError(where, option, name, f"a host of fleet {fleet.id}, or LEVEL:ID", _near_host(name, fleet))
+    return names
+
+
+def resource_words(option: str, words: Iterable[str], fleet: Fleet) -> tuple[str, ...]:
+    """Return names of resources, each known to the fleet; a word may hold several, with commas between them.
+
+    Raises
+    ------
+    InputError
+        If the fleet does not know one.
+    """
+    names = tuple(dict.fromkeys(name.strip() for word in expanded(words) for name in word.split(",") if name.strip()))
+    for name in names:
+        if name not in fleet.resource_index:
+            hint = similar_or_some(name, fleet.resource_index)
+            raise InputError(WHERE, option, name, f"a resource of fleet {fleet.id}", hint)
     return names
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.cautions import cautions
-from optimizer.fleet import ABSENT
+from optimizer.fleet import ABSENT, State
 from optimizer.plan import Status
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI, harm
-from optimizer.problem.rule import Hardness
+from optimizer.problem.rule import Costing, Hardness
 from optimizer.verify.verdict import Finding
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def judge_claims(fleet: Fleet, policy: Policy, problem: Problem, plan: Plan, scr
     if "clean_displaces_at_least" in plan.stats:
         out.notes.append("stats.clean_displaces_at_least: not recomputed: no stage rests on it")
     out.findings += [*judge.stages(), *judge.remaining(), *judge.not_evaluated(), *judge.status()]
-    out.findings += judge.warnings()
+    out.findings += [*judge.warnings(), *judge.figures()]
     return out
 
 
@@ -74,8 +74,13 @@ class _Judge:
         moving = sum(int(self.problem.moving[m.vm]) for m in self.script.moves)
         found[Stage.PRICED] += MILLI * moving
         found[Stage.MOVING] = moving
+        found[Stage.COST] = self._cost(self.end)
         found[Stage.PLACEMENT] = TEN_THOUSANDTHS * sum(map(len, self.script.after)) + self._highest_load()
         return {stage.value: found[stage] for stage in self.problem.stages if stage in found}
+
+    def _cost(self, state: State) -> int:
+        """Add up what rules that are paid for, rather than repaired, say that a state costs."""
+        return sum(rule.cost(state) for rule in self.policy.demands if isinstance(rule, Costing))
 
     @staticmethod
     def _harms(found: Iterable[tuple[Rule, Violation]]) -> dict[Stage, int]:
@@ -119,15 +124,25 @@ class _Judge:
             if not 0 <= stage.bound <= stage.value:
                 yield Finding("bound", f"objective[{stage.stage}].bound", f"{stage.bound} is no bound of {stage.value}")
 
+    def figures(self) -> Iterator[Finding]:
+        """Yield where the figures of balance before and after are others."""
+        rules = [rule for rule in self.policy.demands if isinstance(rule, Costing)]
+        said = self.plan.stats.get("balance")
+        for name, state in (("before", State.start(self.fleet)), ("after", self.end)) if said is not None else ():
+            true = {k: v for rule in rules for k, v in rule.figures(state).items()}
+            if not isinstance(said, dict) or said.get(name) != true:
+                yield Finding("figures", f"stats.balance.{name}", f"it is {true}")
+
     def status(self) -> Iterator[Finding]:
         """Yield where the status does not follow from the rest, or the plan is no better than staying."""
         said = self.plan.status
         at_start = self._harms(self.before)
         sound = not any(at_start[s] for s in self.problem.stages if s in at_start)
+        at_start[Stage.COST] = self._cost(State.start(self.fleet))
         closed = all(s.value == s.bound for s in self.plan.objective if s.stage != Stage.PLACEMENT.value)
         fitting = {
             Status.NOTHING_TO_DO: sound and not self.plan.moves,
-            Status.OPTIMAL: closed and not sound,
+            Status.OPTIMAL: closed and not (sound and not self.plan.moves),
             Status.FEASIBLE: bool(self.plan.moves) and not closed,
             Status.NO_PLAN_IN_TIME: not self.plan.moves and not closed and not sound,
             Status.IMPOSSIBLE: not self.plan.moves
@@ -139,7 +154,8 @@ class _Judge:
             yield Finding("no_better", "moves", "the plan is not better than staying put")
 
     def _better(self, at_start: Mapping[Stage, int]) -> bool:
-        order = [s for s in self.problem.stages if s in (Stage.HARM, Stage.SHOULD_HARM, Stage.PRICED)]
+        weighed = (Stage.HARM, Stage.SHOULD_HARM, Stage.COST, Stage.PRICED)
+        order = [s for s in self.problem.stages if s in weighed]
         return tuple(self.values[s.value] for s in order) < tuple(at_start[s] for s in order)
 
     # -- violations ------------------------------------------------------------------------------------------------

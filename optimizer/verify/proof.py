@@ -18,6 +18,7 @@ from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 from optimizer.verify.proof_component import Component, least_harm_within
+from optimizer.verify.proof_prices import bound_by_prices
 from optimizer.verify.proof_rows import Relaxed
 from optimizer.verify.proof_whole import judge_whole
 from optimizer.verify.verdict import Finding
@@ -33,16 +34,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Proofs", "judge_proofs"]
 
-STAGES = (Stage.HARM, Stage.SHOULD_HARM, Stage.PRICED, Stage.MOVING)
+STAGES = (Stage.HARM, Stage.SHOULD_HARM, Stage.COST, Stage.PRICED, Stage.MOVING)
 """Stages whose bounds can be proven."""
 
 HARDNESS = {Stage.HARM.value: Hardness.MUST, Stage.SHOULD_HARM.value: Hardness.SHOULD}
 
-ABOUT_ALL = ("whole model", "no order", "refuted", "room")
+ABOUT_ALL = ("whole model", "no order", "refuted", "room", "prices")
 """Arguments about every host."""
 
-NAMED = ("room", "pigeonhole")
-"""Arguments that name what they are about: ``room: RESOURCE``, ``pigeonhole: RULE``."""
+NAMED = ("room", "pigeonhole", "prices")
+"""Arguments that name what they are about: ``room: RESOURCE``, ``pigeonhole: RULE``, ``prices: OF LOAD, OF A MOVE``."""
 
 KINDS = (*ABOUT_ALL, "own minimum", "irreducible", "budget", "pigeonhole")
 """Arguments that can be followed."""
@@ -162,6 +163,7 @@ class _Judge:
             "room": self._room,
             "pigeonhole": self._pigeonhole,
             "budget": self._budget,
+            "prices": self._prices,
             "whole model": self._whole,
             "no order": self._whole,
             "refuted": self._whole,
@@ -290,6 +292,20 @@ class _Judge:
             kept += Fraction(MILLI * atom.asked.weight * here, int(atom.unit[d]))
             over -= here
         return ceil(kept)
+
+    # -- prices ----------------------------------------------------------------------------------------------------
+
+    def _prices(self, proof: Proof) -> Iterator[Finding]:
+        """Any prices prove a bound: it is computed again with those that the plan names."""
+        for i, part in enumerate(proof.parts):
+            words = part.by.partition(":")[2].split()
+            prices = [int(word) for word in words if word.lstrip("-").isdecimal() and word.isascii() and len(word) < 25]
+            known = bound_by_prices(self.problem, prices) if len(prices) == len(words) else None
+            if proof.stage != Stage.COST.value or known is None:
+                yield _part(proof, i, f"{part.by}: not the prices of load and of moves that this problem has")
+            elif part.at_least > known or len(proof.parts) > 1:
+                yield _part(proof, i, f"{part.at_least} is the least cost at these prices, it says; {known} is")
+        yield from _adds_up(proof)
 
     # -- sets --------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.fleet.plausible import SKEW_S
 from optimizer.plan import STOPPED_BY, Reason, Status, impossible_because
+from optimizer.problem.amounts import spoken
 from optimizer.problem.problem import Stage
 from optimizer.problem.rule import Hardness
 from optimizer.verify.verdict import Finding
@@ -135,6 +136,8 @@ class _Reasons:
         else:
             vms = [self.plan.moves[w].vm for w in self.waiting[m]]
             text = f"makes room on {said.source}" + (f" for {', '.join(vms)}" if vms else "")
+            if not vms and self.plan.scope.balance:
+                text = f"evens out {' and '.join(spoken(resource) for resource in self.plan.scope.balance)}"
         return f"staging hop: {text}" if said.staging else text
 
 

@@ -54,6 +54,7 @@ NO_PARAMETERS = {
         "ONE_CORE": "the machine",
     },
     "reassignment/search.py": {"FOREVER": "no limit", "JUDGING": "work"},
+    "bounds/balance_bound.py": {"BEYOND": "exactness"},
     "repair/ejection_chains.py": {"FIRST_BLOCK": "how much is compared at once; the answer is the same"},
     "repair/solver.py": {"MOVE_S": "seconds, measured", "LEFT_S": "seconds, measured"},
     "repair/exhaustive_search.py": {"WORK": "work"},
@@ -132,6 +133,7 @@ def _plans_are_made(own: Parameters, other: Callable[..., Parameters]) -> None:
             make_plan(tiny.fleet, tiny.policy, replace(request, parameters=parameters))
     make_plan(fleet(20, 1, 0.8), policy, request)
     plan_under(full_hosts(), policy, request, drain=["h0", "h1"], max_moves=3)
+    plan_under(full_hosts(), policy, request, balance=["memory_mib"], max_moves=4)
 
 
 def _costs_are_lowered(own: Parameters, other: Callable[..., Parameters]) -> None:

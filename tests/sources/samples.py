@@ -84,7 +84,8 @@ PLAN_TEXT = """
   "made_at": "2026-11-21T12:00:01.5Z", "expires_at": "2026-11-21T12:15:00+00:00",
   "status": "optimal", "reason": "said in words",
   "scope": {"drain": ["h3", "rack:r*"], "exclude": ["v1"], "only": ["rule:capacity"], "from": ["h3"], "to": ["zone:z0"],
-            "max_moves": 10, "max_gib": 500, "whole": true, "undo": ["v1=h0"], "begun": ["h4"]},
+            "max_moves": 10, "max_gib": 500, "whole": true, "undo": ["v1=h0"], "begun": ["h4"],
+            "balance": ["memory_mib"]},
   "objective": [
     {"stage": "harm", "value": 0, "bound": 0, "gap": 0.0, "status": "optimal", "stopped_by": null},
     {"stage": "moving", "value": 2, "bound": 2, "gap": 0.0, "status": "optimal", "stopped_by": null},

@@ -110,7 +110,7 @@ def test_a_file_of_names(tmp_path: Path) -> None:
 
 
 def test_a_scope_is_read_as_it_was_written() -> None:
-    scope = Scope(("h",), ("v",), ("rule:x",), ("a",), ("b",), 0, 7, True, ("h",))
+    scope = Scope(("h",), ("v",), ("rule:x",), ("a",), ("b",), 0, 7, True, ("h",), balance=("memory_mib",))
     assert scope_from_document(scope_document(scope)) == scope
     assert scope_document(Scope()) == {}
     assert not Scope()
