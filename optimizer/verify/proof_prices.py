@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.rule import Hardness
@@ -80,7 +82,8 @@ class _Ladder:
         """Find the most that each host may carry: no more than it has where no VM may come."""
         total = max([sum(self.load), *self.load])
         _, rows = problem.enter_class
-        self.most = [total if receives else self.load[h] for h, receives in enumerate(list(rows.any(axis=0)))]
+        receives = set(np.flatnonzero(rows.any(axis=0)).tolist())
+        self.most = [total if h in receives else self.load[h] for h in range(problem.hosts)]
         for number, atom in problem.demands.sums.items():
             same = atom.level == 0 and (atom.amount == hinge.amount).all()
             if not same or atom.asked.hardness is Hardness.SHOULD:
