@@ -21,6 +21,7 @@ from commands.common import (
     tell_written,
     write_json,
 )
+from commands.history import as_planned
 from commands.interrupt import Interrupt
 from commands.ledger_options import by_option, ledger_option, open_button, order_of, stop_file_option
 from commands.progress import Progress
@@ -105,6 +106,7 @@ def command(
     snapshot, document = load_fleet_and_document(fleet, overlay)
     refuse_or_warn(snapshot, wish)
     answer = read_plan(plan)
+    snapshot = as_planned(snapshot, answer, ledger)
     _check_failures(plan, answer, fail)
     wish = under_scope(wish, snapshot, answer.scope)
     hands = _open(driver, snapshot, where, fail)

@@ -32,6 +32,7 @@ from commands.common import (
     write_json,
     write_text,
 )
+from commands.history import with_ledger
 from commands.interrupt import Interrupt
 from commands.plan_place import make_room
 from commands.progress import Progress
@@ -154,7 +155,7 @@ def command(
     wish = load_policy(policy)
     clock = SystemClock()
     began, started = began_at(clock), clock.monotonic()
-    snapshot = load_fleet(fleet, overlay)
+    snapshot = with_ledger(load_fleet(fleet, overlay), limits["ledger"])
     refuse_or_warn(snapshot, wish)
     exported = _exporter(snapshot, limits["template"])
     read_s = round(clock.monotonic() - started, 3)

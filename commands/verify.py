@@ -19,6 +19,8 @@ from commands.common import (
     refuse_or_warn,
     say,
 )
+from commands.history import with_ledger
+from commands.ledger_options import ledger_option
 from commands.switches import under_scope
 
 if TYPE_CHECKING:
@@ -41,13 +43,22 @@ __all__ = ["command"]
     metavar="TIME",
     help="Judge whether the plan has expired at this time, such as 2026-11-21T12:10:00Z; the default is now.",
 )
+@ledger_option
 @json_option
-def command(fleet: Path, plan: Path, policy: str, overlay: Path | None, at: datetime | None, as_json: bool) -> Exit:
+def command(
+    fleet: Path,
+    plan: Path,
+    policy: str,
+    overlay: Path | None,
+    at: datetime | None,
+    ledger: Path | str,
+    as_json: bool,
+) -> Exit:
     """Verify a plan independently.
 
     Every state that carrying it out can reach, every claim, and every part of its proof. Exits with 1 if the plan is
     not safe, not what it claims, or expired. A plan made of a snapshot that was already too old is one to study: that
-    it has expired is then a note.
+    it has expired is then a note. A plan that was made with --ledger is verified with it.
     """
     from optimizer.clock import SystemClock
     from optimizer.report.verify_page import describe_verdict, verify_page
@@ -55,7 +66,7 @@ def command(fleet: Path, plan: Path, policy: str, overlay: Path | None, at: date
     from optimizer.verify.verify import verify
 
     wish = load_policy(policy)
-    snapshot = load_fleet(fleet, overlay)
+    snapshot = with_ledger(load_fleet(fleet, overlay), ledger)
     refuse_or_warn(snapshot, wish)
     answer, misfits = read_claims(plan)
     wish = under_scope(wish, snapshot, answer.scope)

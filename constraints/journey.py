@@ -1,4 +1,4 @@
-"""Journey: VMs that have travelled enough, or badly, stay: Baby, Unmovable, Bouncing, n moves an hour, no_move_until.
+"""Journey: VMs that have travelled enough, or badly, stay: too new, failed or moved too often, cooling down.
 
 History counts by the snapshot's time. A history that is shorter than a rule looks back still counts for what it
 shows, and is named as not evaluated.
@@ -18,17 +18,20 @@ from constraints.common import CONFIG
 from constraints.hard import HardParameters, counted
 from optimizer.fleet import MoveOutcome
 from optimizer.problem.atoms import Fixed
-from optimizer.problem.rule import NotEvaluated, Violation
+from optimizer.problem.rule import Hold, NotEvaluated, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from numpy.typing import NDArray
+
     from optimizer.fleet import Fleet, PastMove, State
     from optimizer.problem.atoms import Atom
 
-__all__ = ["Journey", "Within"]
+__all__ = ["CoolDown", "Journey", "Within"]
 
 HOUR_S = 3600
+DAY_S = 86_400
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -37,6 +40,37 @@ class Within:
 
     times: int = Field(ge=1, le=1_000_000)
     within_s: int = Field(ge=1, le=31_536_000)
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class CoolDown:
+    """How long a VM stays after a move: longer, the more often it was moved.
+
+    Parameters
+    ----------
+    first_s
+        After the first move; twice that after the second, four times that after the third, and so on.
+    at_most_s
+        The longest.
+    within_s
+        Moves that ended longer ago than this no longer count.
+    """
+
+    first_s: int = Field(default=900, ge=1, le=31_536_000)
+    at_most_s: int = Field(default=21_600, ge=1, le=31_536_000)
+    within_s: int = Field(default=2 * DAY_S, ge=1, le=31_536_000)
+
+    def __post_init__(self) -> None:
+        """Refuse one that is shorter at last than at first."""
+        if self.at_most_s < self.first_s:
+            raise ValueError(f"at_most_s is {self.at_most_s}, expected at least first_s {self.first_s}")
+        if self.within_s < self.at_most_s:
+            raise ValueError(f"within_s is {self.within_s}, expected at least at_most_s {self.at_most_s}")
+
+    def after(self, moves: int) -> int:
+        """Return how long it lasts after that many moves, in seconds."""
+        doublings = min(moves - 1, 40)
+        return min(self.first_s << doublings, self.at_most_s)
 
 
 class _Habit(NamedTuple):
@@ -62,6 +96,8 @@ class Journey(HardParameters):
         A VM that was moved so often stays (Bouncing).
     moves_per_hour
         A VM that was moved so often within the last hour stays.
+    cool_down
+        A VM that was moved stays for a while, that doubles with each move.
     """
 
     kind: ClassVar[str] = "journey"
@@ -72,6 +108,7 @@ class Journey(HardParameters):
     unmovable: Within | None = None
     bouncing: Within | None = None
     moves_per_hour: int | None = Field(default=None, ge=1, le=1_000_000)
+    cool_down: CoolDown | None = None
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """Fix the VMs, one atom for each reason."""
@@ -87,6 +124,8 @@ class Journey(HardParameters):
             often = [fleet.vm_index[v] for v, n in seen.items() if n >= habit.times and v in fleet.vm_index]
             text = f"{habit.reason}: {counted(habit.times, _WORDS[habit.outcome])} or more within {habit.within_s} s"
             yield from self._stay(np.array(sorted(often), np.int32), text)
+        if self.cool_down is not None:
+            yield from self._stay(self._cooling(fleet, self.cool_down), "cool_down: it was moved, and is cooling down")
 
     def check(self, state: State) -> Iterator[Violation]:
         """Judge every VM that was moved or is in flight."""
@@ -108,6 +147,8 @@ class Journey(HardParameters):
                 times = sum(p.outcome is habit.outcome and p.ended_at >= since for p in past[name])
                 if times >= habit.times:
                     yield self.refusal(name, habit.reason, times, habit.times, (vm,))
+            if self.cool_down is not None:
+                yield from self._check_cool_down(self.cool_down, fleet.now, name, vm, past[name])
 
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say what the VM has been through, and when it may travel again."""
@@ -119,9 +160,64 @@ class Journey(HardParameters):
         unborn = int(np.isnan(fleet.vms.created_at).sum())
         if self.baby_s is not None and unborn:
             yield NotEvaluated(self.name, "created_at", vms=unborn)
-        longest = max((h.within_s for h in self._habits()), default=0)
+        longest = max([h.within_s for h in self._habits()] + [c.within_s for c in (self.cool_down,) if c], default=0)
         if longest and not fleet.history_since <= fleet.now - longest:
             yield NotEvaluated(self.name, "history", vms=len(fleet.vms))
+
+    def holds(self, fleet: Fleet, vm: int) -> list[Hold]:
+        """Return what keeps a VM where it is now, and until when, as far as the history is known."""
+        name, now = fleet.vms.ids[vm], fleet.now
+        past = [p for p in fleet.history if p.vm == name]
+        found: list[tuple[str, float, str]] = []
+        created, wait = float(fleet.vms.created_at[vm]), float(fleet.vms.no_move_until[vm])
+        if self.baby_s is not None and now - created < self.baby_s:
+            found.append(("baby", created + self.baby_s, f"{math.floor(now - created)} s old, of {self.baby_s} s"))
+        if wait > now:
+            found.append(("no_move_until", wait, "the snapshot says so"))
+        for habit in self._habits():
+            ends = sorted((p.ended_at for p in past if p.outcome is habit.outcome), reverse=True)
+            if len(ends) >= habit.times and ends[habit.times - 1] >= now - habit.within_s:
+                times = sum(end >= now - habit.within_s for end in ends)
+                happened = f"{counted(times, _WORDS[habit.outcome])} within {habit.within_s} s, of {habit.times}"
+                found.append((habit.reason, ends[habit.times - 1] + habit.within_s, happened))
+        if self.cool_down is not None:
+            found += self._held_by_cool_down(self.cool_down, now, past)
+        return [Hold(self.name, *one) for one in found]
+
+    def _held_by_cool_down(
+        self, rule: CoolDown, now: float, past: Iterable[PastMove]
+    ) -> Iterator[tuple[str, float, str]]:
+        ends = [p.ended_at for p in past if p.outcome is MoveOutcome.DONE and p.ended_at >= now - rule.within_s]
+        if ends and now - max(ends) < rule.after(len(ends)):
+            lasts = rule.after(len(ends))
+            fewer = [max(ends) + rule.after(n) for n in range(1, len(ends) + 1)]  # old moves may fall out before
+            times = [*fewer, *(end + rule.within_s for end in ends)]
+            until = min(t for t in times if t > now and _cooled(rule, ends, t))
+            text = f"{counted(len(ends), 'move')} within {rule.within_s} s: {lasts} s after the last"
+            yield "cool_down", until, text
+
+    def _check_cool_down(
+        self, rule: CoolDown, now: float, name: str, vm: int, past: Iterable[PastMove]
+    ) -> Iterator[Violation]:
+        """Judge one VM: the moves that count, one by one, each doubling what stands after the one before."""
+        lasts, last = 0, -math.inf
+        for move in past:
+            if move.outcome is MoveOutcome.DONE and now - move.ended_at <= rule.within_s:
+                lasts = min(2 * lasts, rule.at_most_s) if lasts else rule.first_s
+                last = max(last, move.ended_at)
+        if now - last < lasts:
+            yield self.refusal(name, "cool_down", math.floor(now - last), lasts, (vm,))
+
+    def _cooling(self, fleet: Fleet, rule: CoolDown) -> NDArray[np.int32]:
+        """int32 [n]: the VMs that are cooling down."""
+        number: Counter[str] = Counter()
+        last: dict[str, float] = {}
+        for move in fleet.history:
+            if move.outcome is MoveOutcome.DONE and move.ended_at >= fleet.now - rule.within_s:
+                number[move.vm] += 1
+                last[move.vm] = max(move.ended_at, last.get(move.vm, -math.inf))
+        hot = [v for v, n in number.items() if fleet.now < last[v] + rule.after(n) and v in fleet.vm_index]
+        return np.array(sorted(fleet.vm_index[v] for v in hot), np.int32)
 
     def _habits(self) -> Iterator[_Habit]:
         if self.unmovable is not None:
@@ -140,9 +236,17 @@ class Journey(HardParameters):
             return f"a baby, {v.value} s old; it may be moved from {v.limit} s on, in {v.limit - v.value} s"
         if v.reason == "no_move_until":
             return f"not to be moved for {v.value} s more (no_move_until)"
+        if v.reason == "cool_down":
+            return f"moved {v.value} s ago, and cooling down for {v.limit} s: it may be moved in {v.limit - v.value} s"
         habit = next(h for h in self._habits() if h.reason == v.reason)
         happened = counted(v.value, _WORDS[habit.outcome])
         return f"{v.reason}: {happened} within {habit.within_s} s, stays from {v.limit} on; it is cooling down"
+
+
+def _cooled(rule: CoolDown, ends: Iterable[float], at: float) -> bool:
+    """Whether a VM with moves that ended then may be moved right after a time."""
+    count = [end for end in ends if end > at - rule.within_s]
+    return not count or at >= max(count) + rule.after(len(count))
 
 
 _WORDS = {MoveOutcome.FAILED: "failed move", MoveOutcome.DONE: "move"}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optimizer.fleet.plausible import Doubt
     from optimizer.problem.atoms import Atom
 
-__all__ = ["HIGHEST_PRICE", "Costing", "Hardness", "NotEvaluated", "Rule", "Violation"]
+__all__ = ["HIGHEST_PRICE", "Costing", "Hardness", "Hold", "NotEvaluated", "Rule", "Violation"]
 
 HIGHEST_PRICE = 1000
 """The highest price that a policy may say, in moves for one unit of excess."""
@@ -92,6 +92,26 @@ class NotEvaluated:
     what: str
     vms: int = 0
     hosts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A VM stays where it is until some time, and why.
+
+    Attributes
+    ----------
+    rule, reason
+        The name of the rule in the policy, and which of its refusals it is.
+    until
+        Seconds since 1970 from which on it may move, as far as this is concerned.
+    text
+        The same in words, with the numbers.
+    """
+
+    rule: str
+    reason: str
+    until: float
+    text: str
 
 
 class Rule(Protocol):

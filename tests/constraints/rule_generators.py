@@ -12,7 +12,7 @@ from constraints.budget import Budget, Limit
 from constraints.capacity import Capacity, Overcommit
 from constraints.eligible import Eligible
 from constraints.headroom import Headroom, HeadroomLevels
-from constraints.journey import Journey, Within
+from constraints.journey import CoolDown, Journey, Within
 from constraints.maintenance import Maintenance
 from constraints.needs import Needs
 from constraints.noisy_neighbor import NoisyNeighbor
@@ -201,6 +201,7 @@ def _journey(rng: Random) -> Rule:
         unmovable=rng.choice((None, Within(times=rng.randint(1, 2), within_s=rng.choice((3240, 21600))))),
         bouncing=rng.choice((None, Within(times=rng.randint(1, 2), within_s=rng.choice((3240, 86400))))),
         moves_per_hour=rng.choice((None, 1, 2)),
+        cool_down=rng.choice((None, None, CoolDown(), CoolDown(first_s=rng.choice((60, 3600)), within_s=86400))),
     )
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from constraints.journey import Journey, Within
+from constraints.journey import CoolDown, Journey, Within
+from optimizer.fleet import Move, State
 from optimizer.problem.atoms import Fixed
 from tests.build import fleet, host, vm
 from tests.constraints.given import given
@@ -97,3 +100,61 @@ def test_a_short_history_counts_for_what_it_shows_and_is_named(since: int) -> No
 def test_without_thresholds_nothing_is_asked() -> None:
     given(Journey(), traveller(since=0)).lacks()
     assert list(Journey().lower(traveller((1, "failed"), (1, "done"), created_at=at(0)))) == []
+
+
+def test_a_cool_down_doubles_with_each_move() -> None:
+    rule = Journey(cool_down=CoolDown())
+    given(rule, traveller((899, "done"))).under_way("v0 h1").refuses("cool_down")
+    given(rule, traveller((899, "done"))).under_way("v0 h1").says("v0", "moved 899 s ago", "in 1 s")
+    given(rule, traveller((900, "done"))).under_way("v0 h1").is_content()
+    given(rule, traveller((1799, "done"), (90_000, "done"))).under_way("v0 h1").refuses("cool_down")
+    given(rule, traveller((1800, "done"), (90_000, "done"))).under_way("v0 h1").is_content()
+    given(rule, traveller((899, "done"), (172_801, "done"))).under_way("v0 h1").refuses("cool_down")
+    given(rule, traveller((900, "done"), (172_801, "done"))).under_way("v0 h1").is_content()
+    many = [(21_599 + 60 * i, "done") for i in range(12)]
+    given(rule, traveller(*many)).under_way("v0 h1").refuses("cool_down")
+    given(rule, traveller(*[(ago + 1, how) for ago, how in many])).under_way("v0 h1").is_content()
+    other = [(60, "failed"), (60, "aborted"), (60, "unknown")]
+    given(rule, traveller(*other)).under_way("v0 h1").is_content()
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_what_holds_a_vm_ends_when_it_says(seed: int) -> None:
+    """`holds` against `check` at every instant around it: held just before, free (of that reason) at that time."""
+    random = Random(seed)
+    rule = Journey(
+        baby_s=random.choice([None, 3600]),
+        unmovable=Within(times=random.randint(1, 3), within_s=21_600),
+        bouncing=Within(times=random.randint(1, 4), within_s=DAY_S),
+        moves_per_hour=random.choice([None, 1, 2]),
+        cool_down=random.choice([CoolDown(), CoolDown(first_s=3600, within_s=30_000)]),
+    )
+    past = [(random.randint(0, 40_000), random.choice(["done", "failed"])) for _ in range(random.randint(0, 8))]
+    facts: dict[str, Any] = random.choice([{}, {"created_at": at(-600)}, {"no_move_until": at(5000)}])
+    fleet_ = traveller(*past, **facts)
+    held = {hold.reason: hold.until for hold in rule.holds(fleet_, 0)}
+    assert set(held) == refusals(rule, fleet_)
+    now = fleet_.now
+    for reason, until in held.items():
+        assert until > now
+        # a habit counts a move that ended exactly at its edge, so it holds until just after
+        assert reason in refusals(rule, later(fleet_, until - 0.001))
+        assert reason not in refusals(rule, later(fleet_, until + 0.001))
+
+
+def later(fleet_: Fleet, seconds: float) -> Fleet:
+    return replace(fleet_, taken_at=datetime.fromtimestamp(seconds, UTC))
+
+
+def refusals(rule: Journey, fleet_: Fleet) -> set[str]:
+    state = State.start(fleet_).begin([Move(0, 0, 1)])
+    return {violation.reason for violation in rule.check(state)}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [({"first_s": 900, "at_most_s": 600}, "at least first_s"), ({"within_s": 3600}, "at least at_most_s")],
+)
+def test_a_cool_down_has_to_fit_together(parameters: dict[str, int], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        CoolDown(**parameters)

@@ -137,6 +137,9 @@ COMMANDS = (
     "plan FLEET --undo PLAN_ID --time-limit 1",
     "watch FLEET",
     "imbalances --all",
+    "journey VM --snapshot FLEET",
+    "plan FLEET --time-limit 1",
+    "verify FLEET PLAN",
 )
 
 
@@ -148,7 +151,7 @@ def test_no_command_that_reads_writes(
     files = tmp_path_factory.mktemp("files")
     (files / "fleet.json").write_text(json.dumps(DOCUMENT))
     (files / "plan.json").write_text(json.dumps(plan_document(plan)))
-    words = {"FLEET": files / "fleet.json", "PLAN": files / "plan.json", "PLAN_ID": plan.id}
+    words = {"FLEET": files / "fleet.json", "PLAN": files / "plan.json", "PLAN_ID": plan.id, "VM": "v0"}
     monkeypatch.chdir(files)
     listed = sorted(files.iterdir())
     now = contents(left)
