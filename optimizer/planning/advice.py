@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,8 +11,9 @@ import numpy as np
 
 from optimizer.fleet import ABSENT
 from optimizer.plan import Advice, Cause
+from optimizer.planning.ending import Ending
 from optimizer.planning.obstacles import Kind
-from optimizer.planning.openings import Ending, Openings, not_analysed
+from optimizer.planning.openings import Openings, not_analysed
 from optimizer.problem.flow_index import in_flow
 from optimizer.problem.instance import Instance, name_of, subjects
 from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
@@ -62,7 +64,7 @@ class Outlook:
         move would lessen the violation, the rules and limits that keep it off the hosts where it would.
         """
         demand = self._demand(violation)
-        never = self._out_of_reach(demand)
+        never = self._out_of_reach(demand, violation)
         if never:
             return Advice(Cause(Kind.BEYOND.value, reason=never), never)
         vms = [v for v in self._concerned(demand, violation) if self.placement[v] != ABSENT]
@@ -134,29 +136,43 @@ class Outlook:
 
     # -- what no move repairs ------------------------------------------------------------------------------------------
 
-    def _out_of_reach(self, demand: Demand | None) -> str:
-        """Say that a group has too few VMs, or that there are too few domains for it; empty where that is not so."""
-        return "" if demand is None else _BEYOND[demand.atom](self, demand.atom, demand.instance.member)
+    def _out_of_reach(self, demand: Demand | None, violation: Violation) -> str:
+        """Say that a group has too few VMs, or that there are too few domains for it, and that no placement has less.
 
-    def _reachable(self, atom: Harming, i: int) -> str:
+        Empty where that is not so, or where what is left is more than what no placement could repair.
+        """
+        if demand is None:
+            return ""
+        return _BEYOND[demand.atom](self, demand.atom, demand.instance.member, violation.excess)
+
+    def _reachable(self, atom: Harming, i: int, excess: int) -> str:
         return ""
 
-    def _nobody_there(self, atom: Needs, i: int) -> str:
+    def _nobody_there(self, atom: Needs, i: int, excess: int) -> str:
         return "" if self._placed(atom.right[i]) else f"a VM of {atom.right.ids[i]}: none is placed"
 
-    def _too_many(self, atom: AtMost, i: int) -> str:
+    def _too_many(self, atom: AtMost, i: int, excess: int) -> str:
         k, vms, level, domains = self._sizes(atom, i)
-        if vms <= k * domains:
+        in_all = sum(max(0, n - k) for n in self._per_domain(atom, i))
+        if vms <= k * domains or in_all > vms - k * domains:
             return ""
         name = atom.sets.ids[i]
         return f"fewer VMs in {name}, or more of level {level}: it has {vms}, at most {k} on each of {domains}"
 
-    def _too_few(self, atom: AtLeast, i: int) -> str:
+    def _too_few(self, atom: AtLeast, i: int, excess: int) -> str:
         k, vms, level, domains = self._sizes(atom, i)
         name = atom.sets.ids[i]
+        if excess > k - min(vms, domains):
+            return ""
         if vms < k:
             return f"more VMs in {name}: it has too few, {vms} where {k} of level {level} are asked"
         return f"more of level {level}: {name} is asked to be on {k}, there are {domains}" if domains < k else ""
+
+    def _per_domain(self, atom: AtMost, i: int) -> Iterable[int]:
+        """Return how many VMs of a set are in each domain, one that others are migrating at both ends."""
+        domain, vms = self.problem.domain[atom.level], self._placed(atom.sets[i])
+        ends = {(v, int(where[v])) for where in (self.placement, self.problem.also_at) for v in vms}
+        return Counter(d for _, d in {(v, int(domain[h])) for v, h in ends if h != ABSENT}).values()
 
     def _sizes(self, atom: AtMost | AtLeast, i: int) -> tuple[int, int, str, int]:
         """Return the limit, the VMs that are placed, the level and how many domains it has."""

@@ -12,7 +12,7 @@ from optimizer.fleet import ABSENT, Move, State, copied_mib, move_seconds
 from optimizer.plan import Batch, PlannedMove, Reason, Remaining
 from optimizer.planning.advice import Outlook
 from optimizer.planning.deferral import Deferral
-from optimizer.planning.openings import Ending
+from optimizer.planning.ending import Ending
 from optimizer.problem.amounts import spoken
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.rule import Hardness

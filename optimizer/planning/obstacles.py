@@ -12,6 +12,7 @@ import numpy as np
 
 from optimizer.disruption_rule import DISRUPTION
 from optimizer.fleet import ABSENT
+from optimizer.problem.instance import Instance
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from optimizer.problem.instance import Instance
     from optimizer.problem.working_placement import WorkingPlacement
 
     Hosts = NDArray[np.bool_]
@@ -110,6 +110,9 @@ class Obstacles:
         if obstacle.kind is Kind.GROUP:
             mine = (t for t, _ in self.work.tally.sets_of.get(vm, ()) if t.atom.asked.rule == obstacle.rule)
             return [t.instance(int(domain[t.atom.level][host]) if t.shape.by_domain else 0) for t in mine]
+        if obstacle.kind is Kind.LEAVING:
+            leaves = self.problem.demands.leaves.items()
+            return [Instance(n, vm, 0) for n, a in leaves if a.asked.rule == obstacle.rule and a.hosts[host]]
         return []
 
     def _all(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:

@@ -7,45 +7,34 @@ such a move depends on no other, so it can be made after all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from optimizer.parameters import Causes
 from optimizer.plan import Advice, Cause
+from optimizer.planning.not_made import NotMade
 from optimizer.planning.obstacles import Kind, Obstacle, Obstacles
-from optimizer.problem.problem import Stage, stage_of
-from optimizer.problem.rounding import harm
-from optimizer.problem.rule import HIGHEST_PRICE, Hardness
-from optimizer.problem.shapes import LEAVE, SUM
-from optimizer.problem.working_placement import WorkingPlacement
+from optimizer.planning.trials import Trials, Unrepaired
+from optimizer.problem.shapes import LEAVE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet
-    from optimizer.problem.atoms import Harming, Leave, Linear
+    from optimizer.planning.ending import Ending
+    from optimizer.problem.atoms import Harming
     from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
 
-__all__ = ["Ending", "Openings", "not_analysed"]
+__all__ = ["Openings", "not_analysed"]
 
 SHOWN = 3
 """VMs of a group that are named, at most."""
 
 CHEAPEST_FIRST = (Kind.BUDGET, Kind.PINNED, Kind.REFUSED, Kind.GROUP, Kind.LEAVING, Kind.ROOM)
 """Which of several obstacles is named, where each would do: those that an operator can lift without hardware first."""
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How the search ended (`stopped_by` None: it was finished), when to stop looking for causes, and how far to go."""
-
-    stopped_by: str | None = None
-    over: Callable[[], bool] = lambda: False
-    causes: Causes = field(default_factory=Causes)
 
 
 class _Opening(NamedTuple):
@@ -61,13 +50,36 @@ class _Opening(NamedTuple):
     left: int
 
 
-@dataclass(frozen=True)
-class _Violated:
-    """An instance that is exceeded at the end of the plan."""
+class _Combined(NamedTuple):
+    """A VM, a host, and the obstacles (two or more) that keep it off there."""
 
-    atom: Harming
-    instance: Instance
-    excess: int
+    vm: int
+    host: int
+    obstacles: tuple[Obstacle, ...]
+
+    @property
+    def rules(self) -> frozenset[str]:
+        """The rules that the obstacles are of."""
+        return frozenset(o.rule for o in self.obstacles)
+
+    @property
+    def size(self) -> tuple[int, int, int, int]:
+        """How much would have to be lifted, and a fixed order among equals."""
+        return len(self.rules), len(self.obstacles), self.vm, self.host
+
+
+@dataclass
+class _Seen:
+    """What was found about one violation: single obstacles that open hosts, free hosts, and obstacles that combine.
+
+    `closed`: some host that would lessen it is closed. `whole`: nothing was left out.
+    """
+
+    openings: list[_Opening] = field(default_factory=list)
+    free: list[tuple[int, int]] = field(default_factory=list)
+    combined: list[_Combined] = field(default_factory=list)
+    closed: bool = False
+    whole: bool = True
 
 
 class Openings:
@@ -83,37 +95,49 @@ class Openings:
     ) -> None:
         self.fleet, self.problem, self.spent, self.ending = fleet, problem, spent, ending
         self.given = ending.causes
-        self.work = WorkingPlacement(problem)
-        self.work.become(placement)
-        self.obstacles = Obstacles(self.work, spent)
-        self._violated = sum(1 for _ in self.work.violated())
+        self.trials = Trials(problem, placement)
+        self.obstacles = Obstacles(self.trials.work, spent)
         self.looks = 0
 
     def advise(self, atom: Harming, instance: Instance, domain: int, vms: Sequence[int]) -> Advice:
         """Return the cause of a violation, and what helps, from the VMs whose moves could lessen it."""
         instance = instance._replace(domain=domain)
-        violated = _Violated(atom, instance, self._excess(atom, instance))
-        open_now: list[tuple[int, int]] = []
-        best: list[_Opening] = []
-        closed: set[Obstacle] = set()
+        violated = Unrepaired(atom, instance, self.trials.excess(atom, instance))
+        seen = _Seen()
         for vm in sorted(vms, key=lambda v: (tuple(self.fleet.vms.demand[v].tolist()), v))[: self.given.vms]:
             self.looks += self.problem.hosts
-            if self._over() or any(o.left == 0 for o in best):
+            if self._over() or any(o.left == 0 for o in seen.openings):
                 break
-            useful = self._useful(violated, vm)
-            if not useful.any():
-                continue
-            masks = self.obstacles.of(vm)
-            count = self._count(masks)
-            open_now += [(vm, int(h)) for h in np.flatnonzero(useful & (count == 0))[: self.given.tries]]
-            closed |= {o for o, mask in masks.items() if (mask & useful).any()}
-            best += self._openings(violated, (vm,), masks, useful)
-            if unit := self.obstacles.unit_of(vm):
-                best += self._as_one(violated, unit[1], unit[0], useful)
-        return self._advice(violated, open_now, best, closed, vms)
+            self._look(violated, vm, seen)
+        seen.whole &= len(vms) <= self.given.vms and not self._over()
+        return self._advice(violated, seen)
+
+    def _look(self, violated: Unrepaired, vm: int, seen: _Seen) -> None:
+        """Gather what one VM could do, and what keeps it from that."""
+        useful = self.trials.useful(violated, vm)
+        if not useful.any():
+            return
+        masks = self.obstacles.of(vm)
+        count = self._count(masks)
+        free, closed = np.flatnonzero(useful & (count == 0)), np.flatnonzero(useful & (count > 0))
+        seen.free += [(vm, int(h)) for h in free[: self.given.tries]]
+        seen.closed |= bool(closed.size)
+        seen.openings += self._openings(violated, (vm,), masks, useful)
+        seen.combined += self._combined(vm, masks, closed)
+        seen.whole &= max(free.size, closed.size) <= self.given.tries
+        if unit := self.obstacles.unit_of(vm):
+            seen.openings += self._as_one(violated, unit[1], unit[0], useful)
+
+    def _combined(
+        self, vm: int, masks: Mapping[Obstacle, NDArray[np.bool_]], hosts: NDArray[np.int64]
+    ) -> list[_Combined]:
+        """Return the obstacles that together keep the VM off hosts, those of the fewest rules first."""
+        ways = (_Combined(vm, int(h), tuple(o for o, mask in masks.items() if mask[h])) for h in hosts)
+        several = sorted((c for c in ways if len(c.obstacles) > 1), key=lambda c: c.size)
+        return several[: self.given.tries]
 
     def _as_one(
-        self, violated: _Violated, vms: Sequence[int], together: Obstacle, useful: NDArray[np.bool_]
+        self, violated: Unrepaired, vms: Sequence[int], together: Obstacle, useful: NDArray[np.bool_]
     ) -> list[_Opening]:
         """Return what is opened to VMs that travel together; nothing where to look at each of them takes too long."""
         self.looks += len(vms) * self.problem.hosts
@@ -123,35 +147,6 @@ class Openings:
     def _over(self) -> bool:
         return self.looks > self.given.looks or self.ending.over()
 
-    # -- what lessens it ---------------------------------------------------------------------------------------------
-
-    def _excess(self, atom: Harming, instance: Instance) -> int:
-        """Return by how much the instance is exceeded in the present placement."""
-        if atom.shape is LEAVE:
-            return int(cast("Leave", atom).hosts[self.work.placement[instance.member]])
-        if atom.shape is SUM:
-            tally = next(t for t in self.work.tally.linears if t.atom is atom)
-            return int(tally.load[instance.domain]) - int(cast("Linear", atom).limit[instance.domain])
-        found = next(t for t in self.work.tally.sets if (t.atom_number, t.member) == instance[:2])
-        return found.excess().get(instance.domain if atom.shape.by_domain else 0, 0)
-
-    def _useful(self, violated: _Violated, vm: int) -> NDArray[np.bool_]:
-        """Return bool [H]: the hosts, other than its own, on which the VM would lessen the violation."""
-        atom, instance = violated.atom, violated.instance
-        if atom.shape is LEAVE:
-            useful = ~cast("Leave", atom).hosts
-        elif atom.shape.by_domain:
-            level = atom.level  # type: ignore[union-attr]
-            useful = self.problem.domain[level] != instance.domain
-        else:
-            found = next(t for t in self.work.tally.sets if (t.atom_number, t.member) == instance[:2])
-            after = self.work.tally.excess_in(found, vm)
-            useful = after[self.problem.domain[found.atom.level]] < violated.excess
-        useful = useful.copy()
-        for h in self.work.tally.ends[vm]:
-            useful[h] = False
-        return useful
-
     # -- trying ------------------------------------------------------------------------------------------------------
 
     def _count(self, masks: Mapping[Obstacle, NDArray[np.bool_]]) -> NDArray[np.int64]:
@@ -159,7 +154,7 @@ class Openings:
 
     def _openings(
         self,
-        violated: _Violated,
+        violated: Unrepaired,
         vms: tuple[int, ...],
         masks: Mapping[Obstacle, NDArray[np.bool_]],
         useful: NDArray[np.bool_],
@@ -170,76 +165,58 @@ class Openings:
             hosts = np.flatnonzero(useful & mask & (count == 1))
             for host in self._promising(vms, obstacle, hosts)[: self.given.tries]:
                 but_not = {i for v in vms for i in self.obstacles.instances(v, obstacle, host)}
-                before, after, left = self._tried(violated, vms, host, but_not)
-                if after < before and left < violated.excess:
-                    found.append(_Opening(vms, obstacle, int(hosts.size), host, left))
+                tried = self.trials.tried(violated, vms, host, but_not)
+                if tried.helps:
+                    found.append(_Opening(vms, obstacle, int(hosts.size), host, tried.left))
                     break
         return found
-
-    def _tried(
-        self, violated: _Violated, vms: Sequence[int], host: int, but_not: Collection[Instance] = ()
-    ) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-        """Return what the end is worth without and with more moves, and what is then left of the violation."""
-        here = [int(self.work.placement[v]) for v in vms]
-        before = tuple(self.work.values(but_not).values())
-        for v in vms:
-            self.work.put(v, host)
-        after = tuple(self.work.values(but_not).values()) if self._is_no_worse(but_not) else before
-        left = self._excess(violated.atom, violated.instance)
-        for v, h in zip(vms, here, strict=True):
-            self.work.put(v, h)
-        return before, after, max(0, left)
-
-    def _is_no_worse(self, but_not: Collection[Instance]) -> bool:
-        """Whether no other must or guard exceeds what it was at the start."""
-        return not any(
-            excess > tally.allowed(domain)
-            for tally, domain, excess in self.work.tally.excesses()
-            if tally.atom.asked.hardness is not Hardness.SHOULD and tally.instance(domain) not in but_not
-        )
 
     def _promising(self, vms: Sequence[int], obstacle: Obstacle, hosts: NDArray[np.int64]) -> list[int]:
         """Return the hosts in the order in which they are tried: where least room lacks, else as they come."""
         if obstacle.kind is not Kind.ROOM or not hosts.size:
             return [int(h) for h in hosts]
-        lacks = [(self._shortage(vms, obstacle, int(h)), int(h)) for h in hosts]
+        lacks = [(self.trials.shortage(vms, [obstacle.rule], obstacle.resource, int(h)), int(h)) for h in hosts]
         return [h for _, h in sorted(lacks)]
-
-    def _shortage(self, vms: Sequence[int], obstacle: Obstacle, host: int) -> int:
-        """Return how much of the resource would have to be free on the host beyond what is."""
-        lacks = 0
-        for t in self.work.tally.linears:
-            if (t.atom.asked.rule, t.atom.resource) == (obstacle.rule, obstacle.resource):
-                d = int(self.problem.domain[t.atom.level][host])
-                lacks = max(lacks, int(t.load[d]) + int(t.atom.amount[list(vms)].sum()) - int(t.ceiling[d]))
-        return lacks
 
     # -- saying ------------------------------------------------------------------------------------------------------
 
-    def _advice(
-        self,
-        violated: _Violated,
-        open_now: list[tuple[int, int]],
-        best: list[_Opening],
-        closed: set[Obstacle],
-        vms: Sequence[int],
-    ) -> Advice:
-        if best:
+    def _advice(self, violated: Unrepaired, seen: _Seen) -> Advice:
+        if seen.openings:
             rank = {kind: n for n, kind in enumerate(CHEAPEST_FIRST)}
-            return self._opened(min(best, key=lambda o: (o.left, rank[o.obstacle.kind], -o.hosts, o.vms)))
-        if open_now:
-            return self._not_worth_it(violated, open_now)
+            return self._opened(min(seen.openings, key=lambda o: (o.left, rank[o.obstacle.kind], -o.hosts, o.vms)))
+        not_made = NotMade(self.fleet, self.trials, self.ending.stopped_by)
+        if advice := not_made.advise(violated, seen.free[: 4 * self.given.tries]):
+            return advice
         if self._over():
             return not_analysed()
-        if violated.atom.shape is LEAVE and not closed:
+        if violated.atom.shape is LEAVE and not seen.closed and not seen.free:
             rule, vm = violated.atom.asked.rule, self.fleet.vms.ids[violated.instance.member]
             return Advice(Cause(Kind.REFUSED.value, rule, vm), f"a host that may receive {vm}: now none may ({rule})")
-        names = sorted({_rule_of(o) for o in closed}) or ["no host on which a move would lessen it"]
-        reason = f"several together: {', '.join(names)}"
-        vm = self.fleet.vms.ids[vms[0]] if len(vms) == 1 else ""
-        return Advice(
-            Cause(Kind.SEVERAL.value, vm=vm, reason=reason), f"no single change was found that helps ({reason})"
-        )
+        return self._several(violated, seen)
+
+    def _several(self, violated: Unrepaired, seen: _Seen) -> Advice:
+        """Name the fewest rules that, lifted together for a VM, open a host to it and help."""
+        for way in sorted(seen.combined, key=lambda c: c.size)[: 4 * self.given.tries]:
+            but_not = {i for o in way.obstacles for i in self.obstacles.instances(way.vm, o, way.host)}
+            tried = self.trials.tried(violated, [way.vm], way.host, but_not)
+            if tried.helps:
+                return self._together(way, tried.left)
+        seen.whole &= len(seen.combined) <= 4 * self.given.tries
+        none = "no move of one VM helps, whatever is lifted for it" if seen.whole else "no move helps of those tried"
+        return Advice(Cause(Kind.SEVERAL.value, reason=none), f"no single change was found that helps: {none}")
+
+    def _together(self, way: _Combined, left: int) -> Advice:
+        vm, host = self.fleet.vms.ids[way.vm], self.fleet.hosts.ids[way.host]
+        end = "" if left == 0 else f" (then {left} of it would be left)"
+        resources = {o.resource for o in way.obstacles}
+        if len(resources) == 1 and all(o.kind is Kind.ROOM for o in way.obstacles):
+            rules, resource = sorted(way.rules), resources.pop()
+            cause = Cause(Kind.ROOM.value, ", ".join(rules), vm, resource=resource, hosts=1, host=host)
+            lacks = self.trials.shortage([way.vm], rules, resource, way.host)
+            return Advice(cause, f"free {lacks} {resource} on {host} for {vm}: {' and '.join(rules)} keep it off" + end)
+        said = ", ".join(sorted({_rule_of(o) for o in way.obstacles}))
+        cause = Cause(Kind.SEVERAL.value, vm=vm, host=host, reason=f"together they keep {vm} off {host}: {said}")
+        return Advice(cause, f"no single change was found that helps; together, for {vm} to go to {host}: {said}{end}")
 
     def _opened(self, opening: _Opening) -> Advice:
         host = self.fleet.hosts.ids[opening.host]
@@ -259,7 +236,7 @@ class Openings:
             why = ": ".join(t for t in (o.rule, o.subject, self._platform(opening.vms)) if t)
             return f"let {vm} move ({why}): {hosts} could take it, such as {host}"
         if o.kind is Kind.ROOM:
-            lacks = self._shortage(opening.vms, o, opening.host)
+            lacks = self.trials.shortage(opening.vms, [o.rule], o.resource, opening.host)
             return f"free {lacks} {o.resource} on {host} for {vm}: only {o.rule} keeps it off {hosts}"
         if o.kind is Kind.GROUP:
             return f"lift {o.rule} of {o.subject} for {vm}: only that keeps it off {hosts}, such as {host}"
@@ -270,64 +247,6 @@ class Openings:
         """Return the platform's own reason why one of the VMs does not move; empty where it gives none."""
         reasons = (self.fleet.vms.mobility_reason.get(v) for v in vms)
         return next((r for r in reasons if r), "")
-
-    def _not_worth_it(self, violated: _Violated, open_now: list[tuple[int, int]]) -> Advice:
-        """Say why a move that nothing forbids was not made: its price, what it would break, or an early end."""
-        trades: list[Advice] = []
-        for vm, host in open_now[: 4 * self.given.tries]:
-            before, after, left = self._tried(violated, [vm], host)
-            if after < before and left < violated.excess:
-                return self._unfinished(vm, host)
-            trades += self._price(violated, vm, host) or self._trade(vm, host)
-        if trades:
-            return trades[0]
-        return self._unfinished(*open_now[0])
-
-    def _unfinished(self, vm: int, host: int) -> Advice:
-        name, ended = self.fleet.vms.ids[vm], self.ending.stopped_by or "order"
-        cause = Cause(Kind.SEARCH.value, vm=name, reason=f"the search was ended by {ended}")
-        if ended == "time":
-            return Advice(cause, "more time: the search was ended before it was finished (--time-limit)")
-        return Advice(cause, f"no single change was found that helps: {name} has room on {self.fleet.hosts.ids[host]}")
-
-    def _price(self, violated: _Violated, vm: int, host: int) -> list[Advice]:
-        """Return the price that would have to be paid for the move, where too low a price is what stops it."""
-        asked = violated.atom.asked
-        stage, price = stage_of(asked)
-        here = int(self.work.placement[vm])
-        if stage is not Stage.PRICED or here != int(self.problem.start[vm]):  # a second trip costs what no stage says
-            return []
-        before, units = self.work.values(), self._units(asked.rule)
-        self.work.put(vm, host)
-        after, gain, worse = self.work.values(), units - self._units(asked.rule), not self._is_no_worse(())
-        self.work.put(vm, here)
-        earlier = self.problem.stages[: self.problem.stages.index(Stage.PRICED)]
-        if worse or gain <= 0 or any(after[s] > before[s] for s in earlier):
-            return []
-        needed = price + (after[Stage.PRICED] - before[Stage.PRICED]) // gain + 1
-        cause = Cause(Kind.PRICE.value, asked.rule, self.fleet.vms.ids[vm], reason=f"price {price}, needed {needed}")
-        lift = f"raise the price of {asked.rule} from {price} to {needed}"
-        if needed > HIGHEST_PRICE:
-            lift = f"give {asked.rule} no price (none up to {HIGHEST_PRICE} is enough)"
-        return [Advice(cause, f"{lift}: the move of {self.fleet.vms.ids[vm]} costs more")]
-
-    def _units(self, rule: str) -> int:
-        """Return the harm of all that a rule's priced demands find, at a price of 1."""
-        priced = (v for v in self.work.violated() if v.atom.asked.rule == rule)
-        return sum(harm(v.excess, v.unit, 1) for v in priced if stage_of(v.atom.asked)[0] is Stage.PRICED)
-
-    def _trade(self, vm: int, host: int) -> list[Advice]:
-        """Return the first rule that the move would break, where that is why it is not made."""
-        here = int(self.work.placement[vm])
-        old = {v.instance: v.excess for v in self.work.violated()}
-        self.work.put(vm, host)
-        worse = [v.atom.asked.rule for v in self.work.violated() if v.excess > old.get(v.instance, 0)]
-        self.work.put(vm, here)
-        if not worse:
-            return []
-        name = self.fleet.vms.ids[vm]
-        cause = Cause(Kind.TRADE.value, worse[0], name, reason=f"moving {name} would break {worse[0]}")
-        return [Advice(cause, f"no single change was found that helps: moving {name} would break {worse[0]} elsewhere")]
 
 
 def not_analysed() -> Advice:

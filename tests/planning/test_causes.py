@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from optimizer.pipeline import Request, make_plan
+from optimizer.plan import Cause
 from tests.build import fleet, host, policy, vm
-from tests.planning.causes import counted
+from tests.planning.causes import counted, ended, said
+from tests.planning.single_moves import untrue
 
 if TYPE_CHECKING:
     from optimizer.fleet import Fleet
@@ -24,6 +28,24 @@ def test_no_cause_is_wrong(chunk: int) -> None:
     assert [(one.number, one.left.would_help, judge) for one, judge in wrong] == []
     assert seen.total() > 50, seen
     assert again.total() > 20, again
+
+
+def test_the_judge_of_single_moves_finds_what_is_not_so() -> None:
+    """Each kind of claim, made false in one word."""
+    refuted = Counter[str]()
+    for one in said(range(60)):
+        cause = one.left.cause
+        assert cause is not None
+        other = {
+            "several": replace(cause, reason="together they keep it off: together", vm=cause.vm or "v0"),
+            "trade": replace(cause, reason="moving it would break nothing"),
+            "room": Cause("beyond"),
+            "beyond": Cause("search"),
+        }.get(cause.kind)
+        if other is not None:
+            end = ended(one._replace(left=replace(one.left, cause=other)))
+            refuted[cause.kind] += bool(untrue(end))
+    assert min(refuted[kind] for kind in ("several", "trade", "room")) > 0, refuted
 
 
 def remaining(of: Fleet, *rules: Any, **policy_fields: Any) -> list[Remaining]:
