@@ -59,8 +59,12 @@ def newest_query(wanted: Wanted) -> str:
 
 
 def samples_query(wanted: Wanted, window_s: int) -> str:
-    """Return the query for how many samples a window has."""
-    return f"min by ({', '.join(keys_of(wanted))}) (count_over_time({wanted.signal.series}[{window_s}s]))"
+    """Return the query for how many samples the first half of a window has.
+
+    A rate over a window that has only just begun to fill is too low, and no sign of it is in the value.
+    """
+    half = window_s // 2
+    return f"min by ({', '.join(keys_of(wanted))}) (count_over_time({wanted.signal.series}[{half}s] offset {half}s))"
 
 
 def last_query(wanted: Wanted) -> str:

@@ -127,14 +127,14 @@ class SignalsPart:
     hosts: JoinPart | None = None
     vms: JoinPart | None = None
     filesystem: Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]*$', max_length=1000)] = "/var/lib/nova"
-    window_s: Annotated[int, Field(ge=60, le=604_800)] = 600
-    rate_s: Annotated[int, Field(ge=15, le=86_400)] = 120
+    window_s: Annotated[int, Field(ge=10, le=604_800)] = 600
+    rate_s: Annotated[int, Field(ge=5, le=86_400)] = 120
     step_s: Annotated[int, Field(ge=1, le=3600)] = 60
     growth_s: Annotated[int, Field(ge=600, le=2_592_000)] = 21_600
     quantile: Annotated[float, Field(ge=0, le=1)] = 0.66
     max_age_s: _Seconds = 150
     max_skew_s: _Seconds = 30
-    min_samples: Annotated[int, Field(ge=1, le=1_000_000)] = 3
+    min_samples: Annotated[int, Field(ge=1, le=1_000_000)] = 2
     deadline_s: _Deadline = 60.0
     at_once: Annotated[int, Field(ge=1, le=64)] = 4
     without: _Names = Field(default_factory=list)

@@ -177,7 +177,7 @@ def _column(
 
 
 def _judge_times(out: Joined, answers: Answers, finders: _Finders, part: SignalsPart, now: float) -> None:
-    """Refuse what is too old, from a clock that is ahead, or made of too few samples."""
+    """Refuse what is too old, from a clock that is ahead, or of a window that is not filled."""
     newest, samples = answers[newest_query(out.wanted)], answers[samples_query(out.wanted, part.window_s)]
     unclear = next((str(one) for one in (newest, samples) if isinstance(one, Unclear)), "")
     out.ages = now - _column(out, newest, finders, max)
@@ -209,7 +209,7 @@ def _time_problem(age: float, samples: float, unclear: str, part: SignalsPart) -
         return f"from a clock that is {span(-age)} ahead"
     if not samples >= part.min_samples:
         have = 0 if math.isnan(samples) else int(samples)
-        return f"{have} samples in {span(part.window_s)}, at least {part.min_samples}"
+        return f"{have} samples in the first half of the window of {span(part.window_s)}, at least {part.min_samples}"
     return ""
 
 

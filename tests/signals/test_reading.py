@@ -73,7 +73,7 @@ def test_a_host_without_vms_has_no_steal_and_is_observed(tmp_path: Path) -> None
         ({"queries": {"vm.dirty_mib_per_s": {"query": "x"}}}, "signals.queries.vm.dirty_mib_per_s.series"),
         ({"exporters": ["node"], "queries": {"vm.dirty_mib_per_s": {"query": "x", "series": "x"}}}, "lead to VMs"),
         ({"filesystem": 'a"b'}, "signals.filesystem"),
-        ({"window_s": 5}, "signals.window_s: 5: expected a number of at least 60"),
+        ({"window_s": 5}, "signals.window_s: 5: expected a number of at least 10"),
         ({"hosts": {"label": "a", "pattern": "("}}, "signals.hosts"),
         ({"hosts": {"label": "a", "pattern": "(a)(b)"}}, "a pattern with one group"),
         ({"vms": {"label": "a", "on": ["b"]}}, "series and on together"),
