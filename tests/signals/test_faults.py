@@ -237,6 +237,7 @@ def test_a_server_that_is_not_there_closes_everything(rig: Rig) -> None:
 # -- random faults, judged by what was done to the world ---------------------------------------------------------------
 
 
+@pytest.mark.rotating
 @pytest.mark.parametrize("seed", range(24))
 def test_random_faults_close_exactly_the_hosts_that_have_one(seed: int, tmp_path: Path) -> None:
     rng = random.Random(f"faults {seed}")
