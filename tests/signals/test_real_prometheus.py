@@ -105,7 +105,8 @@ def commands(directory: Path, document: dict[str, Any], url: str) -> tuple[dict[
 
 def test_four_stories_from_series_to_moves_and_well_afterwards(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
-    before.mkdir(), after.mkdir()
+    before.mkdir()
+    after.mkdir()
     document = inventory()
     with running(before, measured(before, document)) as url:
         joined, found = commands(before, document, url)
