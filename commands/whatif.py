@@ -25,6 +25,7 @@ from commands.common import (
     workers_option,
 )
 from commands.interrupt import Interrupt
+from commands.whatif_growth import grow_command, size_command
 from commands.whatif_lose import lose_command
 from commands.whatif_reserve import reserve_option, with_reservations
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from optimizer.report.whatif_facts import About
     from optimizer.whatif.effort import Effort
 
-__all__ = ["Asked", "command", "effort_of", "request_of"]
+__all__ = ["Asked", "command", "effort_of", "pool_of", "request_of"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 Document = dict[str, Any]
@@ -54,6 +55,8 @@ def command() -> None:
 
 
 command.add_command(lose_command)
+command.add_command(grow_command)
+command.add_command(size_command)
 
 _OF_ALL = (
     fleet_argument,
@@ -112,7 +115,7 @@ def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, b
     started = clock.monotonic()
     asked = Asked.read(fleet, policy, overlay, given)
     replicas = _replicas(asked.fleet, len(asked.wanted), given)
-    pool, steps = _pool(asked.fleet, by), _steps(given, asked.wanted)
+    pool, steps = pool_of(asked.fleet, by), _steps(given, asked.wanted)
     with Interrupt() as interrupt:
         answer = fit(asked.fleet, asked.policy, asked.wanted, effort_of(given, interrupt.event), replicas, steps)
         facts = describe_fit(answer, asked.about(clock.monotonic() - started), pool, check(asked.fleet, asked.policy))
@@ -268,7 +271,7 @@ def _steps(given: Document, wanted: list[tuple[int, int]]) -> list[int]:
     return sorted({n for n in (0, 1, 2, 3, 5, 10, 20, 50, 100, 200) if n < most} | {most})
 
 
-def _pool(fleet: Fleet, by: str) -> str:
+def pool_of(fleet: Fleet, by: str) -> str:
     """Return what to answer by; the level that no move leaves, if there is one and nothing else is asked."""
     from optimizer.errors import InputError
     from optimizer.sources.kinds import similar

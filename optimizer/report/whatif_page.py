@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.whatif_facts import PROVEN, plural
-from optimizer.report.words import count, duration, percent
+from optimizer.report.words import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +20,7 @@ SHOWN = 12
 
 def about_line(about: About) -> str:
     """Say what an answer is about."""
-    return (
-        f"fleet {about.fleet} ({about.fleet_digest[:19]}), policy {about.policy}: answered in {duration(about.seconds)}"
-    )
+    return f"fleet {about.fleet} ({about.fleet_digest[:19]}), policy {about.policy}: answered in {about.seconds:.1f} s"
 
 
 def bound_words(value: int, bound: int) -> str:
