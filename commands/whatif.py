@@ -26,7 +26,7 @@ from commands.common import (
 )
 from commands.interrupt import Interrupt
 from commands.whatif_growth import grow_command, size_command
-from commands.whatif_lose import lose_command
+from commands.whatif_hosts import HOST_QUESTIONS
 from commands.whatif_reserve import reserve_option, with_reservations
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def command() -> None:
     """
 
 
-command.add_command(lose_command)
+for _question in HOST_QUESTIONS:
+    command.add_command(_question)
 command.add_command(grow_command)
 command.add_command(size_command)
 

@@ -52,7 +52,7 @@ class Targets:
         self, hosts: NDArray[np.int64] | int, goes: NDArray[np.int64] | int, comes: NDArray[np.int64] | int
     ) -> NDArray[np.float64]:
         """Return float64 [n]: the heat of hosts when a VM has gone from each and another has come; one or n of each."""
-        heat = np.zeros(1)
+        heat = np.zeros(max(np.size(hosts), np.size(goes), np.size(comes)))
         for tally, limit in self.loads:
             amount = tally.atom.amount
             heat = np.maximum(heat, (tally.load[hosts] - amount[goes] + amount[comes]) / limit[hosts])
