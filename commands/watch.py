@@ -23,12 +23,11 @@ from commands.ledger_options import by_option, fleet_option, fleets_of, ledger_o
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from optimizer.clock import Clock
     from optimizer.fleet import Fleet
     from optimizer.monitors.config import MonitorsPart
-    from optimizer.monitors.reading import Answer, Monitor, Observation
+    from optimizer.monitors.reading import Monitor, Observation
     from optimizer.monitors.watching import Watched
-    from optimizer.policy import Policy
+    from optimizer.sources.config_yaml import Config
 
 __all__ = ["imbalances", "watch"]
 
@@ -48,7 +47,7 @@ config_option = click.option(
     default="",
     envvar="REMORA_PROMETHEUS",
     metavar="URL",
-    help="Where monitors by query ask, instead of where the policy says (also REMORA_PROMETHEUS).",
+    help="Where monitors by query ask, instead of where the configuration says (also REMORA_PROMETHEUS).",
 )
 @by_option
 @ledger_option
@@ -69,17 +68,21 @@ def watch(
     An imbalance opens when readings were bad for a while, and closes when they were well for a while, so looks have to
     follow one another, with --record: from a timer, say. Exits with 1 if an imbalance is open.
     """
+    import os
+
     from optimizer.clock import SystemClock
-    from optimizer.monitors.config import monitors_of
+    from optimizer.monitors.asking import answers_for
+    from optimizer.monitors.config import MonitorsPart, monitors_of
     from optimizer.monitors.reading import Observation
     from optimizer.report.imbalances_page import watched_document, watched_page
 
     wish = load_policy(policy)
     snapshot = load_fleet(fleet, overlay)
     refuse_or_warn(snapshot, wish)
-    part, where = _section(config)
-    monitors = monitors_of(part, wish.rules, snapshot, where)
-    answers = _asked(monitors, wish, prometheus, part, SystemClock())
+    said = _config(config)
+    part = said.section("monitors", MonitorsPart)
+    monitors = monitors_of(part, wish.rules, snapshot, said.where)
+    answers = answers_for(monitors, said, wish, SystemClock(), os.environ, part.ask_within_s, prometheus)
     seen = Observation(snapshot, snapshot.taken_at, wish.rules, answers)
     who = order_of(by, "watch").by
     found = _recorded(monitors, part, seen, ledger, who) if record else _looked(monitors, part, seen, ledger)
@@ -108,30 +111,10 @@ def imbalances(every: bool, fleet: str | None, ledger: Path | str, as_json: bool
     return Exit.ATTENTION if any(one.state in OPEN for one in found) else Exit.DONE
 
 
-def _section(config: Path | None) -> tuple[MonitorsPart, str]:
-    from optimizer.monitors.config import MonitorsPart
-    from optimizer.sources.config_yaml import read_config
+def _config(path: Path | None) -> Config:
+    from optimizer.sources.config_yaml import config_from_document, read_config
 
-    if config is None:
-        return MonitorsPart(), ""
-    return read_config(config).section("monitors", MonitorsPart), str(config)
-
-
-def _asked(
-    monitors: tuple[Monitor, ...], policy: Policy, prometheus: str, part: MonitorsPart, clock: Clock
-) -> dict[str, Answer]:
-    """Ask a Prometheus what monitors want to know; none is looked for where nothing is asked."""
-    from optimizer.monitors.asking import ask_for, queries_of
-
-    asked = policy.execution.prometheus
-    if not queries_of(monitors) or not (prometheus or asked.url):
-        return {}
-    import os
-
-    from optimizer.prometheus.server import open_server
-
-    server = open_server(policy.where, "execution.prometheus", asked, os.environ, prometheus)
-    return ask_for(monitors, server, clock, part.ask_within_s)
+    return config_from_document({}, "") if path is None else read_config(path)
 
 
 def _looked(monitors: tuple[Monitor, ...], part: MonitorsPart, seen: Observation, ledger: Path | str) -> Watched:

@@ -12,7 +12,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
+from pydantic.dataclasses import dataclass
+
 from optimizer.fleet import MoveOutcome, PastMove
+from optimizer.problem.atoms import Fixed
+from optimizer.sources.config_yaml import STRICT
 from optimizer.sources.files import canonical_digest
 
 if TYPE_CHECKING:
@@ -21,8 +26,19 @@ if TYPE_CHECKING:
     from optimizer.execute.ledger import Ledger
     from optimizer.execute.ledger.watch_records import Travel
     from optimizer.fleet import Fleet
+    from optimizer.problem.rule import Rule
 
-__all__ = ["LOOKS_BACK", "MEET_S", "merged", "only_in", "past_of", "with_history"]
+__all__ = [
+    "LOOKS_BACK",
+    "MEET_S",
+    "JourneysPart",
+    "as_remembered",
+    "held_counts",
+    "merged",
+    "only_in",
+    "past_of",
+    "with_history",
+]
 
 LOOKS_BACK = timedelta(days=32)
 """How far back travels are read: further than any rule that ships looks."""
@@ -56,6 +72,39 @@ def with_history(fleet: Fleet, ledger: Ledger, *, simulated: bool | None = None)
     added = [[m.vm, m.source, m.target, m.started_at, m.ended_at, m.outcome.value, m.by] for m in history]
     digest = canonical_digest({"snapshot": fleet.digest, "history": added})
     return replace(fleet, history=history, digest=digest)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class JourneysPart:
+    """The section `journeys` of `remora.yaml`.
+
+    Parameters
+    ----------
+    from_ledger
+        Whether the periodic run counts the ledger's travels as history.
+    simulated
+        Whether moves of the simulated driver count for a snapshot that is not simulated: in a rehearsal.
+    """
+
+    from_ledger: bool = True
+    simulated: bool = False
+
+
+def as_remembered(fleet: Fleet, ledger: Ledger, part: JourneysPart) -> Fleet:
+    """Return the fleet with the ledger's travels in its history, as the section asks."""
+    return with_history(fleet, ledger, simulated=part.simulated or fleet.simulated) if part.from_ledger else fleet
+
+
+def held_counts(rules: Iterable[Rule], fleet: Fleet) -> dict[str, int]:
+    """Return how many VMs each filter of the rules `journey` keeps where they are, by the word for its reason."""
+    found: dict[str, set[int]] = {}
+    for rule in rules:
+        if getattr(rule, "kind", "") != "journey":
+            continue
+        for atom in rule.lower(fleet):
+            if isinstance(atom, Fixed) and atom.vms is not None:
+                found.setdefault(atom.reason.partition(":")[0], set()).update(np.asarray(atom.vms).tolist())
+    return {reason: len(vms) for reason, vms in sorted(found.items())}
 
 
 def merged(history: Sequence[PastMove], travels: Iterable[Travel]) -> tuple[PastMove, ...]:

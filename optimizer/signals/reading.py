@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from optimizer.signals.signal import Join
     from optimizer.sources.config_yaml import Config
 
-__all__ = ["FleetReading", "read_fleet"]
+__all__ = ["FleetReading", "prometheus_of", "read_fleet"]
 
 STRANGERS_SHOWN = 3
 
@@ -91,7 +91,7 @@ def read_fleet(
     began = waiting.monotonic()
     part = config.section("signals", SignalsPart)
     wanted = wanted_signals(config, part)
-    server = open_server(config.where, "signals.prometheus", _beside(config, part), environ, url)
+    server = open_server(config.where, "signals.prometheus", prometheus_of(config, part), environ, url)
     document = read_inventory(config, config.section("inventory", InventoryPart), clock, environ)
     document = with_resources(document, [one.signal.name for one in wanted])
     fleet = fleet_from_document(document, f"{config.where}: inventory")
@@ -106,7 +106,7 @@ def read_fleet(
     return FleetReading(whole, fleet_from_document(whole, f"{config.where}: signals"), said)
 
 
-def _beside(config: Config, part: SignalsPart) -> Any:
+def prometheus_of(config: Config, part: SignalsPart) -> Any:
     """Return where Prometheus is, with its files named from where the configuration stands."""
     plain = part.prometheus.plain()
     files = ("token_file", "password_file", "ca_file", "client_cert_file", "client_key_file")

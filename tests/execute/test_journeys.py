@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from constraints.journey import CoolDown, Journey
-from optimizer.execute.journeys import MEET_S, merged, only_in, past_of, with_history
+from constraints.journey import CoolDown, Journey, Within
+from optimizer.execute.journeys import (
+    MEET_S,
+    JourneysPart,
+    as_remembered,
+    held_counts,
+    merged,
+    only_in,
+    past_of,
+    with_history,
+)
 from optimizer.execute.ledger.watch_records import Travel
 from optimizer.execute.states import MoveState
 from optimizer.fleet import Move, MoveOutcome, PastMove, State
 from optimizer.problem.atoms import Fixed
+from tests import build
 from tests.execute.plans import line_fleet
 from tests.execute.test_ledger_travels import attempt, begun, flying
 
@@ -155,3 +165,14 @@ def test_moves_by_others_count(book: Ledger) -> None:
     assert [(m.source, m.target, m.by) for m in whole.history] == [("h5", "h0", "other")]
     state = State.start(whole).begin([Move(0, 0, 5)])
     assert [v.reason for v in Journey(cool_down=CoolDown()).check(state)] == ["cool_down"]
+
+
+def test_how_many_each_filter_holds(book: Ledger) -> None:
+    lead = begun(book)
+    attempt(book, lead, flying("v0", "h0", "h8"), 40, 50, MoveState.DONE)
+    attempt(book, lead, flying("v1", "h1", "h9", move="m0002"), 50, 55, MoveState.DONE)
+    rules = (Journey(cool_down=CoolDown(), bouncing=Within(times=1, within_s=450)), build.policy("capacity").rules[0])
+    whole = as_remembered(FLEET, book, JourneysPart())
+    assert held_counts(rules, whole) == {"bouncing": 1, "cool_down": 2}
+    assert as_remembered(FLEET, book, JourneysPart(from_ledger=False)) is FLEET
+    assert held_counts(rules, FLEET) == {}
