@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from optimizer.signals.signal import Join
     from optimizer.sources.config_yaml import Config
 
-__all__ = ["FleetReading", "prometheus_of", "read_fleet"]
+__all__ = ["ALWAYS_ZERO", "FleetReading", "prometheus_of", "read_fleet"]
 
 STRANGERS_SHOWN = 3
 

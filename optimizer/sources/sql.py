@@ -1,11 +1,13 @@
 """A snapshot from a database: queries whose columns are named, mapped and checked as those of CSV files are.
 
-Queries run in one transaction that is rolled back. SQLAlchemy is the extra `sql`.
+Queries begin with SELECT, WITH or VALUES. They run in one transaction, in which SQLite and PostgreSQL refuse writes,
+and which is rolled back. SQLAlchemy is the extra `sql`.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import re
 import threading
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["SqlInventory", "read_sql"]
 
 ROW_LIMIT = 5_000_000
+READS = re.compile(r"\s*(select|with|values)\b", re.IGNORECASE)
+READ_ONLY = {
+    "sqlite": "PRAGMA query_only = ON",
+    "postgresql": "SET TRANSACTION READ ONLY",
+}
+"""What makes the transaction one that reads only, by kind of database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,10 @@ def read_sql(asked: SqlInventory, fleet_id: str, taken_at: datetime) -> dict[str
     if importlib.util.find_spec("sqlalchemy") is None:
         hint = "pip install 'remora[sql]'"
         raise InputError(asked.where, asked.path, "not installed", "the package sqlalchemy", hint)
+    for name, query in asked.queries.items():
+        if not READS.match(query):
+            expected = "a query that reads: SELECT, WITH or VALUES"
+            raise InputError(asked.where, f"{asked.path}.{name}", query, expected)
     said: SimpleQueue[dict[str, Rows] | InputError] = SimpleQueue()
     threading.Thread(target=lambda: said.put(_tables(asked)), name="sql", daemon=True).start()
     try:
@@ -81,6 +93,8 @@ def _tables(asked: SqlInventory) -> dict[str, Rows] | InputError:
         engine = create_engine(asked.url)
         try:
             with engine.connect() as connection:
+                if connection.dialect.name in READ_ONLY:
+                    connection.exec_driver_sql(READ_ONLY[connection.dialect.name])
                 tables = {}
                 for name, query in asked.queries.items():
                     result = connection.execute(text(query))
