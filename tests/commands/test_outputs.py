@@ -27,6 +27,10 @@ COMMANDS = {
                "mapping.yaml", "-o", "OUT"],
     "gateway": ["gateway", "--tokens", "mapping.yaml", "--tls-cert", "model.txt", "--tls-key", "assignment.txt",
                 "--ledger", "OUT"],
+    "interference": ["interference", "hosts.csv", "--config", "mapping.yaml", "--fleet", "fleet.json", "-o", "OUT"],
+    "interference --records": ["interference", "hosts.csv", "--config", "mapping.yaml", "--fleet", "fleet.json",
+                               "--records", "OUT"],
+    "signals read": ["signals", "read", "--config", "mapping.yaml", "-o", "OUT"],
     "roadef solve": ["roadef", "solve", "model.txt", "assignment.txt", "-o", "OUT"],
 }  # fmt: skip
 
@@ -168,6 +172,11 @@ def test_every_command_with_an_output_is_tried_here():
         ("resume",),
         ("limit",),
         ("status",),
+        ("verify",),
+        ("cycles",),
+        ("watch",),
+        ("imbalances",),
+        ("journey",),
     }
     reads_nothing |= {("ledger", name) for name in ("runs", "moves", "events", "export", "verify")}
     for path in leaves(remora):

@@ -23,6 +23,7 @@ from tests import build
 from tests.prometheus.fake_server import answering, serving, success, vector
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from http.server import BaseHTTPRequestHandler
 
 CLOCK = SystemClock()
@@ -37,33 +38,33 @@ def asked(url: str, gate: Gate = GATE) -> Answer:
 @pytest.mark.parametrize(
     ("body", "good", "text"),
     [
-        (success(vector("5")), True, "5 (job=j0)"),
-        (success(vector("5.01")), False, "5.01 (job=j0) is over 5"),
-        (success(vector("1", "9")), False, "9 (job=j1) is over 5"),
-        (success([time.time(), "3"], "scalar"), True, "3"),
-        (success([time.time(), "7"], "scalar"), False, "7 is over 5"),
-        (success(vector()), False, "returned nothing"),
-        (success(vector("NaN")), False, "no number"),
-        (success(vector("1", "NaN")), False, "no number"),
-        (success(vector("-Inf")), False, "no number"),
-        (success(vector("many")), False, "ValueError"),
-        (success(vector("1"), warnings=["a store is away"]), False, "a store is away"),
-        (success(vector("1"), isPartial=True), False, "partial"),
-        (success(vector("1"), infos=["counter?"]), True, "1 (job=j0)"),
-        (success(vector("1", at=time.time() - 4000)), False, "1 (job=j0) is of"),
-        (success([{"metric": {}, "values": [[1, "1"]]}], "matrix"), False, "of type 'matrix'"),
-        (success([time.time(), "text"], "string"), False, "of type 'string'"),
-        (b'{"status": "error", "error": "no"}', False, "not a success"),
-        (b'{"status": "success"}', False, "without a result"),
-        (b"[1]", False, "not a success"),
-        (b"<html>log in</html>", False, "JSON"),
-        (b"", False, "JSON"),
-        (b"\xff\xfe", False, ""),
+        (lambda: success(vector("5")), True, "5 (job=j0)"),
+        (lambda: success(vector("5.01")), False, "5.01 (job=j0) is over 5"),
+        (lambda: success(vector("1", "9")), False, "9 (job=j1) is over 5"),
+        (lambda: success([time.time(), "3"], "scalar"), True, "3"),
+        (lambda: success([time.time(), "7"], "scalar"), False, "7 is over 5"),
+        (lambda: success(vector()), False, "returned nothing"),
+        (lambda: success(vector("NaN")), False, "no number"),
+        (lambda: success(vector("1", "NaN")), False, "no number"),
+        (lambda: success(vector("-Inf")), False, "no number"),
+        (lambda: success(vector("many")), False, "ValueError"),
+        (lambda: success(vector("1"), warnings=["a store is away"]), False, "a store is away"),
+        (lambda: success(vector("1"), isPartial=True), False, "partial"),
+        (lambda: success(vector("1"), infos=["counter?"]), True, "1 (job=j0)"),
+        (lambda: success(vector("1", at=time.time() - 4000)), False, "1 (job=j0) is of"),
+        (lambda: success([{"metric": {}, "values": [[1, "1"]]}], "matrix"), False, "of type 'matrix'"),
+        (lambda: success([time.time(), "text"], "string"), False, "of type 'string'"),
+        (lambda: b'{"status": "error", "error": "no"}', False, "not a success"),
+        (lambda: b'{"status": "success"}', False, "without a result"),
+        (lambda: b"[1]", False, "not a success"),
+        (lambda: b"<html>log in</html>", False, "JSON"),
+        (lambda: b"", False, "JSON"),
+        (lambda: b"\xff\xfe", False, ""),
     ],
-    ids=lambda value: "body" if isinstance(value, bytes) else str(value),  # a body has the time in it
+    ids=lambda value: "body" if callable(value) else str(value),
 )
-def test_only_a_clear_answer_opens(body: bytes, good: bool, text: str) -> None:
-    with serving(answering(body)) as (url, _):
+def test_only_a_clear_answer_opens(body: Callable[[], bytes], good: bool, text: str) -> None:
+    with serving(answering(body())) as (url, _):
         found = asked(url)
     assert found.good == good, found
     assert text in found.text
