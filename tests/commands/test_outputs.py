@@ -31,6 +31,8 @@ COMMANDS = {
     "interference --records": ["interference", "hosts.csv", "--config", "mapping.yaml", "--fleet", "fleet.json",
                                "--records", "OUT"],
     "signals read": ["signals", "read", "--config", "mapping.yaml", "-o", "OUT"],
+    "whatif drain": ["whatif", "drain", "fleet.json", "h0", "--policy", "policy.yaml", "--overlay", "overlay.yaml",
+                     "-o", "OUT"],
     "roadef solve": ["roadef", "solve", "model.txt", "assignment.txt", "-o", "OUT"],
 }  # fmt: skip
 
