@@ -23,6 +23,7 @@ from optimizer.service.readers import WithDeadline
 from optimizer.service.roles import Limits, Parts
 from optimizer.service.schedule import Schedule
 from optimizer.service.standing import Look
+from optimizer.service.view import ViewWriter
 from optimizer.service.watching import RulesWatcher
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from optimizer.policy import Policy
     from optimizer.service.config import ServiceConfig
     from optimizer.service.ending import Ending
-    from optimizer.service.events import Told
+    from optimizer.service.events import Everybody
     from optimizer.service.roles import Reader, Watcher
 
 __all__ = ["Service"]
@@ -79,7 +80,7 @@ class Service:
         policy: Policy,
         read: Reader,
         ending: Ending,
-        told: Told,
+        told: Everybody,
         *,
         clock: Clock,
         rng: Random,
@@ -98,6 +99,7 @@ class Service:
             return factory(fleet, DriverSettings(settings.driver.location))
 
         self.keep = DirectoryKeep(settings.state, settings.cycle.keep_plans)
+        told.add(ViewWriter(settings.state, policy, told))
         self.ledger = self._stack.enter_context(open_ledger(settings.ledger))
         automation, cycle = settings.automation, settings.cycle
         holder = automation.by or f"remora run on {machine}"

@@ -20,6 +20,7 @@ from optimizer.execute.ledger.controls import Controls
 from optimizer.execute.ledger.cycles import Cycles
 from optimizer.execute.ledger.evidence import EvidenceTable
 from optimizer.execute.ledger.imbalances import Imbalances
+from optimizer.execute.ledger.lately import Lately
 from optimizer.execute.ledger.leading import require_lead
 from optimizer.execute.ledger.lease import CycleLease
 from optimizer.execute.ledger.records import Change, FlyingMove, Key, Lead
@@ -35,7 +36,6 @@ from optimizer.execute.ledger.transitions import (
     write_intent,
 )
 from optimizer.execute.ledger.travels import Travels
-from optimizer.execute.ledger.usage import BudgetsLeft
 from optimizer.execute.probes import unwatched
 from optimizer.execute.states import ENDED, OPEN, Failure, IllegalTransition, MoveState, RunState
 
@@ -88,7 +88,7 @@ class Held:
     passes: bool = False
 
 
-class Ledger(Imbalances, Cycles, EvidenceTable, Travels, BudgetsLeft):
+class Ledger(Imbalances, Cycles, EvidenceTable, Travels, Lately):
     """A ledger in a database; use `open_ledger` or `peek_ledger`, and close it (it is a context manager).
 
     `probe` is told of the instants at which a test may let the process die.

@@ -1,4 +1,7 @@
-"""What is left of the window budgets, for people and metrics: the limits hold in the transaction of an intent."""
+"""What people and metrics are shown: what is left of the budgets, and what happened last.
+
+Nothing is decided by it: the limits hold in the transaction of an intent.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from optimizer.execute.ledger.database import Database
+    from optimizer.execute.ledger.records import EventRecord
     from optimizer.execution import WindowBudget
 
-__all__ = ["BudgetsLeft"]
+__all__ = ["Lately"]
 
 MIB_PER_GIB = 1024
 
 
-class BudgetsLeft:
-    """The part of a `Ledger` that says what is left."""
+class Lately:
+    """The part of a `Ledger` that is only shown."""
 
     _database: Database
 
@@ -37,3 +41,9 @@ class BudgetsLeft:
             if budget.gib is not None:
                 left[budget.window_s, "gib"] = max(0.0, budget.gib - sum(m.copied_mib for m in used) / MIB_PER_GIB)
         return left
+
+    def last_events(self, fleet: str, number: int) -> tuple[EventRecord, ...]:
+        """Return the last events of a fleet, in order."""
+        with self._database.reading() as db:
+            (last,) = db.execute("SELECT max(number) FROM events WHERE fleet = ?", (fleet,)).fetchone()
+            return tuple(queries.events(db, fleet, max(0, int(last or 0) - number)))

@@ -1,0 +1,51 @@
+"""What people do by the page: they write to the ledger, as `remora approve`, `stop` and `resume` do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optimizer.errors import SafetyStop
+from optimizer.execute.ledger import open_ledger
+from optimizer.execute.ledger.records import Order
+from optimizer.plan_identity import digest_of
+
+if TYPE_CHECKING:
+    from optimizer.clock import Clock
+    from optimizer.execute.button import StopFile
+    from optimizer.plan import Plan
+
+__all__ = ["Acts"]
+
+
+class Acts:
+    """Acts on a ledger; each opens it for itself, so that a stop waits for no reader."""
+
+    def __init__(self, ledger: str, button: StopFile, clock: Clock) -> None:
+        self._place, self._button, self._clock = ledger, button, clock
+
+    def approve(self, plan: Plan, digest: str, by: str, reason: str) -> None:
+        """Approve a plan, if it is still the one that was shown.
+
+        Raises
+        ------
+        SafetyStop
+            It was changed since.
+        """
+        if digest != digest_of(plan):
+            raise SafetyStop(f"plan {plan.id} is not the one that was shown: load the page again")
+        with open_ledger(self._place) as ledger:
+            ledger.controls.approve(plan.fleet, plan.id, digest, Order(by, reason), self._clock.now())
+
+    def stop(self, fleet: str, by: str, reason: str) -> None:
+        """Press the button: the file first, which works where the ledger cannot be written."""
+        self._button.press(f"{by}: {reason}")
+        if fleet:
+            with open_ledger(self._place) as ledger:
+                ledger.controls.set(fleet, "stop", "", Order(by, reason), self._clock.now())
+
+    def resume(self, fleet: str, by: str, reason: str) -> None:
+        """Lift a stop."""
+        if fleet:
+            with open_ledger(self._place) as ledger:
+                ledger.controls.lift(fleet, "stop", Order(by, reason), self._clock.now())
+        self._button.lift()
