@@ -18,12 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from optimizer.clock import Clock
-    from optimizer.service.config import ServiceConfig
     from optimizer.service.ending import Ending
     from optimizer.service.events import Everybody
     from optimizer.service.periodic import Periodic, Triggers
     from optimizer.service.record import Cycle
-    from optimizer.service.roles import Reader
     from optimizer.service.service import Service
 
 __all__ = ["command", "config_option"]
@@ -60,6 +58,7 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
     from optimizer.service.logs import LogPart, open_logs
     from optimizer.service.notify.opening import notifying
     from optimizer.service.planner import warm_up
+    from optimizer.service.reading import ConfiguredReader
     from optimizer.service.service import Service
     from optimizer.sources.config_yaml import read_config
 
@@ -79,7 +78,7 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
         "environment": os.environ,
         "machine": socket.gethostname(),
     }
-    service = Service(settings, policy, reader_of(settings), ending, told, **edges)
+    service = Service(settings, policy, ConfiguredReader(settings.config, clock, os.environ), ending, told, **edges)
     notified = notifying(settings.config, told, clock, Random(), os.environ, settings.cycle.every_s)
     with service, notified, Signals(ending, service.triggers):
         if once:
@@ -113,28 +112,6 @@ def _endpoint(service: Service, told: Everybody, clock: Clock, environ: Mapping[
     token = read_token(config, "metrics", part.token_env, part.token_file, environ)
     with serving(part.listen, metrics, service.ill, service.triggers.pull, token) as address:
         yield address
-
-
-def reader_of(settings: ServiceConfig) -> Reader:
-    """Return what reads the fleet, by section `inventory`."""
-    from pydantic.dataclasses import dataclass
-
-    from optimizer.errors import InputError
-    from optimizer.service.inventory import CommandReader, FileReader
-    from optimizer.sources.config_yaml import STRICT
-
-    @dataclass(frozen=True, kw_only=True, config=STRICT)
-    class Inventory:
-        file: str = ""
-        command: tuple[str, ...] = ()
-
-    part = settings.config.section("inventory", Inventory)
-    if bool(part.file) == bool(part.command):
-        expected = "file: SNAPSHOT, or command: [PROGRAM, ...]"
-        raise InputError(settings.config.where, "inventory", part.file, expected)
-    if part.file:
-        return FileReader(settings.config.beside(part.file))
-    return CommandReader(part.command, settings.cycle.read_s)
 
 
 def _once(periodic: Periodic, as_json: bool) -> Exit:

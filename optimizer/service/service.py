@@ -24,7 +24,7 @@ from optimizer.service.roles import Limits, Parts
 from optimizer.service.schedule import Schedule
 from optimizer.service.standing import Look
 from optimizer.service.view import ViewWriter
-from optimizer.service.watching import RulesWatcher
+from optimizer.service.watching import MonitorsWatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,7 +62,7 @@ class Service:
     read
         Reads the fleet; it is given a thread of its own and a deadline here.
     watch
-        Makes the watcher of a ledger; by default the rules of the policy alone.
+        Makes the watcher of a ledger; by default section `monitors` does.
     told
         Is told of all that happens.
     machine
@@ -86,7 +86,7 @@ class Service:
         rng: Random,
         environment: Mapping[str, str],
         machine: str,
-        watch: Callable[[Ledger], Watcher] = RulesWatcher,
+        watch: Callable[[Ledger], Watcher] | None = None,
     ) -> None:
         self.settings, self.policy, self.triggers = settings, policy, Triggers()
         self._edges = _Edges(clock, rng, environment, machine)
@@ -125,7 +125,7 @@ class Service:
             level=automation.level,
             clock=clock,
             read=WithDeadline(read, cycle.read_s, ending),
-            watch=watch(self.ledger),
+            watch=watch(self.ledger) if watch is not None else self._monitors(holder),
             plan=PipelinePlanner(request),
             hands=hands,
             keep=self.keep,
@@ -159,6 +159,10 @@ class Service:
         longest = cycle.read_s * 2 + cycle.plan_s + cycle.execute_s + cycle.stop_s + 60.0
         silent = self._edges.clock.monotonic() - self.seen_alive_at
         return f"nothing was done for {silent:.0f} s" if silent > longest else ""
+
+    def _monitors(self, by: str) -> Watcher:
+        edges = self._edges
+        return MonitorsWatcher(self.ledger, self.settings.config, edges.clock, edges.environment, by)
 
     def _schedule(self) -> Schedule:
         cycle = self.settings.cycle

@@ -1,4 +1,4 @@
-"""What the ledger knows of a fleet, laid over what was read; and the plainest of watchers, without monitors."""
+"""What the ledger knows of a fleet, laid over what was read; and who watches it: monitors, or the rules alone."""
 
 from __future__ import annotations
 
@@ -7,15 +7,26 @@ from typing import TYPE_CHECKING
 
 from optimizer.check import check
 from optimizer.fleet import ABSENT, InFlight
-from optimizer.service.roles import Watched
+from optimizer.monitors.asking import ask_for, queries_of
+from optimizer.monitors.config import MonitorsPart, monitors_of
+from optimizer.monitors.reading import Observation
+from optimizer.monitors.recording import record
+from optimizer.prometheus.server import open_server
+from optimizer.service.roles import Found, Watched
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optimizer.clock import Clock
     from optimizer.execute.ledger import Ledger
+    from optimizer.execute.ledger.watch_records import Imbalance
     from optimizer.fleet import Fleet
+    from optimizer.monitors.reading import Answer, Monitor
     from optimizer.policy import Policy
     from optimizer.service.roles import Reading
+    from optimizer.sources.config_yaml import Config
 
-__all__ = ["RulesWatcher", "with_open_moves"]
+__all__ = ["MonitorsWatcher", "RulesWatcher", "with_open_moves"]
 
 
 def with_open_moves(fleet: Fleet, ledger: Ledger) -> Fleet:
@@ -48,3 +59,66 @@ class RulesWatcher:
         """Return what the rules say."""
         fleet = with_open_moves(reading.fleet, self.ledger)
         return Watched(fleet, tuple(check(fleet, policy)))
+
+
+class MonitorsWatcher:
+    """Steps the monitors of section `monitors` (those that follow from policy and fleet, unless it says otherwise).
+
+    What opens and closes is written to the ledger, and so is where VMs are, so that moves by others are noticed.
+
+    Parameters
+    ----------
+    by
+        Who watches, for the ledger.
+
+    Raises
+    ------
+    InputError
+        The section is wrong.
+    """
+
+    def __init__(self, ledger: Ledger, config: Config, clock: Clock, environ: Mapping[str, str], by: str) -> None:
+        self._ledger, self._config, self._clock, self._environ, self._by = ledger, config, clock, environ, by
+        self._part = config.section("monitors", MonitorsPart)
+
+    def __call__(self, reading: Reading, policy: Policy) -> Watched:
+        """Return what hurts, by the rules at this instant and by the monitors over time."""
+        fleet = with_open_moves(reading.fleet, self._ledger)
+        monitors = monitors_of(self._part, policy.rules, fleet, self._config.where)
+        seen = Observation(fleet, fleet.taken_at, policy.rules, self._asked(monitors, policy))
+        found = record(self._ledger, monitors, self._part, seen, by=self._by)
+        placed = fleet.vms.host.tolist()
+        where = {vm: fleet.hosts.ids[h] for vm, h in zip(fleet.vms.ids, placed, strict=True) if h != ABSENT}
+        self._ledger.see_placements(fleet.id, where, fleet.taken_at, by=self._by, simulated=fleet.simulated)
+        opened = {
+            told.imbalance.id for told in found.changes if told.before in ("", "pending") and told.after == "open"
+        }
+        imbalances = tuple(_found(one) for one in found.open)
+        return Watched(
+            fleet,
+            tuple(check(fleet, policy)),
+            imbalances,
+            tuple(one for one in imbalances if one.id in opened),
+            _states(monitors, found.live),
+        )
+
+    def _asked(self, monitors: tuple[Monitor, ...], policy: Policy) -> dict[str, Answer]:
+        """Ask the policy's Prometheus what monitors by query want to know, if any do."""
+        asked = policy.execution.prometheus
+        if not queries_of(monitors) or not asked.url:
+            return {}
+        server = open_server(policy.where, "execution.prometheus", asked, self._environ)
+        return ask_for(monitors, server, self._clock, self._part.ask_within_s)
+
+
+def _found(one: Imbalance) -> Found:
+    said = ", ".join(f"{name} {value}" for name, value in one.evidence.items() if isinstance(value, str | int | float))
+    return Found(one.id, one.monitor, one.subject, one.since, said or one.state, one.place, one.evidence)
+
+
+def _states(monitors: tuple[Monitor, ...], live: tuple[Imbalance, ...]) -> dict[str, dict[str, int]]:
+    states: dict[str, dict[str, int]] = {m.name: {"pending": 0, "open": 0, "closing": 0} for m in monitors}
+    for one in live:
+        of = states.setdefault(one.monitor, {})
+        of[one.state] = of.get(one.state, 0) + 1
+    return states

@@ -39,7 +39,8 @@ from optimizer.service.planner import PipelinePlanner
 from optimizer.service.record import Outcome
 from optimizer.service.roles import Limits, Parts
 from optimizer.service.schedule import Schedule
-from optimizer.service.watching import RulesWatcher
+from optimizer.service.watching import MonitorsWatcher
+from optimizer.sources.config_yaml import config_from_document
 from tests import build
 from tests.service.living import HOUR_S, LivingFleet
 
@@ -204,7 +205,7 @@ def _service(living: LivingFleet, ledger: Ledger, listener: _Listener, seed: int
         level=Level.ACT,
         clock=clock,
         read=living.read,
-        watch=RulesWatcher(ledger),
+        watch=MonitorsWatcher(ledger, config_from_document({}, "days"), clock, {}, "simulated"),
         plan=PipelinePlanner(Request(seconds=5, deterministic=True)),
         hands=LedgerHands(ledger, living.driver, "simulated", StopFile(None), Level.ACT, order, told),
         keep=MemoryKeep(),

@@ -44,7 +44,7 @@ class Place:
     def configure(self, **cycle: Any) -> None:
         snapshot = [sys.executable, "-m", "tests.service.filed", "snapshot", str(self.directory)]
         sections = {
-            "inventory": {"command": snapshot},
+            "inventory": {"command": snapshot, "environment": ["PYTHONPATH"]},
             "ledger": str(self.ledger),
             "driver": "filed",
             "cycle": {"every_s": 2, "jitter": 0, "lease_again_s": 0.5, "stop_s": 30, "plan_s": 10, **cycle},
@@ -57,7 +57,10 @@ class Place:
         words = [sys.executable, "-m", "tests.service.filed", "run", str(self.directory)]
         with (self.directory / name).open("ab") as log:
             process = subprocess.Popen(
-                [*words, "run", "--config", str(self.directory / "remora.yaml")], cwd=ROOT, stderr=log
+                [*words, "run", "--config", str(self.directory / "remora.yaml")],
+                cwd=ROOT,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
             )
         self.processes.append(process)
         return process

@@ -12,6 +12,7 @@ import pytest
 from tests.command_line import refused, run
 from tests.documents import ROOT
 
+OLD = 31_536_000
 FOUR = ROOT / "docs" / "examples" / "four.json"
 
 
@@ -22,7 +23,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def config(place: Path, **sections: Any) -> Path:
-    document = {"inventory": {"file": "four.json"}, "ledger": "ledger.sqlite", **sections}
+    document = {"inventory": {"file": "four.json", "max_age_s": OLD}, "ledger": "ledger.sqlite", **sections}
     path = place / "remora.yaml"
     path.write_text(json.dumps(document))
     return path
@@ -97,8 +98,8 @@ def test_a_page_of_cycles(place: Path) -> None:
         ({"nonsense": {}}, "nonsense"),
         ({"inventory": {"file": "none.json"}}, "none.json"),
         ({"inventory": {"command": ["/no/such/program"]}}, "/no/such/program"),
-        ({"inventory": {"command": ["false"]}}, "exit code 1"),
-        ({"inventory": {"command": ["echo", "hello"]}}, "echo"),
+        ({"inventory": {"command": ["false"]}}, "false exited with 1"),
+        ({"inventory": {"command": ["echo", "hello"]}}, "inventory.command"),
     ],
     ids=lambda v: v if isinstance(v, str) else "",
 )

@@ -79,7 +79,12 @@ class Page:
         """Show the fleet, what is wrong, and what is done about it."""
         view = self._sources.view()
         hosts = view["hosts"]
-        more: dict[str, Any] = {"now": await self._now(), "view": view, "grid": grid_of(hosts), "worst": facts.worst_of(hosts)}
+        more: dict[str, Any] = {
+            "now": await self._now(),
+            "view": view,
+            "grid": grid_of(hosts),
+            "worst": facts.worst_of(hosts),
+        }
         return self._html(request, "home.html", **more, racks=facts.racks_of(hosts))
 
     async def now(self, request: Request) -> Response:
