@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optimizer.check import check
+from optimizer.execute.journeys import with_history
 from optimizer.fleet import ABSENT, InFlight
 from optimizer.monitors.asking import ask_for, queries_of
 from optimizer.monitors.config import MonitorsPart, monitors_of
@@ -90,6 +91,7 @@ class MonitorsWatcher:
         placed = fleet.vms.host.tolist()
         where = {vm: fleet.hosts.ids[h] for vm, h in zip(fleet.vms.ids, placed, strict=True) if h != ABSENT}
         self._ledger.see_placements(fleet.id, where, fleet.taken_at, by=self._by, simulated=fleet.simulated)
+        fleet = with_history(fleet, self._ledger)
         opened = {
             told.imbalance.id for told in found.changes if told.before in ("", "pending") and told.after == "open"
         }
@@ -100,6 +102,7 @@ class MonitorsWatcher:
             imbalances,
             tuple(one for one in imbalances if one.id in opened),
             _states(monitors, found.live),
+            _held(policy, fleet),
         )
 
     def _asked(self, monitors: tuple[Monitor, ...], policy: Policy) -> dict[str, Answer]:
@@ -109,6 +112,17 @@ class MonitorsWatcher:
             return {}
         server = open_server(policy.where, "execution.prometheus", asked, self._environ)
         return ask_for(monitors, server, self._clock, self._part.ask_within_s)
+
+
+def _held(policy: Policy, fleet: Fleet) -> dict[str, int]:
+    """Return how many VMs each filter of journeys keeps where they are."""
+    held: dict[str, int] = {}
+    for rule in policy.rules:
+        if getattr(rule, "kind", "") == "journey":
+            for atom in rule.lower(fleet):
+                reason = str(getattr(atom, "reason", "")).partition(":")[0]
+                held[reason] = held.get(reason, 0) + len(getattr(atom, "vms", ()))
+    return held
 
 
 def _found(one: Imbalance) -> Found:

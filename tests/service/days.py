@@ -207,7 +207,7 @@ def _service(living: LivingFleet, ledger: Ledger, listener: _Listener, seed: int
         read=living.read,
         watch=MonitorsWatcher(ledger, config_from_document({}, "days"), clock, {}, "simulated"),
         plan=PipelinePlanner(Request(seconds=5, deterministic=True)),
-        hands=LedgerHands(ledger, living.driver, "simulated", StopFile(None), Level.ACT, order, told),
+        hands=LedgerHands(ledger, living.driver, "living", StopFile(None), Level.ACT, order, told),
         keep=MemoryKeep(),
         book=LedgerBook(ledger),
         told=told,

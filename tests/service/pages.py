@@ -118,8 +118,12 @@ class Browser:
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("console", lambda line: self.said.append(f"{line.type}: {line.text}"))
         page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", self._dismiss)
         return page
+
+    def _dismiss(self, dialog: Any) -> None:
+        self.said.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def logged_in(self, url: str) -> Any:
         """Open a page, and log in."""
