@@ -64,6 +64,7 @@ class Corrections:
     model: ElementModel
     deadline: Deadline
     seed: int = 0
+    plain: bool = False
     _blocked: list[frozenset[Element]] = field(default_factory=list)
 
     def least(self, among: Collection[Element] | None = None) -> Correction | None:
@@ -136,7 +137,7 @@ class Corrections:
         if self.deadline.over():
             return None, cp_sat.UNKNOWN
         self.model.cp.minimize(terms)
-        solver = new_solver(self.deadline, self.seed)
+        solver = new_solver(self.deadline, self.seed, plain=self.plain)
         status = solve_within(solver, self.model.cp, self.deadline.over)
         self.model.cp.proto.clear_objective()
         if status is None:

@@ -18,13 +18,13 @@ from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from optimizer import cp_sat
     from optimizer.explain.goals import Goal
-    from optimizer.problem.atoms import Asked, Enter
+    from optimizer.problem.atoms import Asked
     from optimizer.problem.instance import Instance
 
 __all__ = ["ElementModel", "Part", "all_candidates", "free_vms"]
@@ -77,9 +77,12 @@ class ElementModel(Model):
         self.parts: defaultdict[Element, list[Part]] = defaultdict(list)
         self._ended = set(goal.ended)
         self._seen: set[Instance] = set()
+        self._first: dict[Element, Element] = {}
+        self.excess_at: dict[Instance, cp_sat.IntVar] = {}
         super().__init__(problem, problem.start, candidates, check)
         self._hard()
         self._ask()
+        self.hint(problem.start)
 
     def literal_of(self, element: Element) -> cp_sat.IntVar:
         """Return the literal of an element, true where it is held."""
@@ -96,7 +99,7 @@ class ElementModel(Model):
         self._seen.add(instance)
         if most <= 0:
             return 0
-        variable = self.cp.new_int_var(0, most, "")
+        variable = self.excess_at[instance] = self.cp.new_int_var(0, most, "")
         if instance in self._ended:
             self.cp.add(variable <= 0)
             return variable
@@ -106,10 +109,11 @@ class ElementModel(Model):
                 return variable
             allowed = self.allowed.get(instance, 0)
         if allowed < most:
-            self._can_be_lifted(self.names.of_instance(instance), Part(variable, most, allowed, instance))
+            self.can_be_lifted(self.names.of_instance(instance), Part(variable, most, allowed, instance))
         return variable
 
-    def _can_be_lifted(self, element: Element, part: Part) -> None:
+    def can_be_lifted(self, element: Element, part: Part) -> None:
+        """Hold a part at what is allowed of it, as long as its element is held."""
         self.cp.add(part.excess <= part.allowed).only_enforce_if(self.literal_of(element))
         self.parts[element].append(part)
 
@@ -123,7 +127,7 @@ class ElementModel(Model):
         over = self.cp.new_int_var(0, most - left, "")
         self.cp.add(total <= left + over)
         atom = self.problem.demands.flows[number]
-        self._can_be_lifted(self.names.budget(number, atom), Part(over, most - left, 0, None))
+        self.can_be_lifted(self.names.budget(number, atom), Part(over, most - left, 0, None))
 
     # -- what has none -------------------------------------------------------------------------------------------
 
@@ -133,33 +137,29 @@ class ElementModel(Model):
                 if vm in self.literal:
                     stays = self.literal[vm][int(self.problem.start[vm])]
                     self.cp.add_implication(self.literal_of(self.names.pinned(number, pin, vm)), stays)
-        first: dict[Element, Element] = {}
         for number, atom in self.problem.demands.enters.items():
             self.check()
             if atom.vms is None:
                 for host in closed_hosts(atom):
-                    self._close(first, self.names.closed_host(number, atom, host), atom, self.literal, [host])
+                    self._close(self.names.closed_host(number, atom, host), self.literal, ~atom.hosts, host)
             else:
-                shut = closed_hosts(atom)
                 for vm in atom.vms.tolist():
-                    self._close(first, self.names.bound_vm(number, atom, vm), atom, [vm], shut)
+                    self._close(self.names.bound_vm(number, atom, vm), [vm], ~atom.hosts)
 
-    def _close(
-        self,
-        first: dict[Element, Element],
-        element: Element,
-        atom: Enter,
-        vms: Mapping[int, object] | list[int],
-        hosts: list[int],
-    ) -> None:
-        """Forbid arrivals; atoms of one rule that say the same of the same subject are one element."""
-        start = self.problem.start
-        rows = ((vm, self.literal[vm]) for vm in vms if vm in self.literal)
-        shut = [row[h].negated() for vm, row in rows for h in hosts if h in row and h != start[vm]]
+    def _close(self, element: Element, vms: Iterable[int], closed: NDArray[np.bool_], only: int | None = None) -> None:
+        """Forbid arrivals at the hosts that are closed, or at one of them."""
+        start, shut = self.problem.start, []
+        for vm in vms:
+            row = self.literal.get(vm, {})
+            hosts = row if only is None else (only,)
+            shut += [row[h].negated() for h in hosts if h in row and h != start[vm] and closed[h]]
         if shut:
-            plain = Element(element.item, element.subject, 0, element.index)
-            literal = self.literal_of(first.setdefault(plain, element))
-            self.cp.add_bool_and(shut).only_enforce_if(literal)
+            self.cp.add_bool_and(shut).only_enforce_if(self.literal_of(self.first(element)))
+
+    def first(self, element: Element) -> Element:
+        """Return the element under which atoms of one rule that say the same of the same subject are held."""
+        plain = Element(element.item, element.subject, 0, element.index)
+        return self._first.setdefault(plain, element)
 
     # -- the goal ------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from optimizer import cp_sat
 from optimizer.cp.solving import solve_within
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -43,10 +44,17 @@ class Answer:
 
 
 class Oracle:
-    """Asks one model again and again, each time with other elements held."""
+    """Asks one model again and again, each time with other elements held.
 
-    def __init__(self, model: ElementModel, deadline: Deadline, seed: int = 0) -> None:
-        self.model, self.deadline, self.seed = model, deadline, seed
+    Parameters
+    ----------
+    by_cores
+        Hold elements by assumptions, of which CP-SAT names some that cannot hold together. Otherwise they are fixed,
+        which lets presolve and the linear relaxation see them: better where proofs are hard, but nothing is named.
+    """
+
+    def __init__(self, model: ElementModel, deadline: Deadline, seed: int = 0, *, by_cores: bool = True) -> None:
+        self.model, self.deadline, self.seed, self.by_cores = model, deadline, seed, by_cores
         self._by_index = {literal.index: element for element, literal in model.held.items()}
         self.calls = 0
 
@@ -55,38 +63,60 @@ class Oracle:
         """All that can be lifted."""
         return frozenset(self.model.held)
 
-    def ask(self, held: Collection[Element], deadline: Deadline | None = None) -> Answer:
+    def ask(self, held: Collection[Element]) -> Answer:
         """Return whether the goal can be reached while these elements hold."""
-        deadline = deadline or self.deadline
-        if deadline.over():
+        if self.deadline.over():
             return Answer(Verdict.UNKNOWN)
         self.calls += 1
-        proto = self.model.cp.proto
-        proto.assumptions.clear()
-        proto.assumptions.extend(sorted(self.model.held[e].index for e in held))
-        solver = new_solver(deadline, self.seed)
-        status = solve_within(solver, self.model.cp, deadline.over)
-        proto.assumptions.clear()
+        solver = new_solver(self.deadline, self.seed, plain=not self.by_cores)
+        with self._holding(held):
+            status = solve_within(solver, self.model.cp, self.deadline.over)
         if status is None:
-            deadline.spend(LEAST)
+            self.deadline.spend(LEAST)
             return Answer(Verdict.UNKNOWN)
-        deadline.spend(solver.response_proto.deterministic_time + LEAST)
+        response = solver.response_proto
+        self.deadline.spend(response.deterministic_time + LEAST)
         if status == cp_sat.INFEASIBLE:
-            return Answer(Verdict.EXCLUDED, self._core(solver.response_proto.sufficient_assumptions_for_infeasibility))
+            core = self._core(response.sufficient_assumptions_for_infeasibility) if self.by_cores else frozenset(held)
+            return Answer(Verdict.EXCLUDED, core)
         if status in (cp_sat.OPTIMAL, cp_sat.FEASIBLE):
             return Answer(Verdict.POSSIBLE, placement=self.model.placed(solver))
         return Answer(Verdict.UNKNOWN)
+
+    @contextmanager
+    def _holding(self, held: Collection[Element]) -> Iterator[None]:
+        proto = self.model.cp.proto
+        if self.by_cores:
+            proto.assumptions.extend(sorted(self.model.held[e].index for e in held))
+        else:
+            self._fix(set(held))
+        try:
+            yield
+        finally:
+            proto.assumptions.clear()
+            if not self.by_cores:
+                self._fix(None)
+
+    def _fix(self, held: set[Element] | None) -> None:
+        """Fix the literals of all elements, or free them."""
+        variables = self.model.cp.proto.variables
+        for element, literal in self.model.held.items():
+            domain = variables[literal.index].domain
+            domain.clear()
+            domain.extend([0, 1] if held is None else [1, 1] if element in held else [0, 0])
 
     def _core(self, literals: Iterable[int]) -> frozenset[Element]:
         return frozenset(self._by_index[i] for i in literals)
 
 
-def new_solver(deadline: Deadline, seed: int) -> cp_sat.CpSolver:
-    """Return a solver of one thread, which gives the same answer each time."""
+def new_solver(deadline: Deadline, seed: int, *, plain: bool = False) -> cp_sat.CpSolver:
+    """Return a solver of one thread, which gives the same answer each time; `plain`: without long preparations."""
     solver = cp_sat.CpSolver()
     p = solver.parameters
     p.max_time_in_seconds = max(deadline.wall(), LEAST)
     p.max_deterministic_time = max(deadline.left(), LEAST)
+    if plain:
+        p.cp_model_probing_level = p.symmetry_level = 0
     if deadline.memory_mib is not None:
         p.max_memory_in_mb = deadline.memory_mib
     p.random_seed, p.num_workers = seed, 1

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from optimizer.explain.applied import lifted, plan_for
 from optimizer.explain.corrections import Corrections
+from optimizer.explain.counting import add_counts
 from optimizer.explain.elements import gathered
 from optimizer.explain.minimal_set import shrunk
 from optimizer.explain.model import ElementModel, all_candidates, free_vms
-from optimizer.explain.oracle import Oracle, Verdict
-from optimizer.explain.relaxed import candidates_among, concerned, relaxed
+from optimizer.explain.oracle import Answer, Oracle, Verdict
+from optimizer.explain.pools import add_pools
+from optimizer.explain.relaxed import candidates_among, concerned, held_back, relaxed
 from optimizer.limits import OutOfTime
 from optimizer.problem.instance import Instance
 from optimizer.problem.working_placement import WorkingPlacement, staying
@@ -64,7 +66,7 @@ class Width:
     """
 
     literals: int = 40_000
-    few: int = 40
+    few: int = 24
     all_up_to: int = 25
     helps: int = 3
     others: int = 2
@@ -159,17 +161,50 @@ class _Asked:
     now: Callable[[], float]
     width: Width
     whole: bool = True
+    allowed: dict[Instance, int] = field(default_factory=dict, init=False)
     began: float = field(default=0.0, init=False)
 
     def answer(self) -> Stops:
         self.began = self.now()
-        model = self._model()
-        oracle = Oracle(model, self.deadline.part(self.width.shrinking), self.limits.seed)
-        first = oracle.ask(oracle.elements)
+        first = Answer(Verdict.UNKNOWN)
+        for model in self._models():
+            oracle = Oracle(model, self.deadline.part(self.width.shrinking), self.limits.seed, by_cores=self.whole)
+            first = oracle.ask(oracle.elements)
+            if first.verdict is Verdict.EXCLUDED:
+                return self._stopped(model, oracle, first)
         if first.verdict is Verdict.UNKNOWN:
             return self.unknown()
-        if first.verdict is Verdict.POSSIBLE:
-            return self._possible(first.placement if self.whole else None)
+        return self._possible(first.placement if self.whole else None)
+
+    def unknown(self) -> Stops:
+        """Return that nothing was proven."""
+        return Stops(self.goal, Proven.UNKNOWN, whole=self.whole, seconds=self.now() - self.began)
+
+    def _models(self) -> Iterator[ElementModel]:
+        """Yield the whole problem where it is small; otherwise smaller ones, the smallest first."""
+        problem, check = self.problem, self.deadline.check
+        self.allowed = allowed_at_start(problem)
+        free = free_vms(problem)
+        self.whole = len(free) * problem.hosts <= self.width.literals
+        if self.whole:
+            yield ElementModel(problem, self.goal, self.allowed, all_candidates(problem), check)
+            return
+        few = concerned(problem, self.goal, self.width.few)
+        if not problem.flows and self.goal.moving is None:
+            yield self._smaller(few, held_back(problem, self.goal, few))
+        mine = set(few)
+        model = self._smaller(few, [v for v in free if v not in mine])
+        add_pools(model, problem, few)
+        yield model
+
+    def _smaller(self, few: list[int], others: list[int]) -> ElementModel:
+        smaller = relaxed(self.problem, few, others)
+        rows = candidates_among(self.problem, few, others)
+        model = ElementModel(smaller, self.goal, self.allowed, rows, self.deadline.check, complete=False)
+        add_counts(model)
+        return model
+
+    def _stopped(self, model: ElementModel, oracle: Oracle, first: Answer) -> Stops:
         first_s = self.now() - self.began
         found = shrunk(oracle, first.core)
         others = tuple(self._others(oracle, found))
@@ -181,7 +216,7 @@ class _Asked:
             helps,
             others,
             self.whole,
-            complete,
+            complete and self.whole,
             first_s,
             self.now() - self.began,
             calls=oracle.calls,
@@ -198,18 +233,6 @@ class _Asked:
             rest -= other.elements
             yield other
 
-    def unknown(self) -> Stops:
-        return Stops(self.goal, Proven.UNKNOWN, whole=self.whole, seconds=self.now() - self.began)
-
-    def _model(self) -> ElementModel:
-        problem, allowed = self.problem, allowed_at_start(self.problem)
-        self.whole = len(free_vms(problem)) * problem.hosts <= self.width.literals
-        if self.whole:
-            return ElementModel(problem, self.goal, allowed, all_candidates(problem), self.deadline.check)
-        few = concerned(problem, self.goal, self.width.few)
-        smaller, rows = relaxed(problem, few), candidates_among(problem, few)
-        return ElementModel(smaller, self.goal, allowed, rows, self.deadline.check, complete=False)
-
     def _possible(self, placement: object) -> Stops:
         """Say how the goal is reached where nothing stops it; where no order was found, that is what is said."""
         planned = plan_for(self.problem, self.goal, self.limits, self.deadline, placement)  # type: ignore[arg-type]
@@ -221,7 +244,9 @@ class _Asked:
     def _helps(self, model: ElementModel, found: MinimalSet) -> tuple[tuple[Help, ...], bool]:
         if not found.elements:
             return (), True
-        corrections = Corrections(model, self.deadline.part(self.width.correcting), self.limits.seed)
+        corrections = Corrections(
+            model, self.deadline.part(self.width.correcting), self.limits.seed, plain=not self.whole
+        )
         everything = len(model.held) <= self.width.all_up_to
         listed, complete = self._listed(corrections, None if everything else self.width.helps)
         if not everything:

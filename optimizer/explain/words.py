@@ -35,7 +35,8 @@ def correction_text(problem: Problem, correction: Correction) -> str:
     for e in correction.lifted:
         text, rule = _LIFT[e.kind](problem, e, correction.given[e])
         said.setdefault(text, []).append(rule)
-    return " and ".join(f"{text} ({', '.join(dict.fromkeys(rules))})" for text, rules in said.items())
+    text = " and ".join(f"{text} ({', '.join(dict.fromkeys(rules))})" for text, rules in said.items())
+    return text if correction.amounts_least else f"{text}; less may be enough"
 
 
 def _named(members: Iterable[Element]) -> str:
