@@ -21,7 +21,7 @@ from unittest.mock import patch
 from click.testing import CliRunner
 
 from benchmarks.explain.fleets import KINDS, planted
-from cli import remora
+from commands.group import remora
 from optimizer.limits import Deadline, Limits, WorkClock
 
 FIRST_S, ITEMS = 10.0, 6
