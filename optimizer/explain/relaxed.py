@@ -118,8 +118,8 @@ def held_back(problem: Problem, goal: Goal, few: Collection[int]) -> list[int]:
     Those that are pinned, and those in a domain that the goal asks to be less loaded.
     """
     kept = np.zeros(problem.vms, np.bool_)
-    for atom in problem.demands.fixed.values():
-        kept[atom.vms] = True
+    for pin in problem.demands.fixed.values():
+        kept[pin.vms] = True
     for instance in goal.ended:
         atom = problem.atoms[instance.atom]
         if atom.shape is SUM:
