@@ -23,8 +23,6 @@ COMMANDS = {
     "apply --ledger": ["apply", "fleet.json", "plan.json", "--policy", "policy.yaml", "--overlay", "overlay.yaml",
                        "--act", "--ledger", "OUT"],
     "approve": ["approve", "plan.json", "--reason", "x", "--ledger", "OUT"],
-    "verify": ["verify", "fleet.json", "plan.json", "--policy", "policy.yaml", "--overlay", "overlay.yaml",
-               "--ledger", "OUT"],
     "import": ["import", "--hosts", "hosts.csv", "--vms", "vms.csv", "--groups", "groups.csv", "--mapping",
                "mapping.yaml", "-o", "OUT"],
     "gateway": ["gateway", "--tokens", "mapping.yaml", "--tls-cert", "model.txt", "--tls-key", "assignment.txt",
