@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path as Path_
 from typing import TYPE_CHECKING
 
 import click
 
-from commands.common import FILE, say_text
+from commands.boundary import Exit
+from commands.common import say_text
 from commands.ledger_options import (
     by_option,
     fleet_option,
     fleets_of,
+    is_there,
     ledger_option,
     open_button,
     order_of,
     reason_option,
     stop_file_option,
+    unheard,
     written,
 )
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from optimizer.execute.ledger import Ledger
+    from optimizer.execute.ledger.records import Control
 
 __all__ = ["approve", "limit", "resume", "stop"]
 
@@ -36,22 +41,39 @@ __all__ = ["approve", "limit", "resume", "stop"]
 @stop_file_option
 def stop(
     reason: str, abort: bool, fleet: str | None, by: str | None, ledger: Path | str, stop_file: str | None
-) -> None:
+) -> Exit:
     """Stop every run: once this returns, nothing is submitted any more, on any machine.
 
-    What is in flight is observed to its end; what is finished stays. Without --fleet it also writes a file, which
-    works where the ledger cannot be written.
+    What is in flight is observed to its end; what is finished stays. Without --fleet every fleet is stopped, also one
+    that is first carried out later, and a file is written, which works where the ledger cannot be written. A fleet that
+    the ledger has not heard of is stopped before its first run. Exits with 1 where it has not, or there is no ledger:
+    look whether it is the right one.
     """
     from optimizer.clock import SystemClock
+    from optimizer.execute.ledger import open_ledger
+    from optimizer.execute.ledger.records import EVERY_FLEET
 
-    order = order_of(by, reason)
+    order, value, clock = order_of(by, reason), "abort" if abort else "", SystemClock()
+    button = open_button(stop_file, ledger)
     if fleet is None:
-        open_button(stop_file, ledger).press(f"{order.by}: {order.reason}")
-    with written(ledger) as book:
-        fleets = fleets_of(book, fleet)
-        for name in fleets:
-            book.controls.set(name, "stop", "abort" if abort else "", order, SystemClock().now())
-        say_text("".join(f"{name}: stopped; {_flying(book, name)}\n" for name in fleets))
+        button.press(f"{order.by}: {order.reason}")
+    was_there = is_there(ledger)
+    if fleet is None and not was_there:
+        here = f"{button.path} stops every run that looks at it; is the ledger elsewhere (--ledger)?"
+        say_text(f"no ledger at {ledger} yet: {here}\n")
+        return Exit.ATTENTION
+    with open_ledger(str(ledger)) as book:
+        doubt = unheard(book, fleet) if fleet is not None else ""
+        if fleet is None:
+            book.controls.set(EVERY_FLEET, "stop", value, order, clock.now())
+        for name in (fleet,) if fleet is not None else book.fleets():
+            book.controls.set(name, "stop", value, order, clock.now())
+            say_text(f"{name}: stopped; {_flying(book, name)}\n")
+    if fleet is None:
+        say_text("every other fleet: stopped before its first run\n")
+    if doubt:
+        say_text(f"{doubt}; the stop holds from its first run on\n")
+    return Exit.ATTENTION if doubt else Exit.DONE
 
 
 @click.command("resume")
@@ -60,18 +82,37 @@ def stop(
 @by_option
 @ledger_option
 @stop_file_option
-def resume(reason: str, fleet: str | None, by: str | None, ledger: Path | str, stop_file: str | None) -> None:
-    """Lift a stop: plans may be carried out again. A run that was stopped has ended; make a new plan."""
-    from optimizer.clock import SystemClock
+def resume(reason: str, fleet: str | None, by: str | None, ledger: Path | str, stop_file: str | None) -> Exit:
+    """Lift a stop: plans may be carried out again. A run that was stopped has ended; make a new plan.
 
-    order = order_of(by, reason)
+    A stop of every fleet is lifted without --fleet only. Exits with 1 where it still holds.
+    """
+    from optimizer.clock import SystemClock
+    from optimizer.execute.ledger.records import EVERY_FLEET
+
+    order, clock, button = order_of(by, reason), SystemClock(), open_button(stop_file, ledger)
+    if fleet is None and not is_there(ledger) and button.lift():
+        say_text(f"{button.path}: removed\n")
+        return Exit.DONE
+    still = False
     with written(ledger) as book:
+        everywhere = fleet is None and book.controls.lift(EVERY_FLEET, "stop", order, clock.now())
         for name in fleets_of(book, fleet):
-            lifted = book.controls.lift(name, "stop", order, SystemClock().now())
-            say_text(f"{name}: {'may be acted on again' if lifted else 'was not stopped'}\n")
-    button = open_button(stop_file, ledger)
+            lifted = book.controls.lift(name, "stop", order, clock.now()) or everywhere
+            held = book.controls.of(name).get("stop")
+            say_text(f"{name}: {_freed(lifted=lifted, held=held)}\n")
+            still |= held is not None
+    if everywhere:
+        say_text("every other fleet: may be acted on again\n")
     if fleet is None and button.lift():
         say_text(f"{button.path}: removed\n")
+    return Exit.ATTENTION if still else Exit.DONE
+
+
+def _freed(*, lifted: bool, held: Control | None) -> str:
+    if held is not None:
+        return f"still stopped with every fleet by {held.by}: {held.reason} (`remora resume` without --fleet lifts it)"
+    return "may be acted on again" if lifted else "was not stopped"
 
 
 @click.command("limit")
@@ -100,18 +141,25 @@ def limit(moves: str, reason: str, fleet: str | None, by: str | None, ledger: Pa
 
 
 @click.command("approve")
-@click.argument("plan", type=FILE)
+@click.argument("plan", metavar="PLAN")
 @reason_option
 @by_option
 @ledger_option
-def approve(plan: Path, reason: str, by: str | None, ledger: Path | str) -> None:
-    """Approve a plan, bound to the digest of all that it says; policies may want that before `apply --act`."""
+def approve(plan: str, reason: str, by: str | None, ledger: Path | str) -> None:
+    """Approve a plan, bound to the digest of all that it says; policies may want that before `apply --act`.
+
+    PLAN is its file: an id does not say what the plan says, and a ledger keeps no plan.
+    """
     from optimizer.clock import SystemClock
+    from optimizer.errors import InputError
     from optimizer.execute.ledger import open_ledger
-    from optimizer.plan_identity import digest_of
+    from optimizer.plan_identity import OWN_ID, digest_of
     from optimizer.sources.plan_json import read_plan
 
     order = order_of(by, reason)
+    if OWN_ID.fullmatch(plan) and not Path_(plan).exists():
+        hint = "an approval is bound to the digest of all that the plan says, which no ledger has: name its file"
+        raise InputError("approve", "PLAN", plan, "the file of the plan, not its id", hint)
     answer = read_plan(plan)
     with open_ledger(str(ledger)) as book:
         book.controls.approve(answer.fleet, answer.id, digest_of(answer), order, SystemClock().now())

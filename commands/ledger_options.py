@@ -24,12 +24,14 @@ __all__ = [
     "by_option",
     "fleet_option",
     "fleets_of",
+    "is_there",
     "ledger_option",
     "open_button",
     "order_of",
     "peek",
     "reason_option",
     "stop_file_option",
+    "unheard",
     "written",
 ]
 
@@ -108,12 +110,32 @@ def peek(place: Path | str) -> Ledger:
     return ledger
 
 
+def is_there(place: Path | str) -> bool:
+    """Whether there is a ledger; writes nothing."""
+    from optimizer.execute.ledger import peek_ledger
+
+    ledger = peek_ledger(str(place))
+    if ledger is not None:
+        ledger.close()
+    return ledger is not None
+
+
 def written(place: Path | str) -> Ledger:
     """Open a ledger to write to it; there has to be one."""
     from optimizer.execute.ledger import open_ledger
 
     peek(place).close()
     return open_ledger(str(place))
+
+
+def unheard(ledger: Ledger, fleet: str) -> str:
+    """Say that the ledger has not heard of a fleet, and which it may be; empty where it has."""
+    from optimizer.similar import similar_or_some
+
+    known = ledger.fleets()
+    if fleet in known:
+        return ""
+    return f"{ledger.where} has not heard of fleet {fleet} yet: {similar_or_some(fleet, known)}"
 
 
 def fleets_of(ledger: Ledger, asked: str | None) -> tuple[str, ...]:

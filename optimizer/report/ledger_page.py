@@ -91,7 +91,7 @@ def audit_page(audit: Audit, *, known: bool) -> Page:
     """Say whether the ledger agrees with itself."""
     page = Page()
     for fleet, (number, head) in audit.heads.items():
-        page.line(f"{fleet}: {count(number, 'event')}, head {head}")
+        page.line(f"{fleet or 'every fleet'}: {count(number, 'event')}, head {head}")
     if not known:
         page.line("the expected head is not there: events were removed, or this is another ledger", Tone.BAD)
     if not audit.faults:

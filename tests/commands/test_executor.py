@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from optimizer.execute.ledger import open_ledger
-from optimizer.execute.ledger.records import Order
+from optimizer.execute.ledger.records import EVERY_FLEET, FlyingMove, Order
+from optimizer.execute.ledger.transitions import Pressed
+from optimizer.execute.states import MoveState
 from tests import build
 from tests.command_line import refused, run
 
@@ -127,9 +129,73 @@ def test_a_stop_of_one_fleet_leaves_the_others_and_the_file_alone(here):
 
 
 def test_a_stop_works_where_there_is_no_ledger_yet(here):
-    assert run("stop", *WHY).code == 2
+    outcome = run("stop", *WHY)
+    assert (outcome.code, "no ledger at remora-ledger.sqlite yet" in outcome.out) == (1, True)
     assert applied().code == 4
     assert not (here / "remora-ledger.sqlite").exists() or run("ledger", "runs", "--json").json == []
+    assert "remora-ledger.sqlite.stop: removed" in run("resume", *WHY).out
+    assert applied().code == 0
+
+
+@pytest.mark.parametrize("with_ledger", [False, True])
+def test_a_stop_of_a_fleet_that_was_never_carried_out_holds_from_its_first_run_on(here, with_ledger):
+    at = ("--ledger", "new.sqlite")
+    if with_ledger:
+        with open_ledger("new.sqlite") as ledger:
+            ledger.controls.set("other", "limit", "3", Order("ann", "slow"), datetime(2026, 11, 21, tzinfo=UTC))
+    outcome = run("stop", *WHY, "--fleet", "tiny", *at)
+    assert (outcome.code, "tiny: stopped" in outcome.out) == (1, True)
+    assert "has not heard of fleet tiny yet" in outcome.out
+    refused = applied(*at)
+    assert (refused.code, "stopped by ann" in refused.err) == (4, True)
+    assert "STOPPED by ann: because" in run("status", *at).out
+    assert run("ledger", "verify", *at).code == 0
+    assert run("resume", *WHY, "--fleet", "tiny", *at).code == 0
+    assert applied(*at).code == 0
+
+
+def test_a_stop_of_all_holds_for_fleets_that_come_later_also_without_the_file(here):
+    at = ("--ledger", "new.sqlite")
+    with open_ledger("new.sqlite") as ledger:
+        ledger.controls.set("other", "limit", "3", Order("ann", "slow"), datetime(2026, 11, 21, tzinfo=UTC))
+    outcome = run("stop", *WHY, *at)
+    assert (outcome.code, "every other fleet: stopped before its first run" in outcome.out) == (0, True)
+    (here / "new.sqlite.stop").unlink()
+    assert applied(*at).code == 4
+    outcome = run("resume", *WHY, "--fleet", "other", *at)
+    assert (outcome.code, "still stopped with every fleet by ann: because" in outcome.out) == (1, True)
+    assert run("ledger", "verify", *at).code == 0
+    assert "every other fleet: may be acted on again" in run("resume", *WHY, *at).out
+    assert applied(*at).code == 0
+    assert run("ledger", "verify", *at).code == 0
+
+
+def test_a_button_of_all_stops_the_next_submit_of_a_fleet_that_is_not_known(tmp_path):
+    """By the ledger itself, in the transaction that writes an intent: 20 fleets, of which it knows every second."""
+    place, now = str(tmp_path / "ledger.sqlite"), datetime(2026, 11, 21, tzinfo=UTC)
+    with open_ledger(place) as ledger:
+        for n in range(0, 20, 2):
+            ledger.controls.set(f"f{n}", "limit", "3", Order("ann", "slow"), now)
+        ledger.controls.set(EVERY_FLEET, "stop", "abort", Order("ann", "fire"), now)
+        assert ledger.fleets() == tuple(sorted(f"f{n}" for n in range(0, 20, 2)))
+        for n in range(20):
+            held = ledger.controls.of(f"f{n}")
+            assert (held["stop"].reason, "limit" in held) == ("fire", n % 2 == 0)
+            lead = ledger.lead(f"f{n}", "me", now)
+            move = FlyingMove("plan", "m1", "v", "a", "b", MoveState.INTENDED, 1, 1, lead.epoch, "", now)
+            with pytest.raises(Pressed, match="fire"):
+                ledger.intend(lead, move, now, lambda _: None)
+            ledger.release(lead)
+        assert ledger.audit().faults == ()
+
+
+def test_a_plan_is_approved_by_its_file_and_not_by_its_id(here):
+    name = json.loads((here / "plan.json").read_text())["id"]
+    outcome = run("approve", name, *WHY)
+    assert (outcome.code, "the file of the plan, not its id" in outcome.err) == (2, True)
+    assert "bound to the digest" in outcome.err
+    assert run("approve", "plan.json", *WHY).code == 0
+    assert run("approve", "no-such-file.json", *WHY).code == 2
 
 
 def test_a_limit_of_nothing_blocks_and_is_lifted():

@@ -44,9 +44,9 @@ class Controls:
             return bool(gone)
 
     def of(self, fleet: str) -> dict[str, Control]:
-        """Return what holds for a fleet, by name."""
+        """Return what holds for a fleet, by name; also what was ordered for every fleet."""
         with self._database.reading() as db:
-            return queries.controls(db, fleet)
+            return queries.holding(db, fleet)
 
     def approve(self, fleet: str, plan: str, digest: str, order: Order, at: datetime) -> None:
         """Write down that somebody approves a plan, bound to the digest of what it says."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from optimizer.execute.ledger.records import Approval, Control, EventRecord, FlyingMove, MoveRecord, Run
+from optimizer.execute.ledger.records import EVERY_FLEET, Approval, Control, EventRecord, FlyingMove, MoveRecord, Run
 from optimizer.execute.states import OPEN, Failure, MoveState, RunState
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ __all__ = [
     "controls",
     "events",
     "fleets",
+    "holding",
     "in_flight",
     "last_of_gates",
     "move",
@@ -38,7 +39,7 @@ RUN = (
 def fleets(db: Connection) -> tuple[str, ...]:
     """Return the fleets that the ledger has heard of."""
     query = "SELECT fleet FROM events UNION SELECT fleet FROM imbalances ORDER BY fleet"
-    return tuple(f for (f,) in db.execute(query))
+    return tuple(f for (f,) in db.execute(query) if f != EVERY_FLEET)
 
 
 def run(db: Connection, fleet: str, plan: str) -> Run | None:
@@ -122,6 +123,11 @@ def controls(db: Connection, fleet: str) -> dict[str, Control]:
         name: Control(fleet, name, value, datetime.fromisoformat(at), by, reason)
         for fleet, name, value, at, by, reason in db.execute(query, (fleet,))
     }
+
+
+def holding(db: Connection, fleet: str) -> dict[str, Control]:
+    """Return what holds for a fleet, by name: its own controls, and where it has none those of every fleet."""
+    return controls(db, EVERY_FLEET) | controls(db, fleet)
 
 
 def approval(db: Connection, fleet: str, plan: str) -> Approval | None:

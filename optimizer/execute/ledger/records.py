@@ -10,7 +10,22 @@ if TYPE_CHECKING:
 
     from optimizer.execute.states import Failure, MoveState, RunState
 
-__all__ = ["Approval", "Change", "Control", "EventRecord", "FlyingMove", "Key", "Lead", "MoveRecord", "Order", "Run"]
+__all__ = [
+    "EVERY_FLEET",
+    "Approval",
+    "Change",
+    "Control",
+    "EventRecord",
+    "FlyingMove",
+    "Key",
+    "Lead",
+    "MoveRecord",
+    "Order",
+    "Run",
+]
+
+EVERY_FLEET = ""
+"""The fleet of a control that holds for all, also for those that a ledger has not heard of; no fleet is called so."""
 
 
 class Key(NamedTuple):

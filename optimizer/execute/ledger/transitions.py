@@ -48,7 +48,7 @@ def refuse_second(db: Connection, plan: Plan) -> None:
 
 def unpressed(db: Connection, fleet: str) -> int | None:
     """Raise where the button is pressed; otherwise return the lowered limit, where there is one."""
-    found = queries.controls(db, fleet)
+    found = queries.holding(db, fleet)
     stop, limit = found.get(STOP), found.get(LIMIT)
     if stop is not None:
         raise Pressed(f"stopped by {stop.by}: {stop.reason}", abort=stop.value == "abort")
