@@ -67,6 +67,35 @@ def test_one_amount_a_thousand_times_the_usual(seed):
     assert doubts(made) == [("unusual_amount", f"{side}[{at}].{field}.{resource}")]
 
 
+@pytest.mark.parametrize("memory", [16_384, 65_536, 262_144, 1_048_576])
+@pytest.mark.parametrize("times", [1000, 1024])
+def test_memory_far_too_small_is_questioned_on_all_hosts_or_one(memory, times):
+    """GiB where MiB belong: on the hosts and VMs, on one host, and on the VMs alone."""
+    vm_memory = max(2048, memory // 32)
+    everywhere = document(memory // times, vm_memory=max(1, vm_memory // times))
+    assert ("unusual_amount", "hosts[0].capacity.memory_mib") in doubts(everywhere)
+    one = document(memory, vm_memory)
+    one["hosts"][4]["capacity"]["memory_mib"] //= times
+    assert doubts(one) == [("unusual_amount", "hosts[4].capacity.memory_mib")]
+    vms = document(memory, max(1, min(vm_memory, 16_384) // times))
+    assert doubts(vms) == [("unusual_amount", "vms[0].demand.memory_mib")]
+    said = [d.text for d in implausible(fleet_from_document(one, "x"), NOW)]
+    assert said == [
+        f"1 host with far less memory_mib than is usual, h4 with {memory // times}: is it in MiB, not in GiB?"
+    ]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_amount_a_thousandth_of_the_usual(seed):
+    rng = random.Random(f"small {seed}")
+    made = document(memory=rng.choice([131_072, 524_288]), cores=rng.choice([16, 128]), hosts=rng.randint(5, 12))
+    side, field = rng.choice([("hosts", "capacity"), ("vms", "demand")])
+    at = rng.randrange(len(made[side]))
+    resource = rng.choice(["memory_mib", "cpu_millicores", "disk_mib"])
+    made[side][at][field][resource] //= rng.choice([1000, 1024])
+    assert ("unusual_amount", f"{side}[{at}].{field}.{resource}") in doubts(made)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_ordinary_fleets_are_not_questioned(seed):
     made = generate(Spec(hosts=30, vms=300, seed=seed))

@@ -1,6 +1,7 @@
 """Is this snapshot what it seems? Times and amounts that are legal, and yet far from what fleets have.
 
-Mostly a wrong unit (KiB or bytes where MiB belong, a thousand times too much) or a wrong clock.
+Mostly a wrong unit (KiB or bytes where MiB belong, a thousand times too much; GiB or whole cores, a thousand times too
+little) or a wrong clock.
 """
 
 from __future__ import annotations
@@ -37,6 +38,15 @@ RATE = "_per_s"
 
 OF_USUAL = 500
 """As a multiple of the median: hosts of one fleet differ by less."""
+
+LEAST_PER_CORE = 128
+"""MiB: where every host has less memory than this for each core, its unit is wrong; the leanest have 512."""
+
+DISK_OF_MEMORY = 20_000
+"""Where every host has more than this multiple of its memory as disk: servers made for storage have a few thousand."""
+
+LEAST_VM_MIB, ORDINARY_HOST_MIB = 32, 16_384
+"""No VM of a fleet with ordinary hosts is this small; where all are, their unit is wrong."""
 
 VMS_OF_USUAL = 900
 VM_OF_HOST = 2
@@ -90,7 +100,7 @@ def _unlimited(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:
     if asked.any() and silent.any() and not silent.all():
         first, number = int(np.argmax(silent)), int(silent.sum())
         what = f"{fleet.hosts.ids[first]} does" if number == 1 else f"{number:,} hosts do"
-        such = "" if number == 1 else f", such as {fleet.hosts.ids[first]}"
+        such = "," if number == 1 else f", such as {fleet.hosts.ids[first]}"
         text = f"{what} not say how much {name} there is{such}: nothing limits what is placed there"
         yield Doubt("no_capacity", f"hosts[{first}].capacity.{name}", text)
     elif asked.any() and silent.all():
@@ -109,6 +119,9 @@ def _amounts(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:
         odd |= named & (cpu > 0) & (capacity > MEMORY_PER_CORE // 1000 * cpu)
     if odd.any():
         yield _doubt("capacity", name, fleet.hosts.ids, capacity, odd, "host")
+    few = ~odd & _too_small(fleet, capacity, named, name)
+    if few.any():
+        yield _doubt("capacity", name, fleet.hosts.ids, capacity, few, "host", too_small=True)
     demand = fleet.vms.demand[:, r]
     room = capacity[named & ~odd].max(initial=0)
     # where every host is odd, their VMs cannot be compared with them
@@ -116,6 +129,9 @@ def _amounts(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:
     odd_vms = (demand > largest) | beyond | _far_above(demand, demand > 0, VMS_OF_USUAL)
     if odd_vms.any():
         yield _doubt("demand", name, fleet.vms.ids, demand, odd_vms, "VM")
+    small = ~odd_vms & _small_vms(name, demand, capacity)
+    if small.any():
+        yield _doubt("demand", name, fleet.vms.ids, demand, small, "VM", too_small=True)
 
 
 def _far_above(amounts: NDArray[np.int64], given: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
@@ -125,23 +141,62 @@ def _far_above(amounts: NDArray[np.int64], given: NDArray[np.bool_], times: int)
     return np.asarray(given & (amounts > times * np.median(amounts[given])))
 
 
+def _too_small(fleet: Fleet, capacity: NDArray[np.int64], named: NDArray[np.bool_], name: str) -> NDArray[np.bool_]:
+    """Return which hosts have far less than is usual, or memory in no proportion to their cores and disks."""
+    few = _far_below(capacity, named & (capacity > 0), OF_USUAL)
+    if name == "memory_mib" and named.sum() >= ENOUGH:
+        other = {n: fleet.hosts.capacity[:, r] for n, r in fleet.resource_index.items()}
+        if (cores := other.get("cpu_millicores")) is not None:
+            few |= named & bool((capacity * 1000 < LEAST_PER_CORE * cores)[named].all())
+        if (disk := other.get("disk_mib")) is not None:
+            few |= named & bool((disk > DISK_OF_MEMORY * np.maximum(capacity, 1))[named].all())
+    return np.asarray(few)
+
+
+def _far_below(amounts: NDArray[np.int64], given: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
+    """Return which amounts are far below the median of those given."""
+    if given.sum() < ENOUGH:
+        return np.zeros(len(amounts), np.bool_)
+    return np.asarray(given & (amounts < np.median(amounts[given]) / times))
+
+
+def _small_vms(name: str, demand: NDArray[np.int64], capacity: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which VMs ask for far less than is usual; all, where each asks for memory that no VM runs with."""
+    asked, hosts = demand > 0, capacity[capacity != ABSENT]
+    ordinary = name == "memory_mib" and asked.sum() >= ENOUGH and hosts.size and np.median(hosts) >= ORDINARY_HOST_MIB
+    if ordinary and (demand[asked] < LEAST_VM_MIB).all():
+        return asked
+    return _far_below(demand, asked, VMS_OF_USUAL)
+
+
 def _doubt(
-    field: str, resource: str, ids: tuple[str, ...], amounts: NDArray[np.int64], odd: NDArray[np.bool_], one: str
+    field: str,
+    resource: str,
+    ids: tuple[str, ...],
+    amounts: NDArray[np.int64],
+    odd: NDArray[np.bool_],
+    one: str,
+    *,
+    too_small: bool = False,
 ) -> Doubt:
-    worst = int(np.argmax(np.where(odd, amounts, ABSENT)))
+    most = np.argmin if too_small else np.argmax
+    worst = int(most(np.where(odd, amounts, np.iinfo(np.int64).max if too_small else ABSENT)))
     number = int(odd.sum())
     what = f"{number:,} {one}{'' if number == 1 else 's'}"
-    such = "" if number == 1 else ", the most"
-    unit = f": is it in {UNITS[ending]}?" if (ending := resource.rpartition("_")[2]) in UNITS else ""
+    such = "," if number == 1 else ", the least" if too_small else ", the most"
+    units = SMALL_UNITS if too_small else UNITS
+    unit = f": is it in {units[ending]}?" if (ending := resource.rpartition("_")[2]) in units else ""
+    far = "less" if too_small else "more"
     list_ = "hosts" if one == "host" else "vms"
     return Doubt(
         "unusual_amount",
         f"{list_}[{worst}].{field}.{resource}",
-        f"{what} with far more {resource} than is usual{such} {ids[worst]} with {int(amounts[worst])}{unit}",
+        f"{what} with far {far} {resource} than is usual{such} {ids[worst]} with {int(amounts[worst])}{unit}",
     )
 
 
 UNITS = {"mib": "MiB, not in KiB or bytes", "millicores": "thousandths of a core"}
+SMALL_UNITS = {"mib": "MiB, not in GiB", "millicores": "thousandths of a core, not in cores"}
 
 
 def _span(seconds: float) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from optimizer.errors import InputError
+from optimizer.sources.duplicate_keys import duplicate_key, may_have_duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,18 +100,23 @@ def parse_json(data: bytes, where: str) -> Any:
     Raises
     ------
     InputError
-        For anything that is not JSON (NaN, comments, a second document, nesting beyond 1024), with line and column.
+        For anything that is not JSON (NaN, comments, a second document, nesting beyond 1024), with line and column;
+        for a key that stands twice in one object, with its path and line.
     """
     collecting = gc.isenabled()
     gc.disable()  # nothing of a half-parsed document is garbage, and looking for some takes as long as parsing
     try:
-        return orjson.loads(data)
+        document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
         raise InputError(where, at, error.doc[error.pos : error.pos + 20], *_no_json(data, error.msg)) from error
     finally:
         if collecting:
             gc.enable()
+    if may_have_duplicates(data, document) and (found := duplicate_key(data)) is not None:
+        hint = f"line {found.line} has it again, and nobody knows which of the two is meant: leave one"
+        raise InputError(where, found.path, found.key, "each key once in an object", hint)
+    return document
 
 
 def _no_json(data: bytes, said: str) -> tuple[str, str]:

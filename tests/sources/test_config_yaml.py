@@ -84,7 +84,7 @@ def test_files_are_named_from_where_the_configuration_stands(tmp_path: Path) -> 
         ("signals: {prometheus: {tokenfile: a}}", "(did you mean token_file?)"),
         ("signals: {queries: {a: {tokenfile: a}}}", "signals.queries.a.tokenfile"),
         ("signals: {window_s: 1, window_s: 2}", "stands here twice"),
-        ("signals: &a [*a]", "aliases are not read"),
+        ("signals: &a [*a]", "an alias (*), which is not read"),
         ("signals: !!python/object:os.system {}", "YAML"),
         ("signals: {window_s: .inf}", "signals.window_s: inf: expected"),
         ("signals: {since: 2026-01-01}", "put it in quotes"),
