@@ -79,7 +79,10 @@ def roll_page(facts: RollFacts) -> Page:
     page = Page()
     units = sum(len(wave.units) for wave in facts.waves)
     proof = "no fewer do, proven" if facts.status == PROVEN else f"at least {facts.bound:,}"
-    page.line(f"{count(units, facts.by)} in {count(facts.value, 'wave')} ({proof})", Tone.GOOD if units else Tone.BAD)
+    if units:
+        page.line(f"{count(units, facts.by)} in {count(facts.value, 'wave')} ({proof})", Tone.GOOD)
+    else:
+        page.line(f"no {facts.by} could be emptied", Tone.BAD)
     twice = f", {count(facts.moved_twice, 'VM')} more than once" if facts.moved_twice else ", no VM more than once"
     page.line(f"{count(facts.moves, 'move')}{twice}; moving takes {duration(facts.seconds)}")
     page.line(about_line(facts.about), Tone.QUIET)

@@ -53,6 +53,8 @@ class Drained:
         What is proven to remain of the harm of VMs that stay there, whatever moves: above 0, not all can leave.
     moves_bound
         How many moves it takes at least, in what the policy counts as moving.
+    ends
+        int32 [V]: where each VM of the fleet is after the plan.
     names
         Ids of the VMs.
     """
@@ -63,6 +65,7 @@ class Drained:
     plan: Plan
     harm_bound: int
     moves_bound: int
+    ends: NDArray[np.int32]
     names: frozenset[str]
 
     @property
@@ -86,7 +89,14 @@ class Drained:
         return len({m.vm for m in self.plan.moves} - self.names)
 
 
-def drain(fleet: Fleet, words: Sequence[str], lay: Callable[[Scope], Policy], effort: Effort) -> Drained:
+def drain(
+    fleet: Fleet,
+    words: Sequence[str],
+    lay: Callable[[Scope], Policy],
+    effort: Effort,
+    *,
+    targets: tuple[str, ...] = (),
+) -> Drained:
     """Plan to empty hosts.
 
     At first nothing else is a reason to move: what is wrong elsewhere stays, and nothing gets worse, preferences
@@ -98,11 +108,13 @@ def drain(fleet: Fleet, words: Sequence[str], lay: Callable[[Scope], Policy], ef
         Names of hosts, ``LEVEL:ID`` or globs.
     lay
         Returns the policy under a scope.
+    targets
+        Hosts that may receive; all if empty.
     """
-    alone = _planned(fleet, Scope(drain=tuple(words), only=(THIS,)), lay, share_of(effort, ALONE))
+    alone = _planned(fleet, Scope(drain=tuple(words), only=(THIS,), targets=targets), lay, share_of(effort, ALONE))
     if alone.possible or effort.over():
         return replace(alone, harm_bound=0)
-    scope = Scope(drain=tuple(words))
+    scope = Scope(drain=tuple(words), targets=targets)
     freely = _planned(fleet, scope, lay, effort)
     start = State.start(fleet)
     elsewhere = sum(
@@ -133,6 +145,7 @@ def _planned(fleet: Fleet, scope: Scope, lay: Callable[[Scope], Policy], effort:
         plan,
         bounds.get(Stage.HARM.value, 0),
         bounds.get(Stage.MOVING.value, 0),
+        ends,
         frozenset(fleet.vms.ids[v] for v in vms.tolist()),
     )
 
