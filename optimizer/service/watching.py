@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optimizer.check import check
-from optimizer.execute.journeys import with_history
+from optimizer.execute.journeys import JourneysPart, as_remembered, held_counts
 from optimizer.fleet import ABSENT, InFlight
-from optimizer.monitors.asking import ask_for, queries_of
+from optimizer.monitors.asking import answers_for
 from optimizer.monitors.config import MonitorsPart, monitors_of
 from optimizer.monitors.reading import Observation
 from optimizer.monitors.recording import record
-from optimizer.prometheus.server import open_server
+from optimizer.report.imbalances_page import evidence_text
 from optimizer.service.roles import Found, Watched
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from optimizer.execute.ledger import Ledger
     from optimizer.execute.ledger.watch_records import Imbalance
     from optimizer.fleet import Fleet
-    from optimizer.monitors.reading import Answer, Monitor
+    from optimizer.monitors.reading import Monitor
     from optimizer.policy import Policy
     from optimizer.service.roles import Reading
     from optimizer.sources.config_yaml import Config
@@ -63,7 +63,7 @@ class RulesWatcher:
 
 
 class MonitorsWatcher:
-    """Steps the monitors of section `monitors` (those that follow from policy and fleet, unless it says otherwise).
+    """Steps the monitors of section `monitors`, and lays journeys over the fleet as section `journeys` says.
 
     What opens and closes is written to the ledger, and so is where VMs are, so that moves by others are noticed.
 
@@ -75,23 +75,27 @@ class MonitorsWatcher:
     Raises
     ------
     InputError
-        The section is wrong.
+        One of the sections is wrong.
     """
 
     def __init__(self, ledger: Ledger, config: Config, clock: Clock, environ: Mapping[str, str], by: str) -> None:
         self._ledger, self._config, self._clock, self._environ, self._by = ledger, config, clock, environ, by
         self._part = config.section("monitors", MonitorsPart)
+        self._journeys = config.section("journeys", JourneysPart)
 
     def __call__(self, reading: Reading, policy: Policy) -> Watched:
         """Return what hurts, by the rules at this instant and by the monitors over time."""
         fleet = with_open_moves(reading.fleet, self._ledger)
         monitors = monitors_of(self._part, policy.rules, fleet, self._config.where)
-        seen = Observation(fleet, fleet.taken_at, policy.rules, self._asked(monitors, policy))
+        within_s = self._part.ask_within_s
+        answers = answers_for(monitors, self._config, policy, self._clock, self._environ, within_s)
+        seen = Observation(fleet, fleet.taken_at, policy.rules, answers)
         found = record(self._ledger, monitors, self._part, seen, by=self._by)
         placed = fleet.vms.host.tolist()
         where = {vm: fleet.hosts.ids[h] for vm, h in zip(fleet.vms.ids, placed, strict=True) if h != ABSENT}
-        self._ledger.see_placements(fleet.id, where, fleet.taken_at, by=self._by, simulated=fleet.simulated)
-        fleet = with_history(fleet, self._ledger)
+        simulated = fleet.simulated or self._journeys.simulated
+        self._ledger.see_placements(fleet.id, where, fleet.taken_at, by=self._by, simulated=simulated)
+        fleet = as_remembered(fleet, self._ledger, self._journeys)
         opened = {
             told.imbalance.id for told in found.changes if told.before in ("", "pending") and told.after == "open"
         }
@@ -102,32 +106,13 @@ class MonitorsWatcher:
             imbalances,
             tuple(one for one in imbalances if one.id in opened),
             _states(monitors, found.live),
-            _held(policy, fleet),
+            held_counts(policy.rules, fleet),
         )
-
-    def _asked(self, monitors: tuple[Monitor, ...], policy: Policy) -> dict[str, Answer]:
-        """Ask the policy's Prometheus what monitors by query want to know, if any do."""
-        asked = policy.execution.prometheus
-        if not queries_of(monitors) or not asked.url:
-            return {}
-        server = open_server(policy.where, "execution.prometheus", asked, self._environ)
-        return ask_for(monitors, server, self._clock, self._part.ask_within_s)
-
-
-def _held(policy: Policy, fleet: Fleet) -> dict[str, int]:
-    """Return how many VMs each filter of journeys keeps where they are."""
-    held: dict[str, int] = {}
-    for rule in policy.rules:
-        if getattr(rule, "kind", "") == "journey":
-            for atom in rule.lower(fleet):
-                reason = str(getattr(atom, "reason", "")).partition(":")[0]
-                held[reason] = held.get(reason, 0) + len(getattr(atom, "vms", ()))
-    return held
 
 
 def _found(one: Imbalance) -> Found:
-    said = ", ".join(f"{name} {value}" for name, value in one.evidence.items() if isinstance(value, str | int | float))
-    return Found(one.id, one.monitor, one.subject, one.since, said or one.state, one.place, one.evidence)
+    text = evidence_text(one.evidence)
+    return Found(one.id, one.monitor, one.subject, one.since, text or one.state, one.place, one.evidence)
 
 
 def _states(monitors: tuple[Monitor, ...], live: tuple[Imbalance, ...]) -> dict[str, dict[str, int]]:
