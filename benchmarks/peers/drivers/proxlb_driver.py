@@ -1,4 +1,4 @@
-"""The solver of ProxLB on a statement. Runs in its own environment: ``proxlb_driver.py STATEMENT OUT SECONDS``.
+"""The solver of ProxLB on a statement. Runs in its own environment: ``proxlb_driver.py STATEMENT OUT SECONDS [GOAL]``.
 
 Its words are memory, CPU and one storage of a host, groups whose VMs are apart on hosts, pinned and ignored VMs. What
 else the statement says it is not told.
@@ -13,8 +13,8 @@ from proxlb_solver.models import Expect
 MIB = 2**20
 
 
-def cluster(said):
-    """Put the statement in the solver's words; the goal is the least migration, no balance."""
+def cluster(said, goal):
+    """Put the statement in the solver's words; the goal is the least migration, or ``balance`` of memory."""
     hosts, vms = said["hosts"], said["vms"]
     total = {}
     for entry in said["sums"]:
@@ -53,11 +53,14 @@ def cluster(said):
             open_to = [host for h, host in enumerate(hosts) if h not in shut or h == said["start"][v]]
             pins.append({"vm": vms[v], "nodes": open_to})
     rules = Constraints(anti_affinity=apart, pin=pins, ignore=[vms[v] for v in said["fixed"]])
-    goal = Balancing(mode="assigned", cpu_overcommit=1.0, w_balance=0, w_stickiness=1)
+    wanted = Balancing(mode="assigned", cpu_overcommit=1.0, w_balance=0, w_stickiness=1)
+    if goal == "balance":
+        even = {"w_global_cpu": 0, "w_global_io": 0, "max_node_inflow": 1000, "max_parallel_migrations": None}
+        wanted = Balancing(mode="assigned", cpu_overcommit=1.0, balanciness=3, **even)
     return Cluster(
         name="benchmark",
         description="",
-        balancing=goal,
+        balancing=wanted,
         nodes=nodes,
         vms=machines,
         constraints=rules,
@@ -65,11 +68,11 @@ def cluster(said):
     )
 
 
-def main(statement, out, seconds):
+def main(statement, out, seconds, goal="movement"):
     """Solve, and write where each VM is then; nothing is written where nothing was found."""
     with open(statement, encoding="utf-8") as file:
         said = json.load(file)
-    solution = solve(cluster(said), time_limit_s=float(seconds))
+    solution = solve(cluster(said, goal), time_limit_s=float(seconds))
     if not solution.feasible:
         raise SystemExit(f"found nothing: {solution.stats.status}")
     with open(out, "w", encoding="utf-8") as file:

@@ -1,7 +1,8 @@
 """Meta's Rebalancer on a statement, in an environment of its own.
 
 ``rebalancer_driver.py STATEMENT OUT MOVES GOAL SECONDS SEED``:
-MOVES are move types joined by ``+``; GOAL is ``movement`` or ``none``; OUT gets the host of each VM, by name.
+MOVES are move types joined by ``+``; GOAL is ``movement``, ``none``, or ``balance:RESOURCE:MOVES``: as even a use as so
+many moves can make; OUT gets the host of each VM, by name.
 """
 
 import json
@@ -25,6 +26,9 @@ MOVE_TYPES = {
     },
     "swap": {"swapMoveTypeSpec": {}},
 }
+
+SQUARES = 1
+"""The formula of balance: the squares of utilization."""
 
 ABSOLUTE = 1
 """Limits count VMs. The names in the package's own annotations are refused by the version that is run."""
@@ -110,12 +114,19 @@ def main(statement, out, moves, goal, seconds, seed):
     problem.set_object_name("vm")
     problem.set_container_name("host")
     tell(problem, said)
+    limit = {}
+    if goal.startswith("balance:"):
+        _, resource, most = goal.split(":")
+        name = next(total["name"] for total in said["sums"] if total["resource"] == resource)
+        spec = {"name": "balance", "scope": "host", "dimension": name, "formula": SQUARES}
+        problem.add_goal({"balanceSpec": spec})
+        limit = {"stopAfterMoves": int(most)}
     if goal == "movement":
         spec = {"name": "movement", "scope": "host", "dimension": "vm_count"}
         problem.add_goal({"minimizeMovementSpec": spec})
     types = [MOVE_TYPES[m] for m in moves.split("+")]
     problem.add_solver(
-        {"localSearchSolverSpec": {"solveTime": int(seconds), "randomSeed": int(seed), "moveTypeList": types}}
+        {"localSearchSolverSpec": {"solveTime": int(seconds), "randomSeed": int(seed), "moveTypeList": types, **limit}}
     )
     assignment = problem.solve()["assignment"]
     with open(out, "w", encoding="utf-8") as file:

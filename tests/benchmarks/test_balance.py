@@ -1,0 +1,47 @@
+"""The benchmark of balance: the fleets that it makes, and the judge of rivals."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.case import Settings
+from benchmarks.peers.judge_balance import balance_of, main
+from benchmarks.skewed import LOAD, skewed_fleet
+from constraints.scope import scoped
+from optimizer.fleet import State
+from optimizer.pipeline import Request, make_plan
+from optimizer.scope import Scope
+from optimizer.sources.fleet_json import read_fleet
+from tests.build import policy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_some_hosts_are_busy_and_nothing_else_is_wrong(tmp_path: Path) -> None:
+    fleet = read_fleet(skewed_fleet(Settings(work=tmp_path), 40))
+    r = fleet.resource_index[LOAD]
+    load = np.zeros(len(fleet.hosts))
+    np.add.at(load, fleet.vms.host, fleet.vms.demand[:, r])
+    use = load / fleet.hosts.capacity[:, r]
+    assert use.max() > 2 * use.mean()
+    assert not [v for rule in policy().rules for v in rule.check(State.start(fleet))]
+
+
+def test_the_judge_counts_what_a_plan_claims(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = skewed_fleet(Settings(work=tmp_path), 20)
+    fleet = read_fleet(path)
+    asked = scoped(policy(), fleet, Scope(balance=(LOAD,), max_moves=4))
+    plan = make_plan(fleet, asked, Request(seconds=5, deterministic=True))
+    end = {m.vm: m.target for m in plan.moves}
+    cost = next(s.value for s in plan.objective if s.stage == "cost")
+    assert balance_of(fleet, end, LOAD) == {"moves": len(end), "musts broken": 0, "worse": 0, "cost": cost}
+    (tmp_path / "end.json").write_text(json.dumps(end))
+    assert main(str(path), str(tmp_path / "end.json"), LOAD, "4") == 0
+    assert main(str(path), str(tmp_path / "end.json"), LOAD, "1") == 1
+    assert "instead of 1" in capsys.readouterr().err
