@@ -1,0 +1,242 @@
+"""What ships under deploy/: units, the container's commands, manifests; checked as far as no cluster is needed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from optimizer.service.config import service_config
+from optimizer.service.endpoint import MetricsPart
+from optimizer.service.logs import LogPart
+from optimizer.signals.config import InventoryPart
+from optimizer.sources.config_yaml import config_from_document
+from tests.documents import ROOT
+
+DEPLOY = ROOT / "deploy"
+STOP_S = 300
+"""How long moves in flight are awaited unless said otherwise: whoever ends the service has to wait longer."""
+
+TEXT, NUMBER, FLAG = str, int, bool
+QUANTITY = re.compile(r"\d+(\.\d+)?(m|Ki|Mi|Gi)?\Z")
+LABELS: Any = {"*": TEXT}
+MOUNTS: Any = [{"name": TEXT, "mountPath": TEXT, "readOnly": FLAG}]
+PROBE: Any = {"httpGet": {"path": TEXT, "port": TEXT}, "periodSeconds": NUMBER, "failureThreshold": NUMBER}
+CONTAINER: Any = {
+    "name": TEXT,
+    "image": TEXT,
+    "args": [TEXT],
+    "env": [{"name": TEXT, "value": TEXT}],
+    "ports": [{"name": TEXT, "containerPort": NUMBER}],
+    "startupProbe": PROBE,
+    "livenessProbe": PROBE,
+    "resources": {"requests": LABELS, "limits": LABELS},
+    "securityContext": {
+        "allowPrivilegeEscalation": FLAG,
+        "readOnlyRootFilesystem": FLAG,
+        "capabilities": {"drop": [TEXT]},
+    },
+    "volumeMounts": MOUNTS,
+}
+VOLUME: Any = {
+    "name": TEXT,
+    "configMap": {"name": TEXT},
+    "secret": {"secretName": TEXT, "defaultMode": NUMBER},
+    "emptyDir": {},
+    "persistentVolumeClaim": {"claimName": TEXT},
+}
+POD: Any = {
+    "restartPolicy": TEXT,
+    "terminationGracePeriodSeconds": NUMBER,
+    "automountServiceAccountToken": FLAG,
+    "securityContext": {"runAsNonRoot": FLAG, "runAsUser": NUMBER, "fsGroup": NUMBER, "seccompProfile": {"type": TEXT}},
+    "containers": [CONTAINER],
+    "volumes": [VOLUME],
+}
+TEMPLATE: Any = {"metadata": {"labels": LABELS, "annotations": LABELS}, "spec": POD}
+HEAD: Any = {"apiVersion": TEXT, "kind": TEXT, "metadata": {"name": TEXT, "labels": LABELS}}
+KINDS: dict[tuple[str, str], Any] = {
+    ("apps/v1", "Deployment"): {
+        **HEAD,
+        "spec": {"replicas": NUMBER, "selector": {"matchLabels": LABELS}, "template": TEMPLATE},
+    },
+    ("batch/v1", "CronJob"): {
+        **HEAD,
+        "spec": {
+            "schedule": TEXT,
+            "concurrencyPolicy": TEXT,
+            "startingDeadlineSeconds": NUMBER,
+            "jobTemplate": {"spec": {"backoffLimit": NUMBER, "activeDeadlineSeconds": NUMBER, "template": TEMPLATE}},
+        },
+    },
+    ("v1", "ConfigMap"): {**HEAD, "data": LABELS},
+}
+"""The fields of the kinds that ship, as far as they are used, with their types."""
+
+
+def misfits(value: Any, shape: Any, path: str = "") -> list[str]:
+    """Return where a document is not of a shape."""
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return [f"{path}: no mapping"]
+        other = shape.get("*")
+        return [
+            found
+            for key, inner in value.items()
+            for found in (
+                misfits(inner, shape.get(key, other), f"{path}.{key}")
+                if key in shape or other is not None
+                else [f"{path}.{key}: unknown"]
+            )
+        ]
+    if isinstance(shape, list):
+        if not isinstance(value, list) or not value:
+            return [f"{path}: no list"]
+        return [found for i, item in enumerate(value) for found in misfits(item, shape[0], f"{path}[{i}]")]
+    return [] if type(value) is shape else [f"{path}: {value!r} is no {shape.__name__}"]
+
+
+def manifests() -> list[dict[str, Any]]:
+    files = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    assert len(files) == 2
+    return [document for file in files for document in yaml.safe_load_all(file.read_text())]
+
+
+def pods() -> list[dict[str, Any]]:
+    found = []
+    for document in manifests():
+        spec = document.get("spec", {})
+        template = spec.get("template") or spec.get("jobTemplate", {}).get("spec", {}).get("template")
+        if template:
+            found.append(template["spec"])
+    assert len(found) == 2
+    return found
+
+
+@pytest.mark.parametrize("document", manifests(), ids=lambda d: d["kind"])
+def test_every_field_of_a_manifest_is_one_that_there_is(document: dict[str, Any]) -> None:
+    assert misfits(document, KINDS[document["apiVersion"], document["kind"]]) == []
+
+
+def test_the_check_of_manifests_can_fail() -> None:
+    shape = KINDS["batch/v1", "CronJob"]
+    assert misfits({"spec": {"shedule": "x"}}, shape) == [".spec.shedule: unknown"]
+    assert misfits({"spec": {"schedule": 5}}, shape) == [".spec.schedule: 5 is no str"]
+
+
+@pytest.mark.parametrize("pod", pods(), ids=["CronJob", "Deployment"])
+def test_what_a_pod_names_is_there(pod: dict[str, Any]) -> None:
+    volumes = {volume["name"] for volume in pod["volumes"]}
+    for container in pod["containers"]:
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+        ports = {port["name"] for port in container.get("ports", ())}
+        probes = [container[p] for p in ("startupProbe", "livenessProbe") if p in container]
+        assert {probe["httpGet"]["port"] for probe in probes} <= ports
+        amounts = [q for of in container["resources"].values() for q in of.values()]
+        assert all(QUANTITY.match(amount) for amount in amounts)
+        assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
+    assert pod["terminationGracePeriodSeconds"] > STOP_S
+
+
+def test_a_deployment_selects_its_own_pods() -> None:
+    (deployment,) = [d for d in manifests() if d["kind"] == "Deployment"]
+    wanted = deployment["spec"]["selector"]["matchLabels"]
+    assert wanted.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_the_configuration_in_the_manifest_is_one() -> None:
+    (configured,) = [d for d in manifests() if d["kind"] == "ConfigMap"]
+    config = config_from_document(yaml.safe_load(configured["data"]["remora.yaml"]), "remora.yaml")
+    settings = service_config(config)
+    assert config.section("metrics", MetricsPart).listen.endswith(":9479")
+    assert config.section("log", LogPart).format == "json"
+    assert config.section("inventory", InventoryPart).command
+    assert settings.cycle.stop_s == STOP_S
+    assert settings.automation.level.value == "observe"
+
+
+def units() -> list[Path]:
+    return sorted((DEPLOY / "systemd").glob("*.service"))
+
+
+@pytest.mark.parametrize("unit", units(), ids=lambda p: p.name)
+def test_systemd_finds_nothing_in_a_unit(unit: Path, tmp_path: Path) -> None:
+    tool = shutil.which("systemd-analyze")
+    if tool is None:
+        pytest.skip("no systemd-analyze (apt-get install systemd)")
+    program = tmp_path / "remora"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    copy = tmp_path / unit.name
+    copy.write_text(unit.read_text().replace("/opt/remora/bin/remora", str(program)))
+    asked = [tool, "verify", "--man=no", str(copy)]
+    done = subprocess.run(
+        asked, capture_output=True, text=True, check=False, env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"}
+    )
+    ours = [line for line in done.stderr.splitlines() if unit.name in line]
+    assert (done.returncode, ours) == (0, []), done.stderr
+
+
+def test_a_unit_waits_longer_than_the_service() -> None:
+    text = (DEPLOY / "systemd" / "remora-run.service").read_text()
+    assert int(re.search(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)[1]) > STOP_S  # type: ignore[index]
+
+
+def commands() -> list[list[str]]:
+    """Return every command line that the units, the container and the manifests start."""
+    found = [shlex.split(re.search(r"^ExecStart=(.+)$", u.read_text(), re.MULTILINE)[1])[1:] for u in units()]  # type: ignore[index]
+    image = (DEPLOY / "container" / "Containerfile").read_text()
+    found.append(yaml.safe_load(re.search(r"^CMD (.+)$", image, re.MULTILINE)[1]))  # type: ignore[index]
+    return found + [container["args"] for pod in pods() for container in pod["containers"]]
+
+
+@pytest.mark.slow
+def test_the_commands_run_from_an_installed_package(tmp_path: Path) -> None:
+    """A bare environment has the wheel; what it depends on is lent by this one."""
+    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
+    source = tmp_path / "source"
+    names = ("cli.py", "commands", "optimizer", "constraints", "benchmarks", "pyproject.toml", "README.md")
+    source.mkdir()
+    for name in (*names, "LICENSE", "NOTICE"):
+        at = ROOT / name
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(at, source / name, ignore=ignored) if at.is_dir() else shutil.copy(at, source / name)
+    subprocess.run([*wheel, str(source)], check=True, capture_output=True)
+    (built,) = tmp_path.glob("*.whl")
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    python = bare / "bin" / "python"
+    (site,) = (bare / "lib").glob("python3*/site-packages")
+    shutil.unpack_archive(built, site, "zip")
+    lent = tmp_path / "lent"
+    lent.mkdir()
+    for package in Path(sysconfig.get_path("purelib")).iterdir():
+        if not package.name.startswith(("remora", "__editable__", "_remora")) and package.suffix != ".pth":
+            (lent / package.name).symlink_to(package)
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(lent)}
+    shutil.copy(ROOT / "docs" / "examples" / "four.json", tmp_path)
+    shutil.copy(ROOT / "docs" / "examples" / "remora.yaml", tmp_path)
+    start = "import sys, cli; sys.exit(cli.main())"
+    for words in commands():
+        words = [str(tmp_path / "remora.yaml") if word == "/etc/remora/remora.yaml" else word for word in words]
+        once = ["--once"] if words[0] == "run" and "--once" not in words else []
+        if words[0] == "serve":
+            looked = (
+                "import optimizer.service.page.app as a, pathlib; p = pathlib.Path(a.__file__).parent; "
+                "assert (p / 'templates' / 'home.html').exists() and list((p / 'static').glob('htmx*'))"
+            )
+            subprocess.run([python, "-c", looked], check=True, env=env, cwd=tmp_path)
+            words, once = ["serve", "--help"], []
+        asked = [python, "-c", start, *words, *once]
+        done = subprocess.run(asked, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 1), done.stderr
+        assert "Traceback" not in done.stderr
