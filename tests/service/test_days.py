@@ -9,9 +9,9 @@ from tests.service.days import simulate
 
 @pytest.mark.slow
 def test_some_hours_of_a_living_fleet(tmp_path) -> None:
-    seen = simulate(0.15, 3, directory=tmp_path, crashes=0.002)
+    seen = simulate(0.1, 3, directory=tmp_path, crashes=0.002)
     assert seen.broken == []
-    assert seen.cycles > 15
+    assert seen.cycles > 12
     assert seen.ends["done"] > 0
 
 

@@ -14,7 +14,7 @@ from tests.command_line import run
 from tests.service.filed import jobs
 from tests.service.pages import Browser, axe, browsing, served, some_view, write_view
 from tests.service.test_processes import Place
-from tests.service.test_run_command import config
+from tests.service.test_run_command import FOUR, config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def test_the_heat_map_says_and_opens_the_host_under_the_pointer(browser: Browser
 
 
 def test_a_plan_is_approved_by_the_page_and_then_carried_out(browser: Browser, tmp_path: Path) -> None:
-    (tmp_path / "four.json").write_bytes((config.__globals__["FOUR"]).read_bytes())
+    (tmp_path / "four.json").write_bytes(FOUR.read_bytes())
     path = config(tmp_path, automation={"level": "approve"})
     first = run("run", "--once", "--json", "--config", path).json
     assert first["outcome"] == "waiting"
@@ -193,11 +193,11 @@ def test_it_works_by_keyboard(browser: Browser, tmp_path: Path) -> None:
     assert browser.said == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.rotating)])
 def test_axe_finds_nothing_serious(browser: Browser, tmp_path: Path, scheme: str) -> None:
     script = axe()
     write_view(tmp_path, some_view(100))
-    (tmp_path / "four.json").write_bytes((config.__globals__["FOUR"]).read_bytes())
+    (tmp_path / "four.json").write_bytes(FOUR.read_bytes())
     with served(tmp_path) as url:
         page = browser.logged_in(url)
         page.emulate_media(color_scheme=scheme)

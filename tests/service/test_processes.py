@@ -148,6 +148,7 @@ def test_sigkill_and_a_restart_repeat_nothing(place: Place) -> None:
         assert [c.outcome for c in ledger.cycles("tiny")].count("lost") == 1
 
 
+@pytest.mark.rotating
 def test_of_two_replicas_one_makes_cycles_and_the_other_takes_over(place: Place) -> None:
     first, second = place.start("log"), place.start("second")
 
@@ -168,6 +169,7 @@ def test_of_two_replicas_one_makes_cycles_and_the_other_takes_over(place: Place)
     place.agree()
 
 
+@pytest.mark.rotating
 def test_sighup_starts_a_cycle(place: Place) -> None:
     place.configure(every_s=3600)
     process = place.start()
