@@ -129,7 +129,7 @@ def test_every_field_of_a_manifest_is_one_that_there_is(document: dict[str, Any]
 
 def test_the_check_of_manifests_can_fail() -> None:
     shape = KINDS["batch/v1", "CronJob"]
-    assert misfits({"spec": {"shedule": "x"}}, shape) == [".spec.shedule: unknown"]
+    assert misfits({"spec": {"every": "x"}}, shape) == [".spec.every: unknown"]
     assert misfits({"spec": {"schedule": 5}}, shape) == [".spec.schedule: 5 is no str"]
 
 
