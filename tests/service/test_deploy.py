@@ -236,7 +236,7 @@ def test_the_commands_run_from_an_installed_package(tmp_path: Path) -> None:
             )
             subprocess.run([python, "-c", looked], check=True, env=env, cwd=tmp_path)
             words, once = ["serve", "--help"], []
-        asked = [python, "-c", start, *words, *once]
+        asked = [str(python), "-c", start, *words, *once]
         done = subprocess.run(asked, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode in (0, 1), done.stderr
         assert "Traceback" not in done.stderr
