@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import say
+from commands.common import Whole, say
 from commands.interrupt import Interrupt
 from commands.whatif_question import Question, level_of, question_options
 from commands.whatif_reserve import reserve_option
@@ -32,6 +32,9 @@ __all__ = ["lose_command"]
     help="Lose these hosts at once, or all of LEVEL:ID; repeatable, globs and @FILE work.",
 )
 @click.option("--level", metavar="LEVEL", help="Lose each domain of this level in turn; host for each host.")
+@click.option(
+    "--any", "any_k", type=Whole(1, 1000), metavar="K", help="Lose any K hosts at once: each set of K in turn."
+)
 @click.option("--stopped", is_flag=True, help="VMs that are stopped need a host again too.")
 def lose_command(
     fleet: Path,
@@ -40,6 +43,7 @@ def lose_command(
     as_json: bool,
     hosts: tuple[str, ...],
     level: str | None,
+    any_k: int | None,
     reserve: tuple[Path, ...],
     stopped: bool,
     **given: Any,
@@ -50,26 +54,31 @@ def lose_command(
     are packed, not summed, and each packing that lets all restart can be had with --json. Exits with 1 if something
     has no host after a loss, or that could not be found out in time.
     """
-    from optimizer.report.whatif_loss_facts import describe_losses
+    from optimizer.report.whatif_loss_facts import describe_any, describe_losses
     from optimizer.report.whatif_loss_page import loss_page
+    from optimizer.whatif.any_loss import lose_any
     from optimizer.whatif.lose import lose
     from optimizer.whatif.restart import Restarts
     from optimizer.whatif.spare import spares
 
-    if hosts and level:
-        raise click.UsageError("--hosts and --level ask two questions: ask one", click.get_current_context())
+    if sum(map(bool, (hosts, level, any_k))) > 1:
+        raise click.UsageError("--hosts, --level and --any ask two questions: ask one", click.get_current_context())
     question = Question.read(fleet, policy, overlay, given).with_reserved(fleet, overlay, reserve)
     losses = _losses(question.fleet, hosts, level)
     with Interrupt() as interrupt:
         effort = question.effort(interrupt.event)
         restarts = Restarts(question.fleet, question.policy, stopped=stopped)
-        answer = lose(restarts, losses, effort)
-        found = spares(restarts, [o for o in answer.outcomes if not o.survives], effort)
-        facts = describe_losses(answer, found, question.about())
+        if any_k:
+            facts = describe_any(lose_any(restarts, any_k, effort), question.about())
+        else:
+            answer = lose(restarts, losses, effort)
+            found = spares(restarts, [o for o in answer.outcomes if not o.survives], effort)
+            facts = describe_losses(answer, found, question.about())
         say(as_json, lambda: facts, lambda: loss_page(facts))
     if interrupt.asked:
         return Exit.INTERRUPTED
-    return Exit.DONE if answer.survived == len(losses) else Exit.ATTENTION
+    all_of_them = facts.sets or len(losses)
+    return Exit.DONE if facts.survived == all_of_them else Exit.ATTENTION
 
 
 def _losses(fleet: Fleet, hosts: Sequence[str], level: str | None) -> list[Loss]:

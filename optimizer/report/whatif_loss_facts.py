@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from optimizer.report.whatif_facts import About, Reason
+    from optimizer.whatif.any_loss import AnyLost
     from optimizer.whatif.lose import Lost
     from optimizer.whatif.restart import Outcome, Restarts
     from optimizer.whatif.spare import Spare
 
-__all__ = ["Homeless", "LossFacts", "LossesFacts", "SpareFacts", "describe_losses"]
+__all__ = ["Homeless", "LossFacts", "LossesFacts", "SpareFacts", "describe_any", "describe_losses"]
 
 EXPLAINED, KINDS = 5, 3
 """Of so many losses at most it is said why VMs have no host, of so many kinds of VM each."""
@@ -66,7 +67,7 @@ class LossesFacts:
     """Every loss that was asked about, the worst first.
 
     `missing` VMs have no host after the worst one, `missing_at_least` in any packing. `checked` packings were held
-    against every rule's check.
+    against every rule's check. `sets`: of --any K, how many sets of hosts there are; `losses` has the worst of them.
     """
 
     question: str
@@ -81,6 +82,7 @@ class LossesFacts:
     checked: int
     losses: tuple[LossFacts, ...]
     would_help: tuple[SpareFacts, ...]
+    sets: int = 0
 
 
 def describe_losses(answer: Lost, found: Sequence[Spare], about: About) -> LossesFacts:
@@ -98,6 +100,26 @@ def describe_losses(answer: Lost, found: Sequence[Spare], about: About) -> Losse
         checked=answer.checked,
         losses=tuple(describe_loss(answer.restarts, o, explained=i < EXPLAINED) for i, o in enumerate(answer.outcomes)),
         would_help=tuple(spare_facts(answer.restarts, one) for one in found),
+    )
+
+
+def describe_any(answer: AnyLost, about: About) -> LossesFacts:
+    """Say what becomes of the sets of hosts that were tried."""
+    worst = max((o.missing for o in answer.outcomes), default=0)
+    return LossesFacts(
+        question="lose",
+        about=about,
+        tried=answer.tried,
+        survived=answer.survived,
+        failed=answer.failed,
+        untried=(),
+        missing=worst,
+        missing_at_least=max((o.missing_at_least for o in answer.outcomes), default=0),
+        status=PROVEN if answer.proven else GAP,
+        checked=answer.checked,
+        losses=tuple(describe_loss(answer.restarts, o, explained=i < EXPLAINED) for i, o in enumerate(answer.outcomes)),
+        would_help=(),
+        sets=answer.sets,
     )
 
 

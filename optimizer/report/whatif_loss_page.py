@@ -30,12 +30,16 @@ def loss_page(facts: LossesFacts) -> Page:
     page.line(*_answer(facts))
     if facts.untried:
         page.line(f"no time for {count(len(facts.untried), 'loss', 'losses')} more (--time-limit)", Tone.WARN)
+    if facts.sets > facts.tried:
+        page.line(
+            f"not proven: {facts.tried:,} of {facts.sets:,} sets tried, those of the hardest hosts first", Tone.WARN
+        )
     page.line(about_line(facts.about), Tone.QUIET)
     page.heading("The worst losses")
     page.table(losses_table(facts.losses), empty="there is nothing to lose")
     if len(facts.losses) > SHOWN:
         page.line(f"and {count(len(facts.losses) - SHOWN, 'loss', 'losses')} more (--json has all)", Tone.QUIET)
-    for loss in facts.losses[:EXPLAINED]:
+    for loss in (one for one in facts.losses[:EXPLAINED] if one.why):
         _explain(page, loss)
     _help(page, facts)
     survived = count(facts.survived, "packing that lets all restart", "packings that let all restart")
@@ -45,8 +49,10 @@ def loss_page(facts: LossesFacts) -> Page:
 
 def _answer(facts: LossesFacts) -> tuple[str, Tone]:
     tried = count(facts.tried, "loss", "losses")
-    if facts.survived == facts.tried and not facts.untried:
+    if facts.survived == facts.tried and not facts.untried and facts.tried:
         return f"everything restarts after each of {tried}, nothing else moved", Tone.GOOD
+    if not facts.losses:
+        return "there was no time to try a loss", Tone.BAD
     worst = facts.losses[0]
     if facts.status == PROVEN:
         proof = "no loss leaves more, proven"

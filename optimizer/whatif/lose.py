@@ -11,8 +11,6 @@ from optimizer.whatif.restart import Outcome, Restarts, packed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from optimizer.fleet import Fleet
-    from optimizer.policy import Policy
     from optimizer.whatif.effort import Effort
     from optimizer.whatif.loss import Loss
 
@@ -114,15 +112,15 @@ def worst_first(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return sorted(outcomes, key=lambda o: (-o.missing, -o.missing_at_least, -o.loss.level, -len(o.vms)))
 
 
-def accepted(fleet: Fleet, policy: Policy, outcome: Outcome, restarts: Restarts) -> bool:
-    """Whether every rule's own `check` accepts the VMs of a loss where they restart."""
-    rest, _ = restarts.rest(outcome.loss)
-    created = outcome.created
-    away = any(outcome.loss.lost[host] for _, host in created)
+def accepted(restarts: Restarts, loss: Loss, created: Sequence[tuple[int, int]]) -> bool:
+    """Whether every rule's own `check` accepts VMs (VM, host) where they restart after a loss."""
+    fleet = restarts.fleet
+    rest, _ = restarts.rest(loss)
+    away = any(loss.lost[host] for _, host in created)
     level, at = fleet.move_within, fleet.hosts.domain
     if level is not None:
         away |= any(at[level][host] != restarts.home[vm] for vm, host in created)
-    return not away and not made_worse(rest, policy.judges, created)
+    return not away and not made_worse(rest, restarts.policy.judges, created)
 
 
 def refuse_unaccepted(restarts: Restarts, outcomes: Iterable[Outcome], effort: Effort) -> int:
@@ -137,7 +135,7 @@ def refuse_unaccepted(restarts: Restarts, outcomes: Iterable[Outcome], effort: E
     for outcome in outcomes:
         if effort.over():
             break
-        if not accepted(restarts.fleet, restarts.policy, outcome, restarts):
+        if not accepted(restarts, outcome.loss, outcome.created):
             raise RuntimeError(f"what-if found a packing after the loss of {outcome.loss.name} that a rule refuses")
         done += 1
     return done

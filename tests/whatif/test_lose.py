@@ -11,10 +11,11 @@ from constraints import CATALOGUE
 from optimizer.clock import SystemClock
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.policy_yaml import policy_from_document
+from optimizer.whatif.any_loss import lose_any
 from optimizer.whatif.effort import Effort
 from optimizer.whatif.lose import accepted, lose
 from optimizer.whatif.loss import each_of, each_to_lose, together
-from optimizer.whatif.restart import Restarts
+from optimizer.whatif.restart import Restarts, pairs_of
 from optimizer.whatif.spare import spares
 from tests.build import Document, document, host, policy, vm
 from tests.oracle.problems import tiny_documents
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from optimizer.whatif.loss import Loss
 
 CHUNK = 20
-MOST_WAYS = 300
+MOST_WAYS, MOST_WAYS_OF_TWO = 300, 64
 
 
 def effort(seconds: float = 60) -> Effort:
@@ -118,7 +119,23 @@ def test_a_packing_that_breaks_a_rule_is_not_accepted() -> None:
     outcome = next(o for o in answer.outcomes if o.loss.name == "h0")
     wrong = np.zeros_like(outcome.numbers)
     wrong[0, 1] = 2
-    from dataclasses import replace
+    assert accepted(answer.restarts, outcome.loss, outcome.created)
+    assert not accepted(answer.restarts, outcome.loss, pairs_of(outcome.room.kinds, wrong))
 
-    assert accepted(of, answer.restarts.policy, outcome, answer.restarts)
-    assert not accepted(of, answer.restarts.policy, replace(outcome, numbers=wrong), answer.restarts)
+
+@pytest.mark.parametrize("chunk", [0, *(pytest.param(c, marks=pytest.mark.rotating) for c in range(1, 26))])
+def test_any_two_hosts_against_trying_everything(chunk: int) -> None:
+    seen = set()
+    for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+        snapshot, of, rules = case(number)
+        answer = lose_any(Restarts(of, rules), 2, effort())
+        assert answer.tried == answer.sets == len(of.hosts) * (len(of.hosts) - 1) // 2
+        bad = {o.loss.name: (o.missing, o.missing_at_least) for o in answer.outcomes}
+        pairs = [(a, b) for a in of.hosts.ids for b in of.hosts.ids if of.host_index[a] < of.host_index[b]]
+        if any(ways(snapshot, pair) > MOST_WAYS_OF_TWO for pair in pairs):
+            continue
+        for pair in pairs:
+            vms, most = most_restarted(snapshot, rules, pair)
+            assert bad.get(" ".join(pair), (0, 0)) == (vms - most, vms - most), f"problem {number}, loss of {pair}"
+            seen.add(vms - most)
+    assert len(seen) > 1
