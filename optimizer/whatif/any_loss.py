@@ -182,7 +182,7 @@ def lose_any(restarts: Restarts, k: int, effort: Effort) -> AnyLost:
 
 
 def _checked(search: _Search, order: Sequence[int], k: int, good: Sequence[Outcome], effort: Effort) -> int:
-    """Hold packings against every rule's own `check`: of sets packed as a whole, then of sets whose parts go together."""
+    """Hold packings against every rule's own `check`: of sets packed as a whole, then of sets whose parts fit."""
     done = 0
     restarts = search.restarts
     for outcome in good:
