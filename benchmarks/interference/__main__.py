@@ -1,22 +1,40 @@
-"""`python -m benchmarks.interference [--hosts 1000] [--seed 2026]`: prints the table of the simulation in Markdown."""
+"""`python -m benchmarks.interference [psi] [--hosts 1000] [--rounds 12] [--seed 2026]`: prints a table in Markdown.
+
+Without a word the simulation, with `psi` the rig of cgroups on this machine (root, cgroup v2, about 10 minutes).
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from benchmarks.interference.simulation import lines
+from benchmarks.interference import psi, simulation
+from benchmarks.interference.psi_groups import Unable
 
 
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.interference", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("simulation", "psi"), default="simulation")
+    parser.add_argument("--rounds", type=int, default=psi.ROUNDS)
     parser.add_argument("--hosts", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=2026)
     asked = parser.parse_args()
-    for line in lines(asked.hosts, asked.seed, lambda text: print(text, file=sys.stderr, flush=True)):
-        print(line, flush=True)
+    try:
+        if asked.what == "psi":
+            lines = psi.lines(asked.seed, asked.rounds, _tell)
+        else:
+            lines = simulation.lines(asked.hosts, asked.seed, _tell)
+        for line in lines:
+            print(line, flush=True)
+    except Unable as error:
+        _tell(f"this machine cannot run the rig: {error}")
+        return 2
     return 0
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,168 @@
+"""Busy processes in cgroups of their own, and the kernel's account of them: cpu.pressure and cpu.stat (cgroup v2)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["Group", "Rig", "Unable", "cgroup_root"]
+
+WORKER = """
+import sys, time
+work, pause, begins = (float(x) for x in sys.argv[1:4])
+phases = [float(x) for x in sys.argv[4:]]  # seconds off, on, off, ... from `begins`; none: always on
+on, until, i = not phases, 0.0, 0
+until = begins + phases[0] if phases else float("inf")
+while True:
+    now = time.monotonic()
+    while now >= until:
+        i += 1
+        on, until = not on, until + phases[i % len(phases)]
+    if not on:
+        time.sleep(min(until - now, 0.05))
+        continue
+    ends = now + work
+    while time.monotonic() < ends:
+        pass
+    if pause:
+        time.sleep(pause)
+"""
+"""Works and sleeps in turn, all the time or by phases."""
+
+
+class Unable(Exception):
+    """The rig cannot run on this machine; the text says what it lacks."""
+
+
+def cgroup_root() -> Path:
+    """Return where cgroup v2 is mounted.
+
+    Raises
+    ------
+    Unable
+        It is not, or we are not root, or the kernel keeps no account of pressure.
+    """
+    if os.geteuid() != 0:
+        raise Unable("cgroups are made by root: run it as root")
+    for line in Path("/proc/self/mounts").read_text("utf-8").splitlines():
+        _, place, kind, *_ = line.split()
+        if kind == "cgroup2":
+            root = Path(place)
+            break
+    else:
+        raise Unable("no cgroup v2 is mounted")
+    probe = root / f"remora-probe-{os.getpid()}"
+    try:
+        probe.mkdir()
+        there = (probe / "cpu.pressure").exists() and (probe / "cpu.stat").exists()
+        probe.rmdir()
+    except OSError as error:
+        raise Unable(f"{root}: {error.strerror}") from None
+    if not there:
+        raise Unable(f"{root}: the kernel keeps no cpu.pressure (psi=1 on its command line)")
+    return root
+
+
+@dataclass
+class Group:
+    """Processes of one kind: seconds of work and of sleep in turn, by `phases` or always."""
+
+    name: str
+    work_s: float
+    pause_s: float
+    processes: int = 1
+    phases: tuple[float, ...] = ()
+    _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+
+class Rig:
+    """Cgroups with processes in them; all of it is gone at the end."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self.groups = groups
+        self.top = cgroup_root() / f"remora-psi-{os.getpid()}"
+
+    def __enter__(self) -> Rig:
+        self.top.mkdir()
+        try:
+            for group in self.groups:
+                self._start(group)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for group in self.groups:
+            self.stop(group)
+        for place in [*self.top.iterdir(), self.top]:
+            if place.is_dir():
+                _remove(place)
+
+    def _start(self, group: Group) -> None:
+        place = self.top / group.name
+        place.mkdir()
+        words = [str(x) for x in (group.work_s, group.pause_s, time.monotonic(), *group.phases)]
+        for _ in range(group.processes):
+            process = subprocess.Popen([sys.executable, "-S", "-c", WORKER, *words])
+            group._running.append(process)
+            (place / "cgroup.procs").write_text(str(process.pid))
+
+    def pause(self, group: Group, *, paused: bool) -> None:
+        """Stop the processes of a group for a while, or let them go on."""
+        for process in group._running:
+            process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
+
+    def stop(self, group: Group) -> None:
+        """End the processes of a group."""
+        for process in group._running:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGKILL)
+            process.wait()
+        group._running.clear()
+
+    def watch(self, samples: int, sample_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return stall [samples, groups], use in cores [samples, groups], and use by the whole machine [samples]."""
+        stall, use, total = [], [], []
+        before, at = self._read(), time.monotonic()
+        for i in range(1, samples + 1):
+            time.sleep(max(0.0, at + i * sample_s - time.monotonic()))
+            now = self._read()
+            took = now[0] - before[0]
+            stall.append((now[1] - before[1]) / took)
+            use.append((now[2] - before[2]) / took)
+            total.append((now[3] - before[3]) / took)
+            before = now
+        return np.clip(np.array(stall), 0, 1), np.maximum(np.array(use), 0), np.maximum(np.array(total), 0)
+
+    def _read(self) -> tuple[float, np.ndarray, np.ndarray, float]:
+        """Return the time, and seconds so far: stalled and used by group, used by the machine."""
+        stalled, used = [], []
+        for group in self.groups:
+            place = self.top / group.name
+            some = (place / "cpu.pressure").read_text().split("total=")[1].split()[0]
+            stat = (place / "cpu.stat").read_text().split()
+            stalled.append(int(some) / 1e6)
+            used.append(int(stat[stat.index("usage_usec") + 1]) / 1e6)
+        ticks = [int(x) for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+        busy = (sum(ticks[:3]) + sum(ticks[5:8])) / os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), np.array(stalled), np.array(used), busy
+
+
+def _remove(place: Path) -> None:
+    """Remove a cgroup, once the kernel has let go of its processes."""
+    for _ in range(200):
+        try:
+            place.rmdir()
+            return
+        except OSError:
+            time.sleep(0.01)
+    place.rmdir()
