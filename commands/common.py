@@ -48,6 +48,7 @@ __all__ = [
     "tell_fleet_written",
     "tell_written",
     "time_limit_option",
+    "warn",
     "workers_option",
     "write_json",
     "write_text",

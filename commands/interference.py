@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,22 +15,28 @@ from commands.common import (
     load_fleet_and_document,
     say,
     tell_written,
+    warn,
     write_json,
 )
+from commands.signals_group import prometheus_option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from optimizer.fleet import Fleet
     from optimizer.signals.interference.records import Record
     from optimizer.signals.interference.series import Observation
-    from optimizer.signals.interference.settings import Settings
+    from optimizer.sources.config_yaml import Config
 
 __all__ = ["command"]
 
 
 @click.command("interference")
-@click.argument("series", type=FILE)
-@click.option("--config", type=FILE, metavar="FILE", help="Settings: the section `interference` of a remora.yaml.")
+@click.argument("series", type=FILE, required=False)
+@click.option(
+    "--config", type=FILE, metavar="FILE", help="A remora.yaml: its section `interference`, and where to read."
+)
+@prometheus_option
 @click.option("--fleet", type=FILE, metavar="FILE", help="A snapshot that says where the VMs are now.")
 @click.option("-o", "--output", type=NewFile(), metavar="FILE", help="Write the snapshot with the evidence in it.")
 @click.option(
@@ -41,47 +47,88 @@ __all__ = ["command"]
 )
 @json_option
 def command(
-    series: Path, config: Path | None, fleet: Path | None, output: Path | None, records: Path | None, as_json: bool
+    series: Path | None,
+    config: Path | None,
+    url: str,
+    fleet: Path | None,
+    output: Path | None,
+    records: Path | None,
+    as_json: bool,
 ) -> Exit:
     """Find which VM costs which neighbor how much of its time. Exits with 1 if there is evidence.
 
-    SERIES is a file of stalls and use by VM (remora-series/1 in JSON, or CSV).
+    SERIES is a file of stalls and use by VM (remora-series/1 in JSON, or CSV). Without it they are read from the
+    Prometheus that the configuration names, for the VMs of the snapshot or of the inventory.
     """
     from optimizer.report.interference import describe_interference, interference_page
     from optimizer.signals.interference.confirmation import update
     from optimizer.signals.interference.feed import with_evidence
 
-    if output is not None and fleet is None:
+    if series is None and config is None:
+        raise click.UsageError("give a file of series, or --config with a Prometheus to read them from")
+    if output is not None and fleet is None and series is not None:
         raise click.UsageError("-o writes a snapshot: give the one to start from with --fleet")
-    settings = _settings(config)
-    observation = _observation(series)
-    snapshot, document = load_fleet_and_document(fleet) if fleet is not None else (None, {})
-    host_of = None
-    if snapshot is not None:
-        _refuse_strangers(observation, set(snapshot.vms.ids), series)
-        host_of = {vm["id"]: vm["host"] for vm in document["vms"]}
+    from optimizer.signals.series_reading import InterferencePart
+
+    read = _configuration(config)
+    settings = read.section("interference", InterferencePart)
+    snapshot, document = _snapshot(fleet, read if series is None else None)
+    if series is None:
+        assert snapshot is not None
+        observation = _from_prometheus(read, snapshot, url)
+    else:
+        observation = _observation(series)
+        if snapshot is not None:
+            _refuse_strangers(observation, set(snapshot.vms.ids), series)
+    host_of = None if snapshot is None else {vm["id"]: vm["host"] for vm in document["vms"]}
     outcome = update(_records(records), observation, settings, host_of)
     facts = describe_interference(outcome, settings, len(observation.hosts), observation.interval_s)
     if output is not None:
         write_json(output, with_evidence(document, outcome, settings))
+        tell_written(output, "the snapshot with the evidence")
     if records is not None:
         from optimizer.signals.interference.documents import records_document
 
         write_json(records, records_document(outcome.records, observation.ends_at))
-    if output is not None:
-        tell_written(output, "the snapshot with the evidence")
     say(as_json, lambda: facts, lambda: interference_page(facts))
     return Exit.ATTENTION if facts.evident else Exit.DONE
 
 
-def _settings(path: Path | None) -> Settings:
-    from optimizer.signals.interference.settings import Settings
+def _snapshot(path: Path | None, config: Config | None) -> tuple[Fleet | None, dict[str, Any]]:
+    """Read the snapshot; where there is none and series are to be read, that of the configuration's inventory."""
+    if path is not None:
+        return load_fleet_and_document(path)
+    if config is None:
+        return None, {}
+    import os
 
-    if path is None:
-        return Settings()
-    from optimizer.sources.config_yaml import read_config
+    from optimizer.clock import SystemClock
+    from optimizer.signals.config import InventoryPart
+    from optimizer.signals.inventory import read_inventory
+    from optimizer.sources.fleet_json import fleet_from_document
 
-    return read_config(path).section("interference", Settings)
+    document = read_inventory(config, config.section("inventory", InventoryPart), SystemClock(), os.environ)
+    return fleet_from_document(document, f"{config.where}: inventory"), document
+
+
+def _from_prometheus(config: Config, fleet: Fleet, url: str) -> Observation:
+    import os
+
+    from optimizer.clock import SystemClock
+    from optimizer.plan import Caution
+    from optimizer.signals.series_reading import read_series
+    from optimizer.sources.prometheus_part import prometheus_address
+
+    address = prometheus_address("--prometheus", url) if url else ""
+    reading = read_series(config, fleet, SystemClock(), SystemClock(), os.environ, url=address)
+    warn(Caution("series_not_read", "interference", note) for note in reading.notes)
+    return reading.observation
+
+
+def _configuration(path: Path | None) -> Config:
+    from optimizer.sources.config_yaml import config_from_document, read_config
+
+    return config_from_document({}, "the defaults") if path is None else read_config(path)
 
 
 def _observation(path: Path) -> Observation:

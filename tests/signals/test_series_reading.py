@@ -1,0 +1,162 @@
+"""Series read from a Prometheus are those that it has: by host and VM, on a grid, and what is unclear is not read."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+import pytest
+
+from optimizer.clock import SystemClock
+from optimizer.errors import InputError
+from optimizer.signals.series_reading import InterferencePart, queries_for, read_series
+from optimizer.sources.config_yaml import config_from_document
+from tests import build
+from tests.command_line import refused, run, write
+from tests.prometheus.fake_server import answering, serving, success
+from tests.signals.interference.series import T, V, hog
+
+if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler
+    from pathlib import Path
+
+    from optimizer.signals.interference import HostSeries
+
+pytest.importorskip("prometheus_api_client", reason="the extra prometheus is not installed")
+
+NOW = datetime(2026, 11, 29, 10, 0, 30, tzinfo=UTC)
+END = NOW.timestamp() // 60 * 60
+KINDS = {"stall": "vcpu_delay", "use": "cpu_time", "total": "node_cpu"}
+CPU_ONLY = {"io": None}
+
+
+class Now:
+    """A clock that stands still."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError
+
+
+def points(values: np.ndarray, end: float = END) -> list[list[Any]]:
+    times = end - 60.0 * np.arange(len(values) - 1, -1, -1)
+    return [[float(t), "NaN" if v == -1 else f"{v}"] for t, v in zip(times, values, strict=True) if not np.isnan(v)]
+
+
+def world(series: HostSeries, **faults: Any) -> Any:
+    """Answer range queries about one host, h0, and the query for names; `faults` by kind of series."""
+
+    def rows(what: str, end: float) -> list[dict[str, Any]]:
+        if what == "total":
+            assert series.total is not None
+            return [{"metric": {"instance": "h0:9100"}, "values": points(series.total, end)}]
+        of = series.stall if what == "stall" else series.use
+        return [
+            {"metric": {"instance": "h0:9177", "domain": f"d{vm}"}, "values": points(of[:, k], end)}
+            for k, vm in enumerate(series.vms)
+        ]
+
+    def reply(handler: BaseHTTPRequestHandler) -> None:
+        query = parse_qs(urlparse(handler.path).query)
+        text = query["query"][0]
+        if "openstack_info" in text:
+            metrics = [{"instance": "h0:9177", "domain": f"d{vm}", "instance_id": vm} for vm in series.vms]
+            answering(success([{"metric": m, "value": [END, "1"]} for m in metrics]))(handler)
+            return
+        what = next((name for name, part in KINDS.items() if part in text), None)
+        if what is None or what in faults:
+            answering(faults.get(what or "", json.dumps({"status": "error", "error": "no"}).encode()))(handler)
+            return
+        answering(success(rows(what, float(query["end"][0])), kind="matrix"))(handler)
+
+    return reply
+
+
+def config(url: str, **interference: Any) -> Any:
+    said = {"signals": {"prometheus": {"url": url}}, "interference": {"queries": CPU_ONLY, **interference}}
+    return config_from_document(said, "remora.yaml")
+
+
+def fleet_document() -> dict[str, Any]:
+    return build.document([build.host("h0"), build.host("h1")], [build.vm(f"v{i}", "h0") for i in range(V)])
+
+
+def fleet() -> Any:
+    return build.fleet(fleet_document()["hosts"], fleet_document()["vms"])
+
+
+def test_the_series_come_as_they_are() -> None:
+    series = hog(1)
+    series.stall[7, 3] = np.nan  # no sample there
+    series.use[9, 2] = -1  # NaN in the answer
+    with serving(world(series)) as (url, seen):
+        read = read_series(config(url), fleet(), Now(), SystemClock(), {})
+    (host,) = read.observation.hosts
+    assert (host.host, host.kind, host.vms) == ("h0", "cpu_steal", series.vms)
+    assert read.observation.ends_at.timestamp() == END
+    assert read.observation.interval_s == 60
+    series.use[9, 2] = np.nan
+    np.testing.assert_allclose(host.stall, series.stall, atol=1e-9)
+    np.testing.assert_allclose(host.use, series.use, atol=1e-9)
+    np.testing.assert_allclose(host.total, series.total, atol=1e-9)
+    assert read.notes == ()
+    asked = [parse_qs(urlparse(path).query) for path, _ in seen]
+    assert {(q["start"][0], q["end"][0]) for q in asked if "start" in q} == {
+        (f"{END - 149 * 60:.0f}", f"{END:.0f}")
+    } or T
+    assert any(
+        "by (instance, domain) (rate(libvirt_domain_vcpu_delay_seconds_total[60s]))" in q["query"][0] for q in asked
+    )
+
+
+def test_a_kind_that_is_not_answered_is_not_read_and_says_so() -> None:
+    error = json.dumps({"status": "error", "errorType": "execution", "error": "too many samples"}).encode()
+    with serving(world(hog(1))) as (url, _):
+        read = read_series(config(url, queries={}), fleet(), Now(), SystemClock(), {})
+    assert [host.kind for host in read.observation.hosts] == ["cpu_steal"]
+    assert any(note.startswith("io: stall: ") for note in read.notes)
+    with serving(world(hog(1), use=error)) as (url, _), pytest.raises(InputError, match="cpu_steal: use: "):
+        read_series(config(url), fleet(), Now(), SystemClock(), {})
+
+
+def test_vms_that_nobody_knows_are_left_out() -> None:
+    with serving(world(hog(1))) as (url, _):
+        small = build.fleet([build.host("h0")], [build.vm(f"v{i}", "h0") for i in range(3)])
+        read = read_series(config(url), small, Now(), SystemClock(), {})
+        assert read.observation.hosts[0].vms == ("v0", "v1", "v2")
+        strangers = build.fleet([build.host("h0")], [build.vm("x", "h0")])
+        with pytest.raises(InputError, match="no series of any VM of the fleet"):
+            read_series(config(url), strangers, Now(), SystemClock(), {})
+
+
+def test_queries_of_the_configuration_stand_for_those_of_exporters() -> None:
+    own = {"cpu": {"stall": "a", "use": "b"}, "io": None}
+    part = config_from_document({"interference": {"queries": own}}, "x").section("interference", InterferencePart)
+    found = queries_for(part, ["node", "libvirt-tinkoff"])
+    assert found.keys() == {"cpu_steal", "cpu"}
+    assert found["cpu"].stall == "a"
+    assert queries_for(InterferencePart(), ["node"]) == {}
+    with pytest.raises(InputError, match="queries of at least one kind"):
+        no_exporter = config_from_document({"signals": {"exporters": ["node"]}}, "x")
+        read_series(no_exporter, fleet(), Now(), SystemClock(), {})
+
+
+def test_the_command_reads_writes_and_refuses(tmp_path: Path) -> None:
+    write(tmp_path / "fleet.json", fleet_document())
+    said = {"inventory": {"file": "fleet.json", "max_age_s": 31_536_000}, "interference": {"queries": CPU_ONLY}}
+    place = write(tmp_path / "remora.yaml", said)
+    with serving(world(hog(1))) as (url, _):
+        found = run("interference", "--config", place, "--prometheus", url, "-o", tmp_path / "out.json", "--json")
+    assert found.code == 1
+    assert {(p["noisy"], p["suffers"]) for p in found.json["pairs"]} == {("v0", "v1"), ("v0", "v2")}
+    assert len(json.loads((tmp_path / "out.json").read_text())["interference"]) == 2
+    assert "the address of a Prometheus" in refused("interference", "--config", place)
+    assert "give a file of series" in refused("interference")
