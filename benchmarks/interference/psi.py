@@ -33,7 +33,7 @@ GOALS = {"precision": 0.90, "recall": 0.80}
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """What was measured and by how much each group's stall was lower while the hog was stopped (0 where there is none)."""
+    """What was measured, and by how much stall was lower while the hog was stopped (0 where there is none)."""
 
     series: HostSeries
     fall: np.ndarray
@@ -53,8 +53,10 @@ def groups_of(rng: np.random.Generator, hog: bool) -> list[Group]:
     return groups
 
 
-def run_round(name: str, rng: np.random.Generator, settings: Settings, *, hog: bool, sample_s: float) -> Round:
-    """Run a round of windows of samples; where there is a hog, it is stopped for `CONTROL_S` after each window."""
+def run_round(
+    name: str, rng: np.random.Generator, settings: Settings, *, hog: bool, sample_s: float, control_s: float = CONTROL_S
+) -> Round:
+    """Run a round of windows of samples; where there is a hog, it is stopped after each."""
     groups = groups_of(rng, hog)
     watched, control = [], []
     with Rig(groups) as rig:
@@ -63,7 +65,7 @@ def run_round(name: str, rng: np.random.Generator, settings: Settings, *, hog: b
             watched.append(rig.watch(settings.window, sample_s))
             if hog:
                 rig.pause(groups[-1], paused=True)
-                control.append(rig.watch(max(2, round(CONTROL_S / sample_s)), sample_s)[0][1:])
+                control.append(rig.watch(max(2, round(control_s / sample_s)), sample_s)[0][1:])
                 rig.pause(groups[-1], paused=False)
     stall, use, total = (np.concatenate(parts) for parts in zip(*watched, strict=True))
     fall = stall.mean(axis=0) - np.concatenate(control).mean(axis=0) if hog else np.zeros(len(groups))

@@ -36,7 +36,7 @@ def lines(hosts: int, seed: int, tell: Callable[[str], None]) -> Iterator[str]:
     tell(f"simulating {hosts} hosts")
     trials = simulated(hosts, seed)
     trap = [t for t in trials if t.host.recipe == TRAP]
-    extra = draw_fleet(max(hosts // 4 - len(trap), 0), "cpu", seed + 2, TRAP)
+    extra = draw_fleet(max(round(0.3 * hosts) - len(trap), 0), "cpu", seed + 2, TRAP)
     trials += extra
     windows = (len(trap) + len(extra)) * settings.windows
     yield "| method | precision | of it >= score | recall | found | true | false, per 1,000 host-windows of the trap |"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from optimizer.signals.interference.design import design_of
-from optimizer.signals.interference.kernel import attribute_victim
+from optimizer.signals.interference.kernel import attribute_victim, best_lag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ class Attribution:
     by_window
         float64 [n, V, V]: the score in each window by itself.
     lag
-        int64 [V]: scrapes by which the stall of the VM follows the use of the others.
+        Scrapes by which stall follows use.
     stall
         float64 [V]: the mean stall of each; NaN where it is not known.
     significant
@@ -76,7 +76,7 @@ class Attribution:
     score: NDArray[np.float64]
     p: NDArray[np.float64]
     by_window: NDArray[np.float64]
-    lag: NDArray[np.int64]
+    lag: int
     stall: NDArray[np.float64]
     significant: NDArray[np.bool_]
 
@@ -227,9 +227,10 @@ def _attribute(
         design.window,
     )
     score, p = np.zeros((vms, vms)), np.ones((vms, vms))
-    by_window, lag, stall = np.zeros((n, vms, vms)), np.zeros(vms, np.int64), np.full(vms, np.nan)
+    by_window, stall = np.zeros((n, vms, vms)), np.full(vms, np.nan)
+    lag = int(best_lag(settings.lag, arrays, work)) if settings.lag else 0
     for v in range(vms):
-        attribute_victim(v, settings.lag, settings.score_until, draws, arrays, work, score, p, by_window, lag, stall)
+        attribute_victim(v, lag, settings.score_until, draws, arrays, work, score, p, by_window, stall)
     cut = false_discovery_cut(p[~np.eye(vms, dtype=np.bool_)], settings.false_discoveries)
     return Attribution(series.host, series.kind, series.vms, score, p, by_window, lag, stall, p <= cut)
 

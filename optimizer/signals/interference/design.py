@@ -19,13 +19,13 @@ EXTRA = 2
 """Columns beside the VMs' use: what the host uses beyond its VMs, and what the VMs do all at once."""
 
 
-QUIET = 0.07
+QUIET = 0.05
 """The share of samples in which a VM is at or below its quiet level; what is always there is never seen to hurt."""
 
 NEAREST = 3
 """Others that are most like a VM, with which it is compared to see whether it moves in step with them."""
 
-MOST = 0.6
+MOST = 0.4
 """Where more than this share of a host's VMs move in step, they do so together."""
 
 

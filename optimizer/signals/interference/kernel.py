@@ -6,17 +6,19 @@ window, so that slow changes explain nothing, and columns are scaled to length 1
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from optimizer.reassignment.compiled import compiled
 from optimizer.signals.interference.kernel_nnls import nnls
 
-__all__ = ["attribute_victim"]
+__all__ = ["attribute_victim", "best_lag"]
 
 VARIES = 1e-9
 """A column varies if its spread within windows is more than this share of its size."""
 
-BETTER = 0.9
+BETTER = 0.95
 """Another lag is taken only where it leaves less than this share of what the plain reading leaves unexplained."""
 
 EDGE = 1
@@ -123,14 +125,23 @@ def regress(v, lag, design, work):
 
 
 @compiled
-def best_lag(v, most, design, work):
-    """Return the lag at which stall follows use: 0, unless another explains clearly more."""
-    count, _, plain = regress(v, 0, design, work)
-    best, least = 0, BETTER * plain
-    for step in range(1, most + 1):
-        for lag in (step, -step):
-            rows, _, left = regress(v, lag, design, work)
-            if left < least and 2 * rows > count:
+def best_lag(most, design, work):
+    """Return the lag at which stall follows use on a host: 0, unless another explains clearly more of all stalls.
+
+    Were it chosen victim by victim, chance would choose it: a stall that nothing explains would get its best of three.
+    """
+    best, least = 0, 1e300
+    for step in range(most + 1):
+        for sign in (1, -1):
+            lag, left = sign * step, 0.0
+            if step == 0 and sign < 0:
+                continue
+            for v in range(design.present.shape[1]):
+                count, _, share = regress(v, lag, design, work)
+                left += share if count else 0.0
+            if step == 0:
+                best, least = 0, BETTER * left
+            elif left < least:
                 best, least = lag, left
     return best
 
@@ -239,6 +250,44 @@ def p_value(lag, size, draws, design, work):
 
 
 @compiled
+def tail(u, lag, count, size, work):
+    """Return the chance of a normal variable, spread as the partial correlation is over shifts of the whole series.
+
+    Correlations are taken by Fisher's transform (1915), which makes them normal. What comes and goes at nearly the same
+    pace for longer than a window is alike in all of them; shifts of each window for itself would not see that.
+    """
+    edge = EDGE + abs(lag)
+    number, mean, square, seen, whole = 0, 0.0, 0.0, 0.0, 1e-300
+    for i in range(count):
+        whole += work.left[i] * work.left[i]
+    for s in range(count):
+        if 0 < s <= edge or s >= count - edge:
+            continue
+        moment, left = 0.0, 1.0
+        for i in range(count):
+            moved = i + s if i + s < count else i + s - count
+            moment += work.left[moved] * work.x[u, i]
+        for b in range(size):
+            dot = 0.0
+            for i in range(count):
+                moved = i + s if i + s < count else i + s - count
+                dot += work.basis[b, moved] * work.x[u, i]
+            left -= dot * dot
+        value = math.atanh(min(max(moment / np.sqrt(max(left, VARIES) * whole), -0.999), 0.999))
+        if s == 0:
+            seen = value
+        else:
+            number += 1
+            mean += value
+            square += value * value
+    if number < 2:
+        return 1.0
+    mean /= number
+    spread = np.sqrt(max(square / number - mean * mean, 1e-300))
+    return 0.5 * math.erfc((seen - mean) / spread / np.sqrt(2.0))
+
+
+@compiled
 def above_quiet(u, first, last, design, work):
     """Return the mean of a VM's use above its quiet level, over some of the victim's rows."""
     mean = 0.0
@@ -278,11 +327,9 @@ def window_scores(v, u, count, size, lag, design, work, out):
 
 
 @compiled
-def attribute_victim(v, most_lag, floor, draws, design, work, score, p, by_window, lags, stall):
-    """Fill the row of one victim: score[v, u], p[v, u], by_window[w, v, u], lags[v], stall[v]."""
-    lag = best_lag(v, most_lag, design, work) if most_lag else 0
+def attribute_victim(v, lag, floor, draws, design, work, score, p, by_window, stall):
+    """Fill the row of one victim: score[v, u], p[v, u], by_window[w, v, u], stall[v]."""
     count, chosen, _ = regress(v, lag, design, work)
-    lags[v] = lag
     if not count:
         return
     mean = 0.0
@@ -299,4 +346,6 @@ def attribute_victim(v, most_lag, floor, draws, design, work, score, p, by_windo
         size = project(u, count, work)
         shift_table(u, size, design, work)
         p[v, u] = p_value(lag, size, draws, design, work)
+        if p[v, u] < 0.05:
+            p[v, u] = max(p[v, u], tail(u, lag, count, size, work))
         window_scores(v, u, count, size, lag, design, work, by_window)

@@ -52,7 +52,7 @@ def test_the_score_is_the_coefficient_times_the_use_above_the_quiet_level(seed: 
     for v in range(V):
         y = series.stall[:, v].reshape(5, 30)
         beta = solve_nnls(centred, (y - y.mean(axis=1, keepdims=True)).ravel())
-        above = np.maximum(series.use - np.quantile(series.use, 0.07, axis=0), 0).mean(axis=0)
+        above = np.maximum(series.use - np.quantile(series.use, 0.05, axis=0), 0).mean(axis=0)
         wanted = np.minimum(beta[:V] * above, series.stall[:, v].mean())
         wanted[v] = 0.0
         assert found.score[v] == pytest.approx(wanted, abs=1e-9)
@@ -117,7 +117,7 @@ def test_a_lag_of_a_scrape_hides_nothing(seed: int, late: int) -> None:
     series = hog(seed)
     shifted = host(series.use, np.roll(series.stall, late, axis=0), total=series.total)
     assert names(evident(shifted)) == {("v0", "v1"), ("v0", "v2")}
-    assert attributed(shifted).lag[1:3].tolist() == [late, late]
+    assert attributed(shifted).lag == late
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -1,0 +1,149 @@
+"""Each part of the method is needed: with one taken away, something that has to hold holds no more."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from benchmarks.interference.table import TRAP
+from benchmarks.interference.truth import draw_fleet
+from optimizer.signals.interference import HostSeries, Settings, attribution, design
+from tests.signals.interference.series import T, V, hog, host, on_off, quiet
+from tests.signals.interference.test_attribution import evident, names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BOTH = {("v0", "v1"), ("v0", "v2")}
+SEEDS = range(12)
+
+
+def finds_the_hog(settings: Settings) -> bool:
+    return all(names(evident(hog(seed), settings)) == BOTH for seed in SEEDS)
+
+
+def finds_a_late_one(settings: Settings) -> bool:
+    late = (host(s.use, np.roll(s.stall, 1, axis=0), total=s.total) for s in map(hog, SEEDS))
+    return all(names(evident(series, settings)) == BOTH for series in late)
+
+
+def blames_nobody_where_all_peak_together(settings: Settings) -> bool:
+    return not any(evident(series, settings) for series in trap())
+
+
+@cache
+def trap() -> list[HostSeries]:
+    """Simulated hosts on which all VMs peak together and wait for each other."""
+    return [trial.series for trial in draw_fleet(8, "cpu", 900, TRAP)]
+
+
+def blames_nobody_for_what_the_host_does(settings: Settings) -> bool:
+    def daemon(seed: int) -> HostSeries:
+        use, stall = quiet(seed)
+        on = on_off(np.random.default_rng(seed))
+        use[:, 1] += 2 * np.where(np.random.default_rng(seed + 1).random(T) < 0.8, on, ~on.astype(bool))
+        return host(use, stall + 0.4 * on[:, None], total=use.sum(axis=1) + 4 * on)
+
+    return not any(evident(daemon(seed), settings) for seed in SEEDS)
+
+
+def blames_nobody_for_what_is_always_there(settings: Settings) -> bool:
+    """A VM that is loud all the time varies by a little, and so does the stall with it."""
+
+    def loud(seed: int) -> HostSeries:
+        use, stall = quiet(seed)
+        on = on_off(np.random.default_rng(seed))
+        use[:, 0] += 50 + on
+        stall[:, 1] += 0.3 + 0.03 * on
+        return host(use, stall)
+
+    return not any(evident(loud(seed), settings) for seed in SEEDS)
+
+
+def blames_nobody_by_chance(settings: Settings) -> bool:
+    """At a rate of 10 % of false discoveries one host in ten may be wrong where there is nothing to discover."""
+
+    def unrelated(seed: int) -> HostSeries:
+        rng = np.random.default_rng(seed)
+        use, stall = quiet(seed)
+        for v in range(V):
+            use[:, v] += 2 * on_off(rng)
+            stall[:, v] += 0.5 * on_off(rng)
+        return host(use, stall)
+
+    return sum(bool(evident(unrelated(seed), settings)) for seed in range(20)) <= 4
+
+
+def leaves_out_what_a_quota_causes(settings: Settings) -> bool:
+    series = hog(1, victims=())
+    throttled = np.zeros_like(series.stall)
+    throttled[:, 3] = 0.5 * (series.use[:, 0] > 1)
+    told = HostSeries("h0", "cpu", series.vms, np.clip(series.stall + throttled, 0, 1), series.use, None, throttled)
+    return evident(told, settings) == []
+
+
+HOLDS: dict[str, Callable[[Settings], bool]] = {
+    check.__name__: check
+    for check in (
+        finds_the_hog,
+        finds_a_late_one,
+        blames_nobody_where_all_peak_together,
+        blames_nobody_for_what_the_host_does,
+        blames_nobody_for_what_is_always_there,
+        blames_nobody_by_chance,
+        leaves_out_what_a_quota_causes,
+    )
+}
+
+
+@pytest.mark.parametrize("check", HOLDS.values(), ids=HOLDS)
+def test_it_holds(check: Callable[[Settings], bool]) -> None:
+    assert check(Settings())
+
+
+def everybody_alone(use: np.ndarray, *_: Any) -> np.ndarray:
+    return np.ones(use.shape[1], np.bool_)
+
+
+def never_quiet(use: np.ndarray, *_: Any) -> np.ndarray:
+    return np.zeros(use.shape[1])
+
+
+def no_rest(_: Any, use: np.ndarray, *__: Any) -> np.ndarray:
+    return np.zeros(len(use))
+
+
+def no_use(*_: Any) -> np.ndarray:
+    return np.zeros((T, V))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "mutant", "broken"),
+    [
+        (design, "_alone", everybody_alone, "blames_nobody_where_all_peak_together"),
+        (design, "_quiet", never_quiet, "blames_nobody_for_what_is_always_there"),
+        (design, "_rest", no_rest, "blames_nobody_for_what_the_host_does"),
+        (design, "filled", no_use, "finds_the_hog"),
+        (attribution, "false_discovery_cut", lambda *_: 1.0, "blames_nobody_by_chance"),
+        (attribution, "false_discovery_cut", lambda *_: 0.0, "finds_the_hog"),
+        (HostSeries, "net_stall", property(lambda self: self.stall), "leaves_out_what_a_quota_causes"),
+    ],
+)
+def test_a_mutant_is_caught(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, mutant: Any, broken: str) -> None:
+    monkeypatch.setattr(module, name, mutant)
+    assert not HOLDS[broken](Settings())
+
+
+@pytest.mark.parametrize(
+    ("setting", "broken"),
+    [
+        ({"lag": 0}, "finds_a_late_one"),
+        ({"in_step": 1.0, "in_step_with_all": 1.0}, "blames_nobody_where_all_peak_together"),
+        ({"false_discoveries": 0.99, "score_until": 1e-6, "lasts": 1, "still_lasts": 0}, "blames_nobody_by_chance"),
+    ],
+)
+def test_a_setting_that_takes_a_part_away_is_caught(setting: dict[str, float], broken: str) -> None:
+    assert not HOLDS[broken](Settings(**setting))  # type: ignore[arg-type]
