@@ -86,7 +86,7 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
         with _endpoint(service, told, clock, os.environ) as address:
             began = clock.monotonic()
             warm_up(policy)
-            warm = {"warm_s": round(clock.monotonic() - began, 1), "metrics": address}
+            warm = {"warm_s": round(clock.monotonic() - began, 1), "metrics": address, "driver": settings.driver.name}
             logs.logger.info("ready", level=settings.automation.level.value, **warm)
             service.periodic.run()
     logs.logger.info("ended")
