@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["notifying"]
 
 HOLDS = 3.0
-"""An alert holds for so many times the time between two cycles."""
+"""An alert holds for this many times the time between two cycles."""
 
 LAST_S = 5.0
 """How long what is still to be sent is waited for in the end."""

@@ -1,4 +1,4 @@
-"""A receiver's own thread: what is to be sent waits in a queue, and is tried a few times."""
+"""A receiver's own thread: documents wait in a queue, and each is tried a few times."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Receiver:
             self._told.tell(Notified(self._kind, self._address.shown, False, f"more than {MOST} wait: one is given up"))
 
     def close(self, seconds: float) -> None:
-        """Wait for what is to be sent, at most so long; then give up."""
+        """Wait until everything was sent, at most that long; then give up."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting and not self._busy, seconds)
             self._over.set()
