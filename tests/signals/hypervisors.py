@@ -5,7 +5,7 @@ The same series are written as a history (OpenMetrics) and served as they are no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ IO_FROM_KIB = 200_000
 class Hypervisors:
     """Hosts of a snapshot, and what each VM does: cores that it uses, KiB/s that it writes.
 
-    `reset_at`: when the exporters were restarted, so that counters begin at 0 again.
+    `reset_at`: when the exporters were restarted, so that counters begin at 0 again. `fills_mib_per_s`: how fast the
+    disks of a host fill, from `began` on.
     """
 
     document: Mapping[str, Any]
@@ -37,6 +38,7 @@ class Hypervisors:
     io_kib: Mapping[str, float]
     began: float
     reset_at: float = 0.0
+    fills_mib_per_s: Mapping[str, float] = field(default_factory=dict)
 
     def samples(self, host: str, now: float) -> Iterator[Sample]:
         """Yield what the exporters of a host say at a time."""
@@ -47,6 +49,7 @@ class Hypervisors:
         crowded, stalled = used > BUSY_FROM * CORES, written > IO_FROM_KIB
         capacity = next(h["capacity"] for h in self.document["hosts"] if h["id"] == host)
         full = sum(vm["demand"]["disk_mib"] for vm in vms) + GIB
+        full += self.fills_mib_per_s.get(host, 0.0) * (now - self.began)
         memory = sum(vm["demand"]["memory_mib"] for vm in vms) + GIB
         for core in range(2):
             yield "node_cpu_seconds_total", {"cpu": str(core), "mode": "user"}, since * min(used, CORES) / 2

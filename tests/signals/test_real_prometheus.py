@@ -144,6 +144,19 @@ def test_counters_that_begin_anew_are_no_signal_that_is_lost(tmp_path: Path) -> 
     assert steal["h1"] == pytest.approx(0.14, abs=0.02) and max(steal[h] for h in ("h0", "h2", "h3", "h4")) < 0.03
 
 
+def test_how_soon_a_disk_is_full(tmp_path: Path) -> None:
+    """At 10 MiB/s from 11 GiB on: judged by plain arithmetic, to a minute."""
+    document = inventory()
+    fleet = hypervisors(document, fills_mib_per_s={"h4": 10.0})
+    now = time.time()
+    with running(tmp_path, backfill(tmp_path, history(fleet, now - HISTORY_S, now - 5, STEP_S))) as url:
+        reading = read(tmp_path, document, url)
+    left = (400 - 11) * GIB - 10 * (time.time() - fleet.began)
+    found = {host["id"]: host.get("full_in_s", {}) for host in reading.document["hosts"]}
+    assert found["h4"]["disk_mib"] == pytest.approx(left / 10, abs=60)
+    assert all(not found[h] for h in ("h0", "h1", "h2", "h3"))
+
+
 def test_a_history_that_ended_ten_minutes_ago_is_too_old(tmp_path: Path) -> None:
     document = inventory()
     now = time.time()
