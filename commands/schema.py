@@ -14,7 +14,8 @@ __all__ = ["command"]
 
 @click.command("schema")
 @click.argument(
-    "document", type=click.Choice(["fleet", "policy", "plan", "overlay", "mapping", "request", "scenarios"])
+    "document",
+    type=click.Choice(["fleet", "policy", "plan", "overlay", "mapping", "request", "scenarios", "command", "template"]),
 )
 @click.option("--defaults", is_flag=True, help="What holds where an optional field is absent (fleet, plan).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document (a schema is one in any case).")
@@ -35,6 +36,12 @@ def _schema(document: str) -> dict[str, Any]:
         from optimizer.sources.policy_yaml import policy_schema
 
         return policy_schema(CATALOGUE)
+    if document in ("command", "template"):
+        from optimizer.execute.drivers.command.location import LOCATION, LOCATION_FORMAT
+        from optimizer.execute.drivers.command.template import TEMPLATE, TEMPLATE_FORMAT
+
+        form, tag = (LOCATION, LOCATION_FORMAT) if document == "command" else (TEMPLATE, TEMPLATE_FORMAT)
+        return schema.schema_of(form, tag)
     makers = {
         "fleet": schema.fleet_schema,
         "plan": schema.plan_schema,

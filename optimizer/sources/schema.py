@@ -31,6 +31,7 @@ __all__ = [
     "plan_schema",
     "request_schema",
     "scenarios_schema",
+    "schema_of",
 ]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -46,32 +47,32 @@ class DefaultRow(NamedTuple):
 
 def fleet_schema() -> dict[str, Any]:
     """Return `remora-fleet/1` as JSON Schema 2020-12."""
-    return _schema(FLEET, FLEET_FORMAT)
+    return schema_of(FLEET, FLEET_FORMAT)
 
 
 def plan_schema() -> dict[str, Any]:
     """Return `remora-plan/1` as JSON Schema 2020-12."""
-    return _schema(PLAN, PLAN_FORMAT)
+    return schema_of(PLAN, PLAN_FORMAT)
 
 
 def overlay_schema() -> dict[str, Any]:
     """Return `remora-overlay/1` as JSON Schema 2020-12."""
-    return _schema(OVERLAY, OVERLAY_FORMAT)
+    return schema_of(OVERLAY, OVERLAY_FORMAT)
 
 
 def mapping_schema() -> dict[str, Any]:
     """Return `remora-mapping/1` as JSON Schema 2020-12."""
-    return _schema(MAPPING, MAPPING_FORMAT)
+    return schema_of(MAPPING, MAPPING_FORMAT)
 
 
 def request_schema() -> dict[str, Any]:
     """Return `remora-request/1` as JSON Schema 2020-12."""
-    return _schema(REQUEST, REQUEST_FORMAT)
+    return schema_of(REQUEST, REQUEST_FORMAT)
 
 
 def scenarios_schema() -> dict[str, Any]:
     """Return `remora-scenarios/1` as JSON Schema 2020-12."""
-    return _schema(SCENARIOS, SCENARIOS_FORMAT)
+    return schema_of(SCENARIOS, SCENARIOS_FORMAT)
 
 
 def defaults_table(record: Record = FLEET) -> tuple[DefaultRow, ...]:
@@ -79,7 +80,8 @@ def defaults_table(record: Record = FLEET) -> tuple[DefaultRow, ...]:
     return tuple(_defaults(record, ""))
 
 
-def _schema(record: Record, tag: str) -> dict[str, Any]:
+def schema_of(record: Record, tag: str) -> dict[str, Any]:
+    """Return a document of this form, with its tag, as JSON Schema 2020-12."""
     return {"$schema": DIALECT, "$id": f"urn:remora:{tag.replace('/', ':')}", "title": tag, **record.schema()}
 
 

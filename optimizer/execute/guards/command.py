@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 from optimizer.errors import printable, shorten
 from optimizer.execute.drivers.command.arguments import Unfit
 from optimizer.execute.guards.pending import Answer, Given
+from optimizer.execute.programs import NotStarted, end_group, start_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -77,16 +77,9 @@ class Command:
         self._name, self._text, self._failed = command[0], b"", ""
         self._process: subprocess.Popen[bytes] | None = None
         try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=dict(environment),
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            self._failed = printable(f"{self._name} cannot be started: {getattr(error, 'strerror', None) or error}")
+            self._process = start_program(command, environment, subprocess.PIPE, subprocess.STDOUT)
+        except NotStarted as error:
+            self._failed = printable(f"{self._name} cannot be started: {error}")
             return
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
@@ -113,10 +106,7 @@ class Command:
         """Kill the program and all that it has started in its group."""
         if self._process is None:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(DEAD_WITHIN_S)
+        end_group(self._process, DEAD_WITHIN_S)
         self._close()
 
     def _read(self) -> None:

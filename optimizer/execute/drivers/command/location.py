@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from optimizer.execute.drivers.command.template import Template
 
-__all__ = ["LOCATION_FORMAT", "Location", "read_location"]
+__all__ = ["LOCATION", "LOCATION_FORMAT", "Location", "read_location"]
 
 LOCATION_FORMAT = "remora-command/1"
 SECRET_LIMIT = 65536

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import selectors
-import signal
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import printable
+from optimizer.execute.programs import NotStarted, end_group, start_program
 from optimizer.sources.libvirt.hosts import shown
 
 if TYPE_CHECKING:
@@ -33,10 +33,6 @@ LINGER_S = 0.2
 
 SECRET = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|(_|^)KEY(_|$)", re.IGNORECASE)
 LEAST_SECRET = 4
-
-
-class NotStarted(Exception):
-    """The program could not be started: nothing has happened."""
 
 
 class NotAnswered(Exception):
@@ -89,7 +85,7 @@ def run(words: Sequence[str], environment: Environment, deadline_s: float, limit
     NotAnswered
         It took longer than `deadline_s`, or printed more than `limit` bytes; it and its group were killed.
     """
-    process = _popen(words, environment, subprocess.PIPE, subprocess.PIPE)
+    process = start_program(words, environment.variables, subprocess.PIPE, subprocess.PIPE)
     try:
         out, err = _read(process, time.monotonic() + deadline_s, limit)
         return Ended(process.wait(), out, err)
@@ -99,7 +95,7 @@ def run(words: Sequence[str], environment: Environment, deadline_s: float, limit
         raise NotAnswered(f"more than {limit} bytes of output") from error
     finally:
         if process.poll() is None:
-            _kill(process)
+            end_group(process)
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
@@ -121,7 +117,7 @@ class Waiting:
         code = self._process.poll()
         if code is None and time.monotonic() >= self._end:
             self.overdue = True
-            _kill(self._process)
+            end_group(self._process)
             code = self._process.wait()
         size = os.fstat(self._output.fileno()).st_size
         if code is None:
@@ -143,22 +139,7 @@ def start(words: Sequence[str], environment: Environment, deadline_s: float, lim
         There is no such program, or it may not be run.
     """
     output = tempfile.TemporaryFile("ab+", buffering=0)  # noqa: SIM115 - it is open as long as the program runs
-    return Waiting(_popen(words, environment, output, output), output, deadline_s, limit)
-
-
-def _popen(words: Sequence[str], environment: Environment, out: Any, err: Any) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(
-            list(words),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            env=dict(environment.variables),
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise NotStarted(reason) from error
+    return Waiting(start_program(words, environment.variables, output, output), output, deadline_s, limit)
 
 
 class _TooLong(Exception):
@@ -195,12 +176,3 @@ def _read(process: subprocess.Popen[bytes], end: float, limit: int) -> tuple[byt
             raise _TooLong
         time.sleep(0.005)
     return bytes(found[process.stdout]), bytes(found[process.stderr])
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a program and all of its group; it leads a session of its own, so nobody else is in that."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from optimizer.sources.kinds import Kind
 
-__all__ = ["TEMPLATE_FORMAT", "Call", "End", "Template", "Templates", "read_template"]
+__all__ = ["TEMPLATE", "TEMPLATE_FORMAT", "Call", "End", "Template", "Templates", "read_template"]
 
 TEMPLATE_FORMAT = "remora-command-template/1"
 DIRECTORY = Path(__file__).parent / "templates"
