@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
+from optimizer.errors import SafetyStop
 from optimizer.execute.ledger.records import Change, FlyingMove
+from optimizer.execute.ledger.watch_records import Seen
 from optimizer.execute.states import Failure, MoveState, RunState
+from tests.execute.ledger_rows import imbalance
 from tests.execute.plans import plan_of
 from tests.execute.test_ledger import FLEET, ORDER, free
 
@@ -186,3 +189,18 @@ def _settle(true: list[tuple[str, str, str, str]], jumps: dict[str, str], vm: st
     source = jumps.pop(vm, here)
     if source != here:
         true.append((vm, source, here, "other"))
+
+
+@pytest.mark.parametrize("hours", [-11, 2, 14])
+def test_snapshots_of_any_offset_are_in_the_order_of_their_times(book: Ledger, hours: int) -> None:
+    zone = timezone(timedelta(hours=hours))
+    for minutes, host in enumerate(("h0", "h1", "h2")):
+        moment = at(minutes).astimezone(zone if minutes % 2 else UTC)
+        book.see_placements("tiny", {"v0": host}, moment, by="test")
+        book.watch("tiny", moment, lambda _: Seen((imbalance(state="open", seen_at=moment),)), by="test")  # noqa: B023
+    assert [t.ended_at for t in book.travels("tiny", at(0).astimezone(zone))] == [at(1), at(2)]
+    assert [t.ended_at for t in book.travels("tiny", at(1.5).astimezone(zone))] == [at(2)]
+    assert book.see_placements("tiny", {"v0": "h9"}, at(1).astimezone(zone), by="test") == ()
+    with pytest.raises(SafetyStop, match="take a new snapshot"):
+        book.watch("tiny", at(1).astimezone(zone), lambda _: Seen(), by="test")
+    assert book.audit().faults == ()

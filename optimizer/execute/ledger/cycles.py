@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.execute.ledger.chain import append
 from optimizer.execute.ledger.leading import written_by
-from optimizer.execute.ledger.plain import from_json, to_json
+from optimizer.execute.ledger.plain import from_json, to_json, utc_text
 from optimizer.execute.ledger.watch_records import Cycle
 from optimizer.execute.states import IllegalTransition
 
@@ -62,10 +62,10 @@ class Cycles:
                     _end(db, cut_off, at, LOST, None, {}, "its process ended without a word", by, lead)
             (last,) = db.execute("SELECT max(number) FROM cycles WHERE fleet = ?", (fleet,)).fetchone()
             number, epoch = int(last or 0) + 1, lead.epoch if lead else 0
-            values = (fleet, number, trigger, by, at.isoformat(), None, "", None, "{}", "", epoch)
+            values = (fleet, number, trigger, by, utc_text(at), None, "", None, "{}", "", epoch)
             db.execute(f"INSERT INTO cycles VALUES ({', '.join('?' * len(values))})", values)
             detail = to_json({"number": number, "trigger": trigger})
-            append(db, fleet, at=at.isoformat(), state=CYCLE_BEGUN, detail=detail, by=by, epoch=epoch)
+            append(db, fleet, at=utc_text(at), state=CYCLE_BEGUN, detail=detail, by=by, epoch=epoch)
         return number
 
     def end_cycle(
@@ -118,11 +118,11 @@ def _end(
     db.execute(
         "UPDATE cycles SET ended_at = ?, outcome = ?, plan = ?, counts = ?, detail = ?, epoch = ?"
         " WHERE fleet = ? AND number = ?",
-        (at.isoformat(), outcome, plan, to_json(counts), detail, epoch, cycle.fleet, cycle.number),
+        (utc_text(at), outcome, plan, to_json(counts), detail, epoch, cycle.fleet, cycle.number),
     )
     said = {"number": cycle.number, "outcome": outcome, "plan": plan, "counts": dict(counts), "detail": detail}
     epoch = lead.epoch if lead else 0
-    append(db, cycle.fleet, at=at.isoformat(), state=CYCLE_ENDED, detail=to_json(said), by=by, epoch=epoch)
+    append(db, cycle.fleet, at=utc_text(at), state=CYCLE_ENDED, detail=to_json(said), by=by, epoch=epoch)
 
 
 def _cycles(db: Connection, fleet: str, more: str, *values: object) -> tuple[Cycle, ...]:

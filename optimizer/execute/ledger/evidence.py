@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.execute.ledger.chain import append
 from optimizer.execute.ledger.leading import written_by
-from optimizer.execute.ledger.plain import from_json, to_json
+from optimizer.execute.ledger.plain import from_json, to_json, utc_text
 from optimizer.execute.ledger.watch_records import Evidence
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ class EvidenceTable:
                     continue
                 changed += 1
                 db.execute(f"DELETE FROM evidence WHERE {_PAIR}", key)
-                values = (*key, pair.state, record, at.isoformat(), epoch)
+                values = (*key, pair.state, record, utc_text(at), epoch)
                 db.execute(f"INSERT INTO evidence VALUES ({', '.join('?' * len(values))})", values)
                 state, detail = EVIDENCE + pair.state, said_of(pair)
-                append(db, fleet, at=at.isoformat(), state=state, detail=detail, by=by, epoch=epoch)
+                append(db, fleet, at=utc_text(at), state=state, detail=detail, by=by, epoch=epoch)
         return changed
 
     def drop_evidence(self, pairs: Sequence[Evidence], at: datetime, *, by: str, lead: Lead | None = None) -> None:
@@ -77,7 +77,7 @@ class EvidenceTable:
                     if pair.fleet != fleet or not db.execute(f"DELETE FROM evidence WHERE {_PAIR}", key).rowcount:
                         continue
                     epoch, detail = lead.epoch if lead else 0, said_of(pair)
-                    append(db, fleet, at=at.isoformat(), state=EVIDENCE_DROPPED, detail=detail, by=by, epoch=epoch)
+                    append(db, fleet, at=utc_text(at), state=EVIDENCE_DROPPED, detail=detail, by=by, epoch=epoch)
 
     def evidence(self, fleet: str) -> tuple[Evidence, ...]:
         """Return what is held of every pair of a fleet, in the order of their names."""

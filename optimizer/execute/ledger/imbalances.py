@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from optimizer.errors import SafetyStop
 from optimizer.execute.ledger.chain import append
 from optimizer.execute.ledger.leading import written_by
-from optimizer.execute.ledger.plain import from_json, to_json
+from optimizer.execute.ledger.plain import from_json, to_json, utc_text
 from optimizer.execute.ledger.watch_records import CLOSED, PENDING, Imbalance
 from optimizer.execute.states import IllegalTransition
 
@@ -107,17 +107,17 @@ class Imbalances:
 
 
 def _refuse_older(db: Connection, fleet: str, at: datetime, where: str) -> None:
-    rows = db.execute("SELECT DISTINCT seen_at FROM imbalances WHERE fleet = ?", (fleet,)).fetchall()
-    last = max((datetime.fromisoformat(text) for (text,) in rows), default=at)
+    (text,) = db.execute("SELECT max(seen_at) FROM imbalances WHERE fleet = ?", (fleet,)).fetchone()
+    last = at if text is None else datetime.fromisoformat(text)
     if at < last:
-        what = f"the snapshot is of {at.isoformat()}, and fleet {fleet} was looked at as of {last.isoformat()}"
+        what = f"the snapshot is of {utc_text(at)}, and fleet {fleet} was looked at as of {utc_text(last)}"
         raise SafetyStop(f"{where}: {what}: take a new snapshot")
 
 
 def said_of(one: Imbalance) -> str:
     """Return what the event of a change says."""
     what = {"id": one.id, "monitor": one.monitor, "subject": one.subject, "place": one.place}
-    return to_json({**what, "since": one.since.isoformat(), "evidence": dict(one.evidence)})
+    return to_json({**what, "since": utc_text(one.since), "evidence": dict(one.evidence)})
 
 
 def _write(db: Connection, before: Imbalance | None, one: Imbalance, at: datetime, by: str, epoch: int) -> None:
@@ -131,13 +131,13 @@ def _write(db: Connection, before: Imbalance | None, one: Imbalance, at: datetim
     elif before is not None:
         one = replace(one, **{name: getattr(before, name) for name in _KEPT})
     db.execute("DELETE FROM imbalances WHERE fleet = ? AND id = ?", (one.fleet, one.id))
-    times = tuple(t.isoformat() if t else None for t in (one.since, one.opened_at, one.closed_at))
-    seen = (one.changed_at.isoformat(), one.seen_at.isoformat(), to_json(one.evidence), to_json(one.machine))
+    times = tuple(utc_text(t) if t else None for t in (one.since, one.opened_at, one.closed_at))
+    seen = (utc_text(one.changed_at), utc_text(one.seen_at), to_json(one.evidence), to_json(one.machine))
     values = (one.fleet, one.id, one.monitor, one.subject, one.place, one.state, *times, *seen, one.epoch)
     db.execute(f"INSERT INTO imbalances VALUES ({', '.join('?' * len(values))})", values)
     if one.state not in (state, PENDING):
         event = IMBALANCE + one.state
-        append(db, one.fleet, at=at.isoformat(), state=event, detail=said_of(one), by=by, epoch=epoch)
+        append(db, one.fleet, at=utc_text(at), state=event, detail=said_of(one), by=by, epoch=epoch)
 
 
 def _state_of(db: Connection, one: Imbalance) -> str | None:

@@ -9,9 +9,10 @@ from optimizer.execute.ledger.audit import ABORT_ASKED
 from optimizer.execute.ledger.audit_watch import MOVED_BY_OTHERS
 from optimizer.execute.ledger.chain import append
 from optimizer.execute.ledger.leading import written_by
-from optimizer.execute.ledger.plain import to_json
+from optimizer.execute.ledger.plain import to_json, utc_text
 from optimizer.execute.ledger.queries import STATES
 from optimizer.execute.ledger.watch_records import Travel
+from optimizer.execute.states import OPEN, MoveState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,7 @@ def _ours(db: Connection, fleet: str, since: datetime, vm: str | None) -> list[T
     aborted: set[tuple[str, str]] = set()
     looked_back = since - timedelta(days=2)  # for the intents of moves that end later
     for plan, move, state, text, detail, name, source, target, driver in db.execute(
-        query, (fleet, looked_back.isoformat(), *values)
+        query, (fleet, utc_text(looked_back), *values)
     ).fetchall():
         key, at = (plan, move), datetime.fromisoformat(text)
         if state == "intended":
@@ -132,18 +133,27 @@ def _others(db: Connection, fleet: str, since: datetime, vm: str | None) -> list
         "SELECT vm, source, target, started_at, ended_at FROM travels"
         f" WHERE fleet = ? AND ended_at >= ? {only} ORDER BY ended_at"
     )
-    rows = db.execute(query, (fleet, since.isoformat(), *values)).fetchall()
+    rows = db.execute(query, (fleet, utc_text(since), *values)).fetchall()
     times = datetime.fromisoformat
     return [Travel(v, a, b, times(began), times(ended), "done", "other") for v, a, b, began, ended in rows]
 
 
 def _on_their_way(db: Connection, fleet: str, at: datetime) -> set[str]:
-    """Return the VMs of which a move of ours was open at a time, or is."""
+    """Return the VMs of which a move of ours was open at a time, or is.
+
+    The texts of times of moves are those of a driver's clock, so they are compared as times.
+    """
     query = (
-        f"SELECT vm FROM moves WHERE fleet = ? AND state <> 'skipped' AND intended_at <= ?"
+        "SELECT vm, state, intended_at, changed_at FROM moves WHERE fleet = ? AND state <> 'skipped'"
         f" AND (changed_at > ? OR state IN ({STATES}))"
     )
-    return {vm for (vm,) in db.execute(query, (fleet, at.isoformat(), at.isoformat())).fetchall()}
+    rows = db.execute(query, (fleet, utc_text(at - timedelta(days=1)))).fetchall()
+    times = datetime.fromisoformat
+    return {
+        vm
+        for vm, state, intended, changed in rows
+        if times(intended) <= at and (times(changed) > at or MoveState(state) in OPEN)
+    }
 
 
 def _done(db: Connection, fleet: str, since: datetime, at: datetime, *, simulated: bool) -> dict[str, list[Travel]]:
@@ -180,7 +190,7 @@ def _moved_by_others(
 
 
 def _write(db: Connection, fleet: str, travel: Travel, by: str, epoch: int) -> None:
-    times = travel.started_at.isoformat(), travel.ended_at.isoformat()
+    times = utc_text(travel.started_at), utc_text(travel.ended_at)
     values = (fleet, travel.vm, travel.source, travel.target, *times)
     db.execute(f"INSERT INTO travels VALUES ({', '.join('?' * len(values))})", values)
     said = {"vm": travel.vm, "from": travel.source, "to": travel.target, "started_at": times[0], "ended_at": times[1]}
@@ -202,9 +212,9 @@ def _remember(
     for vm, *_ in changed:
         db.execute("DELETE FROM placements WHERE fleet = ? AND vm = ?", (fleet, vm))
     for vm, host, _ in changed:
-        db.execute("INSERT INTO placements VALUES (?, ?, ?, ?, NULL)", (fleet, vm, host, at.isoformat()))
+        db.execute("INSERT INTO placements VALUES (?, ?, ?, ?, NULL)", (fleet, vm, host, utc_text(at)))
     for vm in missing:
-        db.execute("UPDATE placements SET gone_at = ? WHERE fleet = ? AND vm = ?", (at.isoformat(), fleet, vm))
-    db.execute("DELETE FROM placements WHERE fleet = ? AND gone_at < ?", (fleet, (at - GONE_FOR).isoformat()))
+        db.execute("UPDATE placements SET gone_at = ? WHERE fleet = ? AND vm = ?", (utc_text(at), fleet, vm))
+    db.execute("DELETE FROM placements WHERE fleet = ? AND gone_at < ?", (fleet, utc_text(at - GONE_FOR)))
     db.execute("DELETE FROM placements WHERE fleet = ? AND vm = ?", (fleet, _SNAPSHOT))
-    db.execute("INSERT INTO placements VALUES (?, ?, '', ?, NULL)", (fleet, _SNAPSHOT, at.isoformat()))
+    db.execute("INSERT INTO placements VALUES (?, ?, '', ?, NULL)", (fleet, _SNAPSHOT, utc_text(at)))
