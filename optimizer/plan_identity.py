@@ -35,7 +35,7 @@ def _said(plan: Plan) -> bytes:
     if not plan.scope:
         del said["scope"]
     else:
-        for added in ("undo", "room"):
+        for added in ("undo", "room", "balance"):
             if not said["scope"][added]:
                 del said["scope"][added]
     for remaining in said["remaining"]:
