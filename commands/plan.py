@@ -36,6 +36,7 @@ from commands.history import with_ledger
 from commands.interrupt import Interrupt
 from commands.plan_place import make_room
 from commands.progress import Progress
+from commands.report import write_report
 from commands.switches import add_switches, scope_of, under_scope
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
     help="Also make room for VMs to come (remora-request/1), on hosts chosen so that few migrations do.",
 )
 @click.option("-o", "--output", type=NewFile(), metavar="PLAN", help="Write the plan there, as --format says.")
+@click.option(
+    "--report",
+    type=NewFile(),
+    metavar="HTML",
+    help="Write a report there: one HTML file with heat maps, moves, proof and what remains, for any browser.",
+)
 @click.option(
     "--format",
     "form",
@@ -194,6 +201,8 @@ def command(
         plan = _with_reading(plan, read_s)
         if output is not None:
             _write(output, form or JSON, plan, exported)
+        if limits["report"] is not None:
+            write_report(limits["report"], plan, snapshot, wish, _page(plan, snapshot, wish, coming))
         _say(plan, snapshot, wish, None if output is not None else form, as_json, exported, coming)
     if interrupt.asked:
         return Exit.INTERRUPTED
