@@ -28,6 +28,6 @@ def write_report(path: Path, plan: Plan, fleet: Fleet, policy: Policy, page: Pag
     from optimizer.report.violations import check_page, describe_check
 
     facts = describe_check(fleet, policy.name, policy.rules, check(fleet, policy))
-    heats = heat_of(fleet, linear_atoms(fleet, policy.rules), moves_of(fleet, plan.moves))  # type: ignore[arg-type]
+    heats = heat_of(fleet, linear_atoms(fleet, policy.rules), moves_of(fleet, plan.moves))
     write_text(path, plan_report(fleet, plan, check_page(facts, Called.of(fleet)), page, heats))
     tell_written(path, "report")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.problem.atoms import UNLIMITED
+from optimizer.problem.demands import Demands
 from optimizer.problem.presence import load_of
 from optimizer.problem.rule import Hardness
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet, Move
-    from optimizer.problem.atoms import Linear
+    from optimizer.problem.atoms import Atom, Linear
 
 __all__ = ["STEPS", "Heat", "heat_of"]
 
@@ -40,13 +41,13 @@ class Heat:
         return [int(n) for n in np.bincount(np.searchsorted(STEPS, shares), minlength=len(STEPS) + 1)]
 
 
-def heat_of(fleet: Fleet, atoms: Iterable[Linear], moves: Sequence[Move]) -> list[Heat]:
+def heat_of(fleet: Fleet, atoms: Iterable[Atom], moves: Sequence[Move]) -> list[Heat]:
     """Measure every limit of hosts that a plan keeps to, but for those that only bind who comes."""
     end = fleet.vms.host.copy()
     for move in moves:
         end[move.vm] = move.target
     shares: dict[str, list[NDArray[np.float64]]] = {}
-    for atom in atoms:
+    for atom in Demands.of(atoms).sums.values():
         if atom.level == 0 and atom.asked.hardness is not Hardness.GUARD:
             pair = [_share(fleet, atom, placement) for placement in (fleet.vms.host, end)]
             known = shares.setdefault(atom.resource, pair)
