@@ -1,1 +1,1 @@
-"""How long what-if questions take, what a few moves gain, how wrong forecasts are: ``python -m benchmarks.whatif``."""
+"""What-if answers beside Ganeti's programs for the same questions, on the same fleets in one run."""

@@ -181,8 +181,7 @@ class _Roll:
 
     def _holds(self, moves: Sequence[Move]) -> bool:
         """Whether every rule accepts the moves, in flight all at once and done."""
-        here = replace(self.fleet, vms=replace(self.fleet.vms, host=self.at))
-        start = State.start(here)
+        start = State.start(_standing(self.fleet, self.at))
         for rule in self.policy.judges:
             had = {v.instance: v.excess for v in rule.check(start)}
             for after in (start.begin(moves), start.finish(moves)):
@@ -191,6 +190,13 @@ class _Roll:
                 ):
                     return False
         return True
+
+
+def _standing(fleet: Fleet, at: NDArray[np.int32]) -> Fleet:
+    """Return the fleet with its VMs elsewhere; what hosts report beyond their VMs stays with them."""
+    known = fleet.hosts.measured != ABSENT
+    measured = np.where(known, fleet.explained_by(at, fleet.also_at) + fleet.unexplained, ABSENT)
+    return replace(fleet, hosts=replace(fleet.hosts, measured=measured), vms=replace(fleet.vms, host=at))
 
 
 def _seconds(fleet: Fleet, moves: Sequence[Move]) -> float:

@@ -35,7 +35,12 @@ def rolled(of: Fleet, rules: Policy) -> Rolled:
 
 
 def standing(of: Fleet, at: Where) -> Fleet:
-    return replace(of, vms=replace(of.vms, host=np.array(at, np.int32)))
+    """Return the fleet with its VMs elsewhere; what hosts report beyond their VMs stays with them."""
+    measured = of.hosts.measured.copy()
+    for h, r in zip(*np.nonzero(measured != ABSENT), strict=True):
+        for v, (was, now) in enumerate(zip(of.vms.host.tolist(), at, strict=True)):
+            measured[h, r] += of.vms.demand[v, r] * (int(now == h) - int(was == h))
+    return replace(of, hosts=replace(of.hosts, measured=measured), vms=replace(of.vms, host=np.array(at, np.int32)))
 
 
 def allowed(of: Fleet, rules: Policy, at: Where, moves: list[Move]) -> bool:
@@ -112,3 +117,10 @@ def test_a_host_that_cannot_be_emptied_is_named() -> None:
     answer = rolled(of, policy({"rule": "capacity"}))
     assert [u for wave in answer.waves for u in wave.units] == [1]
     assert answer.stuck == ((0, 0),)
+
+
+def test_what_hosts_report_follows_their_vms() -> None:
+    hosts = [host(f"h{i}", memory=8, measured={"memory_mib": 5}) for i in range(4)]
+    of = fleet(hosts, [vm(f"v{i}", f"h{i}", memory=3) for i in range(4)])
+    answer = rolled(of, policy({"rule": "capacity"}))
+    assert (len(answer.waves), answer.bound, answer.stuck) == (2, 2, ())
