@@ -1,1 +1,1 @@
-"""What-if answers beside Ganeti's programs for the same questions, on the same fleets in one run."""
+"""What-if answers beside other programs for the same questions, on the same fleets in one run."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.whatif [HOSTS ...]`: waves beside hroller, VMs that fit beside hspace (without N+1).
+"""`python -m benchmarks.whatif [HOSTS ...]`: waves of maintenance beside hroller.
 
 Ganeti is told what `benchmarks.peers.statement` says: memory, CPU, and who must not share a host. It is not told of
 disks or measured load, so its problem is the easier one.
@@ -22,8 +22,7 @@ from benchmarks.peers.places import debian_programs
 
 SIZES = (20, 100, 400)
 CALM = ("--memory-fill", "0.5", "--full-disks", "0", "--hot", "0", "--misplaced", "0", "--requiring", "0")
-FLAVOUR, SPEC = "cpu=4,memory=16GiB", "1,16384,4000"
-LIMIT_S, DISK = 300, 10**8
+LIMIT_S = 300
 
 
 def measured(command: tuple[str, ...], libraries: str = "") -> tuple[str, float, int]:
@@ -48,8 +47,7 @@ def cluster(fleet: Path) -> Path:
     driver: Any = module_from_spec(spec)
     spec.loader.exec_module(driver)
     out = fleet.with_suffix(".ganeti")
-    text = driver.text(json.loads(said.read_bytes()))
-    out.write_text(text.replace("|1|1|", f"|{DISK}|{DISK}|"), encoding="utf-8")  # hspace wants room on disks
+    out.write_text(driver.text(json.loads(said.read_bytes())), encoding="utf-8")
     return out
 
 
@@ -58,21 +56,11 @@ def compare(settings: Settings, hosts: int) -> list[tuple[str, ...]]:
     fleet = generated_fleet(settings, f"calm-{hosts}.json", hosts, 5 * hosts, *CALM)
     data = str(cluster(fleet))
     hroller, libraries = debian_programs(HTOOLS, "hroller")
-    hspace, _ = debian_programs(HTOOLS, "hspace")
     printed, ours_s, _ = measured((*REMORA, "whatif", "roll", str(fleet), "--json"))
     rolled = json.loads(printed)
     groups, theirs_s, code = measured((str(hroller), "-t", data, "--force", "--no-headers"), libraries)
     waves = str(sum(bool(line.strip()) for line in groups.splitlines())) if code == 0 else "none found"
-    rows = [(f"{hosts}", "waves", _said(rolled), f"{ours_s:.1f}", waves, f"{theirs_s:.1f}")]
-    printed, ours_s, _ = measured((*REMORA, "whatif", "fit", str(fleet), "--flavour", FLAVOUR, "--json"))
-    allocate = ("--standard-alloc", SPEC, "--disk-template", "plain", "--max-cpu", "1", "--no-capacity-checks")
-    text, theirs_s, code = measured((str(hspace), "-t", data, *allocate, "--machine-readable"), libraries)
-    found = [
-        line.partition("=")[2].strip("'\"") for line in text.splitlines() if line.startswith("HTS_ALLOC_INSTANCES=")
-    ]
-    many = found[0] if found else "none found"
-    rows.append((f"{hosts}", "VMs that fit", _said(json.loads(printed)), f"{ours_s:.1f}", many, f"{theirs_s:.1f}"))
-    return rows
+    return [(f"{hosts}", "waves", _said(rolled), f"{ours_s:.1f}", waves, f"{theirs_s:.1f}")]
 
 
 def _said(answer: dict[str, Any]) -> str:
