@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from optimizer.fleet import ABSENT
 from optimizer.plan import Advice, Cause
 from optimizer.planning.not_made import NotMade
 from optimizer.planning.obstacles import Kind, Obstacle, Obstacles
@@ -72,14 +73,13 @@ class _Combined(NamedTuple):
 class _Seen:
     """What was found about one violation: single obstacles that open hosts, free hosts, and obstacles that combine.
 
-    `closed`: some host that would lessen it is closed. `whole`: nothing was left out.
+    `closed`: some host that would lessen it is closed.
     """
 
     openings: list[_Opening] = field(default_factory=list)
     free: list[tuple[int, int]] = field(default_factory=list)
     combined: list[_Combined] = field(default_factory=list)
     closed: bool = False
-    whole: bool = True
 
 
 class Openings:
@@ -109,7 +109,6 @@ class Openings:
             if self._over() or any(o.left == 0 for o in seen.openings):
                 break
             self._look(violated, vm, seen)
-        seen.whole &= len(vms) <= self.given.vms and not self._over()
         return self._advice(violated, seen)
 
     def _look(self, violated: Unrepaired, vm: int, seen: _Seen) -> None:
@@ -123,8 +122,8 @@ class Openings:
         seen.free += [(vm, int(h)) for h in free[: self.given.tries]]
         seen.closed |= bool(closed.size)
         seen.openings += self._openings(violated, (vm,), masks, useful)
-        seen.combined += self._combined(vm, masks, closed)
-        seen.whole &= max(free.size, closed.size) <= self.given.tries
+        if self.problem.also_at[vm] == ABSENT:  # what others move counts at both ends, whatever is lifted
+            seen.combined += self._combined(vm, masks, closed)
         if unit := self.obstacles.unit_of(vm):
             seen.openings += self._as_one(violated, unit[1], unit[0], useful)
 
@@ -201,8 +200,7 @@ class Openings:
             tried = self.trials.tried(violated, [way.vm], way.host, but_not)
             if tried.helps:
                 return self._together(way, tried.left)
-        seen.whole &= len(seen.combined) <= 4 * self.given.tries
-        none = "no move of one VM helps, whatever is lifted for it" if seen.whole else "no move helps of those tried"
+        none = "no move of one VM helps of those that were tried"
         return Advice(Cause(Kind.SEVERAL.value, reason=none), f"no single change was found that helps: {none}")
 
     def _together(self, way: _Combined, left: int) -> Advice:

@@ -31,7 +31,11 @@ class Duplicate(NamedTuple):
 
 def may_have_duplicates(data: bytes, document: Any) -> bool:
     """Whether the text may have a key twice in one object; `document` is what it was parsed to."""
-    return data.count(b":") != orjson.dumps(document).count(b":") or ESCAPED_COLON.search(data) is not None
+    try:
+        again = orjson.dumps(document)
+    except (TypeError, RecursionError):  # it is nested more deeply than can be written
+        return True
+    return data.count(b":") != again.count(b":") or ESCAPED_COLON.search(data) is not None
 
 
 def duplicate_key(data: bytes) -> Duplicate | None:

@@ -81,12 +81,11 @@ class End:
 
     @cached_property
     def trials(self) -> list[Trial]:
-        """Every VM that is placed, to every host where it is not, not even by a move of others."""
-        vms = [v for v in range(len(self.fleet.vms.ids)) if self.state.placement[v] != ABSENT]
-        ends = zip(self.state.placement.tolist(), self.fleet.also_at.tolist(), strict=True)
-        there = dict(enumerate(ends))
+        """Every VM that is placed, to every host where it is not; what others move counts at both ends and stays."""
+        flying = {m.vm for m in self.fleet.in_flight}
+        vms = [v for v in range(len(self.fleet.vms.ids)) if self.state.placement[v] != ABSENT and v not in flying]
         hosts = range(len(self.fleet.hosts.ids))
-        return [self._try(v, h) for v, h in product(vms, hosts) if h not in there[v]]
+        return [self._try(v, h) for v, h in product(vms, hosts) if h != self.state.placement[v]]
 
     def _try(self, vm: int, host: int) -> Trial:
         move = Move(vm, int(self.state.placement[vm]), host)
@@ -184,7 +183,9 @@ def untrue(end: End) -> str:
 def _several(end: End, cause: Cause) -> str:
     opening = [t for t in end.trials if t.opens]
     if not cause.vm:
-        return next((f"lifting {sorted(t.closing)} opens {t.host} to {t.vm}" for t in opening), "")
+        return next(
+            (f"lifting {sorted(t.closing)} opens {t.host} to {t.vm}" for t in opening if len(t.closing) < 2), ""
+        )
     mine = [t for t in end.trials if (t.vm, t.host) == (cause.vm, cause.host)]
     said = {word.split(" (")[0] for word in cause.reason.split(": ")[1].split(", ")}
     if not mine or mine[0].closing != said:

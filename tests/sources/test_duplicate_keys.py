@@ -6,6 +6,7 @@ import json
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 
 from optimizer.errors import InputError
@@ -119,3 +120,12 @@ def test_a_snapshot_and_a_plan_with_a_key_twice_are_refused(tmp_path: Any) -> No
     plan = tmp_path / "plan.json"
     plan.write_text('{"format": "remora-plan/1", "id": "a", "id": "b"}')
     assert "id: " in refused("show", str(plan))
+
+
+@pytest.mark.parametrize("depth", [100, 253, 254, 255, 500, 1000])
+def test_a_deeply_nested_text_is_looked_at_as_well(depth: int) -> None:
+    for inner in ('{"a": 1}', '{"a": 1, "a": 2}'):
+        text = '{"x": ' * depth + inner + "}" * depth
+        assert may_have_duplicates(text.encode(), orjson.loads(text)) >= (inner != '{"a": 1}')
+        found = duplicate_key(text.encode())
+        assert (found is not None) == (inner != '{"a": 1}')
