@@ -85,7 +85,8 @@ PLAN_TEXT = """
   "status": "optimal", "reason": "said in words",
   "scope": {"drain": ["h3", "rack:r*"], "exclude": ["v1"], "only": ["rule:capacity"], "from": ["h3"], "to": ["zone:z0"],
             "max_moves": 10, "max_gib": 500, "whole": true, "undo": ["v1=h0"], "begun": ["h4"],
-            "balance": ["memory_mib"]},
+            "balance": ["memory_mib"],
+            "room": [{"vm": "new", "host": "h9", "demand": {"memory_mib": 1024}}]},
   "objective": [
     {"stage": "harm", "value": 0, "bound": 0, "gap": 0.0, "status": "optimal", "stopped_by": null},
     {"stage": "moving", "value": 2, "bound": 2, "gap": 0.0, "status": "optimal", "stopped_by": null},
