@@ -36,7 +36,7 @@ def make_room(
     files
         The snapshot, an overlay, the request.
     make
-        Makes a plan under a scope, in so many seconds.
+        Makes a plan under a scope, within a number of seconds.
 
     Raises
     ------

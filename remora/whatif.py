@@ -52,7 +52,7 @@ def fit(
     replicas, level, at_most
         Count groups of `replicas` VMs, each with at most `at_most` in a domain of `level`.
     moves
-        Also after at most so many moves each, ascending.
+        Also after at most these numbers of moves, ascending.
     by
         Answer by pool: a level, or ``label:KEY``.
 

@@ -1,4 +1,4 @@
-"""How even loads can get with so many moves: a bound of the stage COST, by prices on load and on moves.
+"""How even loads can get with K moves: a bound of the stage COST, by prices on load and on moves.
 
 Let every host choose for itself: k of its VMs leave it (at most what the k largest of them come to), and it ends with
 any load from there up to what it may carry. A price for load makes the loads of all hosts add up to what they are, a

@@ -20,7 +20,7 @@ C = TypeVar("C", np.int8, np.int64, np.float64)
 
 
 def with_hosts(fleet: Fleet, like: int, number: int, apart: Collection[int] = ()) -> Fleet:
-    """Return a fleet with so many hosts more; they come last, and nothing else changes.
+    """Return a fleet with `number` hosts more; they come last, and nothing else changes.
 
     They have the capacity, the labels and the domains of the host that they are like, and nothing of its state.
 

@@ -50,7 +50,7 @@ class ResourceGrowth:
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """So many hosts like this one."""
+    """How many hosts like this one."""
 
     like: str
     labels: dict[str, str]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Homeless", "LossFacts", "LossesFacts", "SpareFacts", "describe_any", "describe_losses"]
 
 EXPLAINED, KINDS = 5, 3
-"""Of so many losses at most it is said why VMs have no host, of so many kinds of VM each."""
+"""Losses of which it is said why VMs have no host, and kinds of VM of each, at most."""
 
 SURVIVED, FAILED, OPEN = "survived", "failed", "open"
 """All restart, shown; not all can, proven; neither."""
@@ -39,7 +39,7 @@ class Homeless:
 
 @dataclass(frozen=True, slots=True)
 class LossFacts:
-    """One loss: so many VMs have to restart, so many can; `bound` can at most. `placements` names VM and host."""
+    """One loss: how many VMs have to restart, and how many can; `bound` can at most. `placements` names VM and host."""
 
     loss: str
     level: str
@@ -55,7 +55,7 @@ class LossFacts:
 
 @dataclass(frozen=True, slots=True)
 class SpareFacts:
-    """So many hosts more, like this one, let everything restart after each of the losses: tried."""
+    """Hosts more, like this one, that let everything restart after each of the losses: tried."""
 
     like: str
     hosts: int

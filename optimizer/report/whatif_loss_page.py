@@ -18,7 +18,7 @@ __all__ = ["loss_page", "losses_table"]
 SHOWN, NAMED = 12, 8
 
 EXPLAINED, KINDS = 2, 2
-"""Of so many losses the page says why VMs have no host, of so many kinds of VM each."""
+"""Losses of which the page says why VMs have no host, and kinds of VM of each."""
 
 _TONES = {SURVIVED: Tone.PLAIN, FAILED: Tone.BAD, OPEN: Tone.WARN}
 _WORDS = {SURVIVED: "all restart", FAILED: "not all can, proven", OPEN: "not settled"}

@@ -296,7 +296,7 @@ class _Judge:
     # -- prices ----------------------------------------------------------------------------------------------------
 
     def _prices(self, proof: Proof) -> Iterator[Finding]:
-        """Any prices prove a bound: it is computed again with those that the plan names."""
+        """Any prices prove a bound: it is recomputed with those that the plan names."""
         for i, part in enumerate(proof.parts):
             words = part.by.partition(":")[2].split()
             prices = [int(word) for word in words if word.lstrip("-").isdecimal() and word.isascii() and len(word) < 25]

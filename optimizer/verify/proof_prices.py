@@ -1,4 +1,4 @@
-"""The bound of the stage COST by prices on load and on moves, computed again host by host in Python's integers."""
+"""The bound of the stage COST by prices on load and on moves, recomputed host by host in Python's integers."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["AnyLost", "lose_any"]
 
 KEPT = 200
-"""So many sets that do not survive are kept, the worst."""
+"""Sets that do not survive and are kept, at most: the worst."""
 
 TRYING = 0.85
 """Share of the time for sets; the rest is for the rules' judgement."""

@@ -35,7 +35,7 @@ LATEST_DAYS = 3650
 """No day beyond is named: full later than that is never."""
 
 ORIGINS = 60
-"""Back-tests start at so many days at most, evenly."""
+"""Days at which back-tests start, at most, evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class _Past:
 
     @property
     def score(self) -> float:
-        """What is to be small: the root of the mean square error."""
+        """The root of the mean square error: the less, the better."""
         return float(np.sqrt(np.mean(self.errors**2))) if len(self.errors) else float("inf")
 
 

@@ -67,7 +67,7 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """So many hosts like one (its index) more would do, or can go; `hosts` of that kind are there."""
+    """How many hosts more like one (its index) would do, or how many can go; `hosts` of that kind are there."""
 
     like: int
     number: int

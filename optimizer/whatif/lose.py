@@ -20,7 +20,7 @@ SEARCHING, CHECKING = 0.4, 0.6
 """Shares of the time that is left: for losses that going one by one did not settle, then for the rules' judgement."""
 
 LEAST_S = 0.3
-"""A search for one loss gets so much at least: below that it finds nothing."""
+"""What a search for one loss gets at least: below that it finds nothing."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,7 +52,7 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Unlock:
-    """So much more of one thing in the domain of one host lets one VM more in there."""
+    """What is missing of one thing in the domain of one host to let one VM more in there."""
 
     what: str
     level: int

@@ -47,7 +47,7 @@ class Placed:
     Attributes
     ----------
     bound
-        So many of them at most can have a host together.
+        How many of them can have a host together, at most.
     created
         Pairs (VM, host), indices of `fleet`.
     """

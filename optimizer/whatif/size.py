@@ -53,7 +53,7 @@ class Thresholds:
     noise
         From here on a VM is noisy, in any kind of noise.
     victims
-        So many VMs with evidence against it make it noisy as well.
+        With evidence of this many victims it is noisy as well.
     """
 
     idle: float = 0.02

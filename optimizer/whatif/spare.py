@@ -116,7 +116,7 @@ class _Trial:
         return high
 
     def _broken(self, outcomes: Sequence[Outcome], number: int) -> Outcome | None:
-        """Return the first loss after which, with so many hosts more, something has no host."""
+        """Return the first loss after which, with these hosts more, something has no host."""
         larger = Restarts(
             with_hosts(self.restarts.fleet, self.like, number, self.apart),
             self.restarts.policy,
