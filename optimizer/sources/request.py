@@ -171,8 +171,10 @@ def flavour(text: str, document: Document, where: str, name: str = "new") -> Doc
         resource = short.get(key.lower(), key)
         if resource in asked:
             raise InputError(where, "", part, "each resource once")
-        plain = value.replace(".", "", 1).isdigit() and resource.endswith("_millicores") and key.lower() in short
-        asked[resource] = f"{value}cores" if plain else value
+        bare = value.replace(".", "", 1).isdigit() and key.lower() in short and resource != key
+        if bare and not resource.endswith("_millicores"):
+            raise InputError(where, key, value, "an amount with its unit", f"{key}={value}GiB?")
+        asked[resource] = f"{value}cores" if bare else value
     demand = _amounts(asked, resources, where, "")
     return {"format": REQUEST_FORMAT, "vms": [{"id": name, "demand": demand}]}
 

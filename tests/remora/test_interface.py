@@ -57,6 +57,7 @@ def test_what_if_says_what_the_command_says(fleet: remora.Fleet, policy: remora.
         (lambda f, p: remora.plan(f, p, exclude=["vm"]), "a VM of fleet"),
         (lambda f, p: remora.whatif.fit(f, p), "one of size, like and request"),
         (lambda f, p: remora.whatif.fit(f, p, size="cpu=two"), "an amount"),
+        (lambda f, p: remora.whatif.fit(f, p, size="memory=8"), "an amount with its unit"),
         (lambda f, p: remora.whatif.fit(f, p, like="v7", replicas=2, level="row"), "a level (host, rack, zone)"),
         (lambda f, p: remora.whatif.fit(f, p, like="v7", by="row"), "a level (host, rack, zone)"),
         (lambda f, p: remora.whatif.place(f, p, request={"format": "remora-request/2"}), "remora-request/1"),
