@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path as Path_
 from typing import TYPE_CHECKING
 
 import click
 
 from commands.boundary import Exit
-from commands.common import say_text
+from commands.common import FILE, say_text
 from commands.ledger_options import (
     by_option,
     fleet_option,
@@ -141,11 +140,11 @@ def limit(moves: str, reason: str, fleet: str | None, by: str | None, ledger: Pa
 
 
 @click.command("approve")
-@click.argument("plan", metavar="PLAN")
+@click.argument("plan", type=FILE, metavar="PLAN")
 @reason_option
 @by_option
 @ledger_option
-def approve(plan: str, reason: str, by: str | None, ledger: Path | str) -> None:
+def approve(plan: Path, reason: str, by: str | None, ledger: Path | str) -> None:
     """Approve a plan, bound to the digest of all that it says; policies may want that before `apply --act`.
 
     PLAN is its file: an id does not say what the plan says, and a ledger keeps no plan.
@@ -157,9 +156,9 @@ def approve(plan: str, reason: str, by: str | None, ledger: Path | str) -> None:
     from optimizer.sources.plan_json import read_plan
 
     order = order_of(by, reason)
-    if OWN_ID.fullmatch(plan) and not Path_(plan).exists():
+    if OWN_ID.fullmatch(str(plan)) and not plan.exists():
         hint = "an approval is bound to the digest of all that the plan says, which no ledger has: name its file"
-        raise InputError("approve", "PLAN", plan, "the file of the plan, not its id", hint)
+        raise InputError("approve", "PLAN", str(plan), "the file of the plan, not its id", hint)
     answer = read_plan(plan)
     with open_ledger(str(ledger)) as book:
         book.controls.approve(answer.fleet, answer.id, digest_of(answer), order, SystemClock().now())

@@ -1,8 +1,4 @@
-"""`python -m benchmarks.whatif [HOSTS ...]`: waves of maintenance beside hroller.
-
-Ganeti is told what `benchmarks.peers.statement` says: memory, CPU, and who must not share a host. It is not told of
-disks or measured load, so its problem is the easier one.
-"""
+"""``python -m benchmarks.whatif forecast | seconds | gains | waves``; `seconds` and `gains` want REMORA_DATA."""
 
 from __future__ import annotations
 
@@ -12,71 +8,103 @@ import resource
 import subprocess
 import sys
 import tempfile
-from importlib.util import module_from_spec, spec_from_file_location
+import time
 from pathlib import Path
-from typing import Any
 
-from benchmarks.case import PYTHON, REMORA, ROOT, Settings, generated_fleet
-from benchmarks.cases.peers import DRIVERS, HTOOLS
-from benchmarks.peers.places import debian_programs
+from benchmarks.whatif.forecasts import quality
+from benchmarks.whatif.ganeti import print_waves
 
-SIZES = (20, 100, 400)
-CALM = ("--memory-fill", "0.5", "--full-disks", "0", "--hot", "0", "--misplaced", "0", "--requiring", "0")
-LIMIT_S = 300
+ROOT = Path(__file__).parents[2]
+SIZE = "cpu=4,memory=16GiB,disk=50GiB"
+LIMIT_S = 60
 
 
-def measured(command: tuple[str, ...], libraries: str = "") -> tuple[str, float, int]:
-    """Run a command; return what it printed, its CPU seconds, and its exit code."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, **({"LD_LIBRARY_PATH": libraries} if libraries else {})}
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S, env=environment)
-        printed, code = done.stdout, done.returncode
-    except subprocess.TimeoutExpired:
-        printed, code = "", -1
+def main(arguments: list[str]) -> int:
+    """Print what was asked for."""
+    asked = {"forecast": _forecast, "seconds": _seconds, "gains": _gains, "waves": lambda: print_waves(arguments[1:])}
+    if not arguments or arguments[0] not in asked:
+        print(f"python -m benchmarks.whatif {' | '.join(asked)}", file=sys.stderr)
+        return 2
+    asked[arguments[0]]()
+    return 0
+
+
+def _forecast() -> None:
+    for seed in (1, 2, 3):
+        found = quality(seed, 300)
+        print(
+            f"seed {seed}: {found.series} series, {found.coverage:.1%} of values within the band of 80 %, days to a "
+            f"level 30 days ahead wrong by {found.days_error:.0%} (median), by back-tests {found.tested_days_error:.0%}"
+        )
+
+
+def _fleets() -> dict[str, Path]:
+    data = Path(os.environ.get("REMORA_DATA", ROOT.parent / "shared" / "data"))
+    return {p.name.partition(".")[0]: p for p in sorted((data / "fleets").glob("*.json.xz"))}
+
+
+def _ask(*arguments: str) -> tuple[dict[str, object], float, float, float]:
+    """Return the answer of a process of its own, its wall and CPU seconds, and its peak memory in MiB."""
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, str(ROOT / "cli.py"), "whatif", *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=600)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return printed, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, code
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    if done.returncode not in (0, 1):
+        raise RuntimeError(done.stderr.decode())
+    return json.loads(done.stdout), time.monotonic() - began, cpu, after.ru_maxrss / 1024
 
 
-def cluster(fleet: Path) -> Path:
-    """Return the file that Ganeti's programs read for a fleet."""
-    said = fleet.with_suffix(".said.json")
-    subprocess.run((*PYTHON, "-m", "benchmarks.peers.statement", str(fleet), str(said)), check=True, cwd=ROOT)
-    spec = spec_from_file_location("hbal_driver", DRIVERS / "hbal_driver.py")
-    assert spec is not None and spec.loader is not None
-    driver: Any = module_from_spec(spec)
-    spec.loader.exec_module(driver)
-    out = fleet.with_suffix(".ganeti")
-    out.write_text(driver.text(json.loads(said.read_bytes())), encoding="utf-8")
-    return out
+def _seconds() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        large = Path(directory) / "large.json"
+        made = [
+            sys.executable,
+            str(ROOT / "cli.py"),
+            "generate",
+            "--hosts",
+            "10000",
+            "--vms",
+            "100000",
+            "-o",
+            str(large),
+        ]
+        subprocess.run(made, check=True, capture_output=True)
+        fleets = {"1,000 / 10,000": _fleets()["fleet-1000"], "10,000 / 100,000": large}
+        print("| fleet | question | answer | bound | wall s | CPU s |")
+        print("|---|---|--:|--:|--:|--:|")
+        for name, path in fleets.items():
+            questions = {
+                "fit": ("fit", str(path), "--flavour", SIZE),
+                "fit, groups of 3 over racks": (
+                    "fit",
+                    str(path),
+                    "--flavour",
+                    SIZE,
+                    "--replicas",
+                    "3",
+                    "--level",
+                    "rack",
+                ),
+                "place 100": ("place", str(path), "--flavour", SIZE, "--count", "100"),
+            }
+            for what, arguments in questions.items():
+                answer, wall, cpu, _ = _ask(*arguments)
+                value = answer.get("value", answer.get("placed"))
+                print(f"| {name} | {what} | {value:,} | {answer['bound']:,} | {wall:.1f} | {cpu:.1f} |")
 
 
-def compare(settings: Settings, hosts: int) -> list[tuple[str, ...]]:
-    """Return the rows of one size."""
-    fleet = generated_fleet(settings, f"calm-{hosts}.json", hosts, 5 * hosts, *CALM)
-    data = str(cluster(fleet))
-    hroller, libraries = debian_programs(HTOOLS, "hroller")
-    printed, ours_s, _ = measured((*REMORA, "whatif", "roll", str(fleet), "--json"))
-    rolled = json.loads(printed)
-    groups, theirs_s, code = measured((str(hroller), "-t", data, "--force", "--no-headers"), libraries)
-    waves = str(sum(bool(line.strip()) for line in groups.splitlines())) if code == 0 else "none found"
-    return [(f"{hosts}", "waves", _said(rolled), f"{ours_s:.1f}", waves, f"{theirs_s:.1f}")]
-
-
-def _said(answer: dict[str, Any]) -> str:
-    stuck = len(answer.get("stuck", ()))
-    proof = "proven" if answer["status"] == "proven" else f"bound {answer['bound']}"
-    return f"{answer['value']} ({proof})" + (f", {stuck} hosts not emptied" if stuck else "")
-
-
-def main(sizes: list[str]) -> None:
-    """Print the table."""
-    print(f"{'hosts':>5}  {'question':<12}  {'Remora':<30}  {'CPU s':>6}  {'Ganeti':>10}  {'CPU s':>6}")
-    with tempfile.TemporaryDirectory() as work:
-        for hosts in [int(size) for size in sizes] or SIZES:
-            for row in compare(Settings(Path(work)), hosts):
-                print(f"{row[0]:>5}  {row[1]:<12}  {row[2]:<30}  {row[3]:>6}  {row[4]:>10}  {row[5]:>6}", flush=True)
+def _gains() -> None:
+    """How many more fit after at most 20 moves."""
+    print("| fleet | fit now | after at most 20 moves | more | at most | wall s |")
+    print("|---|--:|--:|--:|--:|--:|")
+    for name, path in _fleets().items():
+        limits = ("--moves", "20", "--time-limit", str(LIMIT_S))
+        answer, wall, _, _ = _ask("fit", str(path), "--flavour", SIZE, *limits)
+        now, last = int(str(answer["value"])), answer["after_moves"][-1]  # type: ignore[index]
+        more = f"{(last['value'] - now) / now:.1%}" if now else "-"
+        print(f"| {name} | {now:,} | {last['value']:,} | {more} | {last['bound']:,} | {wall:.1f} |", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

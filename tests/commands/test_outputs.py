@@ -33,6 +33,8 @@ COMMANDS = {
     "signals read": ["signals", "read", "--config", "mapping.yaml", "-o", "OUT"],
     "whatif drain": ["whatif", "drain", "fleet.json", "h0", "--policy", "policy.yaml", "--overlay", "overlay.yaml",
                      "-o", "OUT"],
+    "whatif empty": ["whatif", "empty", "fleet.json", "--policy", "policy.yaml", "--overlay", "overlay.yaml", "-o",
+                     "OUT"],
     "roadef solve": ["roadef", "solve", "model.txt", "assignment.txt", "-o", "OUT"],
 }  # fmt: skip
 
