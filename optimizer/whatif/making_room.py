@@ -269,6 +269,7 @@ class _Search:
         model.limit(moves)
         model.hint(quick if quick.value > before.value else before)
         solver = CpSolver()
+        solver.parameters.catch_sigint_signal = False
         solver.parameters.max_time_in_seconds = max(0.05, seconds)
         solver.parameters.num_workers = effort.workers
         solver.parameters.random_seed = effort.seed

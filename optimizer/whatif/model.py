@@ -60,6 +60,7 @@ class RoomModel:
     def solve(self, effort: Effort) -> tuple[bool, CpSolver | None]:
         """Return whether the search ended by itself, and the solver if it has a solution."""
         solver = CpSolver()
+        solver.parameters.catch_sigint_signal = False
         solver.parameters.max_time_in_seconds = max(0.05, effort.left())
         solver.parameters.num_workers = effort.workers
         solver.parameters.random_seed = effort.seed

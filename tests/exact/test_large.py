@@ -125,6 +125,7 @@ WAYS: dict[str, list[dict[str, Any]]] = {
     "eligible": [{}, {"owner_vms": 1}],
     "headroom": [{"resource": "memory_mib"}],
     "balance": [{"resource": "memory_mib", "tolerance": t} for t in (0, 0.1)],
+    "pressure": [{"of": "cpu_steal"}],
     "prefer": [{"entries": [{"vms": ["*"], "hosts": ["h0"], "strict": strict}]} for strict in (False, True)],
     "noisy_neighbor": [{"score_from": 0.5}, {"limit": {"io": 0.7}}, {"noisy_from": 0.4, "at_most": 1}],
 }

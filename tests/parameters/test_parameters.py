@@ -134,6 +134,9 @@ def _plans_are_made(own: Parameters, other: Callable[..., Parameters]) -> None:
     make_plan(fleet(20, 1, 0.8), policy, request)
     plan_under(full_hosts(), policy, request, drain=["h0", "h1"], max_moves=3)
     plan_under(full_hosts(), policy, request, balance=["memory_mib"], max_moves=4)
+    uneven = replace(request, seconds=5.0)
+    plan_under(fleet(20, 1, 0.8), policy, uneven, balance=["memory_mib"], max_moves=8)
+    plan_under(fleet(20, 1, 0.5), policy, uneven, balance=["memory_mib"], max_moves=8)
 
 
 def _costs_are_lowered(own: Parameters, other: Callable[..., Parameters]) -> None:

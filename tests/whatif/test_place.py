@@ -42,4 +42,4 @@ def test_as_many_are_placed_as_trying_everything_finds(chunk: int) -> None:
         assert (len(found.created), found.bound) == (expected, expected), f"request {number}"
         assert made_worse(found.fleet, case.policy.judges, found.created) == []
         seen.add(expected)
-    assert len(seen) > 1
+    assert chunk or len(seen) > 1
