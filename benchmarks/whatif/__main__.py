@@ -21,9 +21,12 @@ LIMIT_S = 60
 
 def main(arguments: list[str]) -> int:
     """Print what was asked for."""
-    asked = {"forecast": _forecast, "seconds": _seconds, "gains": _gains, "waves": lambda: print_waves(arguments[1:])}
+    asked = {"forecast": _forecast, "seconds": _seconds, "gains": _gains}
+    if arguments[:1] == ["waves"]:
+        print_waves(arguments[1:])
+        return 0
     if not arguments or arguments[0] not in asked:
-        print(f"python -m benchmarks.whatif {' | '.join(asked)}", file=sys.stderr)
+        print(f"python -m benchmarks.whatif {' | '.join(asked)} | waves [HOSTS ...]", file=sys.stderr)
         return 2
     asked[arguments[0]]()
     return 0
