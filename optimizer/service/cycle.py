@@ -14,7 +14,7 @@ from optimizer.plan import Status
 from optimizer.problem.problem import Stage
 from optimizer.service.automation import Level
 from optimizer.service.ending import Ended
-from optimizer.service.events import PlanMade, PlanWaits, RunEnded, Seen, Stopped
+from optimizer.service.events import PlanMade, PlanWaits, RunEnded, Seen, Stopped, Trouble
 from optimizer.service.record import Outcome
 
 if TYPE_CHECKING:
@@ -148,6 +148,9 @@ class CycleRun:
     def _kept(self, fleet: Fleet) -> Plan | None:
         """Return the plan that waits for approval, if it could still be carried out."""
         plan = self._parts.keep.waiting()
+        if lost := self._parts.keep.lost():
+            self._parts.told.tell(Trouble("plan", lost))
+            self._parts.keep.no_longer()
         if plan is None or not self._parts.level.acts:
             return None
         try:

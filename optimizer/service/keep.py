@@ -27,6 +27,9 @@ class Keep(Protocol):
     def waiting(self) -> Plan | None:
         """Return the plan that waits for its approval."""
 
+    def lost(self) -> str:
+        """Say why what waits cannot be read; nothing where it can, or none waits."""
+
     def wait(self, plan: Plan) -> bool:
         """Let a plan wait for its approval; returns whether it did not before."""
 
@@ -52,6 +55,10 @@ class MemoryKeep:
         """Return the plan that waits."""
         return self._waiting
 
+    def lost(self) -> str:
+        """Nothing: memory is not lost without the process."""
+        return ""
+
     def wait(self, plan: Plan) -> bool:
         """Let it wait."""
         new = self._waiting is None or self._waiting.id != plan.id
@@ -76,6 +83,7 @@ class DirectoryKeep:
         self.directory, self._most = directory, most
         self._plans, self._mark = directory / "plans", directory / "waiting"
         self._read: Plan | None = None
+        self._lost = ""
         try:
             self._plans.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -98,17 +106,22 @@ class DirectoryKeep:
         return str(self._path(plan.id))
 
     def waiting(self) -> Plan | None:
-        """Read the plan that waits; one that cannot be read waits no longer."""
+        """Read the plan that waits; None where it cannot be read (`lost`)."""
+        self._lost = ""
         name = self._name()
         if not name:
             return None
         if self._read is None or self._read.id != name:
             try:
                 self._read = read_plan(self._path(name))
-            except InputError:
-                self.no_longer()
+            except InputError as error:
+                self._lost = f"plan {name} waits and cannot be read: {error}"
                 return None
         return self._read
+
+    def lost(self) -> str:
+        """Say why what waits could not be read when it was asked for last."""
+        return self._lost
 
     def wait(self, plan: Plan) -> bool:
         """Write down that it waits."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +17,8 @@ from optimizer.pipeline import Request
 from optimizer.service.automation import Level
 from optimizer.service.cycle import CycleRun
 from optimizer.service.ending import Ending
-from optimizer.service.events import Event, PlanMade, PlanWaits, RunEnded, Seen, Stopped
-from optimizer.service.keep import MemoryKeep
+from optimizer.service.events import Event, PlanMade, PlanWaits, RunEnded, Seen, Stopped, Trouble
+from optimizer.service.keep import DirectoryKeep, MemoryKeep
 from optimizer.service.planner import PipelinePlanner
 from optimizer.service.record import Cycle, Outcome
 from optimizer.service.roles import Found, Limits, Parts, Reading, Watched
@@ -190,6 +191,19 @@ def test_a_plan_waits_until_somebody_approves_it() -> None:
     done = bench.run()
     assert (done.outcome, bench.hands.asked) == (Outcome.DONE, [first.plan])
     assert bench.keep.waiting() is None
+
+
+def test_a_plan_that_waits_and_cannot_be_read_is_said_and_made_anew(tmp_path: Path) -> None:
+    bench = Bench(pair_on_one_host(), Level.APPROVE)
+    bench.keep = DirectoryKeep(tmp_path)  # type: ignore[assignment]
+    first = bench.run()
+    Path(bench.keep.path(bench.keep.waiting())).write_text("{")  # type: ignore[arg-type]
+    bench.keep = DirectoryKeep(tmp_path)  # type: ignore[assignment] # another process
+    again = bench.run()
+    assert (again.outcome, again.plan) == (Outcome.WAITING, first.plan)
+    (told,) = [e for e in bench.ear.heard if isinstance(e, Trouble)]
+    assert "cannot be read" in told.detail
+    assert bench.keep.waiting() is not None
 
 
 def test_a_policy_that_wants_approval_has_it_also_where_the_level_is_act() -> None:

@@ -161,8 +161,36 @@ def test_it_answers_to_its_own_names_only(ask: Asker, host: str) -> None:
     assert ask("/", Host=host).status == 400
 
 
+@pytest.mark.parametrize("path", [p for p in PATHS if not p.startswith(("/login", "/static", "/none"))])
+def test_beyond_loopback_nothing_is_read_without_a_session(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimizer.service.page.serving.is_loopback", lambda host: False)
+    write_view(tmp_path, some_view(30))
+    with served(tmp_path) as url:
+        ask = Asker(url, tmp_path)
+        came = ask(path)
+        assert (came.status, came.headers["location"]) == (303, "/login")
+        assert "h1" not in came.text
+        cookie = ask("/login", {"name": "ann", "token": TOKEN}).cookie
+        assert ask(path, Cookie=cookie).status in (200, 404)
+
+
 def test_forms_are_small(ask: Asker) -> None:
     assert ask("/login", {"name": "a" * 20_000, "token": TOKEN}).status == 413
+
+
+@pytest.mark.parametrize(("said", "status"), [({}, 411), ({"Content-Length": "99999999999"}, 413)])
+def test_a_form_says_its_length(ask: Asker, said: dict[str, str], status: int) -> None:
+    connection = http.client.HTTPConnection(ask.host, timeout=10)
+    connection.putrequest("POST", "/login")
+    connection.putheader("Content-Type", "application/x-www-form-urlencoded")
+    for name, value in (said or {"Transfer-Encoding": "chunked"}).items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    connection.send(b"" if said else b"5\r\nname=\r\n0\r\n\r\n")
+    assert connection.getresponse().status == status
+    connection.close()
 
 
 def test_nothing_is_there_yet(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -25,7 +24,7 @@ from optimizer.service.page.safety import Headers
 from optimizer.service.page.sessions import COOKIE, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
 
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from optimizer.service.page.acts import Acts
     from optimizer.service.page.sessions import Sessions
     from optimizer.service.page.sources import Sources
+
+    Shown = Callable[[Request], Awaitable[Response]]
 
 __all__ = ["Page", "application"]
 
@@ -210,7 +211,10 @@ class Page:
 
     async def _form(self, request: Request) -> dict[str, str]:
         """Read a form that is small, and comes from this page."""
-        if _number(request.headers.get("content-length")) > LARGEST_FORM:
+        length = request.headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit()):
+            raise HTTPException(411, "a form says its length")  # one without could be of any
+        if len(length) > len(str(LARGEST_FORM)) or int(length) > LARGEST_FORM:
             raise HTTPException(413, "too large a form")
         origin = request.headers.get("origin")
         if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
@@ -228,17 +232,28 @@ class Page:
             raise HTTPException(403, "this form is too old: load the page again")
         return session, form
 
+    def readable(self, shown: Shown) -> Shown:
+        """Return a route's answer, for those who may read; where reading is private, the others are sent to log in."""
+
+        async def answer(request: Request) -> Response:
+            if self._private and self._sessions.of(request.cookies.get(COOKIE, "")) is None:
+                return RedirectResponse("/login", 303)
+            return await shown(request)
+
+        return answer
+
     def _html(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
         session = self._sessions.of(request.cookies.get(COOKIE, ""))
-        if self._private and session is None and template not in ("login.html", "failed.html"):
-            return RedirectResponse("/login", 303)
         shared = {"session": session, "can_log_in": self._sessions.are_possible, "fleet": self._sources.view()["fleet"]}
         return HTMLResponse(self._templates.get_template(template).render(**shared, **values), status)
 
 
 def application(page: Page, names: Sequence[str]) -> Starlette:
     """Return the application; `names` are those by which it may be asked for."""
-    get = partial(Route, methods=["GET"])
+
+    def get(path: str, shown: Shown) -> Route:
+        return Route(path, page.readable(shown), methods=["GET"])
+
     routes = [
         get("/", page.home),
         get("/now", page.now),
