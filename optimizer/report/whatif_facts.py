@@ -252,9 +252,9 @@ def _reason_text(fleet: Fleet, o: Obstacle) -> str:
     at = fleet.domain_ids[o.level][int(fleet.hosts.domain[o.level, o.example])]
     where = at if o.level == 0 else f"{fleet.levels[o.level]} {at}"
     if o.counts:
-        return f"{where} has its {o.limit} of {o.what}" if o.needs else f"{o.what} must not meet on {where}"
+        return f"{where} has its {o.limit} of {o.what}"
     if not o.needs:
-        return f"{o.what} must be apart on {where}"
+        return f"{' and '.join(o.rules)} of {o.what} does not allow it on {where}, by where others are"
     return f"needs {amount(o.what, o.needs)}, {amount(o.what, o.left)} left of {amount(o.what, o.limit)} on {where}"
 
 

@@ -40,12 +40,8 @@ def fit_page(facts: FitFacts) -> Page:
     """Lay out how many fit."""
     page = Page()
     tone = Tone.GOOD if facts.value else Tone.BAD
-    page.line(
-        f"{plural(facts.value, facts.unit)} more fit without moving anything; {bound_words(facts.value, facts.bound)}",
-        tone,
-    )
-    if facts.capped:
-        page.line("more were not counted", Tone.WARN)
+    proof = "no more were counted" if facts.capped else bound_words(facts.value, facts.bound)
+    page.line(f"{plural(facts.value, facts.unit)} more fit without moving anything; {proof}", tone)
     page.line(about_line(facts.about), Tone.QUIET)
     if len(facts.pools) > 1 or any(pool.violations for pool in facts.pools):
         page.heading(f"Pools{f' by {facts.by}' if facts.by else ''}")
@@ -58,7 +54,7 @@ def fit_page(facts: FitFacts) -> Page:
     page.table(reasons_table(facts.stopped_by), empty="nothing on any single host")
     if facts.would_help:
         page.line(f"would help: {facts.would_help}")
-    if facts.status != PROVEN:
+    if facts.status != PROVEN and not facts.capped:
         page.line("not proven: more time may find more, or a smaller bound (--time-limit)", Tone.WARN)
     return page
 

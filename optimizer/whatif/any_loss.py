@@ -17,7 +17,8 @@ import numpy as np
 from optimizer.problem.rule import Hardness
 from optimizer.whatif.lose import accepted, share_of, worst_first
 from optimizer.whatif.loss import together
-from optimizer.whatif.restart import Outcome, Restarts, packed
+from optimizer.whatif.packing import pack
+from optimizer.whatif.restart import Outcome, Restarts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +148,7 @@ class _Search:
 def _tried(restarts: Restarts, hosts: Sequence[int], effort: Effort | None) -> Outcome:
     loss = together(restarts.fleet, hosts)
     room, vms = restarts.room(loss)
-    numbers, bound = packed(room, effort)
+    numbers, bound = pack(room, effort)
     return Outcome(loss, vms, room, numbers, bound)
 
 

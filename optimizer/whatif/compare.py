@@ -13,7 +13,7 @@ from optimizer.pipeline import make_plan
 from optimizer.problem.problem import build
 from optimizer.whatif.fit import Fit, fit
 from optimizer.whatif.judge import refuse_wrong
-from optimizer.whatif.place import pack
+from optimizer.whatif.packing import pack
 from optimizer.whatif.room import Kind, room_of
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from optimizer.whatif.judge import refuse_wrong
 from optimizer.whatif.making_room import Step, curve, most_after
 from optimizer.whatif.model import RoomModel
 from optimizer.whatif.obstacles import Obstacle, Unlock, closed_by, obstacles, unlock, widened
+from optimizer.whatif.packing import pairs_of
 from optimizer.whatif.room import Kind, Room, room_of
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ class Fit:
 
     @property
     def proven(self) -> bool:
-        """Whether no more can fit."""
-        return self.value >= self.bound
+        """Whether no more can fit; where not all were counted, nothing is proven."""
+        return self.value >= self.bound and not self.capped
 
 
 @dataclass
@@ -171,7 +172,7 @@ def fit(
     value, bound, numbers = _Search(room, each, replicas, effort, caps).most()
     left, closed = room.spent(numbers), [closed_by(problem, int(k.vms[0])) for k in kinds]
     which = next((k for k in range(len(kinds)) if not left.most(k).any()), 0)
-    created = _created(kinds, numbers)
+    created = pairs_of(kinds, numbers)
     if replicas is not None:
         larger, created = _grouped(larger, created, replicas, value)
     refuse_wrong(larger, policy, created)
@@ -179,7 +180,7 @@ def fit(
     if moves and not room.couplings:
         steps = curve(problem, kinds[0], numbers[0], moves, effort)
         for made in {step.made: step for step in steps}.values():
-            refuse_wrong(larger, policy, _created(kinds, made.numbers[None, :]), made.made)
+            refuse_wrong(larger, policy, pairs_of(kinds, made.numbers[None, :]), made.made)
     return Fit(
         value,
         bound,
@@ -191,7 +192,7 @@ def fit(
         numbers,
         obstacles(left, which, closed[which]),
         _verified(unlock(left, which, closed[which]), value, room, each, replicas, caps, effort),
-        capped=max(ceiling) >= MOST,
+        capped=max(ceiling) >= MOST and value > units,
         steps=tuple(steps),
         note="" if steps or not moves else TIED,
     )
@@ -211,14 +212,6 @@ def _verified(
         return None
     more, _, _ = _Search(widened(room, found), each, replicas, effort, caps).most()
     return found if more > value else None
-
-
-def _created(kinds: Sequence[Kind], numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
-    pairs: list[tuple[int, int]] = []
-    for k, kind in enumerate(kinds):
-        hosts = np.repeat(np.arange(numbers.shape[1]), numbers[k])
-        pairs += zip(kind.vms[: len(hosts)].tolist(), hosts.tolist(), strict=True)
-    return pairs
 
 
 def _grouped(

@@ -10,11 +10,13 @@ import numpy as np
 from optimizer.problem.shapes import LEFT, RIGHT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from optimizer.whatif.room import Coupling, Room, Row
 
-__all__ = ["Greedy", "Ranked"]
+__all__ = ["CLOSED", "Greedy", "Met", "Ranked"]
 
 CLOSED = np.inf
 
@@ -49,7 +51,7 @@ class _Tally:
         self.left[self.row.domain[host]] -= self.row.amount[kind]
 
 
-class _Met:
+class Met:
     """Who of a coupling is where, as VMs come."""
 
     def __init__(self, coupling: Coupling, room: Room) -> None:
@@ -103,7 +105,7 @@ class Greedy:
         self.room = room
         self.rows = [_Tally(row) for row in room.rows]
         self.wishes = [_Tally(row) for row in room.wishes]
-        self.met = [_Met(coupling, room) for coupling in room.couplings]
+        self.met = [Met(coupling, room) for coupling in room.couplings]
         self.numbers = np.zeros((len(room.kinds), room.hosts), np.int64)
 
     def scores(self, kind: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -146,9 +148,11 @@ class Greedy:
             return None
         return int(open_[np.lexsort((fullest[open_], broken[open_]))[0]])
 
-    def place(self, kind: int, number: int) -> int:
-        """Place up to `number` VMs of a kind; return how many found a host."""
+    def place(self, kind: int, number: int, over: Callable[[], bool] | None = None) -> int:
+        """Place up to `number` VMs of a kind, until it is `over`; return how many found a host."""
         for done in range(number):
+            if over is not None and over():
+                return done
             best = self.best(kind)
             if best is None:
                 return done

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optimizer.whatif.judge import made_worse
-from optimizer.whatif.restart import Outcome, Restarts, packed
+from optimizer.whatif.packing import pack
+from optimizer.whatif.restart import Outcome, Restarts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,7 +92,7 @@ def share_of(effort: Effort, share: float) -> Effort:
 
 def _quick(restarts: Restarts, loss: Loss) -> Outcome:
     room, vms = restarts.room(loss)
-    numbers, bound = packed(room, None)
+    numbers, bound = pack(room, None)
     return Outcome(loss, vms, room, numbers, bound)
 
 
@@ -102,7 +103,7 @@ def _searched(found: Sequence[Outcome], effort: Effort) -> list[Outcome]:
         each = max(LEAST_S, effort.left() / (len(open_) - number))
         if effort.over():
             break
-        numbers, bound = packed(outcome.room, replace(effort, until=min(effort.clock.monotonic() + each, effort.until)))
+        numbers, bound = pack(outcome.room, replace(effort, until=min(effort.clock.monotonic() + each, effort.until)))
         better[id(outcome)] = replace(outcome, numbers=numbers, bound=min(bound, outcome.bound))
     return [better.get(id(o), o) for o in found]
 

@@ -15,7 +15,7 @@ import numpy as np
 from optimizer.problem.problem import build
 from optimizer.scope import KeptRoom
 from optimizer.whatif.greedy import CLOSED, Greedy
-from optimizer.whatif.place import pack
+from optimizer.whatif.packing import pack
 from optimizer.whatif.room import Kind, Room, room_of
 
 if TYPE_CHECKING:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer.problem.shapes import LEFT, RIGHT
+from optimizer.whatif.greedy import Met
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -118,20 +121,9 @@ def _reasons(room: Room, kind: int, closed: dict[tuple[str, str], NDArray[np.boo
 
 
 def _coupled(room: Room, kind: int) -> list[_Reason]:
-    """Pairs close the domains of those that the kind must be apart from."""
-    out = []
-    for c in room.couplings:
-        if c.shape != "pair":
-            continue
-        for mine in (0, 1):
-            if not c.members[mine][kind]:
-                continue
-            here, there = (
-                np.array([c.there[side].get(d, 0) for d in range(c.domains)], np.int64)[c.domain]
-                for side in (mine, 1 - mine)
-            )
-            out.append(_Reason((c.rule,), c.what, c.level, there > here))
-    return out
+    """Return where demands that tie VMs to where others are keep the kind out."""
+    tied = [c for c in room.couplings if c.members[LEFT][kind] or c.members[RIGHT][kind]]
+    return [_Reason((c.rule,), c.what, c.level, ~Met(c, room).takes(kind)) for c in tied]
 
 
 def obstacles(room: Room, kind: int, closed: dict[tuple[str, str], NDArray[np.bool_]]) -> tuple[Obstacle, ...]:

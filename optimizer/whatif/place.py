@@ -5,27 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from optimizer.fleet import with_copies
 from optimizer.problem.problem import build
 from optimizer.whatif.greedy import Greedy, Ranked
 from optimizer.whatif.judge import refuse_wrong
-from optimizer.whatif.model import RoomModel
 from optimizer.whatif.obstacles import Obstacle, Unlock, closed_by, obstacles, unlock
-from optimizer.whatif.room import Kind, Room, room_of
+from optimizer.whatif.packing import pack, pairs_of
+from optimizer.whatif.room import Kind, room_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
     from optimizer.problem.problem import Problem
     from optimizer.whatif.effort import Effort
 
-__all__ = ["Choice", "Placed", "pack", "place"]
+__all__ = ["Choice", "Placed", "place"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,44 +92,7 @@ def place(fleet: Fleet, policy: Policy, wanted: Sequence[tuple[int, int]], effor
                 unlock(left, k, closed) if lacking else None,
             )
         )
-    created = [pair for k, kind in enumerate(kinds) for pair in _pairs(kind, numbers[k])]
+    created = pairs_of(kinds, numbers)
     refuse_wrong(larger, policy, created)
     asked = sum(n for _, n in wanted)
     return Placed(larger, problem, asked, bound, tuple(created), tuple(choices))
-
-
-def pack(room: Room, effort: Effort) -> tuple[NDArray[np.int64], int]:
-    """Return how many of each kind go to each host (int64 [K, H]), and how many in all can at most."""
-    wanted = sum(kind.wanted for kind in room.kinds)
-    quick = Greedy(room)
-    for k in sorted(range(len(room.kinds)), key=lambda k: (-_size(room, k), k)):
-        quick.place(k, room.kinds[k].wanted)
-    if quick.kept() and int(quick.numbers.sum()) == wanted:
-        return quick.numbers, wanted
-    ceiling = sum(min(kind.wanted, int(room.most(k).sum())) for k, kind in enumerate(room.kinds))
-    if len(room.kinds) == 1 and quick.kept() and int(quick.numbers.sum()) >= ceiling:
-        return quick.numbers, ceiling
-    model = RoomModel(room)
-    model.model.maximize(sum((model.made(k) for k in range(1, len(room.kinds))), model.made(0)))
-    if quick.kept():
-        model.hint(quick.numbers)
-    _, solver = model.solve(effort)
-    if solver is None:
-        return (quick.numbers if quick.kept() else np.zeros_like(quick.numbers)), ceiling
-    found, bound = model.numbers(solver), min(ceiling, int(np.floor(solver.best_objective_bound + 1e-6)))
-    return (quick.numbers if quick.kept() and quick.numbers.sum() >= found.sum() else found), bound
-
-
-def _size(room: Room, kind: int) -> float:
-    """Return how large a VM is: the largest share that it takes of what a host usually has left."""
-    shares = [
-        float(row.amount[kind]) / max(1.0, float(np.median(row.limit)))
-        for row in room.rows
-        if not row.level and not row.counts and row.amount[kind]
-    ]
-    return max(shares, default=0.0)
-
-
-def _pairs(kind: Kind, numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
-    hosts = np.repeat(np.arange(len(numbers)), numbers)
-    return list(zip(kind.vms[: len(hosts)].tolist(), hosts.tolist(), strict=True))

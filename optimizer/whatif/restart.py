@@ -11,10 +11,9 @@ import numpy as np
 from optimizer.fleet import ABSENT
 from optimizer.problem.problem import build
 from optimizer.whatif.alike import classes, kinds_of
-from optimizer.whatif.greedy import CLOSED, Greedy
 from optimizer.whatif.loss import left_of, touches_moves
-from optimizer.whatif.model import RoomModel
 from optimizer.whatif.obstacles import closed_by
+from optimizer.whatif.packing import pairs_of
 from optimizer.whatif.room import room_of
 
 if TYPE_CHECKING:
@@ -22,11 +21,10 @@ if TYPE_CHECKING:
 
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
-    from optimizer.whatif.effort import Effort
     from optimizer.whatif.loss import Loss
-    from optimizer.whatif.room import Kind, Room
+    from optimizer.whatif.room import Room
 
-__all__ = ["Outcome", "Restarts", "packed", "pairs_of"]
+__all__ = ["Outcome", "Restarts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,89 +167,3 @@ def _home(fleet: Fleet) -> NDArray[np.int64]:
         return np.full(len(fleet.vms), ABSENT, np.int64)
     at = fleet.vms.host
     return np.where(at == ABSENT, ABSENT, fleet.hosts.domain[fleet.move_within][at]).astype(np.int64)
-
-
-def pairs_of(kinds: tuple[Kind, ...], numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return pairs (VM, host): the first VMs of each kind, host by host."""
-    pairs: list[tuple[int, int]] = []
-    for k, kind in enumerate(kinds):
-        hosts = np.repeat(np.arange(numbers.shape[1]), numbers[k])
-        pairs += zip(kind.vms[: len(hosts)].tolist(), hosts.tolist(), strict=True)
-    return pairs
-
-
-class _Tight(Greedy):
-    """Fills hosts that are full already: what is large finds room later."""
-
-    def best(self, kind: int) -> int | None:
-        """Return the host that breaks the fewest preferences, and of these the fullest with it."""
-        fullest, broken = self.scores(kind)
-        open_ = np.flatnonzero(fullest < CLOSED)
-        if not open_.size:
-            return None
-        return int(open_[np.lexsort((-fullest[open_], broken[open_]))[0]])
-
-
-def packed(room: Room, effort: Effort | None) -> tuple[NDArray[np.int64], int]:
-    """Return how many of each kind go to each host (int64 [K, H]), and how many in all can at most.
-
-    Parameters
-    ----------
-    effort
-        For a search where going one by one does not place all; None: only what is cheap.
-    """
-    wanted = sum(kind.wanted for kind in room.kinds)
-    most = [room.most(k) for k in range(len(room.kinds))]
-    order = sorted(range(len(most)), key=lambda k: (int((most[k] > 0).sum()), -_size(room, k), k))
-    by_size = sorted(range(len(most)), key=lambda k: (-_size(room, k), k))
-    ceiling = _ceiling(room, most)
-    best = np.zeros((len(most), room.hosts), np.int64)
-    for way, kinds in ((Greedy, by_size), (_Tight, by_size), (_Tight, order)):
-        filled = way(room)
-        for k in kinds:
-            filled.place(k, room.kinds[k].wanted)
-        if filled.kept() and filled.numbers.sum() > best.sum():
-            best = filled.numbers
-        if best.sum() == min(wanted, ceiling):
-            return best, ceiling
-    if effort is None or effort.over():
-        return best, ceiling
-    return _searched(room, best, ceiling, effort)
-
-
-def _searched(room: Room, best: NDArray[np.int64], ceiling: int, effort: Effort) -> tuple[NDArray[np.int64], int]:
-    model = RoomModel(room)
-    made = [model.made(k) for k in range(len(room.kinds))]
-    model.model.maximize(sum(made[1:], made[0]))
-    model.hint(best)
-    _, solver = model.solve(effort)
-    if solver is None:
-        return best, ceiling
-    found = model.numbers(solver)
-    bound = min(ceiling, int(np.floor(solver.best_objective_bound + 1e-6)))
-    return (found if found.sum() > best.sum() else best), bound
-
-
-def _ceiling(room: Room, most: list[NDArray[np.int64]]) -> int:
-    """Return how many fit at most: kind by kind, and the smallest of them into the sum of what is left."""
-    each = [min(kind.wanted, int(m.sum())) for kind, m in zip(room.kinds, most, strict=True)]
-    ceiling = sum(each)
-    taking = np.any(np.array(most) > 0, axis=0) if most else np.zeros(room.hosts, np.bool_)
-    for row in room.rows:
-        if not (row.amount > 0).all():
-            continue
-        amounts = np.sort(np.repeat(row.amount, each))
-        step = int(np.gcd.reduce(row.amount))
-        left = np.minimum(row.left[np.unique(row.domain[taking])], int(amounts.sum())) // step * step
-        ceiling = min(ceiling, int(np.searchsorted(np.cumsum(amounts), int(left.sum()), side="right")))
-    return ceiling
-
-
-def _size(room: Room, kind: int) -> float:
-    """Return how large a VM is: the largest share that it takes of what a host usually has."""
-    shares = [
-        float(row.amount[kind]) / max(1.0, float(np.median(row.limit)))
-        for row in room.rows
-        if not row.level and not row.counts and row.amount[kind]
-    ]
-    return max(shares, default=0.0)

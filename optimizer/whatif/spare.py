@@ -10,7 +10,8 @@ import numpy as np
 from optimizer.fleet import HostState
 from optimizer.fleet.more_hosts import with_hosts
 from optimizer.whatif.loss import Loss
-from optimizer.whatif.restart import Restarts, packed
+from optimizer.whatif.packing import pack
+from optimizer.whatif.restart import Restarts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,6 +128,6 @@ class _Trial:
                 raise _OutOfTime
             lost = np.concatenate([outcome.loss.lost, np.zeros(number, np.bool_)])
             room, vms = larger.room(Loss(outcome.loss.name, outcome.loss.level, lost))
-            if packed(room, None)[0].sum() < len(vms):
+            if pack(room, None)[0].sum() < len(vms):
                 return outcome
         return None

@@ -46,7 +46,7 @@ def judged(number: int) -> int:
     found = answer(case)
     larger, copies = with_copies(case.fleet, {case.vms[0]: MOST})
     expected = most(larger, case.policy.judges, copies[case.vms[0]].tolist())
-    assert (min(found.value, MOST), found.proven) == (expected, True), f"request {number}"
+    assert (min(found.value, MOST), found.proven or found.capped) == (expected, True), f"request {number}"
     return expected
 
 
@@ -80,7 +80,7 @@ def test_mixes_against_trying_everything(chunk: int, monkeypatch: pytest.MonkeyP
     for number in range(chunk * 8, (chunk + 1) * 8):
         case = asked(number, entries=2)
         found, expected = answer(case, (1, 2)), of_two_kinds(case, (1, 2))
-        assert (min(found.value, 2), found.proven) == (expected, True), f"request {number}"
+        assert (min(found.value, 2), found.proven or found.capped) == (expected, True), f"request {number}"
         seen.add(expected)
     assert chunk or len(seen) > 1
 
@@ -113,7 +113,7 @@ def test_groups_of_replicas_against_trying_everything(chunk: int, monkeypatch: p
         case = asked(number)
         replicas = Replicas(2, number % 2, at_most=1)
         found, expected = answer(case, replicas=replicas), in_groups(case, replicas)
-        assert (min(found.value, 2), found.proven) == (expected, True), f"request {number}"
+        assert (min(found.value, 2), found.proven or found.capped) == (expected, True), f"request {number}"
         seen.add(expected)
     assert chunk or len(seen) > 1
 
@@ -180,4 +180,5 @@ def test_after_moves_as_many_fit_as_trying_every_move_finds(chunk: int) -> None:
         tried += 1
         exact += min(last.value, MOST) == expected
         gained += min(last.value, MOST) > found.value
+    assert tried
     assert exact >= 0.7 * tried  # a few gain by what the search leaves out: hosts over a limit, VMs that are tied

@@ -15,7 +15,8 @@ from optimizer.whatif.any_loss import lose_any
 from optimizer.whatif.effort import Effort
 from optimizer.whatif.lose import accepted, lose
 from optimizer.whatif.loss import each_of, each_to_lose, together
-from optimizer.whatif.restart import Restarts, pairs_of
+from optimizer.whatif.packing import pairs_of
+from optimizer.whatif.restart import Restarts
 from optimizer.whatif.spare import spares
 from tests.build import Document, document, host, policy, vm
 from tests.oracle.problems import tiny_documents
