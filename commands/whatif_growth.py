@@ -88,12 +88,12 @@ def size_command(
     used. Noisy is a noise of 0.5, or evidence of disturbing 3 VMs.
     """
     from optimizer.report.size_page import describe_size, size_page
-    from optimizer.whatif.size import Thresholds, size
+    from optimizer.whatif.size import Thresholds, judged, size
 
     question = Question.read(fleet, policy, overlay, given)
     asked = _pair(question, pair)
     found = size(question.fleet, asked, Thresholds())
-    facts = describe_size(question.fleet, asked, found, len(question.fleet.vms), question.about())
+    facts = describe_size(question.fleet, asked, found, len(judged(question.fleet, asked)), question.about())
     say(as_json, lambda: facts, lambda: size_page(facts, show))
     return Exit.DONE
 

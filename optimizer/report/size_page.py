@@ -37,12 +37,16 @@ class VmSize:
 
 @dataclass(frozen=True, slots=True)
 class SizeFacts:
-    """All VMs that are not as they should be; `freed` would be free if all had the recommended size."""
+    """All VMs that are not as they should be.
+
+    `judged` of `asked` VMs could be judged; `freed` would be free if all had the recommended size.
+    """
 
     question: str
     about: About
     used: str
     allocated: str
+    asked: int
     judged: int
     freed: int
     counts: dict[str, int]
@@ -57,6 +61,7 @@ def describe_size(fleet: Fleet, pair: Pair, found: Sequence[Sized], judged: int,
         about=about,
         used=pair.used,
         allocated=pair.allocated,
+        asked=len(fleet.vms),
         judged=judged,
         freed=sum(max(0, s.allocated - s.recommended) for s in found if s.recommended is not None),
         counts=dict(sorted(Counter(s.judgement.value for s in found).items())),
@@ -88,6 +93,9 @@ def size_page(facts: SizeFacts, most: int) -> Page:
         page.line(
             f"at recommended sizes, {amount(facts.allocated, facts.freed)} of {spoken(facts.allocated)} would be free"
         )
+    if facts.judged < facts.asked:
+        lacking = f"not running, nothing allocated, or no {spoken(facts.used)} measured"
+        page.line(f"not judged: {count(facts.asked - facts.judged, 'VM')} ({lacking})", Tone.WARN)
     page.line(about_line(facts.about), Tone.QUIET)
     table = Table(
         ("VM", "?owner", "host", "is", ">used", ">allocated", ">share", ">recommended", ">noise", ">disturbs")

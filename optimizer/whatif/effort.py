@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optimizer.cp_sat import CpSolver
+
 if TYPE_CHECKING:
     import threading
 
@@ -33,6 +35,16 @@ class Effort:
     def left(self) -> float:
         """Return the seconds that are left, not below 0."""
         return max(0.0, self.until - self.clock.monotonic())
+
+    def solver(self, seconds: float | None = None) -> CpSolver:
+        """Return CP-SAT with these limits; `seconds`: less than all that is left."""
+        solver = CpSolver()
+        solver.parameters.catch_sigint_signal = False
+        solver.parameters.max_time_in_seconds = max(0.05, self.left() if seconds is None else seconds)
+        solver.parameters.num_workers = self.workers
+        solver.parameters.random_seed = self.seed
+        solver.parameters.max_memory_in_mb = self.memory_mib
+        return solver
 
     def over(self) -> bool:
         """Whether to end now."""

@@ -45,12 +45,15 @@ class Chosen:
         How many could have without a move, whatever hosts are chosen.
     nowhere
         VMs for which no host is open, however much room is made.
+    late
+        VMs for which there was no time.
     """
 
     created: tuple[tuple[int, int], ...]
     without_moves: int
     at_most_without: int
     nowhere: tuple[int, ...]
+    late: tuple[int, ...] = ()
 
     def kept(self, fleet: Fleet) -> tuple[KeptRoom, ...]:
         """Return the room that a plan has to make or leave."""
@@ -85,9 +88,13 @@ def choose_hosts(
     for k, host in zip(*np.nonzero(numbers), strict=True):
         beside.add(int(k), int(host))
     crowding = _Crowding(problem, room, numbers)
-    nowhere = []
+    nowhere: list[int] = []
+    late: list[int] = []
     for k, vm in enumerate(vms):
         if vm in placed:
+            continue
+        if effort.over():
+            late.append(vm)
             continue
         scores, _ = beside.scores(k)
         open_ = np.flatnonzero(scores < CLOSED)
@@ -99,7 +106,7 @@ def choose_hosts(
         beside.add(k, host)
         crowding.add(k, host)
         created.append((vm, host))
-    return Chosen(tuple(created), len(placed), bound, tuple(nowhere))
+    return Chosen(tuple(created), len(placed), bound, tuple(nowhere), tuple(late))
 
 
 def _without_sums(room: Room) -> Room:
@@ -116,7 +123,10 @@ class _Crowding:
         self.left = [row.left - row.debt for row in self.rows]
         sums = {(a.asked.rule, a.resource): a.amount for a in problem.demands.sums.values() if a.level == 0}
         self.frees = [sums[row.rule, row.what] for row in self.rows]
-        self.here = [np.flatnonzero((problem.start == h) & problem.movable).tolist() for h in range(problem.hosts)]
+        movable = np.flatnonzero(problem.movable)
+        order = movable[np.argsort(problem.start[movable], kind="stable")]
+        ends = np.cumsum(np.bincount(problem.start[movable], minlength=problem.hosts))
+        self.here = np.split(order, ends[:-1])
 
     def best(self, kind: int, hosts: NDArray[np.intp]) -> int:
         """Return the host where the fewest VMs have to leave, and the least is missing."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.cp.solving import solve_within
-from optimizer.cp_sat import FEASIBLE, OPTIMAL, CpModel, CpSolver, LinearExpr
+from optimizer.cp_sat import FEASIBLE, OPTIMAL, CpModel, LinearExpr
 from optimizer.fleet import ABSENT, Move
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.flow_index import in_flow
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from optimizer.cp_sat import IntVar
+    from optimizer.cp_sat import CpSolver, IntVar
     from optimizer.problem.problem import Problem
     from optimizer.whatif.effort import Effort
 
@@ -150,7 +150,10 @@ class _Bound:
             if after[-1] == after[0]:
                 best = best + after[0]
                 continue
-            best = np.array([max(int(best[k - j] + after[j]) for j in range(k + 1)) for k in range(moves + 1)])
+            spent = np.full_like(best, -1)
+            for here in range(moves + 1):  # moves off this host
+                spent[here:] = np.maximum(spent[here:], best[: moves + 1 - here] + after[here])
+            best = spent
         return [min(total, int(n), self.kind.wanted) for n in best]
 
     def _in_all(self) -> int:
@@ -268,12 +271,7 @@ class _Search:
         model = _Model(self.problem, self.room, self.now, self.targets)
         model.limit(moves)
         model.hint(quick if quick.value > before.value else before)
-        solver = CpSolver()
-        solver.parameters.catch_sigint_signal = False
-        solver.parameters.max_time_in_seconds = max(0.05, seconds)
-        solver.parameters.num_workers = effort.workers
-        solver.parameters.random_seed = effort.seed
-        solver.parameters.max_memory_in_mb = effort.memory_mib
+        solver = effort.solver(seconds)
         solver.parameters.cp_model_probing_level = 0  # seconds of it find nothing here
         status = solve_within(solver, model.model, effort.over)
         if status not in (OPTIMAL, FEASIBLE):

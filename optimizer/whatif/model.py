@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.cp.solving import solve_within
-from optimizer.cp_sat import FEASIBLE, INFEASIBLE, OPTIMAL, CpModel, CpSolver, LinearExpr
+from optimizer.cp_sat import FEASIBLE, INFEASIBLE, OPTIMAL, CpModel, LinearExpr
 from optimizer.problem.shapes import LEFT, RIGHT
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from optimizer.cp_sat import IntVar
+    from optimizer.cp_sat import CpSolver, IntVar
     from optimizer.whatif.effort import Effort
     from optimizer.whatif.fill import Cap
     from optimizer.whatif.room import Coupling, Room
@@ -59,12 +59,7 @@ class RoomModel:
 
     def solve(self, effort: Effort) -> tuple[bool, CpSolver | None]:
         """Return whether the search ended by itself, and the solver if it has a solution."""
-        solver = CpSolver()
-        solver.parameters.catch_sigint_signal = False
-        solver.parameters.max_time_in_seconds = max(0.05, effort.left())
-        solver.parameters.num_workers = effort.workers
-        solver.parameters.random_seed = effort.seed
-        solver.parameters.max_memory_in_mb = effort.memory_mib
+        solver = effort.solver()
         status = solve_within(solver, self.model, effort.over)
         return status in (OPTIMAL, INFEASIBLE), solver if status in (OPTIMAL, FEASIBLE) else None
 

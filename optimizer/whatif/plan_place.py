@@ -70,6 +70,7 @@ def _coming(larger: Fleet, policy: Policy, plan: Plan, chosen: Chosen, failed: s
     """Let every rule's `check` judge the VMs made on their hosts once the plan is done."""
     moves = [Move(larger.vm_index[m.vm], larger.host_index[m.source], larger.host_index[m.target]) for m in plan.moves]
     without = {vm: "no host is open to it, however much room is made" for vm in chosen.nowhere}
+    without |= {vm: "the time ended before a host was looked for" for vm in chosen.late}
     without |= {vm: f"the plan cannot make room for it on {larger.hosts.ids[host]}" for vm, host in failed}
     created = [pair for pair in chosen.created if pair not in failed]
     while created:

@@ -12,13 +12,11 @@ import numpy as np
 from optimizer.fleet import ABSENT, VmState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet
 
-__all__ = ["Judgement", "Pair", "Sized", "Thresholds", "size"]
+__all__ = ["Judgement", "Pair", "Sized", "Thresholds", "judged", "size"]
 
 
 class Judgement(Enum):
@@ -78,18 +76,24 @@ class Sized:
     victims: int
 
 
-def size(fleet: Fleet, pair: Pair, thresholds: Thresholds, among: Sequence[int] | None = None) -> tuple[Sized, ...]:
-    """Return the running VMs that are idle, too large, too small or noisy, those that waste most first.
+def judged(fleet: Fleet, pair: Pair) -> NDArray[np.intp]:
+    """Return the VMs that can be judged: they run, something is allocated to them, and their use was measured.
 
-    A VM of which nothing is allocated, or that is not running, is not judged.
+    A running VM uses something: where a snapshot says 0, or nothing, it was not measured.
     """
+    used, allocated = (fleet.vms.demand[:, fleet.resource_index[name]] for name in (pair.used, pair.allocated))
+    running = (fleet.vms.state == VmState.RUNNING) & (fleet.vms.host != ABSENT)
+    return np.flatnonzero(running & (allocated > 0) & (used > 0))
+
+
+def size(fleet: Fleet, pair: Pair, thresholds: Thresholds) -> tuple[Sized, ...]:
+    """Return which of the VMs that can be judged are idle, too large, too small or noisy; what wastes most first."""
     used = fleet.vms.demand[:, fleet.resource_index[pair.used]]
     allocated = fleet.vms.demand[:, fleet.resource_index[pair.allocated]]
     noise = _loudest(fleet)
     victims = Counter(one.noisy for one in fleet.interference)
-    running = (fleet.vms.state == VmState.RUNNING) & (fleet.vms.host != ABSENT) & (allocated > 0)
     out = []
-    for vm in np.flatnonzero(running).tolist() if among is None else among:
+    for vm in judged(fleet, pair).tolist():
         judgement = _judge(int(used[vm]) / int(allocated[vm]), float(noise[vm]), victims[vm], thresholds)
         if judgement is None:
             continue
