@@ -158,7 +158,8 @@ def replayed(week: Week, monitor: Monitor, every_s: int, values: NDArray[np.floa
     """Step a monitor through a week, by float64 [minutes, hosts] of `values` that were made of its samples."""
     minutes, hosts = values.shape
     fleet = fleet_from_document(_document(hosts), "generated")
-    part, live = MonitorsPart(), ()
+    part = MonitorsPart()
+    live: tuple[Imbalance, ...] = ()
     spans: dict[str, list[int]] = {}
     for minute in range(WINDOW, minutes, every_s // MINUTE_S):
         pressure = fleet.hosts.pressure.copy()
@@ -166,7 +167,7 @@ def replayed(week: Week, monitor: Monitor, every_s: int, values: NDArray[np.floa
         at = START + timedelta(minutes=minute)
         now = replace(fleet, taken_at=at, hosts=replace(fleet.hosts, pressure=pressure))
         watched = watch_once((monitor,), part, Observation(now, at), live)
-        live: tuple[Imbalance, ...] = watched.live  # type: ignore[no-redef]
+        live = watched.live
         for told in watched.changes:
             if told.after == "open" and told.before != "closing":
                 spans[told.imbalance.id] = [int(told.subject[1:]), minute, minutes]

@@ -19,7 +19,7 @@ __all__ = ["LOAD", "skewed_fleet"]
 LOAD = "cpu_load_millicores"
 
 HEALTHY = ("--full-disks", "0", "--hot", "0", "--misplaced", "0", "--memory-fill", "0.7")
-"""Nothing is wrong but that loads are uneven."""
+"""No violations: loads are uneven, and that is all."""
 
 BUSY, BUSY_USE, IDLE_SHARE = 0.1, (0.7, 0.95), 0.7
 """Share of hosts that are busy, how busy they are, and what is left of the load of all others."""

@@ -10,7 +10,6 @@ from commands.boundary import Exit
 from commands.common import (
     FILE,
     Whole,
-    began_at,
     fleet_argument,
     json_option,
     load_fleet_and_document,
@@ -19,7 +18,6 @@ from commands.common import (
     policy_option,
     refuse_or_warn,
     say,
-    seconds_left,
     seed_option,
     time_limit_option,
     workers_option,
@@ -27,19 +25,18 @@ from commands.common import (
 from commands.interrupt import Interrupt
 from commands.whatif_growth import grow_command, size_command
 from commands.whatif_hosts import HOST_QUESTIONS
+from commands.whatif_question import effort_of, level_of, pool_of, request_of
 from commands.whatif_reserve import reserve_option, with_reservations
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
     from pathlib import Path
 
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
     from optimizer.report.whatif_facts import About
-    from optimizer.whatif.effort import Effort
 
-__all__ = ["Asked", "command", "effort_of", "pool_of", "request_of"]
+__all__ = ["command"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 Document = dict[str, Any]
@@ -212,41 +209,7 @@ class Asked:
         return About(self.fleet.id, self.digest, self.policy.name, self.policy.digest, round(seconds, 3))
 
 
-def effort_of(given: Document, interrupt: threading.Event | None = None) -> Effort:
-    """Return what an answer may cost, counted from the start of the process."""
-    from optimizer.clock import SystemClock
-    from optimizer.whatif.effort import Effort
-
-    clock = SystemClock()
-    left = seconds_left(given["time_limit"], began_at(clock), clock, counted=False)
-    return Effort(clock, clock.monotonic() + left, given["workers"], given["seed"], interrupt=interrupt)
-
-
-def request_of(document: Document, given: Document, count: int) -> tuple[str, Document]:
-    """Return where the new VMs come from, and the request for them."""
-    from optimizer.sources.request import copy_of, flavour, read_request
-
-    named = [name for name in ("flavour", "like", "request") if given[name] is not None]
-    if len(named) != 1:
-        raise click.UsageError(
-            "say which VMs: one of --flavour SIZE, --like VM, --request FILE", click.get_current_context()
-        )
-    if given["request"] is not None:
-        return str(given["request"]), read_request(given["request"], document)
-    where = f"--{named[0]}"
-    request = (flavour if named[0] == "flavour" else copy_of)(given[named[0]], document, where, _unused(document))
-    request["vms"][0]["count"] = count
-    return where, request
-
-
-def _unused(document: Document) -> str:
-    taken = {vm["id"] for vm in document["vms"]}
-    return next(name for name in ("new", *(f"new-{i}" for i in range(2, len(taken) + 3))) if name not in taken)
-
-
 def _replicas(fleet: Fleet, entries: int, given: Document) -> Any:
-    from optimizer.errors import InputError
-    from optimizer.sources.kinds import similar
     from optimizer.whatif.fit import Replicas
 
     context = click.get_current_context()
@@ -256,10 +219,8 @@ def _replicas(fleet: Fleet, entries: int, given: Document) -> Any:
         return None
     if entries != 1:
         raise click.UsageError("--replicas counts groups of one size: the request has several", context)
-    level = given["level"] or "host"
-    if level not in fleet.level_index:
-        raise InputError("--level", "", level, f"a level ({', '.join(fleet.levels)})", similar(level, fleet.levels))
-    return Replicas(given["replicas"], fleet.level_index[level], given["at_most"])
+    level = level_of(fleet, "--level", given["level"] or "host")
+    return Replicas(given["replicas"], level, given["at_most"])
 
 
 def _steps(given: Document, wanted: list[tuple[int, int]]) -> list[int]:
@@ -270,21 +231,3 @@ def _steps(given: Document, wanted: list[tuple[int, int]]) -> list[int]:
     if given["replicas"] is not None or len(wanted) > 1 or wanted[0][1] > 1:
         raise click.UsageError("--moves counts VMs of one size: no --replicas, no mix", click.get_current_context())
     return sorted({n for n in (0, 1, 2, 3, 5, 10, 20, 50, 100, 200) if n < most} | {most})
-
-
-def pool_of(fleet: Fleet, by: str) -> str:
-    """Return what to answer by; the level that no move leaves, if there is one and nothing else is asked."""
-    from optimizer.errors import InputError
-    from optimizer.sources.kinds import similar
-
-    if not by:
-        return fleet.levels[fleet.move_within] if fleet.move_within else ""
-    if by.startswith("label:"):
-        keys = sorted({key for labels in fleet.hosts.labels for key in labels})
-        key = by.removeprefix("label:")
-        if key not in keys:
-            raise InputError("--by", "", by, "a label of some host", similar(key, keys))
-    elif by not in fleet.level_index:
-        expected = f"a level ({', '.join(fleet.levels)}) or label:KEY"
-        raise InputError("--by", "", by, expected, similar(by, fleet.levels))
-    return by

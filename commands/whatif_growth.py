@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import FILE, Whole, say
-from commands.whatif_question import Question, question_options
+from commands.common import FILE, Whole, say, warn
+from commands.whatif_question import Question, pool_of, question_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,18 +52,18 @@ def grow_command(
 
     Exits with 1 if a pool is short within the horizon, at the upper edge of the band of 80 %.
     """
-    from commands.whatif import pool_of
     from optimizer.report.grow_page import describe_growth, grow_page
     from optimizer.report.whatif_facts import pools_of
     from optimizer.sources.history_csv import read_history
-    from optimizer.whatif.grow import Provision, grow
+    from optimizer.whatif.grow import Provision, doubts, grow
 
     question = Question.read(fleet, policy, overlay, given)
     snapshot = question.fleet
     names, of = pools_of(snapshot, pool_of(snapshot, by))
-    past = read_history(history, [r.name for r in snapshot.resources], names)
+    past = read_history(history, [r.name for r in snapshot.resources], names, snapshot.taken_at)
     series = {(one.pool, one.resource): (one.times, one.amounts) for one in past}
     found = grow(snapshot, question.policy, (names, of), series, horizon, full_at)
+    warn(doubts(found, str(history)))
     facts = describe_growth(snapshot, found, horizon, full_at, question.about())
     say(as_json, lambda: facts, lambda: grow_page(facts))
     return Exit.ATTENTION if any(p.provision is Provision.UNDER for p in found) else Exit.DONE

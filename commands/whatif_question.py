@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
+
 from commands.common import (
     began_at,
     fleet_argument,
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
     from optimizer.report.whatif_facts import About
     from optimizer.whatif.effort import Effort
 
-__all__ = ["Question", "level_of", "question_options"]
+__all__ = ["Question", "effort_of", "level_of", "pool_of", "question_options", "request_of"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
+Document = dict[str, Any]
 
 _OPTIONS = (policy_option, overlay_option, time_limit_option, workers_option, seed_option, json_option)
 
@@ -86,12 +89,7 @@ class Question:
 
     def effort(self, interrupt: threading.Event | None) -> Effort:
         """Return what the answer may cost."""
-        from optimizer.clock import SystemClock
-        from optimizer.whatif.effort import Effort
-
-        clock = SystemClock()
-        until = clock.monotonic() + self.seconds
-        return Effort(clock, until, self.given["workers"], self.given["seed"], interrupt=interrupt)
+        return effort_of(self.given, interrupt)
 
     def about(self) -> About:
         """Return what the answer is about, and what it took until now."""
@@ -116,3 +114,53 @@ def level_of(fleet: Fleet, option: str, name: str) -> int:
     if name not in fleet.level_index:
         raise InputError(option, "", name, f"a level ({', '.join(fleet.levels)})", similar(name, fleet.levels))
     return fleet.level_index[name]
+
+
+def effort_of(given: Document, interrupt: threading.Event | None = None) -> Effort:
+    """Return what an answer may cost, counted from the start of the process."""
+    from optimizer.clock import SystemClock
+    from optimizer.whatif.effort import Effort
+
+    clock = SystemClock()
+    left = seconds_left(given["time_limit"], began_at(clock), clock, counted=False)
+    return Effort(clock, clock.monotonic() + left, given["workers"], given["seed"], interrupt=interrupt)
+
+
+def request_of(document: Document, given: Document, count: int) -> tuple[str, Document]:
+    """Return where the new VMs come from, and the request for them."""
+    from optimizer.sources.request import copy_of, flavour, read_request
+
+    named = [name for name in ("flavour", "like", "request") if given[name] is not None]
+    if len(named) != 1:
+        raise click.UsageError(
+            "say which VMs: one of --flavour SIZE, --like VM, --request FILE", click.get_current_context()
+        )
+    if given["request"] is not None:
+        return str(given["request"]), read_request(given["request"], document)
+    where = f"--{named[0]}"
+    request = (flavour if named[0] == "flavour" else copy_of)(given[named[0]], document, where, _unused(document))
+    request["vms"][0]["count"] = count
+    return where, request
+
+
+def _unused(document: Document) -> str:
+    taken = {vm["id"] for vm in document["vms"]}
+    return next(name for name in ("new", *(f"new-{i}" for i in range(2, len(taken) + 3))) if name not in taken)
+
+
+def pool_of(fleet: Fleet, by: str) -> str:
+    """Return what to answer by; the level that no move leaves, if there is one and nothing else is asked."""
+    from optimizer.errors import InputError
+    from optimizer.sources.kinds import similar
+
+    if not by:
+        return fleet.levels[fleet.move_within] if fleet.move_within else ""
+    if by.startswith("label:"):
+        keys = sorted({key for labels in fleet.hosts.labels for key in labels})
+        key = by.removeprefix("label:")
+        if key not in keys:
+            raise InputError("--by", "", by, "a label of some host", similar(key, keys))
+    elif by not in fleet.level_index:
+        expected = f"a level ({', '.join(fleet.levels)}) or label:KEY"
+        raise InputError("--by", "", by, expected, similar(by, fleet.levels))
+    return by

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.common import FILE
+from commands.common import FILE, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,7 @@ def with_reservations(document: Document, files: Sequence[Path], policy: Policy,
     if not files:
         return document
     from optimizer.errors import InputError
+    from optimizer.plan import Caution
     from optimizer.sources.fleet_json import fleet_from_document
     from optimizer.sources.request import holds_at, laid_over, read_request, settled
     from optimizer.whatif.compare import place_waiting
@@ -48,7 +49,7 @@ def with_reservations(document: Document, files: Sequence[Path], policy: Policy,
         larger, ids = laid_over(document, request, str(path))
         fleet = fleet_from_document(larger, str(path))
         if not holds_at(request, fleet.taken_at):
-            click.echo(f"remora: warning: {path}: its time is over ({request['until']}): no room is kept", err=True)
+            warn([Caution("reservation_over", str(path), f"its time is over ({request['until']}): no room is kept")])
             continue
         found = place_waiting(fleet, policy, effort, {fleet.vm_index[name] for name in ids})
         if len(found.created) < found.vms:

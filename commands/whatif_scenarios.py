@@ -11,6 +11,7 @@ from commands.common import (
     refuse_or_warn,
     seconds_left,
 )
+from commands.whatif_question import effort_of, request_of
 from commands.whatif_reserve import with_reservations
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ def compared(
     InputError
         The fleet, a policy, the scenarios or the new VMs are wrong; nothing has been solved then.
     """
-    from commands.whatif import effort_of
     from optimizer.clock import SystemClock
     from optimizer.report.compare_page import CompareFacts
     from optimizer.report.whatif_facts import About
@@ -80,7 +80,6 @@ def _beside(scenarios: Path, policy: str) -> str:
 def _measured(
     name: str, document: Document, policy: Any, seconds: float, given: Document, asks: bool, interrupt: threading.Event
 ) -> ScenarioFacts:
-    from commands.whatif import request_of
     from optimizer.clock import SystemClock
     from optimizer.pipeline import Request
     from optimizer.report.compare_page import describe_scenario

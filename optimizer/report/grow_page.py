@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.whatif_page import about_line
 from optimizer.report.words import amount, count, percent, spoken
+from optimizer.whatif.forecast import LEAST_DAYS
 from optimizer.whatif.grow import Provision
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ def grow_page(facts: GrowFacts) -> Page:
             table.add(spoken(r.resource), *_cells(r))
         page.table(table)
         if pool.provision == Provision.UNDECIDED.value:
-            page.line("no past of at least 14 days: give --history", Tone.WARN)
+            lacking = ", ".join(spoken(r.resource) for r in pool.resources if r.by_day is None)
+            page.line(f"no past of at least {LEAST_DAYS} days of {lacking or 'anything'}: it may be short", Tone.WARN)
         for buy in pool.buy:
             page.line(f"buy {count(buy.hosts, 'host')} like {buy.like}{_labels(buy.labels)}", Tone.BAD)
         for spare in pool.not_needed:

@@ -182,6 +182,7 @@ def _helps(page: Page, facts: StopsFacts) -> None:
         return
     page.heading("What would help: all that does" if facts.all_helps else "What would help: any one of these")
     for one in facts.helps:
-        size = "; nothing smaller does" if one.smallest and one is facts.helps[0] else ""
+        where = "" if facts.whole_model else " in the model that was searched"
+        size = f"; nothing smaller does{where}" if one.smallest and one is facts.helps[0] else ""
         tried = f"planned again: {count(one.moves or 0, 'move')}" if one.verified else "not verified: no plan was found"
         page.line(f"  {one.text} ({tried}{size})", Tone.PLAIN if one.verified else Tone.QUIET)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from optimizer.report.whatif_facts import GAP, PROVEN, helped, reasons
 from optimizer.report.words import count
 from optimizer.whatif.obstacles import obstacles, unlock, widened
-from optimizer.whatif.restart import packed
+from optimizer.whatif.packing import pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +149,7 @@ def _why(restarts: Restarts, outcome: Outcome, homeless: Sequence[tuple[int, int
         closed = restarts.closed(outcome.loss, vms[0])
         one = unlock(left, k, closed)
         if one is not None:
-            more, _ = packed(widened(outcome.room, one), None)
+            more, _ = pack(widened(outcome.room, one), None)
             one = one if more.sum() > outcome.restarted else None
         names = tuple(fleet.vms.ids[vm] for vm in vms)
         found.append(Homeless(names, reasons(fleet, obstacles(left, k, closed)), helped(fleet, one)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from optimizer.errors import InputError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Past", "read_history"]
 
 MOST_ROWS = 1_000_000
+REACH_S = 3 * 86400
 TIME, POOL = "time", "pool"
 
 
@@ -30,8 +32,10 @@ class Past(NamedTuple):
     amounts: list[float]
 
 
-def read_history(path: Path | str, resources: Sequence[str], pools: Sequence[str]) -> list[Past]:
-    """Read a CSV file with the columns ``time``, ``pool`` (where there are several pools) and resources of the fleet.
+def read_history(path: Path | str, resources: Sequence[str], pools: Sequence[str], taken_at: datetime) -> list[Past]:
+    """Read a CSV file that reaches to the snapshot.
+
+    Its columns are ``time``, ``pool`` (where there are several pools) and resources of the fleet.
 
     Amounts are in the resource's own unit, or have one (``12TiB``). An empty cell says nothing.
 
@@ -57,7 +61,17 @@ def read_history(path: Path | str, resources: Sequence[str], pools: Sequence[str
         raise InputError(where, "", str(error), "a CSV file in UTF-8") from error
     if not found:
         raise InputError(where, "", "no row", "at least one row with a time and an amount")
+    for past in found.values():
+        _reaches(past, taken_at, where)
     return list(found.values())
+
+
+def _reaches(past: Past, taken_at: datetime, where: str) -> None:
+    """Refuse a past that ends long before the snapshot, or after it: the forecast begins where it ends."""
+    ends = datetime.fromtimestamp(max(past.times), taken_at.tzinfo)
+    if abs((taken_at - ends).total_seconds()) > REACH_S:
+        expected = f"a past that ends within {REACH_S // 86400} days of the snapshot ({taken_at.isoformat()})"
+        raise InputError(where, f"{past.pool}: {past.resource}: the last time", ends.isoformat(), expected)
 
 
 def _columns(columns: list[str], resources: Sequence[str], pools: Sequence[str], where: str) -> list[str]:

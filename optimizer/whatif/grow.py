@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import HostState
+from optimizer.plan import Caution
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import build
 from optimizer.problem.rule import Hardness
 from optimizer.whatif.forecast import LEAST_DAYS, Forecast, daily, forecast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
 
-__all__ = ["Growth", "Need", "PoolGrowth", "Provision", "grow"]
+__all__ = ["Growth", "Need", "PoolGrowth", "Provision", "doubts", "grow"]
+
+UNLIKE = 0.25
+"""By this share of what is allocated now a past may end beside it."""
 
 
 class Provision(Enum):
@@ -49,6 +53,8 @@ class Growth:
         Days until it is full: at the upper edge of the band, as expected, at the lower edge; None for never.
     past
         Days of the past that were given.
+    ends
+        What was allocated where the past ends, by its model; the forecast begins at `now`.
     forecast
         None where the past is too short.
     """
@@ -62,6 +68,7 @@ class Growth:
     days: int | None
     late: int | None
     past: int
+    ends: float
     forecast: Forecast | None
 
 
@@ -121,6 +128,15 @@ def grow(
     return tuple(out)
 
 
+def doubts(found: Sequence[PoolGrowth], where: str) -> Iterator[Caution]:
+    """Yield where a past ends far from what the snapshot shows: another unit, another pool, another fleet."""
+    for pool in found:
+        for g in pool.resources:
+            if g.forecast is not None and abs(g.ends - g.now) > UNLIKE * max(g.now, 1):
+                text = f"the past ends at {round(g.ends):,}, the snapshot has {g.now:,}: is it in the same unit?"
+                yield Caution("unlike_past", f"{where}: {pool.pool}: {g.resource}", text)
+
+
 def _loads_and_limits(
     fleet: Fleet, policy: Policy
 ) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
@@ -151,14 +167,14 @@ def _growth(
     limit = int(int(limits.sum()) * full_at)
     series = daily(*past) if past is not None else np.zeros(0)
     if len(series) < LEAST_DAYS:
-        return Growth(resource, now, limit, float(now), float(now), None, None, None, len(series), None)
+        return Growth(resource, now, limit, float(now), float(now), None, None, None, len(series), float(now), None)
     found = forecast(series, horizon)
     shift = now - found.level  # the snapshot is today
     day = np.array([float(horizon)])
     expected = float(found.at(day)[0] + shift)
     early, days, late = (0, 0, 0) if now >= limit else found.days_to(limit - shift)
     high = expected + float(found.spread(day)[0])
-    return Growth(resource, now, limit, expected, high, early, days, late, len(series), found)
+    return Growth(resource, now, limit, expected, high, early, days, late, len(series), found.level, found)
 
 
 def _pool(
@@ -170,15 +186,15 @@ def _pool(
     full_at: float,
 ) -> PoolGrowth:
     known = [g for g in found if g.forecast is not None]
-    if not known:
-        return PoolGrowth(name, Provision.UNDECIDED, tuple(found), "", ())
     ahead = sorted(known, key=lambda g: (g.days is None, g.days or 0, g.early is None, g.early or 0))
-    first = ahead[0].resource if ahead[0].early is not None else ""
+    first = ahead[0].resource if ahead and ahead[0].early is not None else ""
     short = {g.resource: g.high - g.limit for g in known if g.high > g.limit}
     kinds = _kinds(fleet, here, limits)
     if short:
         needs = [_buy(short, hosts, limits, full_at) for hosts in kinds]
         return PoolGrowth(name, Provision.UNDER, tuple(found), first, _fewest(needs))
+    if len(known) < len(found) or not found:
+        return PoolGrowth(name, Provision.UNDECIDED, tuple(found), first, ())  # what has no past may be short
     spare = {g.resource: g.limit - max(g.high, float(g.now)) for g in known}
     gone = [_spare(spare, hosts, limits, full_at) for hosts in kinds]
     over = tuple(sorted((n for n in gone if n.number > 0), key=lambda n: (-n.number, n.like)))

@@ -13,7 +13,7 @@ from optimizer.errors import InputError
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.history_csv import read_history
 from optimizer.whatif.forecast import daily, forecast
-from optimizer.whatif.grow import Provision, grow
+from optimizer.whatif.grow import Provision, doubts, grow
 from tests.build import document, host, policy, vm
 
 if TYPE_CHECKING:
@@ -79,6 +79,25 @@ def test_what_is_short_is_bought_and_what_is_spare_can_go() -> None:
     assert [(n.number, n.hosts) for n in over.needs] == [(3, 4)]
 
 
+def test_a_resource_without_a_past_leaves_the_pool_undecided() -> None:
+    """It may be short: that hosts can go is not said for want of a column."""
+    records = [host(f"h{i}", memory=100, disk=100) for i in range(4)]
+    fleet = fleet_from_document(document(records, [vm("v", "h0", memory=60, disk=50)]), "pool")
+    times = [(TODAY - timedelta(days=59 - d)).timestamp() for d in range(60)]
+    past = {("all", "memory_mib"): (times, [float(d + 1) for d in range(60)])}
+    found = grow(fleet, policy({"rule": "capacity"}), (("all",), np.zeros(4, np.int64)), past, 30, 1.0)
+    assert (found[0].provision, found[0].needs) == (Provision.UNDECIDED, ())
+    assert list(doubts(found, "past.csv")) == []
+
+
+def test_a_past_in_another_unit_is_doubted() -> None:
+    fleet = fleet_from_document(document([host("h0", memory=10**6)], [vm("v", "h0", memory=61440)]), "pool")
+    times = [(TODAY - timedelta(days=59 - d)).timestamp() for d in range(60)]
+    past = {("all", "memory_mib"): (times, [float(d + 1) for d in range(60)])}
+    found = grow(fleet, policy({"rule": "capacity"}), (("all",), np.zeros(1, np.int64)), past, 30, 1.0)
+    assert [c.where for c in doubts(found, "past.csv")] == ["past.csv: all: memory_mib"]
+
+
 def test_without_a_past_nothing_is_decided() -> None:
     fleet: Fleet = fleet_from_document(document([host("h0", memory=10)], []), "pool")
     found = grow(fleet, policy({"rule": "capacity"}), (("all",), np.zeros(1, np.int64)), {}, 30, 1.0)
@@ -97,18 +116,20 @@ def test_without_a_past_nothing_is_decided() -> None:
         ("time,memory_mib\n", "no row"),
         ("time\n", "at least one resource"),
         ("time,memory_mib,memory_mib\n", "each column once"),
+        ("time,memory_mib\n2026-08-01T12:00:00Z,1\n", "within 3 days of the snapshot"),
+        ("time,memory_mib\n2027-08-01T12:00:00Z,1\n", "within 3 days of the snapshot"),
     ],
 )
 def test_a_table_that_is_wrong_is_refused(text: str, told: str, tmp_path: Path) -> None:
     path = tmp_path / "past.csv"
     path.write_text(text)
     with pytest.raises(InputError) as error:
-        read_history(path, ["memory_mib", "disk_mib"], ["z0"])
+        read_history(path, ["memory_mib", "disk_mib"], ["z0"], TODAY)
     assert told in str(error.value)
 
 
 def test_amounts_may_have_units_and_cells_may_be_empty(tmp_path: Path) -> None:
     path = tmp_path / "past.csv"
     path.write_text("time,memory_mib,disk_mib\n2026-11-21T12:00:00Z,1GiB,\n2026-11-22T12:00:00Z,2048,7\n")
-    found = {p.resource: p.amounts for p in read_history(path, ["memory_mib", "disk_mib"], ["z0"])}
+    found = {p.resource: p.amounts for p in read_history(path, ["memory_mib", "disk_mib"], ["z0"], TODAY)}
     assert found == {"memory_mib": [1024.0, 2048.0], "disk_mib": [7.0]}
