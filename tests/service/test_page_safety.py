@@ -114,6 +114,18 @@ def test_nobody_acts_without_the_token_of_the_form(ask: Asker) -> None:
     assert ask("/act/stop", {"reason": "x", "csrf": csrf}, Cookie=cookie).status == 403
 
 
+def test_a_stop_before_any_fleet_is_known_holds_for_the_first_run(tmp_path: Path) -> None:
+    with served(tmp_path) as url:
+        ask = Asker(url, tmp_path)
+        cookie, csrf = ask.log_in()
+        assert ask("/act/stop", {"reason": "x", "csrf": csrf}, Cookie=cookie).status == 303
+        with open_ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+            assert ledger.controls.of("whoever comes first")["stop"].reason == "x"
+        assert ask("/act/resume", {"reason": "y", "csrf": csrf}, Cookie=cookie).status == 303
+        with open_ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+            assert ledger.controls.of("whoever comes first") == {}
+
+
 def test_reading_acts_on_nothing(ask: Asker) -> None:
     cookie, _ = ask.log_in()
     for path in ("/act/stop", "/act/approve", "/logout"):

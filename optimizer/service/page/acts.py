@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.errors import SafetyStop
 from optimizer.execute.ledger import open_ledger
-from optimizer.execute.ledger.records import Order
+from optimizer.execute.ledger.records import EVERY_FLEET, Order
 from optimizer.plan_identity import digest_of
 
 if TYPE_CHECKING:
@@ -37,15 +37,16 @@ class Acts:
             ledger.controls.approve(plan.fleet, plan.id, digest, Order(by, reason), self._clock.now())
 
     def stop(self, fleet: str, by: str, reason: str) -> None:
-        """Press the button: the file first, which works where the ledger cannot be written."""
+        """Press the button: the file first, which works where the ledger cannot be written.
+
+        Where no fleet is known yet (`EVERY_FLEET`), each is stopped before its first run.
+        """
         self._button.press(f"{by}: {reason}")
-        if fleet:
-            with open_ledger(self._place) as ledger:
-                ledger.controls.set(fleet, "stop", "", Order(by, reason), self._clock.now())
+        with open_ledger(self._place) as ledger:
+            ledger.controls.set(fleet or EVERY_FLEET, "stop", "", Order(by, reason), self._clock.now())
 
     def resume(self, fleet: str, by: str, reason: str) -> None:
-        """Lift a stop."""
-        if fleet:
-            with open_ledger(self._place) as ledger:
-                ledger.controls.lift(fleet, "stop", Order(by, reason), self._clock.now())
+        """Lift a stop that was made here; one of every fleet, where a fleet is known, is lifted by `remora resume`."""
+        with open_ledger(self._place) as ledger:
+            ledger.controls.lift(fleet or EVERY_FLEET, "stop", Order(by, reason), self._clock.now())
         self._button.lift()
