@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import say
+from commands.common import began_at, say, seconds_left
 from commands.switches import under_scope
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def say_what_stops(
 
     refuse_mixed(subject, plan, options)
     clock = SystemClock()
-    limits = Limits(seconds=options["time_limit"], seed=options["seed"])
+    seconds = seconds_left(options["time_limit"], began_at(clock), clock, counted=False)
+    limits = Limits(seconds=seconds, seed=options["seed"])
     deadline = Deadline.of(limits, clock)
     wish, ask = _question(fleet, wish, plan, subject, options)
     problem = build(fleet, wish.rules, wish.least)
