@@ -25,9 +25,9 @@ def write_report(path: Path, plan: Plan, fleet: Fleet, policy: Policy, page: Pag
     from optimizer.report.heat import heat_of
     from optimizer.report.loads import linear_atoms
     from optimizer.report.plan_report import plan_report
-    from optimizer.report.violations import check_page, describe_check
+    from optimizer.report.violations import describe_check
 
     facts = describe_check(fleet, policy.name, policy.rules, check(fleet, policy))
     heats = heat_of(fleet, linear_atoms(fleet, policy.rules), moves_of(fleet, plan.moves))
-    write_text(path, plan_report(fleet, plan, check_page(facts, Called.of(fleet)), page, heats))
+    write_text(path, plan_report(fleet, plan, facts, page, heats, policy.least, Called.of(fleet)))
     tell_written(path, "report")
