@@ -73,6 +73,7 @@ for _command in (
     cycles.command,
     watch.watch,
     watch.imbalances,
+    watch.evidence,
     journey.command,
     serve.command,
     gateway.command,

@@ -1,4 +1,4 @@
-"""`remora watch` and `remora imbalances`: what the monitors see, and what the ledger remembers of it."""
+"""`remora watch`, `imbalances` and `evidence`: what monitors and series show, and what the ledger remembers of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from optimizer.monitors.watching import Watched
     from optimizer.sources.config_yaml import Config
 
-__all__ = ["imbalances", "watch"]
+__all__ = ["evidence", "imbalances", "watch"]
 
 config_option = click.option(
     "--config", type=FILE, metavar="FILE", help="remora.yaml; its section `monitors` says what is watched."
@@ -109,6 +109,24 @@ def imbalances(every: bool, fleet: str | None, ledger: Path | str, as_json: bool
     shown = found if every else [one for one in found if one.state in OPEN]
     say(as_json, lambda: shown, lambda: imbalances_page(shown))
     return Exit.ATTENTION if any(one.state in OPEN for one in found) else Exit.DONE
+
+
+@click.command("evidence")
+@fleet_option
+@ledger_option
+@json_option
+def evidence(fleet: str | None, ledger: Path | str, as_json: bool) -> Exit:
+    """List the pairs of which the periodic run holds that one VM disturbs the other. Exits with 1 if any share a host.
+
+    What they cost, since when they are in their state, and what came of separating them.
+    """
+    from optimizer.report.evidence_page import evidence_page, evidence_rows
+    from optimizer.signals.interference.records import State
+
+    with peek(ledger) as book:
+        found = evidence_rows([one for name in fleets_of(book, fleet) for one in book.evidence(name)])
+    say(as_json, lambda: found, lambda: evidence_page(found))
+    return Exit.ATTENTION if any(one.state == State.EVIDENT.value for one in found) else Exit.DONE
 
 
 def _config(path: Path | None) -> Config:

@@ -22,6 +22,7 @@ from optimizer.planning.describe import Ending, describe, violations
 from optimizer.planning.even_out import even_out
 from optimizer.planning.in_parts import InParts
 from optimizer.planning.solve_and_order import Answer, solve_and_order
+from optimizer.planning.warm_start import beginning_with
 from optimizer.problem.exactness import check_exact
 from optimizer.problem.problem import Stage, build, without_cost
 from optimizer.problem.rule import Costing
@@ -96,6 +97,7 @@ def make_plan(
     interrupt: threading.Event | None = None,
     engine: Engine | None = None,
     resume: Plan | None = None,
+    hint: Plan | None = None,
 ) -> Plan:
     """Return the smallest safe set of moves that repairs the fleet, with its proof.
 
@@ -111,6 +113,9 @@ def make_plan(
         Solves the parts of a fleet that is split; in process by default.
     resume
         A plan for the same fleet that is gone on from, rather than from the start.
+    hint
+        A plan for an earlier snapshot, which is tried first: where it still does as much as can be, nothing is
+        searched.
     """
     clock = clock or SystemClock()
     report = progress or (lambda _: None)
@@ -129,7 +134,9 @@ def make_plan(
     share = request.parameters.balancing.repair_share if problem.has_cost else 1.0
     to_repair = without_cost(problem)
     solver = Solver(to_repair, in_parts.limits(problem, request.limits), deadline.part(share))
-    repair = in_parts if resume is None else _resumed(fleet, resume)
+    repair: Repair = in_parts if resume is None else _resumed(fleet, resume)
+    if hint is not None and hint.moves:
+        repair = beginning_with(hint, fleet, repair)
     answer = solve_and_order(solver, Method(request.path), repair)
     watch.lap("solve")
     report("place")

@@ -23,6 +23,7 @@ __all__ = [
     "LeadChanged",
     "MoveChanged",
     "Notified",
+    "PairChanged",
     "PlanMade",
     "PlanWaits",
     "RunEnded",
@@ -121,6 +122,19 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class PairChanged:
+    """The evidence about a pair came to another state; an empty one: it was not known, or is not any more."""
+
+    fleet: str
+    noisy: str
+    suffers: str
+    kind: str
+    before: str
+    after: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notified:
     """A receiver was told something, or could not be; `address` is its host alone."""
 
@@ -155,7 +169,7 @@ class Standing:
 
 OfCycle = CycleBegan | Seen | CycleEnded
 OfPlan = PlanMade | PlanWaits | MoveChanged | RunEnded | Stopped
-Event = OfCycle | OfPlan | LeadChanged | Trouble | Notified | Standing
+Event = OfCycle | OfPlan | LeadChanged | PairChanged | Trouble | Notified | Standing
 
 
 class Told(Protocol):

@@ -92,6 +92,9 @@ class Logs:
                 self.logger.info("leads" if leads else "stands by", fleet=fleet, detail=detail)
             case events.Trouble(where, detail):
                 self.logger.error("problem", where=where, detail=detail)
+            case events.PairChanged(fleet, noisy, suffers, kind, _, after, detail):
+                pair = {"noisy": noisy, "suffers": suffers, "kind": kind}
+                self.logger.info(f"evidence {after or 'forgotten'}", fleet=fleet, **pair, detail=detail)
             case _:
                 self._of_plan(event)
 

@@ -27,18 +27,30 @@ SHARE = 0.9
 WARM_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PipelinePlanner:
-    """Asks the pipeline; `clock` measures its time, which is the machine's even where days are simulated."""
+    """Asks the pipeline, with the last plan as a hint.
+
+    Parameters
+    ----------
+    clock
+        Measures its time, which is the machine's even where days are simulated.
+    last
+        The last plan that had moves: what of it was not carried out is what the next begins with.
+    """
 
     request: Request
     clock: Clock | None = None
+    last: Plan | None = None
 
     def __call__(self, fleet: Fleet, policy: Policy, ending: Ending) -> Plan:
         """Return the plan; a policy that names what the fleet does not have is refused, as elsewhere."""
         refuse_unknown_names(fleet, policy)
         missing_required(policy, fleet)
-        return make_plan(fleet, policy, self.request, clock=self.clock, interrupt=Stopper(lambda: ending.reason))
+        stopper = Stopper(lambda: ending.reason)
+        plan = make_plan(fleet, policy, self.request, clock=self.clock, interrupt=stopper, hint=self.last)
+        self.last = plan if plan.moves else None
+        return plan
 
 
 def warm_up(policy: Policy) -> None:

@@ -1,10 +1,10 @@
-"""Reading within a deadline: in a thread that is left behind when it takes too long."""
+"""Doing something within a deadline: in a thread that is left behind when it takes too long."""
 
 from __future__ import annotations
 
 import threading
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from optimizer.errors import RemoraError, SafetyStop
 from optimizer.service.ending import Ended
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from optimizer.service.ending import Ending
     from optimizer.service.roles import Reading
 
-__all__ = ["StageLate", "WithDeadline"]
+__all__ = ["Aside", "StageLate", "WithDeadline"]
+
+T = TypeVar("T")
 
 LOOK_S = 0.2
 
@@ -24,15 +26,73 @@ class StageLate(SafetyStop):
     """A stage has lasted too long."""
 
 
-class WithDeadline:
-    """Reads in a thread of its own, and is back at the deadline, or when the service ends, whatever the reader does.
+class Aside(Generic[T]):
+    """Does something in a thread of its own, and is back at the deadline, or when the service ends, whatever it does.
 
-    A reader that hangs is left behind; until it has ended, no other is started, so that they do not add up.
+    What hangs is left behind; until it has ended, nothing else is started, so that it does not add up.
+
+    Parameters
+    ----------
+    name
+        What the thread is called.
+    behind, late
+        What is said where an earlier one has not ended yet, and where this one takes too long (``{seconds:g}`` is
+        filled in).
     """
 
-    def __init__(self, read: Callable[[], Reading], seconds: float, ending: Ending) -> None:
-        self._read, self._seconds, self._ending = read, seconds, ending
+    def __init__(self, seconds: float, ending: Ending, name: str, behind: str, late: str) -> None:
+        self._seconds, self._ending, self._name = seconds, ending, name
+        self._late, self._still = late.format(seconds=seconds), behind
         self._behind: threading.Thread | None = None
+
+    def do(self, work: Callable[[], T]) -> T:
+        """Do it.
+
+        Raises
+        ------
+        StageLate
+            It took too long, or an earlier one still does.
+        """
+        if self._behind is not None and self._behind.is_alive():
+            raise StageLate(self._still)
+        box: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+
+        def run() -> None:
+            try:
+                box.put((work(), None))
+            except BaseException as error:
+                box.put((None, error))
+
+        self._behind = threading.Thread(target=run, name=self._name, daemon=True)
+        self._behind.start()
+        came, error = self._wait(box)
+        if isinstance(error, RemoraError):
+            raise error
+        if error is not None:
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
+        return cast("T", came)
+
+    def _wait(self, box: SimpleQueue[tuple[T | None, BaseException | None]]) -> tuple[T | None, BaseException | None]:
+        waited = 0.0
+        while waited < self._seconds:
+            try:
+                return box.get(timeout=min(LOOK_S, self._seconds - waited))
+            except Empty:
+                waited += LOOK_S
+            if self._ending.asked:
+                raise Ended(self._ending.reason)
+        raise StageLate(self._late)
+
+
+class WithDeadline:
+    """Reads aside, within a deadline."""
+
+    def __init__(self, read: Callable[[], Reading], seconds: float, ending: Ending) -> None:
+        self._read = read
+        behind = "the fleet cannot be read: the reading of an earlier cycle has not ended yet"
+        self._aside: Aside[Reading] = Aside(
+            seconds, ending, "read", behind, "the fleet was not read within {seconds:g} s"
+        )
 
     def __call__(self) -> Reading:
         """Read.
@@ -42,35 +102,4 @@ class WithDeadline:
         StageLate
             It took too long, or an earlier one still does.
         """
-        if self._behind is not None and self._behind.is_alive():
-            raise StageLate("the fleet cannot be read: the reading of an earlier cycle has not ended yet")
-        box: SimpleQueue[Reading | BaseException] = SimpleQueue()
-
-        def work() -> None:
-            try:
-                box.put(self._read())
-            except BaseException as error:
-                box.put(error)
-
-        self._behind = threading.Thread(target=work, name="read", daemon=True)
-        self._behind.start()
-        return self._opened(self._wait(box))
-
-    def _wait(self, box: SimpleQueue[Reading | BaseException]) -> Reading | BaseException:
-        waited = 0.0
-        while waited < self._seconds:
-            try:
-                return box.get(timeout=min(LOOK_S, self._seconds - waited))
-            except Empty:
-                waited += LOOK_S
-            if self._ending.asked:
-                raise Ended(self._ending.reason)
-        raise StageLate(f"the fleet was not read within {self._seconds:g} s")
-
-    @staticmethod
-    def _opened(came: Reading | BaseException) -> Reading:
-        if isinstance(came, RemoraError):
-            raise came
-        if isinstance(came, BaseException):
-            raise RuntimeError(f"{type(came).__name__}: {came}") from came
-        return came
+        return self._aside.do(self._read)

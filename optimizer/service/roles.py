@@ -60,7 +60,7 @@ class Watched:
     journeys
         How many VMs each filter of journeys keeps where they are.
     evidence
-        Pairs of noisy and suffering VMs: how many are confirmed, how many refuted.
+        Pairs of noisy and suffering VMs: how many are evident, separated, confirmed, refuted.
     """
 
     fleet: Fleet

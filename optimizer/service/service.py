@@ -14,6 +14,7 @@ from optimizer.execute.ledger import open_ledger
 from optimizer.execute.ledger.records import Order
 from optimizer.pipeline import Request
 from optimizer.service.book import LedgerBook
+from optimizer.service.evidence import EvidenceWatcher, PrometheusAttributing, evidence_part
 from optimizer.service.hands import LedgerHands
 from optimizer.service.keep import DirectoryKeep
 from optimizer.service.lease import LedgerLease
@@ -125,7 +126,7 @@ class Service:
             level=automation.level,
             clock=clock,
             read=WithDeadline(read, cycle.read_s, ending),
-            watch=watch(self.ledger) if watch is not None else self._monitors(holder),
+            watch=watch(self.ledger) if watch is not None else self._watcher(holder, ending, told),
             plan=PipelinePlanner(request),
             hands=hands,
             keep=self.keep,
@@ -160,9 +161,15 @@ class Service:
         silent = self._edges.clock.monotonic() - self.seen_alive_at
         return f"nothing was done for {silent:.0f} s" if silent > longest else ""
 
-    def _monitors(self, by: str) -> Watcher:
-        edges = self._edges
-        return MonitorsWatcher(self.ledger, self.settings.config, edges.clock, edges.environment, by)
+    def _watcher(self, by: str, ending: Ending, told: Everybody) -> Watcher:
+        """Return the monitors' watcher; where sections ask for it, by a fleet that has the evidence of interference."""
+        edges, config = self._edges, self.settings.config
+        monitors = MonitorsWatcher(self.ledger, config, edges.clock, edges.environment, by)
+        part = evidence_part(config)
+        if part is None:
+            return monitors
+        attributing = PrometheusAttributing(config, part, edges.clock, edges.clock, edges.environment)
+        return EvidenceWatcher(monitors, self.ledger, part, attributing, edges.clock, ending, told, by)
 
     def _schedule(self) -> Schedule:
         cycle = self.settings.cycle

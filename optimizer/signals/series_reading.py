@@ -79,6 +79,10 @@ class InterferencePart(Settings):
         Seconds of a sample: rates are taken over as long, so it has to be at least two scrapes.
     deadline_s
         Seconds for all answers together.
+    every_s
+        The periodic run attributes as often as this, with the next cycle; null: never.
+    within_s
+        Seconds for reading and attributing there; afterwards the cycle goes on without.
     queries
         By kind, instead of those for the exporters that `signals.exporters` names; ``{vm}``, ``{host}`` and ``{rate}``
         are filled in. A kind that maps to nothing is not read.
@@ -86,6 +90,8 @@ class InterferencePart(Settings):
 
     step_s: int = Field(default=60, ge=1, le=3600)
     deadline_s: float = Field(default=60.0, ge=0.1, le=3600)
+    every_s: float | None = Field(default=900.0, ge=0, le=86_400)
+    within_s: float = Field(default=120.0, ge=0.1, le=3600)
     queries: dict[_Kind, KindQueries | None] = Field(default_factory=dict)
 
 

@@ -180,6 +180,7 @@ def test_every_command_with_an_output_is_tried_here():
         ("cycles",),
         ("watch",),
         ("imbalances",),
+        ("evidence",),
         ("journey",),
     }
     reads_nothing |= {("ledger", name) for name in ("runs", "moves", "events", "export", "verify")}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.states import RunState
 from optimizer.plan_identity import digest_of
+from optimizer.report.evidence_page import evidence_rows, evidence_sentence
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fleet_of", "ledger_facts", "now_facts", "plan_facts", "racks_of", "travels_of", "worst_of"]
 
-CYCLES, RUNS, EVENTS, FLYING, WORST = 10, 50, 200, 50, 50
+CYCLES, RUNS, EVENTS, FLYING, WORST, PAIRS = 10, 50, 200, 50, 50, 50
 JOURNEYS = timedelta(days=30)
 
 
@@ -32,7 +33,7 @@ def fleet_of(view: dict[str, Any], ledger: Ledger | None) -> str:
 
 
 def now_facts(ledger: Ledger | None, fleet: str, button: StopFile, waiting: Plan | None) -> dict[str, Any]:
-    """Return what changes from second to second: the button, the run and its progress, imbalances, cycles."""
+    """Return what changes from second to second: the button, the run and its progress, imbalances, evidence, cycles."""
     facts: dict[str, Any] = {
         "stopped": button.reason(),
         "waiting": waiting,
@@ -40,6 +41,7 @@ def now_facts(ledger: Ledger | None, fleet: str, button: StopFile, waiting: Plan
         "run": None,
         "flying": [],
         "imbalances": [],
+        "evidence": [],
         "cycles": [],
     }
     if ledger is None or not fleet:
@@ -55,6 +57,7 @@ def now_facts(ledger: Ledger | None, fleet: str, button: StopFile, waiting: Plan
         facts["run"] = _run(ledger, runs[0])
     facts["flying"] = ledger.in_flight(fleet)[:FLYING]
     facts["imbalances"] = [i for i in ledger.imbalances(fleet) if i.state in ("open", "closing")]
+    facts["evidence"] = [(one, evidence_sentence(one)) for one in evidence_rows(ledger.evidence(fleet))[:PAIRS]]
     facts["cycles"] = ledger.cycles(fleet, CYCLES)
     return facts
 

@@ -1,21 +1,24 @@
-"""Writes what is known of interference into a snapshot: `interference`, and `noise` and `pressure` of the VMs."""
+"""Puts what is known of interference into a snapshot or a fleet: `interference`, `noise` and `pressure` of the VMs."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+from optimizer.fleet import Interference, Pressure
 from optimizer.signals.interference.records import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from optimizer.fleet import Fleet
     from optimizer.signals.interference.confirmation import Outcome
     from optimizer.signals.interference.records import Record
     from optimizer.signals.interference.settings import Settings
 
-__all__ = ["decided", "noisy_ones", "with_evidence"]
+__all__ = ["decided", "fleet_with_evidence", "noisy_ones", "pressure_of", "with_evidence"]
 
 Document = dict[str, Any]
 
@@ -63,14 +66,41 @@ def with_evidence(document: Document, outcome: Outcome, settings: Settings) -> D
         {"noisy": record.noisy, "suffers": record.suffers, "kind": record.kind, "score": round(record.score, 6)}
         for record in records
     ]
-    pressure = _pressure(outcome)
+    pressure = pressure_of(outcome)
     noise = _noise(records)
     changed = [_vm(vm, pressure.get(vm["id"], {}), noise.get(vm["id"], {})) for vm in document["vms"]]
     return {**document, "vms": changed, "interference": [*others, *entries]}
 
 
-def _pressure(outcome: Outcome) -> dict[str, dict[str, float]]:
-    """Return by VM and kind its mean stall."""
+def fleet_with_evidence(
+    fleet: Fleet, records: Iterable[Record], pressure: Mapping[str, Mapping[str, float]], settings: Settings
+) -> Fleet:
+    """Return a fleet with the evidence in it, as `with_evidence` does for a snapshot.
+
+    Parameters
+    ----------
+    records
+        What is known of pairs; those of VMs that are not in the fleet are left out.
+    pressure
+        By VM and kind its mean stall, as `pressure_of` has it.
+    """
+    index, ids, judged = fleet.vm_index, fleet.vms.ids, tuple(records)
+    known = [record for record in decided(judged, settings) if record.noisy in index and record.suffers in index]
+    pairs = {record.pair for record in judged}
+    others = [e for e in fleet.interference if Pair(ids[e.noisy], ids[e.suffers], e.kind) not in pairs]
+    entries = [Interference(index[r.noisy], index[r.suffers], r.kind, round(r.score, 6)) for r in known]
+    noise, felt, made = fleet.vms.noise.copy(), fleet.vms.pressure.copy(), _noise(known)
+    for vm in (pressure.keys() | made.keys()) & index.keys():
+        costs, stalls = made.get(vm, {}), pressure.get(vm, {})
+        for kind in {*costs, *stalls}:
+            noise[index[vm], Pressure[kind.upper()]] = round(costs.get(kind, 0.0), 6)
+        for kind, stall in stalls.items():
+            felt[index[vm], Pressure[kind.upper()]] = stall
+    return replace(fleet, vms=replace(fleet.vms, noise=noise, pressure=felt), interference=(*others, *entries))
+
+
+def pressure_of(outcome: Outcome) -> dict[str, dict[str, float]]:
+    """Return by VM and kind its mean stall over the windows."""
     out: dict[str, dict[str, float]] = defaultdict(dict)
     for found in outcome.attributions:
         for vm, stall in zip(found.vms, found.stall.tolist(), strict=True):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from optimizer.fleet import Pressure
 from optimizer.signals.interference import Record, Settings, State, decided, noisy_ones, update, with_evidence
+from optimizer.signals.interference.feed import fleet_with_evidence, pressure_of
 from optimizer.sources.fleet_json import fleet_from_document
 from tests import build
 from tests.signals.interference.series import END, V, hog, observation
@@ -82,3 +84,25 @@ def test_other_facts_of_vms_are_untouched() -> None:
     assert made["vms"][0]["noise"] == {"io": 0.5, "cpu": 0.2}
     assert made["vms"][0]["pressure"].keys() == {"memory", "cpu"}
     assert made["vms"][0]["x_mine"] == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_fleet_gets_what_its_snapshot_would(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pairs = {(f"v{a}", f"v{b}") for a, b in rng.integers(0, V + 1, (9, 2)).tolist() if a != b}
+    records = [
+        record(*pair, float(rng.uniform(0.05, 0.5)), State(rng.choice([s.value for s in State])))
+        for pair in sorted(pairs)
+    ]
+    had = [
+        {"noisy": f"v{a}", "suffers": f"v{b}", "kind": "cpu", "score": 0.9}
+        for a, b in sorted({(int(a), int(b)) for a, b in rng.integers(0, V, (4, 2)) if a != b})
+    ]
+    found = replace(update((), observation(hog(seed)), SETTINGS), records=tuple(records))
+    written = fleet_from_document(with_evidence(snapshot(interference=had), found, SETTINGS), "test")
+    plain = fleet_from_document(snapshot(interference=had), "test")
+    laid = fleet_with_evidence(plain, records, pressure_of(found), SETTINGS)
+    assert laid.interference == written.interference
+    np.testing.assert_array_equal(laid.vms.noise, written.vms.noise)
+    np.testing.assert_array_equal(laid.vms.pressure, written.vms.pressure)
+    assert (plain.interference == ()) == (not had)  # the one that was given is as it was
