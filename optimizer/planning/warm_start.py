@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from optimizer.fleet import ABSENT
 from optimizer.problem.working_placement import WorkingPlacement
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet
