@@ -152,6 +152,15 @@ class Deadline:
             self._cut.set()
         return over
 
+    def counted(self, work: float) -> Callable[[], bool]:
+        """Return `over`, which counts work each time that it is asked: for a search that asks as it goes."""
+
+        def over() -> bool:
+            self.spend(work)
+            return self.over()
+
+        return over
+
     def check(self) -> None:
         """Ask, from within something that is of no use half done.
 

@@ -41,6 +41,9 @@ LOG = logging.getLogger("remora.planning")
 ORDER_WORK = 0.05
 """What looking for an order counts as work."""
 
+STEP_WORK = 0.03
+"""What each further step of it does: some dozen states, or a try of staging hops."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -88,7 +91,8 @@ def stay(problem: Problem) -> Answer:
 def carry_out(problem: Problem, placement: NDArray[np.int32], solver: Solver) -> Answer:
     """Order the moves to a placement and value what comes of it, hops included."""
     solver.deadline.spend(ORDER_WORK)
-    ordered = order(problem, placement, deadline=solver.deadline.over, given=solver.parameters.ordering)
+    over = solver.deadline.counted(STEP_WORK)
+    ordered = order(problem, placement, deadline=over, given=solver.parameters.ordering)
     reached = problem.start.copy()
     moving = 0
     for m in ordered.moves:
@@ -142,9 +146,10 @@ def can_be_ordered(solver: Solver) -> Acceptable:
     """Return the judge of whether a placement can be carried out without a hop."""
     contention = Contention(solver.problem)
     given = replace(solver.parameters.ordering, hops=False)
+    over = solver.deadline.counted(STEP_WORK)
 
     def acceptable(placement: NDArray[np.int32]) -> bool:
-        ordered = order(solver.problem, placement, deadline=solver.deadline.over, contention=contention, given=given)
+        ordered = order(solver.problem, placement, deadline=over, contention=contention, given=given)
         return ordered.complete
 
     return acceptable
