@@ -38,7 +38,7 @@ class NoisyFleet(LivingFleet):
         self.minutes: list[dict[str, tuple[str, float, float]]] = []
         by: dict[str, list[str]] = {}
         for vm in sorted(self.vms):
-            by.setdefault(self.world.place[vm], []).append(vm)
+            by.setdefault(str(self.world.place[vm]), []).append(vm)
         self.noisy, self.victim, *_ = next(vms for _, vms in sorted(by.items()) if len(vms) > 4)
         self.asked = 0
 
@@ -59,7 +59,7 @@ class NoisyFleet(LivingFleet):
             suffers = self._on and (not self._by_host or place[vm] == place[self.noisy])
             if vm == self.victim and suffers:
                 stall += COST * self._noise.uniform(0.8, 1.2)
-            out[vm] = (place[vm], use, min(stall, 1.0))
+            out[vm] = (str(place[vm]), use, min(stall, 1.0))
         self.minutes.append(out)
 
     def attribute(self, fleet: Fleet, known: tuple[Record, ...]) -> Attributed:

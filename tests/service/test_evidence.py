@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from optimizer.execute.ledger import Ledger
+    from optimizer.policy import Policy
 
 POLICY = build.policy("capacity", {"rule": "noisy_neighbor", "score_from": 0.05})
 HOUR_S = 3600.0
@@ -131,7 +132,7 @@ def test_where_the_stall_does_not_fall_the_pair_is_refuted_and_rests(tmp_path: P
 
 def record(noisy: str = "v0", suffers: str = "v1", state: State = State.EVIDENT, **more: Any) -> Record:
     at = at_ease().taken_at
-    facts = {"host": "h0", "score": 0.2, "p": 0.001, "lasted": 4, "windows": 5, "stall_before": 0.2}
+    facts: dict[str, Any] = {"host": "h0", "score": 0.2, "p": 0.001, "lasted": 4, "windows": 5, "stall_before": 0.2}
     return Record(
         noisy=noisy, suffers=suffers, kind="cpu", state=state, **(facts | {"since": at, "seen_at": at} | more)
     )
@@ -152,7 +153,8 @@ class Bench:
         settings = InterferencePart(**({"every_s": 900.0, "within_s": 0.5} | part))
         self.seen: list[Reading] = []
 
-        def inner(reading: Reading, _: object) -> Watched:
+        def inner(reading: Reading, policy: Policy) -> Watched:
+            assert policy.rules
             self.seen.append(reading)
             return Watched(reading.fleet)
 
@@ -252,7 +254,11 @@ def test_it_is_attributed_as_often_as_the_section_says(tmp_path: Path) -> None:
 def test_the_end_of_the_service_is_not_swallowed(tmp_path: Path) -> None:
     from optimizer.service.ending import Ended
 
-    bench = Bench(tmp_path, lambda *_: time.sleep(3.0), within_s=5.0)
+    def hang(*_: object) -> Attributed:
+        time.sleep(3.0)
+        raise AssertionError
+
+    bench = Bench(tmp_path, hang, within_s=5.0)
     bench.ending.ask("SIGTERM")
     with pytest.raises(Ended, match="SIGTERM"):
         bench.look()
