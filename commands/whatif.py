@@ -96,6 +96,9 @@ def _with(options: tuple[Callable[[Any], Any], ...]) -> Callable[[F], F]:
     help="With --replicas: at most K of a group in a domain of that level.",
 )
 @click.option("--moves", type=Whole(0, 200), metavar="K", help="Also how many fit after at most K moves, as a curve.")
+@click.option(
+    "--survive", type=Whole(1, 100), metavar="K", help="Also how many fit so that any K hosts may be lost (N+K)."
+)
 @click.option("--by", default="", metavar="POOL", help="Answer by pool: a level, or label:KEY.")
 def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, by: str, **given: Any) -> Exit:
     """Count how many VMs more fit, without moving anything, and what stops the next one.
@@ -107,7 +110,9 @@ def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, b
     from optimizer.clock import SystemClock
     from optimizer.report.whatif_facts import describe_fit
     from optimizer.report.whatif_page import fit_page
+    from optimizer.report.whatif_survive_page import describe_survival
     from optimizer.whatif.fit import fit
+    from optimizer.whatif.survive import survive
 
     clock = SystemClock()
     started = clock.monotonic()
@@ -115,8 +120,14 @@ def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, b
     replicas = _replicas(asked.fleet, len(asked.wanted), given)
     pool, steps = pool_of(asked.fleet, by), _steps(given, asked.wanted)
     with Interrupt() as interrupt:
-        answer = fit(asked.fleet, asked.policy, asked.wanted, effort_of(given, interrupt.event), replicas, steps)
-        facts = describe_fit(answer, asked.about(clock.monotonic() - started), pool, check(asked.fleet, asked.policy))
+        effort = effort_of(given, interrupt.event)
+        answer = fit(asked.fleet, asked.policy, asked.wanted, effort, replicas, steps)
+        survival = None
+        if given["survive"] is not None:
+            found = survive(answer.fleet, asked.policy, answer.new[0], answer.bound, given["survive"], effort)
+            survival = describe_survival(answer.fleet, found)
+        violations = check(asked.fleet, asked.policy)
+        facts = describe_fit(answer, asked.about(clock.monotonic() - started), pool, violations, survival)
         say(as_json, lambda: facts, lambda: fit_page(facts))
     return Exit.INTERRUPTED if interrupt.asked else Exit.DONE
 
@@ -226,8 +237,11 @@ def _replicas(fleet: Fleet, entries: int, given: Document) -> Any:
 def _steps(given: Document, wanted: list[tuple[int, int]]) -> list[int]:
     """Return the numbers of moves to answer for: few at first, then ever larger steps."""
     most = given["moves"]
+    several = given["replicas"] is not None or len(wanted) > 1 or wanted[0][1] > 1
+    for name in ("moves", "survive"):
+        if several and given[name] is not None:
+            text = f"--{name} counts VMs of one size: no --replicas, no mix"
+            raise click.UsageError(text, click.get_current_context())
     if most is None:
         return []
-    if given["replicas"] is not None or len(wanted) > 1 or wanted[0][1] > 1:
-        raise click.UsageError("--moves counts VMs of one size: no --replicas, no mix", click.get_current_context())
     return sorted({n for n in (0, 1, 2, 3, 5, 10, 20, 50, 100, 200) if n < most} | {most})

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.whatif forecast | seconds | gains | waves``; `seconds` and `gains` want REMORA_DATA."""
+"""``python -m benchmarks.whatif forecast | seconds | gains | waves | hspace``; two want REMORA_DATA."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.whatif.forecasts import quality
 from benchmarks.whatif.ganeti import print_waves
+from benchmarks.whatif.hspace import print_rooms
 
 ROOT = Path(__file__).parents[2]
 SIZE = "cpu=4,memory=16GiB,disk=50GiB"
@@ -22,11 +23,14 @@ LIMIT_S = 60
 def main(arguments: list[str]) -> int:
     """Print what was asked for."""
     asked = {"forecast": _forecast, "seconds": _seconds, "gains": _gains}
-    if arguments[:1] == ["waves"]:
-        print_waves(arguments[1:])
+    by_size = {"waves": print_waves, "hspace": print_rooms}
+    if arguments and arguments[0] in by_size:
+        by_size[arguments[0]](arguments[1:])
         return 0
     if not arguments or arguments[0] not in asked:
-        print(f"python -m benchmarks.whatif {' | '.join(asked)} | waves [HOSTS ...]", file=sys.stderr)
+        print(
+            f"python -m benchmarks.whatif {' | '.join(asked)} | waves [HOSTS ...] | hspace [HOSTS ...]", file=sys.stderr
+        )
         return 2
     asked[arguments[0]]()
     return 0

@@ -32,6 +32,7 @@ __all__ = [
     "PoolFacts",
     "Reason",
     "StepFacts",
+    "SurvivalFacts",
     "describe_fit",
     "describe_place",
     "pools_of",
@@ -87,6 +88,26 @@ class StepFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SurvivalFacts:
+    """How many fit so that any `k` hosts may be lost afterwards, `hosts` says where.
+
+    `tried` of `sets` sets of k hosts were packed, `checked` of them held against every rule's check. `broken` names
+    losses after which VMs have no host already, and how many.
+    """
+
+    k: int
+    value: int
+    bound: int
+    status: str
+    hosts: dict[str, int]
+    sets: int
+    tried: int
+    checked: int
+    tightest: str
+    broken: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class FitFacts:
     """How many fit; `hosts` says how many of each kind each host gets."""
 
@@ -105,6 +126,7 @@ class FitFacts:
     hosts: dict[str, dict[str, int]]
     after_moves: tuple[StepFacts, ...]
     note: str
+    survive: SurvivalFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +180,9 @@ def pools_of(fleet: Fleet, by: str) -> tuple[tuple[str, ...], NDArray[np.int64]]
     return fleet.domain_ids[level], fleet.hosts.domain[level].astype(np.int64)
 
 
-def describe_fit(answer: Fit, about: About, by: str, violations: Iterable[Violation]) -> FitFacts:
+def describe_fit(
+    answer: Fit, about: About, by: str, violations: Iterable[Violation], survival: SurvivalFacts | None = None
+) -> FitFacts:
     """Say how many fit, pool by pool, and what stops the next."""
     fleet = answer.fleet
     names, pool = pools_of(fleet, by)
@@ -188,6 +212,7 @@ def describe_fit(answer: Fit, about: About, by: str, violations: Iterable[Violat
         hosts=hosts,
         after_moves=tuple(_step(fleet, step) for step in answer.steps),
         note=answer.note,
+        survive=survival,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.whatif_facts import PROVEN, plural
+from optimizer.report.whatif_survive_page import add_survival
 from optimizer.report.words import count, percent
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def fit_page(facts: FitFacts) -> Page:
             table.add(pool.pool, pool.hosts, pool.vms, pool.violations or "-", tone=_pool_tone(pool.violations))
         page.table(table)
     _after_moves(page, facts)
+    if facts.survive is not None:
+        add_survival(page, facts.survive)
     page.heading("What stops the next one")
     page.table(reasons_table(facts.stopped_by), empty="nothing on any single host")
     if facts.would_help:

@@ -68,6 +68,8 @@ class Fit:
         How many fit after moves.
     note
         What was asked and is not answered, and why.
+    new
+        int32 [n] of each kind: the VMs without a host that were tried.
     """
 
     value: int
@@ -83,6 +85,7 @@ class Fit:
     capped: bool = False
     steps: tuple[Step, ...] = ()
     note: str = ""
+    new: tuple[NDArray[np.int32], ...] = ()
 
     @property
     def proven(self) -> bool:
@@ -195,6 +198,7 @@ def fit(
         capped=max(ceiling) >= MOST and value > units,
         steps=tuple(steps),
         note="" if steps or not moves else TIED,
+        new=tuple(kind.vms for kind in kinds),
     )
 
 

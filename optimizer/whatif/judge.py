@@ -45,13 +45,10 @@ def made_worse(
     states.append(start.finish([*moves, *after]).create(created))
     worse = []
     for rule in rules:
-        had = {v.instance: v.excess for v in rule.check(start)}
-        worse += [
-            v
-            for state in states
-            for v in rule.check(state)
-            if v.hardness is not Hardness.SHOULD and v.excess > had.get(v.instance, 0)
-        ]
+        found = [v for state in states for v in rule.check(state) if v.hardness is not Hardness.SHOULD]
+        if found:  # only then does it matter what was wrong before
+            had = {v.instance: v.excess for v in rule.check(start)}
+            worse += [v for v in found if v.excess > had.get(v.instance, 0)]
     return worse
 
 

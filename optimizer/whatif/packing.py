@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optimizer.whatif.effort import Effort
     from optimizer.whatif.room import Kind, Room
 
-__all__ = ["pack", "pairs_of"]
+__all__ = ["pack", "pairs_of", "sizes"]
 
 
 def pairs_of(kinds: Sequence[Kind], numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -51,8 +51,9 @@ def pack(room: Room, effort: Effort | None) -> tuple[NDArray[np.int64], int]:
     """
     wanted = sum(kind.wanted for kind in room.kinds)
     most = [room.most(k) for k in range(len(room.kinds))]
-    order = sorted(range(len(most)), key=lambda k: (int((most[k] > 0).sum()), -_size(room, k), k))
-    by_size = sorted(range(len(most)), key=lambda k: (-_size(room, k), k))
+    size = sizes(room)
+    order = sorted(range(len(most)), key=lambda k: (int((most[k] > 0).sum()), -size[k], k))
+    by_size = sorted(range(len(most)), key=lambda k: (-size[k], k))
     ceiling = _ceiling(room, most)
     best = np.zeros((len(most), room.hosts), np.int64)
     for way, kinds in ((Greedy, by_size), (_Tight, by_size), (_Tight, order)):
@@ -96,11 +97,10 @@ def _ceiling(room: Room, most: list[NDArray[np.int64]]) -> int:
     return ceiling
 
 
-def _size(room: Room, kind: int) -> float:
-    """Return how large a VM is: the largest share that it takes of what a host usually has."""
-    shares = [
-        float(row.amount[kind]) / max(1.0, float(np.median(row.limit)))
-        for row in room.rows
-        if not row.level and not row.counts and row.amount[kind]
-    ]
-    return max(shares, default=0.0)
+def sizes(room: Room) -> list[float]:
+    """Return how large a VM of each kind is: the largest share that it takes of what a host usually has."""
+    largest = np.zeros(len(room.kinds))
+    for row in room.rows:
+        if not row.level and not row.counts:
+            largest = np.maximum(largest, row.amount / max(1.0, float(np.median(row.limit))))
+    return [float(size) for size in largest]

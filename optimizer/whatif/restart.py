@@ -17,12 +17,14 @@ from optimizer.whatif.packing import pairs_of
 from optimizer.whatif.room import room_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
     from optimizer.whatif.loss import Loss
-    from optimizer.whatif.room import Room
+    from optimizer.whatif.room import Kind, Room
 
 __all__ = ["Outcome", "Restarts"]
 
@@ -108,12 +110,18 @@ class Restarts:
         """Return the fleet after a loss, and the VMs that have to restart."""
         return left_of(self.fleet, loss.lost, stopped=self.stopped)
 
-    def room(self, loss: Loss) -> tuple[Room, NDArray[np.int32]]:
-        """Return what is left for the lost VMs, and which they are."""
+    def room(self, loss: Loss, *new: Kind) -> tuple[Room, NDArray[np.int32]]:
+        """Return what is left for the lost VMs, and which they are.
+
+        Parameters
+        ----------
+        new
+            Kinds of VMs without a host that are to fit as well: the first ones of the room.
+        """
         if touches_moves(self.fleet, loss.lost):
-            return self._room_of_its_own(loss)
+            return self._room_of_its_own(loss, new)
         vms = self._on(loss.lost)
-        kinds = kinds_of(vms, self.of, self._ids)
+        kinds = [*new, *kinds_of(vms, self.of, self._ids)]
         return self._narrowed(room_of(self.problem, kinds, loss.lost)), vms
 
     def closed(self, loss: Loss, vm: int) -> dict[tuple[str, str], NDArray[np.bool_]]:
@@ -127,11 +135,11 @@ class Restarts:
         found["loss", "it is lost too"] = loss.lost
         return found
 
-    def _room_of_its_own(self, loss: Loss) -> tuple[Room, NDArray[np.int32]]:
+    def _room_of_its_own(self, loss: Loss, new: Sequence[Kind]) -> tuple[Room, NDArray[np.int32]]:
         """Read the room from the fleet after the loss: moves that lost an end leave nothing behind."""
         rest, vms = self.rest(loss)
         problem = build(rest, self.policy.rules)
-        kinds = kinds_of(vms, classes(problem, self.home), self._ids)
+        kinds = [*new, *kinds_of(vms, classes(problem, self.home), self._ids)]
         return self._narrowed(room_of(problem, kinds, loss.lost)), vms
 
     def _on(self, lost: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -1,0 +1,124 @@
+"""`python -m benchmarks.whatif hspace [HOSTS ...]`: how many VMs more fit, plain and N+1, beside Ganeti's hspace.
+
+Both are told the same: memory and whole cores of hosts and VMs, and which VMs must not share a host. The disks are
+elsewhere (`ext`), so that hspace asks of N+1 what `--survive 1` asks: the VMs of any one host find room on the others,
+one by one, with nothing else moved. hspace has a second answer (tiered) that cannot be switched off; it is given the
+same size as the smallest there is, so that it does the same work twice, and half of its CPU is counted.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.case import REMORA, Settings, generated_fleet
+from benchmarks.cases.peers import HTOOLS
+from benchmarks.peers.places import debian_programs
+
+__all__ = ["HspaceAnswer", "cluster_text", "print_rooms"]
+
+SIZES = (20, 100, 400)
+CORES, MEMORY_MIB, DISK_MIB = 2, 8192, 1024
+ROOMY = (
+    *("--memory-fill", "0.5", "--full-disks", "0", "--hot", "0", "--misplaced", "0", "--requiring", "0"),
+    *("--declared", "1", "--rack-groups", "0"),
+)
+POLICY = """format: remora-policy/1
+name: as-hspace-is-told
+rules:
+  - {rule: capacity, resources: [cpu_millicores, memory_mib]}
+  - rule: anti_affinity
+"""
+LIMIT_CPU_S = 600
+WHOLE = 20
+"""Up to that many hosts hspace is asked for all of it at N+1; beyond, for the first VM only."""
+
+
+@dataclass(frozen=True, slots=True)
+class HspaceAnswer:
+    """What hspace counted (None: it did not end), and half the CPU seconds that it took."""
+
+    vms: int | None
+    cpu_s: float
+
+
+def cluster_text(fleet: dict[str, Any]) -> str:
+    """Return a fleet in the text format of Ganeti's programs: groups, nodes, instances, tags, the policy of sizes."""
+    used: dict[str, int] = {}
+    for vm in fleet["vms"]:
+        used[vm["host"]] = used.get(vm["host"], 0) + vm["demand"]["memory_mib"]
+    nodes = []
+    for host in fleet["hosts"]:
+        memory = host["capacity"]["memory_mib"] - host.get("reserved", {}).get("memory_mib", 0)
+        ratio = float(host.get("overcommit", {}).get("cpu_millicores", "1"))
+        cores = int(host["capacity"]["cpu_millicores"] * ratio + 1e-6) // 1000
+        free = memory - used.get(host["id"], 0)
+        nodes.append(f"{host['id']}|{memory}|0|{free}|1000000|1000000|{cores}|N|group|1||N|1")
+    instances = [
+        f"{vm['id']}|{vm['demand']['memory_mib']}|0|{-(-vm['demand']['cpu_millicores'] // 1000)}|running|Y|"
+        f"{vm['host']}||ext|{','.join(f'apart:{group}' for group in vm.get('groups', ()))}|1"
+        for vm in fleet["vms"]
+    ]
+    size = f"{MEMORY_MIB},{CORES},{DISK_MIB},1,1,1"
+    sizes = f"|{size}|{size};1048576,1000,1048576,16,8,12|ext|1000.0|1000.0"
+    sections = [["default|group|preferred||"], nodes, instances, ["htools:iextags:apart"], [sizes]]
+    return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
+
+
+def _hspace(data: Path, *options: str) -> HspaceAnswer:
+    program, libraries = debian_programs(HTOOLS, "hspace")
+    size = f"{DISK_MIB},{MEMORY_MIB},{CORES}"
+    asked = (f"--standard-alloc={size}", f"--tiered-alloc={size}", "--disk-template", "ext", "--max-cpu", "1")
+    limited = ("prlimit", f"--cpu={LIMIT_CPU_S}", "env", f"LD_LIBRARY_PATH={libraries}", str(program))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = (*limited, "-t", str(data), *asked, "--machine-readable", *options)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    if found.get("HTS_OK") != "1":
+        return HspaceAnswer(None, seconds)
+    return HspaceAnswer(int(found["HTS_ALLOC_INSTANCES"]), seconds / 2)
+
+
+def _remora(fleet: Path, policy: Path, *options: str) -> tuple[dict[str, Any], float]:
+    size = f"cpu={CORES},memory={MEMORY_MIB // 1024}GiB"
+    asked = ("whatif", "fit", str(fleet), "--policy", str(policy), "--flavour", size, "--workers", "1", "--json")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run((*REMORA, *asked, *options), capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return json.loads(done.stdout), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def print_rooms(sizes: list[str]) -> None:
+    """Print the table."""
+    print("| hosts | question | Remora | CPU s | hspace | CPU s | times less |")
+    print("|--:|---|--:|--:|--:|--:|--:|")
+    with tempfile.TemporaryDirectory() as work:
+        policy = Path(work, "policy.yaml")
+        policy.write_text(POLICY, encoding="utf-8")
+        for hosts in [int(size) for size in sizes] or SIZES:
+            fleet = generated_fleet(Settings(Path(work)), f"roomy-{hosts}.json", hosts, 5 * hosts, *ROOMY)
+            data = fleet.with_suffix(".ganeti")
+            data.write_text(cluster_text(json.loads(fleet.read_bytes())), encoding="utf-8")
+            answer, seconds = _remora(fleet, policy)
+            _print(hosts, "plain", answer, seconds, _hspace(data, "--no-capacity-checks"))
+            answer, seconds = _remora(fleet, policy, "--survive", "1", "--time-limit", "300")
+            only = () if hosts <= WHOLE else ("-l", "1")
+            question = "N+1" if hosts <= WHOLE else "N+1 (hspace: the first VM only)"
+            _print(hosts, question, answer["survive"], seconds, _hspace(data, *only))
+
+
+def _print(hosts: int, question: str, answer: dict[str, Any], seconds: float, theirs: HspaceAnswer) -> None:
+    proof = "proven" if answer["status"] == "proven" else f"at most {answer['bound']:,}"
+    if "checked" in answer:
+        proof += f", {answer['checked']:,} of {answer['sets']:,} losses checked"
+    told = f"{theirs.vms:,}" if theirs.vms is not None else "not done"
+    times = f"{theirs.cpu_s / seconds:.1f}" if theirs.cpu_s < 10 * seconds else f"{theirs.cpu_s / seconds:,.0f}"
+    row = (f"{hosts}", question, f"{answer['value']:,} ({proof})", f"{seconds:.1f}", told, f"{theirs.cpu_s:.1f}", times)
+    print(f"| {' | '.join(row)} |", flush=True)
