@@ -54,6 +54,4 @@ def add_survival(page: Page, facts: SurvivalFacts) -> None:
         worst = sorted(facts.broken.items(), key=lambda one: (-one[1], one[0]))
         named = ", ".join(f"{name} ({missing:,})" for name, missing in worst[:SHOWN])
         more = f" and {len(worst) - SHOWN:,} more" if len(worst) > SHOWN else ""
-        page.line(
-            f"without new VMs already, not all restart after the loss of {named}{more}: no more may fail", Tone.WARN
-        )
+        page.line(f"as it is, not all restart after the loss of {named}{more}: no more may have no host", Tone.WARN)
