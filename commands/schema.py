@@ -15,7 +15,9 @@ __all__ = ["command"]
 @click.command("schema")
 @click.argument(
     "document",
-    type=click.Choice(["fleet", "policy", "plan", "overlay", "mapping", "request", "scenarios", "command", "template"]),
+    type=click.Choice(
+        ["fleet", "policy", "plan", "overlay", "mapping", "request", "scenarios", "series", "command", "template"]
+    ),
 )
 @click.option("--defaults", is_flag=True, help="What holds where an optional field is absent (fleet, plan).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document (a schema is one in any case).")
@@ -42,6 +44,10 @@ def _schema(document: str) -> dict[str, Any]:
 
         form, tag = (LOCATION, LOCATION_FORMAT) if document == "command" else (TEMPLATE, TEMPLATE_FORMAT)
         return schema.schema_of(form, tag)
+    if document == "series":
+        from optimizer.signals.interference.documents import SERIES, SERIES_FORMAT
+
+        return schema.schema_of(SERIES, SERIES_FORMAT)
     makers = {
         "fleet": schema.fleet_schema,
         "plan": schema.plan_schema,

@@ -81,6 +81,16 @@ def test_the_snapshot_gets_the_evidence_and_the_old_one_is_untouched(series: Pat
     assert "evidence of interference: 2 pairs" in run("show", tmp_path / "out.json").out
 
 
+def test_the_schema_of_series_names_every_field(series: Path) -> None:
+    schema, document = run("schema", "series").json, json.loads(series.read_text())
+    assert set(document) == set(schema["required"]) <= set(schema["properties"])
+    of_host = schema["properties"]["hosts"]["items"]
+    host = document["hosts"][0]
+    assert set(of_host["required"]) <= set(host) <= set(of_host["properties"])
+    of_vm = of_host["properties"]["vms"]["items"]
+    assert set(of_vm["required"]) <= set(host["vms"][0]) <= set(of_vm["properties"])
+
+
 def test_records_are_read_and_written_anew(series: Path, tmp_path: Path) -> None:
     records = tmp_path / "records.json"
     first = run("interference", series, "--records", records, "--json").json

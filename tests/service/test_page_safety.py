@@ -16,7 +16,7 @@ from optimizer.service.page.config import ServePart, check_listen
 from optimizer.service.page.heat import Grid, picture
 from optimizer.service.page.safety import HEADERS
 from optimizer.service.page.sessions import TRIES, WITHIN_S, Sessions
-from tests.command_line import refused
+from tests.command_line import refused, run
 from tests.service.pages import TOKEN, served, some_view, write_view
 from tests.service.test_cycle import at_ease
 
@@ -124,6 +124,30 @@ def test_a_stop_before_any_fleet_is_known_holds_for_the_first_run(tmp_path: Path
         assert ask("/act/resume", {"reason": "y", "csrf": csrf}, Cookie=cookie).status == 303
         with open_ledger(str(tmp_path / "ledger.sqlite")) as ledger:
             assert ledger.controls.of("whoever comes first") == {}
+
+
+def test_resume_lifts_a_stop_of_every_fleet_that_the_command_made(tmp_path: Path) -> None:
+    write_view(tmp_path, some_view(3))
+    with served(tmp_path) as url:
+        ask = Asker(url, tmp_path)
+        cookie, csrf = ask.log_in()
+        where = ("--reason", "fire", "--ledger", tmp_path / "ledger.sqlite")
+        with open_ledger(str(tmp_path / "ledger.sqlite")):
+            pass
+        run("stop", *where)
+        assert "STOPPED" in ask("/").text
+        with open_ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+            assert ledger.controls.of("nyc3")["stop"].reason == "fire"
+        assert ask("/act/resume", {"reason": "y", "csrf": csrf}, Cookie=cookie).status == 303
+        assert "STOPPED" not in ask("/").text
+        with open_ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+            assert ledger.controls.of("nyc3") == {}
+        run("stop", "--fleet", "nyc3", *where)
+        run("stop", "--fleet", "other", *where)
+        assert ask("/act/resume", {"reason": "y", "csrf": csrf}, Cookie=cookie).status == 303
+        with open_ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+            assert ledger.controls.of("nyc3") == {}
+            assert ledger.controls.of("other")["stop"].reason == "fire"
 
 
 def test_reading_acts_on_nothing(ask: Asker) -> None:

@@ -46,7 +46,12 @@ class Acts:
             ledger.controls.set(fleet or EVERY_FLEET, "stop", "", Order(by, reason), self._clock.now())
 
     def resume(self, fleet: str, by: str, reason: str) -> None:
-        """Lift a stop that was made here; one of every fleet, where a fleet is known, is lifted by `remora resume`."""
+        """Lift what stops this fleet: its own stop, one of every fleet, and the file.
+
+        A stop of every fleet (`remora stop`) is also one of each fleet that the ledger knew: those of the others stay, for
+        whoever looks after them; `remora resume` lifts all.
+        """
         with open_ledger(self._place) as ledger:
-            ledger.controls.lift(fleet or EVERY_FLEET, "stop", Order(by, reason), self._clock.now())
+            for name in dict.fromkeys((fleet, EVERY_FLEET)):
+                ledger.controls.lift(name, "stop", Order(by, reason), self._clock.now())
         self._button.lift()

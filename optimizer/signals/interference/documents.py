@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RECORDS_FORMAT",
+    "SERIES",
     "SERIES_FORMAT",
     "observation_from_csv",
     "observation_from_document",
