@@ -48,8 +48,8 @@ class Acts:
     def resume(self, fleet: str, by: str, reason: str) -> None:
         """Lift what stops this fleet: its own stop, one of every fleet, and the file.
 
-        A stop of every fleet (`remora stop`) is also one of each fleet that the ledger knew: those of the others stay, for
-        whoever looks after them; `remora resume` lifts all.
+        A stop of every fleet (`remora stop`) is also one of each fleet that the ledger knew: those of the others stay,
+        for whoever looks after them; `remora resume` lifts all.
         """
         with open_ledger(self._place) as ledger:
             for name in dict.fromkeys((fleet, EVERY_FLEET)):
