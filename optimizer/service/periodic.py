@@ -77,6 +77,8 @@ class Periodic:
         The fleet that it looks after; empty: the one that is read first.
     lease_again_s
         How often a replica that does not lead tries to.
+    look_s
+        How long it sleeps at most before it looks up.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Periodic:
         *,
         fleet: str = "",
         lease_again_s: float = 10.0,
+        look_s: float = REST_S,
         triggers: Triggers | None = None,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
@@ -96,6 +99,7 @@ class Periodic:
         self._holder, self.fleet, self._again_s, self._alive = holder, fleet, lease_again_s, alive
         self.triggers = triggers or Triggers()
         self.leads = False
+        self._look_s = look_s
         self._unwritten: deque[Cycle] = deque(maxlen=UNWRITTEN)
         self._looked_at = float("-inf")
         self._kept_at = float("-inf")
@@ -117,7 +121,7 @@ class Periodic:
                 if cause and self._has_lead():
                     self.one(cause, planning=cause != "watch")
                 else:
-                    self._rest(REST_S)
+                    self._rest(self._look_s)
             self._write_rest()
         finally:
             self._give_up("the service ends")
@@ -261,7 +265,7 @@ class Periodic:
 
     def _rest(self, seconds: float) -> None:
         """Let time pass, unless the service is told to end."""
-        for piece in pieces(self._parts.clock, seconds, REST_S):
+        for piece in pieces(self._parts.clock, seconds, self._look_s):
             if self._ending.asked:
                 return
             self._parts.clock.sleep(piece)

@@ -1,0 +1,275 @@
+"""Simulated weeks of a fleet whose load drifts:  python -m tests.service.drift [--days 30] [--seed 1]
+
+20 hosts and 150 VMs. What each VM uses of the CPU follows a day of its own, wanders over days, and is measured with noise;
+nothing else happens. The periodic run looks every ten minutes and acts. In the last day the load stands still.
+
+Judged from what the hypervisors did, by nothing of the service: no VM moves more often than its journey allows, hardly any
+returns to where it came from, and once the load stands still, nothing moves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from optimizer.execute.button import StopFile
+from optimizer.execute.ledger import open_ledger
+from optimizer.execute.ledger.records import Order
+from optimizer.pipeline import Request
+from optimizer.service.automation import Level
+from optimizer.service.book import LedgerBook
+from optimizer.service.ending import Ending
+from optimizer.service.events import CycleEnded, Everybody
+from optimizer.service.hands import LedgerHands
+from optimizer.service.keep import MemoryKeep
+from optimizer.service.periodic import Periodic
+from optimizer.service.planner import PipelinePlanner
+from optimizer.service.roles import Limits, Parts
+from optimizer.service.schedule import Schedule
+from optimizer.service.watching import MonitorsWatcher
+from optimizer.sources.config_yaml import config_from_document
+from tests import build
+from tests.service.living import HOUR_S, LivingFleet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optimizer.service.events import Event
+
+__all__ = ["Weeks", "lived", "returns", "too_often"]
+
+DAY_S = 24 * HOUR_S
+LOAD = "cpu_load_millicores"
+
+BOUNCING, BOUNCING_S = 4, DAY_S
+HOURLY = 2
+FIRST_S, LONGEST_S, COUNTS_S = 900.0, 21_600.0, 2 * DAY_S
+POLICY = build.policy(
+    "capacity",
+    "anti_affinity",
+    "spread",
+    "allowed",
+    "eligible",
+    {
+        "rule": "journey",
+        "bouncing": {"times": BOUNCING, "within_s": int(BOUNCING_S)},
+        "moves_per_hour": HOURLY,
+        "cool_down": {"first_s": int(FIRST_S), "at_most_s": int(LONGEST_S), "within_s": int(COUNTS_S)},
+    },
+)
+
+
+class Moved(NamedTuple):
+    """A migration, as the hypervisors carried it out; seconds from the start."""
+
+    vm: str
+    source: str
+    target: str
+    began: float
+    ended: float
+
+
+class DriftingFleet(LivingFleet):
+    """Only its load changes; `moves` is what was migrated."""
+
+    def __init__(self, seed: int, *, stands_still_at: float) -> None:
+        super().__init__(seed, churn=0.0, faults=0.0)
+        self._due.clear()
+        self._still_at, self._drawn_at = stands_still_at, -HOUR_S
+        self._wander = Random(f"drift {seed}")
+        self._phase = {vm: self._wander.uniform(0, 2 * math.pi) for vm in sorted(self.vms)}
+        self._walk = {vm: self._wander.gauss(0, 0.5) for vm in sorted(self.vms)}
+        self.moves: list[Moved] = []
+        self._begun: dict[str, tuple[str, str, float]] = {}
+
+    def _note(self, what: str, **facts: Any) -> None:
+        super()._note(what, **facts)
+        if what == "start":
+            self._begun[facts["token"]] = facts["source"], facts["target"], self.clock.seconds
+        if what == "end":
+            source, target, began = self._begun.pop(facts["token"])
+            if facts["at"] == target:
+                self.moves.append(Moved(facts["vm"], source, target, began, self.clock.seconds))
+
+    def document(self) -> dict[str, Any]:
+        """Return the snapshot of now."""
+        made = super().document()
+        seconds = min(self.clock.seconds, self._still_at)
+        while self._drawn_at + HOUR_S <= seconds:
+            self._drawn_at += HOUR_S
+            for vm, at in self._walk.items():
+                keep = math.exp(-1 / 72)  # it remembers three days
+                self._walk[vm] = keep * at + self._wander.gauss(0, 0.5 * math.sqrt(1 - keep**2))
+        for vm in made["vms"]:
+            name, base = vm["id"], self.vms[vm["id"]]["demand"].get(LOAD)
+            if base is not None:
+                daily = 1 + 0.4 * math.sin(2 * math.pi * seconds / DAY_S + self._phase[name])
+                noise = self._wander.uniform(0.95, 1.05)
+                most = vm["demand"]["cpu_millicores"]
+                vm["demand"][LOAD] = max(1, min(most, int(base * daily * math.exp(self._walk[name]) * noise)))
+        return made
+
+
+# -- judging -----------------------------------------------------------------------------------------------------------
+
+
+def too_often(moves: Sequence[Moved]) -> list[str]:
+    """Return every move that began although the journey of its VM did not allow one."""
+    found, before = [], defaultdict[str, list[Moved]](list)
+    for move in sorted(moves, key=lambda m: m.began):
+        past = before[move.vm]
+        lately = [m for m in past if move.began - m.ended < COUNTS_S]
+        if lately:
+            rests = min(FIRST_S * 2 ** (len(lately) - 1), LONGEST_S)
+            since = move.began - max(m.ended for m in lately)
+            if since < rests:
+                found.append(f"{move.vm} after {since:.0f} s, and it rests {rests:.0f} s after {len(lately)} moves")
+        for name, most, within in (("a day", BOUNCING, BOUNCING_S), ("an hour", HOURLY, HOUR_S)):
+            if sum(move.began - m.ended < within for m in past) >= most:
+                found.append(f"{move.vm} more than {most} times within {name}")
+        past.append(move)
+    return found
+
+
+def returns(moves: Sequence[Moved], within_s: float) -> list[Moved]:
+    """Return the moves that took a VM back to a host that it had left within that time."""
+    found, before = [], defaultdict[str, list[Moved]](list)
+    for move in sorted(moves, key=lambda m: m.began):
+        if any(m.source == move.target and move.began - m.ended < within_s for m in before[move.vm]):
+            found.append(move)
+        before[move.vm].append(move)
+    return found
+
+
+@dataclass
+class Weeks:
+    """What was seen."""
+
+    cycles: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    moves: list[Moved] = field(default_factory=list)
+    days: float = 0.0
+    unfaithful: list[str] = field(default_factory=list)
+    violated_at: list[float] = field(default_factory=list)
+    """Seconds at which a cycle found something violated."""
+
+    @property
+    def still_at(self) -> float:
+        """From when on the load stood still."""
+        return (self.days - 1) * DAY_S
+
+    @property
+    def restless(self) -> list[Moved]:
+        """Moves from an hour after the load stood still."""
+        return [m for m in self.moves if m.began > self.still_at + HOUR_S]
+
+    @property
+    def broken(self) -> list[str]:
+        """What should not be."""
+        wrong = too_often(self.moves) + self.unfaithful
+        if len(back := returns(self.moves, COUNTS_S)) > len(self.moves) / 1000:
+            wrong.append(f"{len(back)} of {len(self.moves)} moves took a VM back to where it came from")
+        wrong += [f"{m.vm} moved {m.began - self.still_at:.0f} s after the load stood still" for m in self.restless]
+        return wrong
+
+
+class _Over(Exception):
+    """The days are over."""
+
+
+class _OneLease:
+    epoch = 1
+
+    def take(self, fleet: str) -> str:
+        return ""
+
+    def keep(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def lived(days: float, seed: int, directory: Path, every_s: float = 600.0) -> Weeks:
+    """Let a service live with a drifting fleet for some days, the last of which without drift."""
+    out = Weeks(days=days)
+    fleet = DriftingFleet(seed, stands_still_at=out.still_at)
+    clock = fleet.clock
+
+    class Listener:
+        def tell(self, event: Event) -> None:
+            if isinstance(event, CycleEnded):
+                out.cycles += 1
+                out.outcomes[event.cycle.outcome.value] += 1
+                if event.cycle.counts.get("violations"):
+                    out.violated_at.append(clock.seconds)
+
+    def on_sleep() -> None:
+        fleet.pass_time()
+        if clock.seconds >= days * DAY_S:
+            raise _Over
+
+    clock.on_sleep = on_sleep
+    told, ending = Everybody([Listener()]), Ending(clock)
+    with open_ledger(str(directory / "ledger.sqlite")) as ledger:
+        parts = Parts(
+            policy=POLICY,
+            level=Level.ACT,
+            clock=clock,
+            read=fleet.read,
+            watch=MonitorsWatcher(ledger, config_from_document({}, "weeks"), clock, {}, "simulated"),
+            plan=PipelinePlanner(Request(seconds=1, deterministic=True)),
+            hands=LedgerHands(ledger, fleet.driver, "living", StopFile(None), Level.ACT, Order("test", "test"), told),
+            keep=MemoryKeep(),
+            book=LedgerBook(ledger),
+            told=told,
+            limits=Limits(execute_s=1800.0),
+        )
+        schedule = Schedule(every_s=every_s, rng=Random(seed))
+        with suppress(_Over):
+            Periodic(parts, schedule, ending, _OneLease(), "simulated", look_s=60.0).run()
+        done = [m for run in ledger.runs("living") for m in ledger.moves("living", run.plan)]
+        if len([m for m in done if m.flying.state.value == "done"]) != len(fleet.moves):
+            out.unfaithful.append("the ledger has another number of moves than the hypervisors made")
+    out.moves = fleet.moves
+    return out
+
+
+def main() -> int:
+    """Simulate, and print what was seen."""
+    parser = argparse.ArgumentParser(prog="python -m tests.service.drift", description=__doc__.split("\n")[0])
+    parser.add_argument("--days", type=float, default=30.0, help="the last of them without drift")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=float, default=600.0, metavar="SECONDS", help="how often a cycle is made")
+    asked = parser.parse_args()
+    began = time.process_time()
+    with tempfile.TemporaryDirectory() as directory:
+        seen = lived(asked.days, asked.seed, Path(directory), asked.every)
+    moves, per_vm = seen.moves, Counter(m.vm for m in seen.moves)
+    back, day = returns(moves, COUNTS_S), returns(moves, seen.days * DAY_S)
+    print(f"{asked.days:g} simulated days of drifting load, seed {asked.seed}: {seen.cycles} cycles")
+    print("outcomes: " + ", ".join(f"{name} {n}" for name, n in sorted(seen.outcomes.items())))
+    by_day = Counter(int(m.began // DAY_S) for m in moves)
+    print(f"moves: {len(moves)} of {len(per_vm)} VMs, {max(per_vm.values(), default=0)} of one at most")
+    print("moves by day: " + " ".join(str(by_day[d]) for d in range(math.ceil(asked.days))))
+    print(f"moves that the journey of their VM did not allow: {len(too_often(moves))}")
+    print(f"moves back to a host left within 48 h: {len(back)}; within all days: {len(day)}")
+    print(f"moves from an hour after the load stood still: {len(seen.restless)}")
+    print(f"cycles that found a violation: {len(seen.violated_at)}")
+    print(f"{len(seen.broken)} broken; {time.process_time() - began:.0f} s of CPU")
+    for line in seen.broken[:20]:
+        print("  " + line)
+    return 1 if seen.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
