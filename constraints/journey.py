@@ -1,5 +1,7 @@
 """Journey: VMs that have travelled enough, or badly, stay: too new, failed or moved too often, cooling down.
 
+And hosts that a VM has left do not get it back for a while: load that comes and goes would drive it to and fro.
+
 History counts by the snapshot's time. A history that is shorter than a rule looks back still counts for what it
 shows, and is named as not evaluated.
 """
@@ -16,8 +18,8 @@ from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG
 from constraints.hard import HardParameters, counted
-from optimizer.fleet import MoveOutcome
-from optimizer.problem.atoms import Fixed
+from optimizer.fleet import ABSENT, MoveOutcome
+from optimizer.problem.atoms import Enter, Fixed
 from optimizer.problem.rule import Hold, NotEvaluated, Violation
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ class Journey(HardParameters):
         A VM that was moved so often within the last hour stays.
     cool_down
         A VM that was moved stays for a while, that doubles with each move.
+    no_return_s
+        A VM does not go back to a host that it left within so many seconds.
     """
 
     kind: ClassVar[str] = "journey"
@@ -109,9 +113,10 @@ class Journey(HardParameters):
     bouncing: Within | None = None
     moves_per_hour: int | None = Field(default=None, ge=1, le=1_000_000)
     cool_down: CoolDown | None = None
+    no_return_s: int | None = Field(default=None, ge=1, le=31_536_000)
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
-        """Fix the VMs, one atom for each reason."""
+        """Fix the VMs, one atom for each reason; `Enter` for those that may not return everywhere."""
         vms, now = fleet.vms, fleet.now
         if self.baby_s is not None:
             young = np.flatnonzero(now - vms.created_at < self.baby_s)
@@ -126,6 +131,8 @@ class Journey(HardParameters):
             yield from self._stay(np.array(sorted(often), np.int32), text)
         if self.cool_down is not None:
             yield from self._stay(self._cooling(fleet, self.cool_down), "cool_down: it was moved, and is cooling down")
+        if self.no_return_s is not None:
+            yield from self._away(fleet, self.no_return_s)
 
     def check(self, state: State) -> Iterator[Violation]:
         """Judge every VM that was moved or is in flight."""
@@ -149,10 +156,15 @@ class Journey(HardParameters):
                     yield self.refusal(name, habit.reason, times, habit.times, (vm,))
             if self.cool_down is not None:
                 yield from self._check_cool_down(self.cool_down, fleet.now, name, vm, past[name])
+        if self.no_return_s is not None:
+            yield from self._check_returns(state, self.no_return_s)
 
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say what the VM has been through, and when it may travel again."""
         v = violation
+        if v.reason == "return":
+            vm = fleet.vms.ids[v.vms[0]]
+            return f"{v.subject}: {vm} left it {v.value} s ago; it may return in {v.limit - v.value} s"
         return f"{v.subject}: {self._text(v)}"
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
@@ -160,7 +172,8 @@ class Journey(HardParameters):
         unborn = int(np.isnan(fleet.vms.created_at).sum())
         if self.baby_s is not None and unborn:
             yield NotEvaluated(self.name, "created_at", vms=unborn)
-        longest = max([h.within_s for h in self._habits()] + [c.within_s for c in (self.cool_down,) if c], default=0)
+        looks_back = [h.within_s for h in self._habits()] + [c.within_s for c in (self.cool_down,) if c]
+        longest = max([*looks_back, self.no_return_s or 0])
         if longest and not fleet.history_since <= fleet.now - longest:
             yield NotEvaluated(self.name, "history", vms=len(fleet.vms))
 
@@ -218,6 +231,34 @@ class Journey(HardParameters):
                 last[move.vm] = max(move.ended_at, last.get(move.vm, -math.inf))
         hot = [v for v, n in number.items() if fleet.now < last[v] + rule.after(n) and v in fleet.vm_index]
         return np.array(sorted(fleet.vm_index[v] for v in hot), np.int32)
+
+    def _away(self, fleet: Fleet, seconds: int) -> Iterator[Enter]:
+        """Close to each VM the hosts that it has left, one atom for those that left the same."""
+        left: dict[int, set[int]] = {}
+        for move in fleet.history:
+            vm, host = fleet.vm_index.get(move.vm, ABSENT), fleet.host_index.get(move.source, ABSENT)
+            if move.outcome is MoveOutcome.DONE and move.ended_at >= fleet.now - seconds and ABSENT not in (vm, host):
+                left.setdefault(vm, set()).add(host)
+        shut: dict[tuple[int, ...], list[int]] = {}
+        for vm, hosts in sorted(left.items()):
+            shut.setdefault(tuple(sorted(hosts)), []).append(vm)
+        for closed, vms in shut.items():
+            free = np.ones(len(fleet.hosts), np.bool_)
+            free[list(closed)] = False
+            yield Enter(self.name, np.array(vms, np.int32), free, f"return: a VM that left it within {seconds} s")
+
+    def _check_returns(self, state: State, seconds: int) -> Iterator[Violation]:
+        """Judge every arrival: whether the VM left that host lately."""
+        fleet = state.fleet
+        for vm, host in state.arrivals:
+            ends = [
+                p.ended_at
+                for p in fleet.history
+                if (p.vm, p.source) == (fleet.vms.ids[vm], fleet.hosts.ids[host]) and p.outcome is MoveOutcome.DONE
+            ]
+            since = fleet.now - max(ends, default=-math.inf)
+            if since <= seconds:
+                yield self.refusal(fleet.hosts.ids[host], "return", math.floor(since), seconds, (vm,))
 
     def _habits(self) -> Iterator[_Habit]:
         if self.unmovable is not None:

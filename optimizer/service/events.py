@@ -155,7 +155,7 @@ class Standing:
     open_moves
         How many open moves are in each state.
     budget
-        What is left of each window budget of the policy for the whole fleet: (window in seconds, unit) -> amount.
+        What is left of each window budget of the policy: (per what, window in seconds, unit) -> amount.
     waiting
         The id of the plan that waits for its approval.
     """
@@ -163,7 +163,7 @@ class Standing:
     fleet: str
     stopped: str
     open_moves: Mapping[str, int]
-    budget: Mapping[tuple[int, str], float]
+    budget: Mapping[tuple[str, int, str], float]
     waiting: str = ""
 
 

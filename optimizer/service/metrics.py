@@ -103,7 +103,8 @@ class Metrics:
         self.open_moves = self._gauge("moves_open", "Open moves of the ledger, by state.", "fleet", "state")
         self.stopped = self._gauge("stopped", "1 while the button is pressed.", "fleet")
         self.leads = self._gauge("leader", "1 where this process makes the cycles.", "fleet")
-        self.budget = self._gauge("budget_left", "What is left of a budget.", "fleet", "window_seconds", "unit")
+        what = "What is left of a budget; of one for each source or target, the least of any host's."
+        self.budget = self._gauge("budget_left", what, "fleet", "per", "window_seconds", "unit")
         self.begun_at = self._gauge("cycle_start_timestamp_seconds", "When the last cycle began.", "fleet")
         self.ended_at = self._gauge("cycle_end_timestamp_seconds", "When the last cycle ended.", "fleet")
         self.age = self._gauge("cycle_age_seconds", "How long ago the last cycle ended.", "fleet")
@@ -186,8 +187,8 @@ class Metrics:
         self.stopped.labels(fleet).set(bool(event.stopped))
         self.waiting.labels(fleet).set(bool(event.waiting))
         _replace(self.open_moves, fleet, {(state,): n for state, n in event.open_moves.items()})
-        for (window, unit), left in event.budget.items():
-            self.budget.labels(fleet, str(window), unit).set(left)
+        for (per, window, unit), left in event.budget.items():
+            self.budget.labels(fleet, per, str(window), unit).set(left)
 
 
 def _states(watched: Watched) -> Mapping[tuple[str, ...], int]:

@@ -9,7 +9,7 @@ import pytest
 
 from constraints.journey import CoolDown, Journey, Within
 from optimizer.fleet import Move, State
-from optimizer.problem.atoms import Fixed
+from optimizer.problem.atoms import Enter, Fixed
 from tests.build import fleet, host, vm
 from tests.constraints.given import given
 
@@ -72,6 +72,21 @@ def test_moves_per_hour() -> None:
     rule = Journey(moves_per_hour=2)
     given(rule, traveller((60, "done"), (3600, "done"))).under_way("v0 h1").refuses("hourly")
     given(rule, traveller((60, "done"), (3601, "done"))).under_way("v0 h1").is_content()
+
+
+def test_it_does_not_return_to_a_host_that_it_left_lately() -> None:
+    rule = Journey(no_return_s=3600)
+    start = given(rule, traveller((600, "done")))
+    start.is_content()
+    start.under_way("v0 h1").refuses("return")
+    start.finished("v0 h1").says("h1", "v0 left it 600 s ago", "in 3000 s")
+    given(rule, traveller((3600, "done"))).under_way("v0 h1").refuses("return")
+    given(rule, traveller((3601, "done"))).under_way("v0 h1").is_content()
+    given(rule, traveller((600, "failed"))).under_way("v0 h1").is_content()
+    given(rule, traveller((600, "done"))).under_way("v1 h0").is_content()  # it is v0 that was here
+    atoms = list(rule.lower(traveller((600, "done"))))
+    assert [type(a) for a in atoms] == [Enter]
+    given(rule, traveller((600, "done"), since=1200)).lacks(history=2)
 
 
 def test_no_move_until_always_counts() -> None:

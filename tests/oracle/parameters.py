@@ -36,7 +36,7 @@ def _noisy_neighbor(rng: Random) -> Document:
 
 
 def _journey(rng: Random) -> Document:
-    return {"baby_s": 900, "unmovable": {"times": 3, "within_s": 3600}, "cool_down": {}}
+    return {"baby_s": 900, "unmovable": {"times": 3, "within_s": 3600}, "cool_down": {}, "no_return_s": 172_800}
 
 
 def _budget(rng: Random) -> Document:

@@ -144,11 +144,13 @@ class _Listener:
                 self._out.broken.append(f"{vm} is done by the ledger, and is on {world.place[vm]}")
 
 
-def simulate(days: float, seed: int, *, directory: Path, faults: float = 0.1, crashes: float = CRASHES) -> Days:
-    """Let a service live for some days; returns what was seen."""
+def simulate(
+    days: float, seed: int, *, directory: Path, faults: float = 0.1, crashes: float = CRASHES, place: str = ""
+) -> Days:
+    """Let a service live for some days, on a ledger in the directory or at `place`; returns what was seen."""
     out, living = Days(), LivingFleet(seed, faults=faults)
     rng = Random(f"crashes of {seed}")
-    with open_ledger(str(directory / "ledger.sqlite")) as ledger:
+    with open_ledger(place or str(directory / "ledger.sqlite")) as ledger:
         listener = _Listener(living, ledger, out)
 
         def probe(_: str) -> None:
@@ -176,8 +178,8 @@ def simulate(days: float, seed: int, *, directory: Path, faults: float = 0.1, cr
     return out
 
 
-class _Over(Exception):
-    """The days are over."""
+class _Over(BaseException):
+    """The days are over: like a crash, whatever goes on."""
 
 
 def _sampled(living: LivingFleet, out: Days, end: float):

@@ -59,7 +59,9 @@ def metrics_after_a_cycle() -> Metrics:
         events.RunEnded(cycle, plan, done),
         events.CycleEnded(replace(cycle, outcome=Outcome.PARTLY, ended_at=clock.now(), counts=counts)),
         events.CycleEnded(replace(cycle, number=2, outcome=Outcome.ERROR, ended_at=clock.now())),
-        events.Standing("tiny", "ann: no", {"copying": 2}, {(3600, "moves"): 7.0}, "plan-1"),
+        events.Standing(
+            "tiny", "ann: no", {"copying": 2}, {("fleet", 3600, "moves"): 7.0, ("source", 600, "gib"): 1.5}, "plan-1"
+        ),
         events.Notified("webhook", "http://x", False, "no answer"),
         events.Trouble("ledger", "away"),
     ):
@@ -84,7 +86,8 @@ def text() -> str:
         'remora_plan_gap{fleet="tiny",stage="harm"} 0.0',
         'remora_solve_seconds_count{fleet="tiny"} 1.0',
         'remora_stage_seconds_sum{fleet="tiny",stage="plan"} 2.0',
-        'remora_budget_left{fleet="tiny",unit="moves",window_seconds="3600"} 7.0',
+        'remora_budget_left{fleet="tiny",per="fleet",unit="moves",window_seconds="3600"} 7.0',
+        'remora_budget_left{fleet="tiny",per="source",unit="gib",window_seconds="600"} 1.5',
         'remora_journeys_held{filter="too_new",fleet="tiny"} 3.0',
         'remora_imbalances{fleet="tiny",monitor="anti_affinity",state="pending"} 2.0',
         'remora_evidence_pairs{fleet="tiny",state="refuted"} 2.0',

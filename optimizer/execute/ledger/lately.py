@@ -5,6 +5,7 @@ Nothing is decided by it: the limits hold in the transaction of an intent.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -28,18 +29,30 @@ class Lately:
 
     _database: Database
 
-    def budgets_left(self, fleet: str, budgets: Iterable[WindowBudget], now: datetime) -> dict[tuple[int, str], float]:
-        """Return (window in seconds, ``moves`` or ``gib``) -> what is left, of the budgets for the whole fleet."""
-        left: dict[tuple[int, str], float] = {}
+    def budgets_left(
+        self, fleet: str, budgets: Iterable[WindowBudget], now: datetime
+    ) -> dict[tuple[str, int, str], float]:
+        """Return what is left of each budget.
+
+        Returns
+        -------
+        By (``fleet``, ``source`` or ``target``, window in seconds, ``moves`` or ``gib``); of budgets for each source or
+        target the least that is left of any host's.
+        """
+        left: dict[tuple[str, int, str], float] = {}
         for budget in budgets:
-            if budget.per != "fleet":
-                continue
             with self._database.reading() as db:
                 used = queries.since(db, fleet, now - timedelta(seconds=budget.window_s))
+            counts, mib = Counter[str](), Counter[str]()
+            for move in used:
+                of = "" if budget.per == "fleet" else str(getattr(move, budget.per))
+                counts[of] += 1
+                mib[of] += move.copied_mib
+            per = budget.per, budget.window_s
             if budget.moves is not None:
-                left[budget.window_s, "moves"] = max(0.0, float(budget.moves - len(used)))
+                left[*per, "moves"] = max(0.0, float(budget.moves - max(counts.values(), default=0)))
             if budget.gib is not None:
-                left[budget.window_s, "gib"] = max(0.0, budget.gib - sum(m.copied_mib for m in used) / MIB_PER_GIB)
+                left[*per, "gib"] = max(0.0, budget.gib - max(mib.values(), default=0) / MIB_PER_GIB)
         return left
 
     def last_events(self, fleet: str, number: int) -> tuple[EventRecord, ...]:
