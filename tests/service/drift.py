@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from optimizer.service.events import Event
 
-__all__ = ["Weeks", "lived", "returns", "too_often"]
+__all__ = ["DAY_S", "FIRST_S", "DriftingFleet", "Moved", "Weeks", "lived", "returns", "too_often"]
 
 DAY_S = 24 * HOUR_S
 LOAD = "cpu_load_millicores"

@@ -20,7 +20,7 @@ from optimizer.sources.synthetic import Spec, generate
 if TYPE_CHECKING:
     from optimizer.fleet import Fleet
 
-__all__ = ["LivingFleet"]
+__all__ = ["HOUR_S", "LivingFleet"]
 
 HOUR_S = 3600.0
 FORGET_S = 2 * HOUR_S

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.service.drift import DAY_S, FIRST_S, HOUR_S, Moved, Weeks, lived, returns, too_often
+from tests.service.drift import DAY_S, FIRST_S, Moved, Weeks, lived, returns, too_often
+from tests.service.living import HOUR_S
 
 if TYPE_CHECKING:
     from pathlib import Path
