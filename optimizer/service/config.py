@@ -59,7 +59,8 @@ class CyclePart:
     every_s, jitter
         A cycle every `every_s`, give or take a share `jitter` of it.
     watch_every_s
-        How often the fleet is read and watched in between; a plan is made then only if an imbalance has opened.
+        How often the fleet is read and watched in between, and as soon as what is pending may open; a plan is made then
+        only if an imbalance has opened. None: not at all.
     plan_when
         ``always``, or only where an imbalance is ``open``.
     read_s, plan_s, execute_s
@@ -81,7 +82,7 @@ class CyclePart:
     fleet: Text = ""
     every_s: Seconds = 600.0
     jitter: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    watch_every_s: Seconds | None = None
+    watch_every_s: Seconds | None = 300.0
     plan_when: Literal["always", "open"] = "always"
     read_s: Seconds = 60.0
     plan_s: Seconds = 60.0

@@ -53,6 +53,7 @@ class CycleRun:
         self._plan = self._detail = ""
         self.error: Exception | None = None
         self.fleet: Fleet | None = None
+        self.again_s: float | None = None
 
     def go(self) -> Cycle:
         """Go through it; returns the cycle as it ended."""
@@ -131,6 +132,7 @@ class CycleRun:
             raise InputError("inventory", "fleet", fleet.id, expected, "one service looks after one fleet")
 
     def _see(self, watched: Watched) -> None:
+        self.again_s = watched.again_s
         self._counts |= {
             "violations": len(watched.violations),
             "imbalances": len(watched.imbalances),

@@ -104,6 +104,7 @@ class Periodic:
         self._looked_at = float("-inf")
         self._kept_at = float("-inf")
         self.error: Exception | None = None
+        self._watch_again_s: float | None = None
         self._other = ""
         self.last: Cycle
 
@@ -164,7 +165,8 @@ class Periodic:
     def _over(self, cycle: Cycle, began: float, *, planned: bool) -> Cycle:
         self.last = cycle
         self._parts.told.tell(CycleEnded(cycle))
-        self._schedule.after(began, self._parts.clock.monotonic(), cycle.outcome, planned=planned)
+        now, again_s = self._parts.clock.monotonic(), self._watch_again_s
+        self._schedule.after(began, now, cycle.outcome, planned=planned, again_s=again_s)
         return cycle
 
     def _made(self, cycle: Cycle, *, planning: bool) -> Cycle:
@@ -177,7 +179,7 @@ class Periodic:
         self._parts.told.tell(CycleBegan(cycle))
         run = CycleRun(self._parts, cycle, self._ending, planning=planning)
         done = run.go()
-        self.error = run.error
+        self.error, self._watch_again_s = run.error, run.again_s
         return self._ended(done)
 
     def _ended(self, cycle: Cycle) -> Cycle:

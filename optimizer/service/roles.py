@@ -61,6 +61,8 @@ class Watched:
         How many VMs each filter of journeys keeps where they are.
     evidence
         Pairs of noisy and suffering VMs: how many are evident, separated, confirmed, refuted.
+    again_s
+        In how many seconds a look may open what is only pending now; None where nothing is.
     """
 
     fleet: Fleet
@@ -70,6 +72,7 @@ class Watched:
     states: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     journeys: Mapping[str, int] = field(default_factory=dict)
     evidence: Mapping[str, int] = field(default_factory=dict)
+    again_s: float | None = None
 
 
 class Reader(Protocol):

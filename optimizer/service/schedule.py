@@ -45,10 +45,13 @@ class Schedule:
             return self.cause
         return "watch" if now >= self.watch_at else ""
 
-    def after(self, began: float, now: float, outcome: Outcome, *, planned: bool) -> None:
-        """Set the time of the next cycle, after one that began and has ended now."""
+    def after(self, began: float, now: float, outcome: Outcome, *, planned: bool, again_s: float | None = None) -> None:
+        """Set the time of the next cycle, after one that began and has ended now.
+
+        Where it is watched in between, it is watched also as soon as what is pending may open: in `again_s`.
+        """
         if self.watch_every_s is not None:
-            self.watch_at = now + self.watch_every_s
+            self.watch_at = now + min(self.watch_every_s, self.watch_every_s if again_s is None else again_s)
         if outcome in BAD:
             self.bad += 1
             wait = min(self.backoff_s * 2 ** min(self.bad - 1, 30), self.backoff_most_s)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.check import check
 from optimizer.execute.journeys import JourneysPart, as_remembered, held_counts
+from optimizer.execute.ledger.watch_records import PENDING
 from optimizer.fleet import ABSENT, InFlight
 from optimizer.monitors.asking import answers_for
 from optimizer.monitors.config import MonitorsPart, monitors_of
@@ -17,6 +18,7 @@ from optimizer.service.roles import Found, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from optimizer.clock import Clock
     from optimizer.execute.ledger import Ledger
@@ -107,12 +109,24 @@ class MonitorsWatcher:
             tuple(one for one in imbalances if one.id in opened),
             _states(monitors, found.live),
             held_counts(policy.rules, fleet),
+            again_s=_again_s(monitors, found.live, seen.at),
         )
 
 
 def _found(one: Imbalance) -> Found:
     text = evidence_text(one.evidence)
     return Found(one.id, one.monitor, one.subject, one.since, text or one.state, one.place, one.evidence)
+
+
+def _again_s(monitors: tuple[Monitor, ...], live: tuple[Imbalance, ...], at: datetime) -> float | None:
+    """Return when the first of those that are pending has been bad for long enough to open."""
+    lasts = {monitor.name: monitor.open_after_s for monitor in monitors}
+    waits = [
+        lasts[one.monitor] - (at - one.since).total_seconds()
+        for one in live
+        if one.state == PENDING and one.monitor in lasts
+    ]
+    return min((wait for wait in waits if wait > 0), default=None)
 
 
 def _states(monitors: tuple[Monitor, ...], live: tuple[Imbalance, ...]) -> dict[str, dict[str, int]]:

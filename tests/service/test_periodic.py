@@ -98,6 +98,7 @@ class Bench:
     jitter: float = 0.0
     watch_every_s: float | None = None
     level: Level = Level.OBSERVE
+    again_s: float | None = None
     lease: Lease = field(default_factory=Lease)
     book: Book = field(default_factory=Book)
     hands: FakeHands = field(default_factory=FakeHands)
@@ -121,7 +122,7 @@ class Bench:
             level=self.level,
             clock=self.clock,
             read=read,
-            watch=lambda reading, _: Watched(reading.fleet),
+            watch=lambda reading, _: Watched(reading.fleet, again_s=self.again_s),
             plan=plan,
             hands=self.hands,
             keep=self.keep,
@@ -241,6 +242,19 @@ def test_watching_in_between() -> None:
     bench = Bench(ends_at=700.0, watch_every_s=120.0)
     bench.periodic.run()
     assert bench.causes() == ["start"] + ["watch"] * 4 + ["time"]
+
+
+def test_what_is_pending_is_looked_at_again_as_soon_as_it_may_open() -> None:
+    bench = Bench(ends_at=1300.0, watch_every_s=300.0)
+    bench.clock.happens = [
+        (1.0, lambda: setattr(bench, "again_s", 70.0)),
+        (310.0, lambda: setattr(bench, "again_s", 900.0)),
+    ]
+    bench.periodic.run()
+    assert bench.began() == [0.0, 300.0, 370.0, 600.0, 900.0, 1200.0]
+    never = Bench(ends_at=700.0, again_s=70.0)
+    never.periodic.run()
+    assert never.began() == [0.0, 600.0]
 
 
 def test_once_makes_one_cycle() -> None:

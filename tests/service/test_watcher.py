@@ -50,6 +50,13 @@ def test_imbalances_go_on_and_what_others_moved_is_cooling_down(tmp_path: Path) 
     assert [(m.vm, m.source, m.target, m.by) for m in third.fleet.history] == [("v1", "h0", "h1", "other")]
 
 
+def test_it_says_when_what_is_pending_may_open(tmp_path: Path) -> None:
+    watched = {"watch": [{"monitor": "rule", "rule": "anti_affinity", "open_after_s": 1500}], "gap_s": 3600}
+    with open_ledger(str(tmp_path / "ledger")) as ledger:
+        found = looks(ledger, "h0", "h0", "h1", "h0", monitors=watched)
+    assert [one.again_s for one in found] == [1500.0, 900.0, None, 1500.0]
+
+
 def test_the_ledger_is_left_aside_where_the_section_says_so(tmp_path: Path) -> None:
     with open_ledger(str(tmp_path / "ledger")) as ledger:
         *_, last = looks(ledger, "h0", "h1", journeys={"from_ledger": False})
