@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from optimizer.fleet import Fleet, State
-    from optimizer.problem.atoms import Atom
+    from optimizer.problem.atoms import Asked, Atom
 
 __all__ = ["AntiAffinity"]
 
@@ -89,7 +89,9 @@ class AntiAffinity(ByClass):
 
     def _declared(self, fleet: Fleet) -> Iterator[SetDemand]:
         own = Names()
+        alike: dict[tuple[bool, int], Asked] = {}
         for group, rule in declared(fleet, self.kind):
             name = own.of(group.id, rule.level, rule.level)
             number = 1 if rule.at_most is None else rule.at_most
-            yield SetDemand(name, group.members, fleet.level_index[rule.level], self.asked_by(rule), number)
+            asked = alike.setdefault((rule.must, rule.weight), self.asked_by(rule))
+            yield SetDemand(name, group.members, fleet.level_index[rule.level], asked, number)

@@ -80,8 +80,11 @@ class Names:
 
     def of(self, name: str, level: str, *rest: str) -> str:
         """Return `name`, or where (`name`, `rest`) is taken, one that tells its level as well."""
+        if (name, *rest) not in self._taken:  # as nearly always
+            self._taken.add((name, *rest))
+            return name
         more = (f"{name} ({level} {n})" for n in count(2))
-        chosen = next(c for c in chain((name, f"{name} ({level})"), more) if (c, *rest) not in self._taken)
+        chosen = next(c for c in chain((f"{name} ({level})",), more) if (c, *rest) not in self._taken)
         self._taken.add((chosen, *rest))
         return chosen
 

@@ -67,7 +67,7 @@ class Maintenance(Parameters):
     def check(self, state: State) -> Iterator[Violation]:
         """Name each VM that was on such a host and is on one, and each move that goes to one."""
         fleet = state.fleet
-        why = {h: reason for h in range(len(fleet.hosts)) if (reason := self.why(fleet, h))}
+        why = {h: reason for h in self._named(fleet) if (reason := self.why(fleet, h))}
         if not why:
             return
         start = State.start(fleet)
@@ -113,6 +113,14 @@ class Maintenance(Parameters):
             vms=(vm,),
             reason=reason,
         )
+
+    def _named(self, fleet: Fleet) -> Iterable[int]:
+        """Return the hosts for which there may be a reason: all, where the policy names domains."""
+        if self.domains:
+            return range(len(fleet.hosts))
+        draining = np.flatnonzero(fleet.hosts.state == HostState.DRAINING).tolist()
+        named = [fleet.host_index[name] for name in self.hosts if name in fleet.host_index]
+        return sorted({*draining, *fleet.hosts.maintenance, *named})
 
     def _closing(self, fleet: Fleet) -> NDArray[np.bool_]:
         """Return bool [H]: the hosts that are to be emptied."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Lost", "accepted", "lose", "refuse_unaccepted", "share_of", "worst_first"]
 
-SEARCHING, CHECKING = 0.4, 0.6
-"""Shares of the time that is left: for losses that going one by one did not settle, then for the rules' judgement."""
+CHECKING, SEARCHING = 0.8, 0.5
+"""Shares of the time that is left: for the rules' judgement of what going one by one packed, then for other losses."""
 
 LEAST_S = 0.3
 """What a search for one loss gets at least: below that it finds nothing."""
@@ -72,16 +72,21 @@ class Lost:
 def lose(restarts: Restarts, losses: Sequence[Loss], effort: Effort) -> Lost:
     """Try each loss by itself.
 
-    Losses that going one by one does not settle are searched for in the time that is left, the worst first; then as
-    many packings as time allows are held against every rule's `check`.
+    The packings that going one by one finds are held against every rule's `check`, as many as time allows. Losses that
+    it does not settle are searched for in the time that is left, the worst first, and what is found is held against
+    `check` too.
     """
     found: list[Outcome] = []
     for number, loss in enumerate(losses):
         if effort.over():
             return Lost(restarts, tuple(worst_first(found)), tuple(losses[number:]), 0)
         found.append(_quick(restarts, loss))
+    quick = [o for o in found if o.survives]
+    checked = refuse_unaccepted(restarts, quick, share_of(effort, CHECKING))
     found = worst_first(_searched(found, share_of(effort, SEARCHING)))
-    checked = refuse_unaccepted(restarts, (o for o in found if o.survives), share_of(effort, CHECKING))
+    known = {id(o.loss) for o in quick}
+    searched = (o for o in found if o.survives and id(o.loss) not in known)
+    checked += refuse_unaccepted(restarts, searched, share_of(effort, CHECKING))
     return Lost(restarts, tuple(found), (), checked)
 
 
