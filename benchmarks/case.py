@@ -28,6 +28,7 @@ __all__ = [
     "Trial",
     "case",
     "generated_fleet",
+    "given_data",
     "parse_json_peer",
     "unpacked",
 ]
@@ -40,6 +41,11 @@ REMORA = (*PYTHON, str(ROOT / "cli.py"))
 
 class Missing(Exception):
     """Something that a case needs is not on this machine; its text says what."""
+
+
+def given_data() -> Path:
+    """Return the directory of the given fleets and instances: REMORA_DATA, or beside the project."""
+    return Path(os.environ.get("REMORA_DATA") or ROOT.parent / "shared" / "data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Settings:
     @property
     def data(self) -> Path:
         """The directory of the given fleets and instances (REMORA_DATA)."""
-        return Path(os.environ.get("REMORA_DATA") or ROOT.parent / "shared" / "data")
+        return given_data()
 
     def given(self, *parts: str) -> Path:
         """Return a given file.

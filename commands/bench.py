@@ -53,7 +53,7 @@ class _Bench(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the cases."""
         self.epilog = "\b\nCases:\n" + "\n".join(f"  {case.name:18} {case.about}" for case in _cases().values())
-        self.epilog += f"\n  {ABLATION:18} what each mechanism of the search is worth (alone; 15 minutes)"
+        self.epilog += f"\n  {ABLATION:18} what each mechanism of the search is worth (alone; 25 minutes)"
         super().format_epilog(ctx, formatter)
 
 

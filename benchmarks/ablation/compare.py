@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from benchmarks.ablation.measure import Result
 
-__all__ = ["Comparison", "Count", "compared"]
+__all__ = ["EVERYWHERE", "Comparison", "Count", "compared", "pooled", "steadied"]
+
+EVERYWHERE = "all of these"
+"""What the row of a mechanism over all classes is called."""
 
 SIGMAS = 2.0
 """Standard errors that a difference has to exceed."""
 
 CPU_ALLOWED = math.log(1.1)
-"""Difference of CPU time that is let pass however sure it is: a shared machine is no steadier."""
+"""Difference of CPU time that is let pass however sure it is, and however steady the machine seems."""
+
+MARGIN = 1.5
+"""By how much a difference has to exceed the largest that planning the same twice has made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class Comparison:
         (With, without): the sum of values above their bounds in the last stage, over the sum of values.
     cpu, cpu_error
         Ratio of CPU times, the geometric mean over fleets, and the standard error of its logarithm.
+    cpu_limit
+        Logarithm of the ratio from which on it counts; see `steadied`.
     """
 
     mechanism: str
@@ -67,11 +75,12 @@ class Comparison:
     gap: tuple[float, float]
     cpu: float
     cpu_error: float
+    cpu_limit: float = CPU_ALLOWED
 
     @property
     def slower(self) -> bool:
         """Whether it takes more CPU time without, by more than noise."""
-        return math.log(self.cpu) > max(CPU_ALLOWED, SIGMAS * self.cpu_error)
+        return math.log(self.cpu) > max(self.cpu_limit, SIGMAS * self.cpu_error)
 
     @property
     def differs(self) -> bool:
@@ -107,6 +116,18 @@ def compared(mechanism: str, kind: str, on: Sequence[Result], off: Sequence[Resu
         cpu=math.exp(fmean(logs)),
         cpu_error=stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else 0.0,
     )
+
+
+def steadied(rows: Sequence[Comparison], control: str) -> list[Comparison]:
+    """Return the rows with the limit that the noise of CPU time sets, as the rows of the control show it."""
+    noise = max((abs(math.log(row.cpu)) for row in rows if row.mechanism == control), default=0.0)
+    return [replace(row, cpu_limit=max(CPU_ALLOWED, MARGIN * noise)) for row in rows]
+
+
+def pooled(results: Mapping[str, tuple[Sequence[Result], Sequence[Result]]], mechanism: str) -> Comparison:
+    """Compare over all classes at once: what wins on few fleets of many classes, and loses on none, shows here."""
+    on, off = ([r for pair in results.values() for r in pair[which]] for which in (0, 1))
+    return compared(mechanism, EVERYWHERE, on, off)
 
 
 def _count(pairs: Sequence[tuple[Result, Result]], key: Callable[[Result], tuple[int, ...]]) -> Count:

@@ -10,7 +10,55 @@ from optimizer.sources.fleet_json import fleet_from_document
 if TYPE_CHECKING:
     from optimizer.fleet import Fleet
 
-__all__ = ["swaps", "tiny", "together", "uneven"]
+__all__ = ["make_way", "packed", "swaps", "tiny", "together", "uneven"]
+
+FLAVOURS = (4, 8, 8, 16, 16, 16, 32, 32, 64)
+"""GiB of memory of VMs of `packed`, as often as they come."""
+
+
+def make_way(seed: int) -> Fleet:
+    """Return a host that is over, of which a VM has room only where another one goes first, among many full hosts."""
+    rng = random.Random(f"make way {seed}")
+    large, small = rng.randint(20, 30), rng.randint(2, 9)
+    hosts = [_host("over", 2 * large - 1), _host("middle", large), _host("gap", small)]
+    vms = [_vm("first", "over", large), _vm("second", "over", large), _vm("blocker", "middle", small)]
+    for i in range(rng.randint(145, 160)):
+        amount = rng.randint(small + 1, 30)
+        hosts.append(_host(f"h{i}", amount))
+        vms.append(_vm(f"v{i}", f"h{i}", amount))
+    return _fleet("make-way", hosts, vms)
+
+
+def packed(seed: int, count: int = 80, loose: float = 0.05, over: float = 0.25) -> Fleet:
+    """Return hosts that are full of VMs of few sizes, as a scheduler that fills one after the other leaves them.
+
+    A share `loose` of the hosts has room, a share `over` has a VM too many; a third as many groups as hosts want
+    their VMs apart, some of which have two on one host.
+    """
+    rng = random.Random(f"packed {seed}")
+    hosts, vms = [], []
+    for i in range(count):
+        roomy = rng.random() < loose
+        left = 256 * (rng.uniform(0.75, 0.95) if roomy else 1.0) - rng.choice((0, 0, 0, 0, 0, 0, 4, 4, 8)) * (not roomy)
+        sizes: list[int] = []
+        while left >= FLAVOURS[0]:
+            sizes.append(rng.choice([f for f in FLAVOURS if f <= left]))
+            left -= sizes[-1]
+        if rng.random() < over:
+            sizes.append(rng.choice((4, 8, 8, 16)))
+        rng.shuffle(sizes)
+        hosts.append(_host(f"h{i}", 256))
+        vms += [_vm(f"v{i}-{k}", f"h{i}", size) for k, size in enumerate(sizes)]
+    return _fleet("packed", hosts, vms, [_kept_apart(rng, f"g{g}", vms, count) for g in range(count // 3)])
+
+
+def _kept_apart(rng: random.Random, name: str, vms: list[dict[str, Any]], hosts: int) -> dict[str, Any]:
+    """Make a group of VMs of different hosts, now and then with a second one on the first of these."""
+    chosen = [f"h{h}" for h in rng.sample(range(hosts), rng.randint(3, 5))]
+    for host in chosen + chosen[:1] * (rng.random() < 0.3):
+        if free := [vm for vm in vms if vm["host"] == host and "groups" not in vm]:
+            rng.choice(free)["groups"] = [name]
+    return {"id": name, "rules": [{"rule": "anti_affinity", "level": "host"}]}
 
 
 def swaps(seed: int) -> Fleet:
