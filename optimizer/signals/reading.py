@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,11 +22,13 @@ from optimizer.signals.report import SignalsReport, report
 from optimizer.signals.signal import Of
 from optimizer.similar import nearest
 from optimizer.sources.fleet_json import fleet_from_document
+from optimizer.sources.prometheus_part import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from optimizer.clock import Clock
+    from optimizer.execution import Prometheus
     from optimizer.fleet import Fleet
     from optimizer.prometheus.server import Server
     from optimizer.signals.asking import Answers
@@ -106,11 +108,9 @@ def read_fleet(
     return FleetReading(whole, fleet_from_document(whole, f"{config.where}: signals"), said)
 
 
-def prometheus_of(config: Config, part: SignalsPart) -> Any:
+def prometheus_of(config: Config, part: SignalsPart) -> Prometheus:
     """Return where Prometheus is, with its files named from where the configuration stands."""
-    plain = part.prometheus.plain()
-    files = ("token_file", "password_file", "ca_file", "client_cert_file", "client_key_file")
-    return replace(plain, **{name: str(config.beside(file)) for name in files if (file := getattr(plain, name))})
+    return beside(config, part.prometheus.plain())
 
 
 class _Reading:

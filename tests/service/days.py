@@ -208,7 +208,7 @@ def _service(living: LivingFleet, ledger: Ledger, listener: _Listener, seed: int
         clock=clock,
         read=living.read,
         watch=MonitorsWatcher(ledger, config_from_document({}, "days"), clock, {}, "simulated"),
-        plan=PipelinePlanner(Request(seconds=5, deterministic=True)),
+        plan=PipelinePlanner(Request(seconds=2, deterministic=True)),
         hands=LedgerHands(ledger, living.driver, "living", StopFile(None), Level.ACT, order, told),
         keep=MemoryKeep(),
         book=LedgerBook(ledger),

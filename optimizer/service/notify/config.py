@@ -10,10 +10,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from optimizer.errors import InputError
-from optimizer.execution import Prometheus as Credentials
 from optimizer.prometheus.secrets import read_secret
 from optimizer.service.notify.sending import Address
 from optimizer.sources.config_yaml import STRICT
+from optimizer.sources.prometheus_part import CredentialsPart, beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,17 +28,13 @@ Text = Annotated[str, Field(max_length=2000)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class ReceiverPart:
-    """One receiver.
+class ReceiverPart(CredentialsPart):
+    """One receiver, and what is sent along: a bearer token, or basic authentication.
 
     Parameters
     ----------
     url, url_env, url_file
         Where to, or the variable or file that has it: the address of a webhook often is a secret.
-    token_env, token_file, username, password_env, password_file
-        What is sent along: a bearer token, or basic authentication.
-    ca_file
-        Certificates that are trusted instead of the system's, PEM.
     of
         What it is told of.
     deadline_s
@@ -50,12 +46,6 @@ class ReceiverPart:
     url: Text = ""
     url_env: Text = ""
     url_file: Text = ""
-    token_env: Text = ""
-    token_file: Text = ""
-    username: Text = ""
-    password_env: Text = ""
-    password_file: Text = ""
-    ca_file: Text = ""
     of: Annotated[tuple[What, ...], Field(min_length=1)] = ALL
     deadline_s: Annotated[float, Field(gt=0, le=300)] = 10.0
     tries: Annotated[int, Field(ge=1, le=10)] = 3
@@ -84,18 +74,9 @@ def address_of(config: Config, path: str, part: ReceiverPart, environ: Mapping[s
     if not url.startswith(("http://", "https://")) or any(c.isspace() for c in url):
         raise InputError(config.where, f"{path}.{given[0]}", "what stands there", "an address: http:// or https://")
 
-    def beside(name: str) -> str:
-        return str(config.beside(name)) if name else ""
-
-    credentials = Credentials(
-        token_env=part.token_env,
-        token_file=beside(part.token_file),
-        username=part.username,
-        password_env=part.password_env,
-        password_file=beside(part.password_file),
-    )
+    credentials = beside(config, part.plain())
     secret = read_secret(config.where, path, credentials, environ)
-    return Address(url, secret, beside(part.ca_file), part.deadline_s, part.tries)
+    return Address(url, secret, credentials.ca_file, part.deadline_s, part.tries)
 
 
 def _url(config: Config, path: str, kind: str, value: str, environ: Mapping[str, str]) -> str:
