@@ -230,6 +230,8 @@ def test_a_queue_that_is_full_gives_up_the_oldest(heard: Heard, monkeypatch: pyt
         ({"webhooks": [{"url_env": "NOT_SET"}]}, "notify.webhooks[0].url_env"),
         ({"webhooks": [{"url_file": "/no/such/file"}]}, "notify.webhooks[0].url_file"),
         ({"webhooks": [{"url": "http://x", "token_env": "NOT_SET"}]}, "notify.webhooks[0].token_env"),
+        ({"webhooks": [{"url": "http://x", "token_env": "A", "token_file": "b"}]}, "notify.webhooks[0]"),
+        ({"webhooks": [{"url": "http://x", "username": "ann"}]}, "notify.webhooks[0]"),
         ({"webhooks": [{"url": "http://x", "tries": 0}]}, "notify.webhooks[0].tries"),
         ({"webhooks": [{"url": "http://x", "of": ["rain"]}]}, "notify.webhooks[0].of"),
         ({"webhooks": [{"url": "http://x", "of": []}]}, "notify.webhooks[0].of"),
