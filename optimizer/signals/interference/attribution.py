@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from optimizer.signals.interference.account import ACCOUNTED, account_of
 from optimizer.signals.interference.design import design_of
 from optimizer.signals.interference.kernel import attribute_victim, best_lag
 
@@ -68,6 +69,8 @@ class Attribution:
         float64 [V]: the mean stall of each; NaN where it is not known.
     significant
         bool [V, V].
+    accounted
+        bool [V, V]: the score is from the account of the host's cores, not from the regression.
     """
 
     host: str
@@ -79,6 +82,7 @@ class Attribution:
     lag: int
     stall: NDArray[np.float64]
     significant: NDArray[np.bool_]
+    accounted: NDArray[np.bool_]
 
     def pairs(self, settings: Settings) -> Iterable[PairScore]:
         """Yield the pairs that cost at least `score_until`, the highest score first."""
@@ -102,7 +106,7 @@ class Attribution:
 
         Where VMs disturb `noisy_from` others or more, the one that costs most in all is the noisy one, with those that
         cost at least `BESIDE` as much. What others seem to cost waits until these are gone: on a host that one VM
-        fills, everybody's use seems to hurt.
+        fills, everybody's use seems to hurt. The account of its cores has no such doubt.
         """
         s = settings
         found = [p for p in self.pairs(s) if p.significant and p.lasted >= s.lasts and p.score >= s.score_from]
@@ -113,7 +117,11 @@ class Attribution:
         noisy = {vm: cost[vm] for vm, count in victims.items() if count >= s.noisy_from}
         if not noisy:
             return found
-        return [pair for pair in found if noisy.get(pair.noisy, 0.0) >= BESIDE * max(noisy.values())]
+        enough = BESIDE * max(noisy.values())
+        return [pair for pair in found if noisy.get(pair.noisy, 0.0) >= enough or self._accounted(pair)]
+
+    def _accounted(self, pair: PairScore) -> bool:
+        return bool(self.accounted[self.vms.index(pair.suffers), self.vms.index(pair.noisy)])
 
 
 class Work(NamedTuple):
@@ -181,7 +189,7 @@ class Arrays(NamedTuple):
     stall_known: NDArray[np.bool_]
     present: NDArray[np.bool_]
     quiet: NDArray[np.float64]
-    alone: NDArray[np.bool_]
+    tested: NDArray[np.bool_]
     window: int
 
 
@@ -223,16 +231,25 @@ def _attribute(
         design.stall_known,
         design.present,
         design.quiet,
-        design.alone,
+        np.repeat(design.alone[None, :], vms, axis=0),
         design.window,
     )
     score, p = np.zeros((vms, vms)), np.ones((vms, vms))
     by_window, stall = np.zeros((n, vms, vms)), np.full(vms, np.nan)
     lag = int(best_lag(settings.lag, arrays, work)) if settings.lag else 0
+    account = account_of(design, lag, settings, draws) if series.kind == ACCOUNTED and series.total is not None else None
+    if account is not None:
+        arrays.tested[:] &= ~account.in_step & (account.cost < settings.score_from)
     for v in range(vms):
         attribute_victim(v, lag, settings.score_until, draws, arrays, work, score, p, by_window, stall)
+    accounted = np.zeros((vms, vms), np.bool_)
+    if account is not None:
+        accounted = design.alone & ~account.in_step & (account.cost >= np.where(arrays.tested, score, 0.0))
+        accounted &= account.cost >= settings.score_until
+        score, by_window = np.where(accounted, account.cost, score), np.where(accounted, account.by_window, by_window)
+        p = np.where(accounted, account.p[:, None], p)
     cut = false_discovery_cut(p[~np.eye(vms, dtype=np.bool_)], settings.false_discoveries)
-    return Attribution(series.host, series.kind, series.vms, score, p, by_window, lag, stall, p <= cut)
+    return Attribution(series.host, series.kind, series.vms, score, p, by_window, lag, stall, p <= cut, accounted)
 
 
 def false_discovery_cut(p: NDArray[np.float64], rate: float) -> float:

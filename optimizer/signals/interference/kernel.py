@@ -338,7 +338,7 @@ def attribute_victim(v, lag, floor, draws, design, work, score, p, by_window, st
     stall[v] = mean / count
     for k in range(chosen):
         u = work.chosen[k]
-        if u == v or u >= len(score) or not design.alone[u]:
+        if u == v or u >= len(score) or not design.tested[v, u]:
             continue
         score[v, u] = min(work.beta[u] / work.scale[u] * above_quiet(u, 0, count, design, work), stall[v])
         if score[v, u] < floor:

@@ -45,6 +45,11 @@ class Settings:
         what all of them do at once cannot be told apart.
     in_step_with_all
         The same for the mean of all others on the host.
+    in_step_asked
+        The same for what a VM asks for, waiting included, where vCPU wait says it: it correlates by more than this with
+        what all others ask for.
+    large_part
+        A VM that asks for at least this part of all that is asked for on its host is blamed all the same.
     noisy_from
         A VM that disturbs at least this many is the noisy one: those that it disturbs are not blamed for disturbing it.
     falls_by
@@ -72,6 +77,8 @@ class Settings:
     common_from: int = Field(default=5, ge=3, le=1000)
     in_step: float = Field(default=0.6, gt=0, le=1)
     in_step_with_all: float = Field(default=0.35, gt=0, le=1)
+    in_step_asked: float = Field(default=0.75, gt=0, le=1)
+    large_part: float = Field(default=0.35, gt=0, le=1)
     noisy_from: int = Field(default=3, ge=1, le=1000)
     falls_by: float = Field(default=0.5, gt=0, le=1)
     judged_within: int = Field(default=2, ge=1, le=100)
