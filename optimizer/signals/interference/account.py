@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.signals.interference.design import Design
+    from optimizer.signals.interference.series import HostSeries
     from optimizer.signals.interference.settings import Settings
 
-__all__ = ["ACCOUNTED", "Account", "account_of"]
+__all__ = ["Account", "account_of", "accountable"]
 
 ACCOUNTED = "cpu_steal"
 """The kind whose stall is a share of vCPU time; a PSI `some` or a disk's latency cannot be added to use."""
@@ -35,6 +36,9 @@ WIDTH = 0.95
 
 RUNS = 0.02
 """Samples in which a VM used less than this share of its most say nothing of its width."""
+
+STEADY = 0.25
+"""What a VM asks for is steady if its deviation is below this share of its mean."""
 
 KNOWN = 5
 """Samples that a window needs at least."""
@@ -65,6 +69,11 @@ class Books(NamedTuple):
     by_all: NDArray[np.float64]
     had: NDArray[np.float64]
     known: NDArray[np.bool_]
+
+
+def accountable(series: HostSeries) -> bool:
+    """Whether there is an account of a host: stall is vCPU wait, which can be added to use."""
+    return series.kind == ACCOUNTED
 
 
 def account_of(design: Design, lag: int, settings: Settings, draws: NDArray[np.float64]) -> Account:
@@ -120,16 +129,23 @@ def _relief(books: Books) -> NDArray[np.float64]:
 
 
 def _in_step(books: Books, settings: Settings) -> NDArray[np.bool_]:
-    """Return bool [V]: what a VM asks for goes up and down with what all others do, and is no large part of it."""
+    """Return bool [V]: what a VM asks for goes up and down with what all others do, and is no large part of it.
+
+    Where a host is full all the time, all ask for the same all the time: what hardly varies cannot be seen to go its
+    own way.
+    """
     asked, by_all = books.asked[books.known], books.by_all[books.known]
     if len(asked) < 2:
         return np.ones(books.asked.shape[1], np.bool_)
-    own = asked - asked.mean(axis=0)
-    others = (by_all[:, None] - asked) - (by_all.mean() - asked.mean(axis=0))
-    length = np.sqrt((own**2).sum(axis=0) * (others**2).sum(axis=0))
+    mean = asked.mean(axis=0)
+    own = asked - mean
+    others = (by_all[:, None] - asked) - (by_all.mean() - mean)
+    spread = np.sqrt((own**2).sum(axis=0))
+    length = spread * np.sqrt((others**2).sum(axis=0))
     like = (own * others).sum(axis=0) / np.where(length > 0, length, 1.0)
-    part = asked.mean(axis=0) / max(float(by_all.mean()), 1e-300)
-    return np.asarray((like > settings.in_step_asked) & (part < settings.large_part), np.bool_)
+    steady = spread / np.sqrt(len(asked)) < STEADY * mean
+    small = mean < settings.large_part * float(by_all.mean())
+    return np.asarray(small & (steady | (like > settings.in_step_asked)), np.bool_)
 
 
 def _chance(

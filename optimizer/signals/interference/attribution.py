@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from optimizer.signals.interference.account import ACCOUNTED, account_of
+from optimizer.signals.interference.account import account_of, accountable
 from optimizer.signals.interference.design import design_of
 from optimizer.signals.interference.kernel import attribute_victim, best_lag
 
@@ -237,17 +237,18 @@ def _attribute(
     score, p = np.zeros((vms, vms)), np.ones((vms, vms))
     by_window, stall = np.zeros((n, vms, vms)), np.full(vms, np.nan)
     lag = int(best_lag(settings.lag, arrays, work)) if settings.lag else 0
-    account = account_of(design, lag, settings, draws) if series.kind == ACCOUNTED and series.total is not None else None
+    account = account_of(design, lag, settings, draws) if accountable(series) else None
     if account is not None:
-        arrays.tested[:] &= ~account.in_step & (account.cost < settings.score_from)
+        # the regression decides only about what the account leaves open
+        enough = account.cost >= settings.score_until
+        arrays.tested[:] &= enough & ~account.in_step & (account.cost < settings.score_from)
     for v in range(vms):
         attribute_victim(v, lag, settings.score_until, draws, arrays, work, score, p, by_window, stall)
     accounted = np.zeros((vms, vms), np.bool_)
     if account is not None:
-        accounted = design.alone & ~account.in_step & (account.cost >= np.where(arrays.tested, score, 0.0))
-        accounted &= account.cost >= settings.score_until
+        accounted = design.alone & ~account.in_step & enough & (account.cost >= score)
         score, by_window = np.where(accounted, account.cost, score), np.where(accounted, account.by_window, by_window)
-        p = np.where(accounted, account.p[:, None], p)
+        p = np.where(accounted, account.p[:, None], np.maximum(p, account.p[:, None]))
     cut = false_discovery_cut(p[~np.eye(vms, dtype=np.bool_)], settings.false_discoveries)
     return Attribution(series.host, series.kind, series.vms, score, p, by_window, lag, stall, p <= cut, accounted)
 
