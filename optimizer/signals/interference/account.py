@@ -1,8 +1,8 @@
 """Who overfills a host: what each VM asked for, what the host had, and what the others would have waited without it.
 
-Where stall is vCPU wait, cores are all that a VM waits for, and a scheduler leaves none idle while somebody waits. So what
-a VM asked for is known, waiting included, and so is what would have been left without it: no regression is needed, and
-a host that is full all the time, on which nobody's use varies, tells as much as any other.
+Where stall is vCPU wait, cores are all that a VM waits for, and a scheduler leaves none idle while somebody waits. So
+what a VM asked for is known, waiting included, and so is what would have been left without it: no regression is needed,
+and a host that is full all the time, on which nobody's use varies, tells as much as any other.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ __all__ = ["Account", "account_of", "accountable"]
 ACCOUNTED = "cpu_steal"
 """The kind whose stall is a share of vCPU time; a PSI `some` or a disk's latency cannot be added to use."""
 
+MOST = 0.98
+"""The quantile of what a host delivered that counts as all it has: a sample that was filled in may be too high."""
+
 FULL = 0.90
-"""The share of the most that a host delivered from which on it counts as full."""
+"""The share of that from which on it counts as full."""
 
 WAITS = 0.02
 """The share of what is asked for that waits, below which nothing is attributed."""
@@ -61,7 +64,7 @@ class Account(NamedTuple):
 
 
 class Books(NamedTuple):
-    """Sample by sample: stall [T, V], asked for [T, V], its waiting part [T, V], by all [T], delivered [T], known [T]."""
+    """Sample by sample: stall, what was asked for and what of it waited [T, V]; asked for by all, delivered, known [T]."""
 
     stall: NDArray[np.float64]
     asked: NDArray[np.float64]
@@ -119,7 +122,7 @@ def _width(use: NDArray[np.float64], stall: NDArray[np.float64], known: NDArray[
 
 def _relief(books: Books) -> NDArray[np.float64]:
     """float64 [T, V]: the share of all waiting that would not be, were a VM not there; 0 where the host is not full."""
-    most = books.had[books.known].max(initial=0.0)
+    most = np.quantile(books.had[books.known], MOST) if books.known.any() else 0.0
     had, by_all = books.had, np.maximum(books.by_all, 1e-300)
     waits = np.maximum(1.0 - had / by_all, 0.0)
     full = books.known & (had >= FULL * most) & (waits > WAITS)

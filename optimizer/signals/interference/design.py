@@ -25,6 +25,9 @@ QUIET = 0.05
 NEAREST = 3
 """Others that are most like a VM, with which it is compared to see whether it moves in step with them."""
 
+SLOW = 5
+"""Samples over which use is averaged, to see whether VMs swell and ebb together over the whole series."""
+
 MOST = 0.4
 """Where more than this share of a host's VMs move in step, they do so together."""
 
@@ -156,8 +159,9 @@ def _alone(use: NDArray[np.float64], known: NDArray[np.bool_], settings: Setting
 
     A VM is in step if its use, in standard units, correlates with the mean of the `NEAREST` others that are most like
     it by more than `in_step`, or with the mean of all others but the one most like it by more than `in_step_with_all`
-    (smoothed: what all do is slow, and the noise of small VMs hides it). Where most of a host's VMs are, only who goes
-    against them is alone.
+    (smoothed: what all do is slow, and the noise of small VMs hides it), or, over the whole series, by more than
+    `in_step_slowly` with that mean: what swells for longer than a window shows in none of them. Where most of a
+    host's VMs are, only who goes against them is alone.
     """
     vms = use.shape[1]
     windows = use.reshape(-1, settings.window, vms)
@@ -171,9 +175,24 @@ def _alone(use: NDArray[np.float64], known: NDArray[np.bool_], settings: Setting
     with_nearest = _correlation(unit, unit[:, nearest].sum(axis=2))
     with_all = _correlation(smooth, smooth.sum(axis=1, keepdims=True) - smooth - smooth[:, nearest[:, 0]])
     in_step = (with_nearest > settings.in_step) | (with_all > settings.in_step_with_all)
+    if vms >= settings.common_from:
+        in_step |= _slowly(use, known) > settings.in_step_slowly
     if in_step.sum() > MOST * vms:
         in_step |= with_all > 0.0
     return np.asarray(~in_step, np.bool_)
+
+
+def _slowly(use: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return float64 [V]: how means over `SLOW` samples correlate with all others, without the one most like it."""
+    mean = use.sum(axis=0, where=known) / np.maximum(known.sum(axis=0), 1)
+    unit = _unit(np.where(known, use - mean, 0.0)[None])
+    sums = np.cumsum(np.concatenate([np.zeros((1, unit.shape[1])), unit]), axis=0)
+    slow = sums[SLOW:] - sums[:-SLOW]
+    slow = _unit((slow - slow.mean(axis=0))[None])
+    like = slow.T @ slow
+    np.fill_diagonal(like, -np.inf)
+    others = slow.sum(axis=1, keepdims=True) - slow - slow[:, np.argmax(like, axis=1)]
+    return _correlation(slow, others)
 
 
 def _unit(centred: NDArray[np.float64]) -> NDArray[np.float64]:

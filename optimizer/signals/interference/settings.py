@@ -45,6 +45,8 @@ class Settings:
         what all of them do at once cannot be told apart.
     in_step_with_all
         The same for the mean of all others on the host.
+    in_step_slowly
+        The same for the mean of all others over the whole series, averaged over a few samples.
     in_step_asked
         The same for what a VM asks for, waiting included, where vCPU wait says it: it correlates by more than this with
         what all others ask for.
@@ -77,6 +79,7 @@ class Settings:
     common_from: int = Field(default=5, ge=3, le=1000)
     in_step: float = Field(default=0.6, gt=0, le=1)
     in_step_with_all: float = Field(default=0.35, gt=0, le=1)
+    in_step_slowly: float = Field(default=0.5, gt=0, le=1)
     in_step_asked: float = Field(default=0.75, gt=0, le=1)
     large_part: float = Field(default=0.35, gt=0, le=1)
     noisy_from: int = Field(default=3, ge=1, le=1000)

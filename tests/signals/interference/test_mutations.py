@@ -10,8 +10,9 @@ import pytest
 
 from benchmarks.interference.table import TRAP
 from benchmarks.interference.truth import draw_fleet
-from optimizer.signals.interference import HostSeries, Settings, attribution, design
+from optimizer.signals.interference import HostSeries, Settings, account, attribution, design
 from tests.signals.interference.series import T, V, hog, host, on_off, quiet
+from tests.signals.interference.test_account import crowded, held_back, series_of, together
 from tests.signals.interference.test_attribution import evident, names
 
 if TYPE_CHECKING:
@@ -36,8 +37,22 @@ def blames_nobody_where_all_peak_together(settings: Settings) -> bool:
 
 @cache
 def trap() -> list[HostSeries]:
-    """Simulated hosts on which all VMs peak together and wait for each other."""
-    return [trial.series for trial in draw_fleet(8, "cpu", 900, TRAP)]
+    """Simulated hosts on which all VMs peak together and wait for each other, of a kind that has no account."""
+    series = (trial.series for trial in draw_fleet(8, "cpu", 900, TRAP))
+    return [HostSeries(s.host, "cpu", s.vms, s.stall, s.use, s.total) for s in series]
+
+
+def blames_nobody_where_all_ask_together(settings: Settings) -> bool:
+    """The same where there is one."""
+    return not any(evident(series_of(*together(seed)), settings) for seed in SEEDS)
+
+
+def finds_who_fills_a_host(settings: Settings) -> bool:
+    return all(("v0", "v3") in names(evident(series_of(*crowded(seed, True)), settings)) for seed in SEEDS)
+
+
+def blames_nobody_for_what_a_quota_hides(settings: Settings) -> bool:
+    return sum("v5" in {p.suffers for p in evident(held_back(seed), settings)} for seed in SEEDS) <= 1
 
 
 def blames_nobody_for_what_the_host_does(settings: Settings) -> bool:
@@ -91,6 +106,9 @@ HOLDS: dict[str, Callable[[Settings], bool]] = {
         finds_the_hog,
         finds_a_late_one,
         blames_nobody_where_all_peak_together,
+        blames_nobody_where_all_ask_together,
+        finds_who_fills_a_host,
+        blames_nobody_for_what_a_quota_hides,
         blames_nobody_for_what_the_host_does,
         blames_nobody_for_what_is_always_there,
         blames_nobody_by_chance,
@@ -102,6 +120,9 @@ HOLDS: dict[str, Callable[[Settings], bool]] = {
 @pytest.mark.parametrize("check", HOLDS.values(), ids=HOLDS)
 def test_it_holds(check: Callable[[Settings], bool]) -> None:
     assert check(Settings())
+
+
+ALL_ASK = "blames_nobody_where_all_ask_together"
 
 
 def everybody_alone(use: np.ndarray, *_: Any) -> np.ndarray:
@@ -129,6 +150,11 @@ def no_use(*_: Any) -> np.ndarray:
         (design, "filled", no_use, "finds_the_hog"),
         (attribution, "false_discovery_cut", lambda *_: 1.0, "blames_nobody_by_chance"),
         (attribution, "false_discovery_cut", lambda *_: 0.0, "finds_the_hog"),
+        (account, "_in_step", lambda books, *_: np.zeros(books.asked.shape[1], np.bool_), ALL_ASK),
+        (account, "STEADY", 0.0, ALL_ASK),
+        (account, "_chance", lambda books, *_: np.zeros(books.asked.shape[1]), "blames_nobody_for_what_a_quota_hides"),
+        (account, "_relief", lambda books: np.zeros_like(books.asked), "finds_who_fills_a_host"),
+        (account, "_width", lambda use, *_: np.zeros(use.shape[1]), "finds_who_fills_a_host"),
         (HostSeries, "net_stall", property(lambda self: self.stall), "leaves_out_what_a_quota_causes"),
     ],
 )
@@ -141,7 +167,7 @@ def test_a_mutant_is_caught(monkeypatch: pytest.MonkeyPatch, module: Any, name: 
     ("setting", "broken"),
     [
         ({"lag": 0}, "finds_a_late_one"),
-        ({"in_step": 1.0, "in_step_with_all": 1.0}, "blames_nobody_where_all_peak_together"),
+        ({"in_step": 1.0, "in_step_with_all": 1.0, "in_step_slowly": 1.0}, "blames_nobody_where_all_peak_together"),
         ({"false_discoveries": 0.99, "score_until": 1e-6, "lasts": 1, "still_lasts": 0}, "blames_nobody_by_chance"),
     ],
 )
