@@ -64,7 +64,7 @@ class Account(NamedTuple):
 
 
 class Books(NamedTuple):
-    """Sample by sample: stall, what was asked for and what of it waited [T, V]; asked for by all, delivered, known [T]."""
+    """By sample: stall, what was asked for, what of it waited [T, V]; asked for by all, delivered, known [T]."""
 
     stall: NDArray[np.float64]
     asked: NDArray[np.float64]
