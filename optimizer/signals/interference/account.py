@@ -83,13 +83,12 @@ def account_of(design: Design, lag: int, settings: Settings, draws: NDArray[np.f
     """Return what each VM costs each other by the account of the host's cores."""
     n, vms = design.present.shape
     books = _books(design, lag, settings)
-    rows = books.known.reshape(n, -1).sum(axis=1)
+    there = (books.known.reshape(n, -1).sum(axis=1)[:, None] * design.present)[:, :, None]
     lost = np.where(books.known[:, None], books.stall, 0.0).reshape(n, -1, vms)
-    relief = _relief(books).reshape(n, -1, vms)
-    sums = lost.transpose(0, 2, 1) @ relief
+    sums = lost.transpose(0, 2, 1) @ _relief(books).reshape(n, -1, vms)
     sums[:, np.arange(vms), np.arange(vms)] = 0.0
-    by_window = np.where((rows >= KNOWN)[:, None, None], sums / np.maximum(rows, 1)[:, None, None], 0.0)
-    cost, in_step = sums.sum(axis=0) / max(int(rows.sum()), 1), _in_step(books, settings)
+    by_window = np.where(there >= KNOWN, sums / np.maximum(there, 1), 0.0)
+    cost, in_step = sums.sum(axis=0) / np.maximum(there.sum(axis=0), 1), _in_step(books, settings)
     candidates = (cost[:, ~in_step] >= settings.score_until).any(axis=1)
     return Account(cost, by_window, _chance(books, design, candidates, draws), in_step)
 

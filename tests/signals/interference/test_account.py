@@ -142,6 +142,17 @@ def test_a_vm_that_is_not_there_and_units_do_not_matter() -> None:
     assert more.score[:, VMS].max() == more.score[VMS].max() == 0.0
 
 
+def test_a_vm_that_came_late_is_judged_by_the_windows_in_which_it_was_there() -> None:
+    asked, vcpus = crowded(3)
+    plain = series_of(asked, vcpus)
+    whole = {p.suffers: p for p in evident(plain)}
+    use, stall = plain.use.copy(), plain.stall.copy()
+    use[:60, 3], stall[:60, 3] = np.nan, np.nan
+    late = {p.suffers: p for p in evident(HostSeries("h0", "cpu_steal", plain.vms, stall, use, plain.total))}
+    assert (late["v3"].lasted, whole["v3"].lasted) == (3, 5)
+    assert late["v3"].score == pytest.approx(whole["v3"].score, rel=0.25)
+
+
 def test_a_host_without_a_known_sample_has_no_account() -> None:
     nothing = np.full((T, 3), np.nan)
     assert evident(HostSeries("h0", "cpu_steal", ("a", "b", "c"), nothing, nothing)) == []
