@@ -28,7 +28,7 @@ ACCOUNTED = "cpu_steal"
 MOST = 0.98
 """The quantile of what a host delivered that counts as all it has: a sample that was filled in may be too high."""
 
-FULL = 0.90
+FULL = 0.85
 """The share of that from which on it counts as full."""
 
 WAITS = 0.02
@@ -88,7 +88,7 @@ def account_of(design: Design, lag: int, settings: Settings, draws: NDArray[np.f
     sums = lost.transpose(0, 2, 1) @ _relief(books).reshape(n, -1, vms)
     sums[:, np.arange(vms), np.arange(vms)] = 0.0
     by_window = np.where(there >= KNOWN, sums / np.maximum(there, 1), 0.0)
-    cost, in_step = sums.sum(axis=0) / np.maximum(there.sum(axis=0), 1), _in_step(books, settings)
+    cost, in_step = sums.sum(axis=0) / np.maximum(there.sum(axis=0), 1), _in_step(books, design.alone, settings)
     candidates = (cost[:, ~in_step] >= settings.score_until).any(axis=1)
     return Account(cost, by_window, _chance(books, design, candidates, draws), in_step)
 
@@ -130,11 +130,11 @@ def _relief(books: Books) -> NDArray[np.float64]:
     return np.where(full[:, None], np.clip(share, 0.0, 1.0), 0.0)
 
 
-def _in_step(books: Books, settings: Settings) -> NDArray[np.bool_]:
-    """Return bool [V]: what a VM asks for goes up and down with what all others do, and is no large part of it.
+def _in_step(books: Books, alone: NDArray[np.bool_], settings: Settings) -> NDArray[np.bool_]:
+    """Return bool [V]: what a VM asks for, or uses, moves with what all others do, and is no large part of it.
 
     Where a host is full all the time, all ask for the same all the time: what hardly varies cannot be seen to go its
-    own way.
+    own way. What is a large part of all, or of its ups and downs, is what the others are in step with.
     """
     asked, by_all = books.asked[books.known], books.by_all[books.known]
     if len(asked) < 2:
@@ -142,12 +142,12 @@ def _in_step(books: Books, settings: Settings) -> NDArray[np.bool_]:
     mean = asked.mean(axis=0)
     own = asked - mean
     others = (by_all[:, None] - asked) - (by_all.mean() - mean)
-    spread = np.sqrt((own**2).sum(axis=0))
-    length = spread * np.sqrt((others**2).sum(axis=0))
-    like = (own * others).sum(axis=0) / np.where(length > 0, length, 1.0)
-    steady = spread / np.sqrt(len(asked)) < STEADY * mean
-    small = mean < settings.large_part * float(by_all.mean())
-    return np.asarray(small & (steady | (like > settings.in_step_asked)), np.bool_)
+    spread = np.sqrt((own**2).mean(axis=0))
+    length = spread * np.sqrt((others**2).mean(axis=0))
+    like = (own * others).mean(axis=0) / np.where(length > 0, length, 1.0)
+    steady = spread < STEADY * mean
+    large = (mean >= settings.large_part * by_all.mean()) | (~steady & (spread >= settings.large_swing * by_all.std()))
+    return np.asarray((~alone | steady | (like > settings.in_step_asked)) & ~large, np.bool_)
 
 
 def _chance(

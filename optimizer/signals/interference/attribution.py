@@ -246,7 +246,7 @@ def _attribute(
         attribute_victim(v, lag, settings.score_until, draws, arrays, work, score, p, by_window, stall)
     accounted = np.zeros((vms, vms), np.bool_)
     if account is not None:
-        accounted = design.alone & ~account.in_step & enough & (account.cost >= score)
+        accounted = ~account.in_step & enough & (account.cost >= score)
         score, by_window = np.where(accounted, account.cost, score), np.where(accounted, account.by_window, by_window)
         p = np.where(accounted, account.p[:, None], np.maximum(p, account.p[:, None]))
     cut = false_discovery_cut(p[~np.eye(vms, dtype=np.bool_)], settings.false_discoveries)

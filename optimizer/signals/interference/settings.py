@@ -52,6 +52,8 @@ class Settings:
         what all others ask for.
     large_part
         A VM that asks for at least this part of all that is asked for on its host is blamed all the same.
+    large_swing
+        So is one whose deviation is at least this part of the deviation of all that is asked for.
     noisy_from
         A VM that disturbs at least this many is the noisy one: those that it disturbs are not blamed for disturbing it.
     falls_by
@@ -75,13 +77,14 @@ class Settings:
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     lag: int = Field(default=1, ge=0, le=10)
     gap: int = Field(default=2, ge=0, le=100)
-    present: float = Field(default=0.66, gt=0, le=1)
+    present: float = Field(default=0.5, gt=0, le=1)
     common_from: int = Field(default=5, ge=3, le=1000)
     in_step: float = Field(default=0.6, gt=0, le=1)
     in_step_with_all: float = Field(default=0.35, gt=0, le=1)
     in_step_slowly: float = Field(default=0.5, gt=0, le=1)
     in_step_asked: float = Field(default=0.75, gt=0, le=1)
     large_part: float = Field(default=0.35, gt=0, le=1)
+    large_swing: float = Field(default=0.5, gt=0, le=1)
     noisy_from: int = Field(default=3, ge=1, le=1000)
     falls_by: float = Field(default=0.5, gt=0, le=1)
     judged_within: int = Field(default=2, ge=1, le=100)
