@@ -17,6 +17,7 @@ from commands.common import (
     refuse_or_warn,
     say,
 )
+from commands.report import report_option, write_check_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +29,9 @@ __all__ = ["command"]
 @fleet_argument
 @policy_option
 @overlay_option
+@report_option
 @json_option
-def command(fleet: Path, policy: str, overlay: Path | None, as_json: bool) -> Exit:
+def command(fleet: Path, policy: str, overlay: Path | None, report: Path | None, as_json: bool) -> Exit:
     """List what is wrong with a fleet, rule by rule. Exits with 1 if anything is."""
     from optimizer.check import check
     from optimizer.report.called import Called
@@ -40,4 +42,5 @@ def command(fleet: Path, policy: str, overlay: Path | None, as_json: bool) -> Ex
     refuse_or_warn(snapshot, wish)
     facts = describe_check(snapshot, wish.name, wish.rules, check(snapshot, wish))
     say(as_json, lambda: facts, lambda: check_page(facts, Called.of(snapshot)))
+    write_check_report(report, snapshot, wish, facts, check_page(facts, Called.of(snapshot)))
     return Exit.DONE if facts.clean else Exit.ATTENTION

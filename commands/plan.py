@@ -36,7 +36,7 @@ from commands.history import with_ledger
 from commands.interrupt import Interrupt
 from commands.plan_place import make_room
 from commands.progress import Progress
-from commands.report import write_report
+from commands.report import report_option, write_report
 from commands.switches import add_switches, scope_of, under_scope
 
 if TYPE_CHECKING:
@@ -72,12 +72,7 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
     help="Also make room for VMs to come (remora-request/1), on hosts chosen so that few migrations do.",
 )
 @click.option("-o", "--output", type=NewFile(), metavar="PLAN", help="Write the plan there, as --format says.")
-@click.option(
-    "--report",
-    type=NewFile(),
-    metavar="HTML",
-    help="Write a report there: one HTML file with heat maps, moves, proof and what remains, for any browser.",
-)
+@report_option
 @click.option(
     "--format",
     "form",

@@ -23,6 +23,7 @@ from commands.common import (
     workers_option,
 )
 from commands.interrupt import Interrupt
+from commands.report import report_option, write_answer
 from commands.whatif_growth import grow_command, size_command
 from commands.whatif_hosts import HOST_QUESTIONS
 from commands.whatif_question import effort_of, level_of, pool_of, request_of
@@ -64,6 +65,7 @@ _OF_ALL = (
     time_limit_option,
     workers_option,
     seed_option,
+    report_option,
     json_option,
 )
 _NEW_VMS = (
@@ -129,6 +131,7 @@ def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, b
         violations = check(asked.fleet, asked.policy)
         facts = describe_fit(answer, asked.about(clock.monotonic() - started), pool, violations, survival)
         say(as_json, lambda: facts, lambda: fit_page(facts))
+        write_answer(given["report"], facts, lambda: fit_page(facts))
     return Exit.INTERRUPTED if interrupt.asked else Exit.DONE
 
 
@@ -164,6 +167,7 @@ def place_command(
         answer = place(asked.fleet, asked.policy, asked.wanted, effort_of(given, interrupt.event), hosts)
         facts = describe_place(answer, asked.about(clock.monotonic() - started))
         say(as_json, lambda: facts, lambda: place_page(facts))
+        write_answer(given["report"], facts, lambda: place_page(facts))
     if interrupt.asked:
         return Exit.INTERRUPTED
     return Exit.DONE if facts.placed == facts.asked else Exit.ATTENTION
@@ -187,6 +191,7 @@ def compare_command(
     with Interrupt() as interrupt:
         facts = compared(fleet, policy, overlay, scenarios, given, interrupt.event)
         say(as_json, lambda: facts, lambda: compare_page(facts))
+        write_answer(given["report"], facts, lambda: compare_page(facts))
     return Exit.INTERRUPTED if interrupt.asked else Exit.DONE
 
 

@@ -9,6 +9,7 @@ import click
 from commands.boundary import Exit
 from commands.common import NewFile, say, tell_written, write_json
 from commands.interrupt import Interrupt
+from commands.report import write_answer
 from commands.whatif_question import Question, question_options
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def drain_command(
             write_plan(output, answer.plan)
         facts = describe_drain(question.fleet, answer, question.policy.least, question.about())
         say(as_json, lambda: facts, lambda: drain_page(facts))
+        write_answer(given["report"], facts, lambda: drain_page(facts))
     if interrupt.asked:
         return Exit.INTERRUPTED
     return Exit.DONE if answer.possible else Exit.ATTENTION

@@ -9,6 +9,7 @@ import click
 from commands.boundary import Exit
 from commands.common import Whole, say
 from commands.interrupt import Interrupt
+from commands.report import write_answer
 from commands.whatif_drain import plan_option, write_plan
 from commands.whatif_question import Question, question_options
 
@@ -59,4 +60,5 @@ def empty_command(
             click.echo(f"{output}: not written: no host can be emptied", err=True)
         facts = describe_empty(question.fleet, answer, question.about())
         say(as_json, lambda: facts, lambda: empty_page(facts))
+        write_answer(given["report"], facts, lambda: empty_page(facts))
     return Exit.INTERRUPTED if interrupt.asked else Exit.DONE

@@ -8,6 +8,7 @@ import click
 
 from commands.boundary import Exit
 from commands.common import FILE, Whole, say, warn
+from commands.report import write_answer
 from commands.whatif_question import Question, pool_of, question_options
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def grow_command(
     Exits with 1 if a pool is short within the horizon, at the upper edge of the band of 80 %.
     """
     from optimizer.report.grow_page import describe_growth, grow_page
+    from optimizer.report.whatif_charts import growth_charts
     from optimizer.report.whatif_facts import pools_of
     from optimizer.sources.history_csv import read_history
     from optimizer.whatif.grow import Provision, doubts, grow
@@ -66,6 +68,12 @@ def grow_command(
     warn(doubts(found, str(history)))
     facts = describe_growth(snapshot, found, horizon, full_at, question.about())
     say(as_json, lambda: facts, lambda: grow_page(facts))
+    write_answer(
+        given["report"],
+        facts,
+        lambda: grow_page(facts),
+        lambda: growth_charts(found, series, snapshot.taken_at.timestamp(), horizon),
+    )
     return Exit.ATTENTION if any(p.provision is Provision.UNDER for p in found) else Exit.DONE
 
 
@@ -95,6 +103,7 @@ def size_command(
     found = size(question.fleet, asked, Thresholds())
     facts = describe_size(question.fleet, asked, found, len(judged(question.fleet, asked)), question.about())
     say(as_json, lambda: facts, lambda: size_page(facts, show))
+    write_answer(given["report"], facts, lambda: size_page(facts, show))
     return Exit.DONE
 
 

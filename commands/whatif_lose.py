@@ -9,6 +9,7 @@ import click
 from commands.boundary import Exit
 from commands.common import Whole, say
 from commands.interrupt import Interrupt
+from commands.report import write_answer
 from commands.whatif_question import Question, level_of, question_options
 from commands.whatif_reserve import reserve_option
 
@@ -75,6 +76,7 @@ def lose_command(
             found = spares(restarts, [o for o in answer.outcomes if not o.survives], effort)
             facts = describe_losses(answer, found, question.about())
         say(as_json, lambda: facts, lambda: loss_page(facts))
+        write_answer(given["report"], facts, lambda: loss_page(facts))
     if interrupt.asked:
         return Exit.INTERRUPTED
     all_of_them = facts.sets or len(losses)

@@ -22,6 +22,7 @@ from commands.common import (
     time_limit_option,
     workers_option,
 )
+from commands.report import report_option
 
 if TYPE_CHECKING:
     import threading
@@ -38,7 +39,7 @@ __all__ = ["Question", "effort_of", "level_of", "pool_of", "question_options", "
 F = TypeVar("F", bound="Callable[..., Any]")
 Document = dict[str, Any]
 
-_OPTIONS = (policy_option, overlay_option, time_limit_option, workers_option, seed_option, json_option)
+_OPTIONS = (policy_option, overlay_option, time_limit_option, workers_option, seed_option, report_option, json_option)
 
 
 def question_options(function: F) -> F:

@@ -9,6 +9,7 @@ import click
 from commands.boundary import Exit
 from commands.common import say
 from commands.interrupt import Interrupt
+from commands.report import write_answer
 from commands.whatif_question import Question, level_of, question_options
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def roll_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, 
         answer = roll(question.fleet, question.policy, unit, question.effort(interrupt.event))
         facts = describe_roll(question.fleet, names, by.removeprefix("label:"), answer, question.about())
         say(as_json, lambda: facts, lambda: roll_page(facts))
+        write_answer(given["report"], facts, lambda: roll_page(facts))
     if interrupt.asked:
         return Exit.INTERRUPTED
     return Exit.ATTENTION if answer.stuck else Exit.DONE

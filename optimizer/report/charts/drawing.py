@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["CELL", "Area", "Cells", "Drawing", "Label", "Path", "Rect", "Shape", "lower", "text_width"]
+__all__ = ["CELL", "Area", "Cells", "Drawing", "Label", "Path", "Rect", "Shape", "lower", "stacked", "text_width"]
 
 CELL, GAP = 10, 1
 """Size of a cell of `Cells`, and how much of it is left free."""
@@ -100,3 +100,17 @@ def lower(shape: Shape, by: float) -> Shape:
     if isinstance(shape, Path | Area):
         return replace(shape, points=[(x, y + by) for x, y in shape.points])
     return replace(shape, y=shape.y + by)
+
+
+def stacked(title: str, drawings: Sequence[Drawing], between: float = 28.0) -> Drawing:
+    """Return drawings one below the other as one, each with its title above it."""
+    out = Drawing(max([320.0, *(d.width for d in drawings)]), 24, title, "; ".join(d.description for d in drawings))
+    out.add(Label(0, 18, title, size=18))
+    if not drawings:
+        out.add(Label(0, 44, "nothing to draw: see the answer in words", paint="quiet"))
+        out.height = 52
+    for drawing in drawings:
+        out.add(Label(0, out.height + 20, drawing.title, size=13))
+        out.add(*(lower(shape, out.height + 34) for shape in drawing.shapes))
+        out.height += 34 + drawing.height + between
+    return out

@@ -80,7 +80,7 @@ def _panel(drawing: Drawing, heat: Heat, x: float, width: float, row: int) -> No
         y = 44 + row * h
         drawing.add(Rect(x, y + 3, width, row - 8, "card"))
         paint = BANDS[int(np.searchsorted(STEPS, after))]
-        drawing.add(Rect(x, y + 3, after * scale, row - 8, paint, f"{_share(before)} before, {_share(after)} after"))
+        drawing.add(Rect(x, y + 3, after * scale, row - 8, paint, _change(before, after)))
         if before != after:
             drawing.add(Path([(x + before * scale, y), (x + before * scale, y + row - 2)], "fg", 2.5))
     bottom = 44 + row * len(heat.before)
@@ -94,6 +94,10 @@ def _said(hosts: Sequence[str], heats: Sequence[Heat]) -> str:
         shares = ", ".join(f"{host} {_share(a)}" + (f" to {_share(b)}" if a != b else "") for host, a, b in pairs)
         parts.append(f"{spoken(heat.resource)}: {shares}")
     return "; ".join(parts)
+
+
+def _change(before: int, after: int) -> str:
+    return _share(after) if before == after else f"{_share(before)} before, {_share(after)} after"
 
 
 def _share(share: int) -> str:

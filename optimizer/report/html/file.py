@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.report.charts.paints import paint_rules, variables
 from optimizer.report.html.escape import data, text
+from optimizer.report.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["html_file"]
 
+LONGEST = 40
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 
@@ -72,8 +74,12 @@ def _contents(report: Report) -> Iterator[str]:
     if len(report.sections) < 3:
         return
     yield '<nav aria-label="Sections"><ul>'
+    named: set[str] = set()
     for number, section in enumerate(report.sections, 1):
-        yield f'<li><a href="#s{number}">{text(section.title.partition(":")[0])}</a></li>'
+        name = shortened(section.title.partition(": ")[0], LONGEST)
+        if name not in named:
+            yield f'<li><a href="#s{number}">{text(name)}</a></li>'
+        named.add(name)
     yield "</ul></nav>"
 
 

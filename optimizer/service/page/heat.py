@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from optimizer.report.charts.png import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,21 +67,4 @@ def picture(hosts: Sequence[dict[str, Any]]) -> bytes:
     image = np.kron(cells, np.ones((grid.cell, grid.cell), np.uint8))
     image[:: grid.cell, :] = GAP
     image[:, :: grid.cell] = GAP
-    return _png(image)
-
-
-def _png(image: Any) -> bytes:
-    height, width = image.shape
-    raw = np.hstack([np.zeros((height, 1), np.uint8), image]).tobytes()
-    palette = b"".join(bytes(colour) for colour in PALETTE)
-    parts = [
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-        (b"PLTE", palette),
-        (b"tRNS", b"\x00"),
-        (b"IDAT", zlib.compress(raw, 6)),
-        (b"IEND", b""),
-    ]
-    chunks = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    return encode(image, PALETTE, first_is_clear=True)
