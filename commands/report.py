@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from optimizer.policy import Policy
     from optimizer.report.charts.drawing import Drawing
     from optimizer.report.page import Page
+    from optimizer.report.plan_diff import PlanDiff
     from optimizer.report.violations import CheckFacts
 
-__all__ = ["report_option", "write_answer", "write_check_report", "write_report"]
+__all__ = ["report_option", "write_answer", "write_check_report", "write_diff_report", "write_report"]
 
 report_option = click.option(
     "--report",
@@ -101,6 +102,18 @@ def write_answer(
     drawings = drawn() if drawn is not None else charts_of(facts)
     said += count(round(about.seconds), "second")
     _write(path, lambda: answer_report(title, said, page(), drawings), lambda: stacked(title, drawings))
+
+
+def write_diff_report(path: Path | None, facts: PlanDiff) -> None:
+    """Write the report of what differs between two plans, where one is asked for."""
+    from optimizer.report.answer_report import answer_report
+    from optimizer.report.charts.drawing import stacked
+    from optimizer.report.plan_diff import diff_chart, diff_page
+
+    if path is not None:
+        title, about = f"Two plans for {facts.fleet}", f"plan {facts.first.id} and plan {facts.second.id}"
+        drawings = [diff_chart(facts)]
+        _write(path, lambda: answer_report(title, about, diff_page(facts), drawings), lambda: stacked(title, drawings))
 
 
 def _write(path: Path, html: Callable[[], str], picture: Callable[[], Drawing]) -> None:

@@ -101,7 +101,7 @@ class Journey(HardParameters):
     cool_down
         A VM that was moved stays for a while, that doubles with each move.
     no_return_s
-        A VM does not go back to a host that it left within so many seconds.
+        A VM does not go back to a host that it left fewer seconds ago than this.
     """
 
     kind: ClassVar[str] = "journey"

@@ -42,7 +42,7 @@ def _fit(facts: FitFacts) -> list[Drawing]:
     out = []
     if facts.after_moves:
         points = [(0, facts.value, facts.bound), *((s.moves, s.value, s.bound) for s in facts.after_moves if s.moves)]
-        out.append(steps("How many more fit after at most so many moves", ("moves", "VMs more"), points))
+        out.append(steps("How many more fit, by the number of moves", ("moves", "VMs more"), points))
     if len(facts.pools) > 1:
         rows = sorted(facts.pools, key=lambda pool: -pool.vms)[:SHOWN]
         out.append(bars("More VMs by pool", [Bar(p.pool, ((p.vms, "h3"),), count(p.vms, "VM")) for p in rows]))

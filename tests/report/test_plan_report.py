@@ -66,7 +66,7 @@ def serious(page: Any) -> list[Any]:
 
 
 def report_of(hosts: int, path: Path) -> Path:
-    """Write the report of a plan for so many hosts."""
+    """Write the report of a plan for this number of hosts."""
     fleet, policy, plan = large_fleet(hosts), build.policy("capacity"), large_plan(hosts)
     moves = moves_of(fleet, plan.moves)
     facts = describe_check(fleet, "test", policy.rules, check(fleet, policy))

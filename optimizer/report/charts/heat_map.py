@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FEW_HOSTS", "band_names", "columns_of", "heat_map", "host_bars", "picture"]
 
 FEW_HOSTS = 24
-"""Up to so many hosts are shown as rows with their names."""
+"""Up to this number hosts are shown as rows with their names."""
 
 WIDEST = 150
 WIDTH = 960

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["blocks", "sections"]
 
 LONG_LIST, LONG_TABLE = 12, 25
-"""From so many lines one after the other, or rows of a table, on, they scroll in a region of their own."""
+"""From this number of lines in a row, or of rows of a table, on, they scroll in a region of their own."""
 
 LONG_TEXT = 30
 """Characters from which on a text may be wrapped."""

@@ -15,7 +15,7 @@ __all__ = ["Figure", "Report", "Section"]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number that is read first: what it is, the number, and what is to be known of it. All three are plain text."""
+    """A number that is read first: its name, the number, and a note. All three are plain text."""
 
     name: str
     value: str
