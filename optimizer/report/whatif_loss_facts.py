@@ -105,7 +105,6 @@ def describe_losses(answer: Lost, found: Sequence[Spare], about: About) -> Losse
 
 def describe_any(answer: AnyLost, about: About) -> LossesFacts:
     """Say what becomes of the sets of hosts that were tried."""
-    worst = max((o.missing for o in answer.outcomes), default=0)
     return LossesFacts(
         question="lose",
         about=about,
@@ -113,8 +112,8 @@ def describe_any(answer: AnyLost, about: About) -> LossesFacts:
         survived=answer.survived,
         failed=answer.failed,
         untried=(),
-        missing=worst,
-        missing_at_least=max((o.missing_at_least for o in answer.outcomes), default=0),
+        missing=answer.missing,
+        missing_at_least=answer.missing_at_least,
         status=PROVEN if answer.proven else GAP,
         checked=answer.checked,
         losses=tuple(describe_loss(answer.restarts, o, explained=i < EXPLAINED) for i, o in enumerate(answer.outcomes)),

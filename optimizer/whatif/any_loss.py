@@ -1,14 +1,14 @@
 """What if any K hosts are lost at once: every set of K where time allows it, the hardest hosts first.
 
-A set of hosts survives if what was found for each of them alone goes together: nobody restarts on a lost host, hosts
-that receive VMs of several have room for all, and the VMs of one are in no group with those of another. Only where this
-does not hold is a set packed as a whole.
+A set of hosts survives if what was found for each of them alone goes together (`optimizer.whatif.pairs`). Only where
+this does not hold is a set packed as a whole. Pairs of hosts are judged so all at once; and where demands are only
+sums and counts on hosts, a pair fails if one of the two fails alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from itertools import combinations
+from dataclasses import dataclass, field, replace
+from itertools import combinations, product
 from math import comb
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from optimizer.problem.rule import Hardness
 from optimizer.whatif.lose import accepted, share_of, worst_first
 from optimizer.whatif.loss import together
 from optimizer.whatif.packing import pack
+from optimizer.whatif.pairs import Part, clashes, go_together
 from optimizer.whatif.restart import Outcome, Restarts
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class AnyLost:
         Sets that do not survive, the worst first, `KEPT` at most; then some that do.
     checked
         How many packings every rule's `check` has accepted.
+    others
+        Of sets that were not packed as a whole: how many VMs have no host after the worst, as found, and at least.
     """
 
     restarts: Restarts
@@ -62,29 +65,31 @@ class AnyLost:
     parts: int
     outcomes: tuple[Outcome, ...]
     checked: int
+    others: tuple[int, int] = (0, 0)
+
+    @property
+    def missing(self) -> int:
+        """How many VMs have no host after the worst set, as far as found."""
+        return max([o.missing for o in self.outcomes] + [self.others[0]])
+
+    @property
+    def missing_at_least(self) -> int:
+        """How many have none after some set, in any packing."""
+        return max([o.missing_at_least for o in self.outcomes] + [self.others[1]])
 
     @property
     def proven(self) -> bool:
         """Whether all sets were tried, and no packing leaves fewer without a host after the worst."""
-        worst = max((o.missing for o in self.outcomes), default=0)
-        return self.tried == self.sets and worst == max((o.missing_at_least for o in self.outcomes), default=0)
-
-
-@dataclass(frozen=True, eq=False)
-class _Alone:
-    """What was found for the loss of one host: amounts that each host receives, and the groups of the VMs."""
-
-    host: int
-    created: tuple[tuple[int, int], ...]
-    gets: dict[int, NDArray[np.int64]]
-    groups: frozenset[tuple[int, int]]
+        return self.tried == self.sets and self.missing == self.missing_at_least
 
 
 @dataclass
 class _Search:
     restarts: Restarts
     effort: Effort
-    alone: dict[int, _Alone] = field(default_factory=dict)
+    alone: dict[int, Part] = field(default_factory=dict)
+    second: dict[int, Part] = field(default_factory=dict)
+    fails: dict[int, int] = field(default_factory=dict)
     left: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
 
     def learn(self) -> list[int]:
@@ -98,7 +103,7 @@ class _Search:
         loads = [problem.start_loads[n] for n in hard]
         limits = np.array([a.limit for a in sums], np.int64).reshape(len(sums), problem.hosts)
         self.left = limits - np.array(loads, np.int64).reshape(limits.shape)
-        groups = self._groups()
+        groups, wide = self._groups(), self._wide()
         rank: list[tuple[int, float, int]] = []
         moving = {h for m in self.restarts.fleet.in_flight for h in (m.source, m.target)}
         for host in range(problem.hosts):
@@ -107,42 +112,65 @@ class _Search:
                 (amounts[:, outcome.vms].sum(axis=1) / np.maximum(np.median(limits, axis=1), 1)).max(initial=0.0)
             )
             rank.append((-outcome.missing, -size, host))
-            if usable and outcome.survives and host not in moving:
-                gets: dict[int, NDArray[np.int64]] = {}
-                for vm, to in outcome.created:
-                    gets[to] = gets.get(to, 0) + amounts[:, vm]
-                mine = frozenset(g for vm in outcome.vms.tolist() for g in groups.get(vm, ()))
-                self.alone[host] = _Alone(host, tuple(outcome.created), gets, mine)
+            if usable and host not in moving:
+                self.alone[host] = _part(outcome, host, amounts, groups)
+                self._look_elsewhere(outcome, host, amounts, groups)
+                if outcome.fails and wide.isdisjoint(outcome.vms.tolist()):
+                    self.fails[host] = outcome.missing_at_least
         return [host for _, _, host in sorted(rank)]
 
-    def _groups(self) -> dict[int, list[tuple[int, int]]]:
-        """Return the sets of each VM, of any demand."""
+    def _look_elsewhere(
+        self, outcome: Outcome, host: int, amounts: NDArray[np.int64], groups: dict[int, list[_Set]]
+    ) -> None:
+        """Keep a second packing, on other hosts than the first, if there is one as good."""
+        open_ = outcome.room.open & ~(outcome.numbers.sum(axis=0) > 0)
+        room = replace(outcome.room, open=open_)
+        numbers, _ = pack(room, None)
+        if numbers.sum() == outcome.restarted:
+            self.second[host] = _part(replace(outcome, numbers=numbers), host, amounts, groups)
+
+    def _wide(self) -> set[int]:
+        """Return the VMs of demands that are not sums or counts on hosts: for them, losing more may be easier."""
         demands = self.restarts.problem.demands
-        found: dict[int, list[tuple[int, int]]] = {}
+        tied = (demands.pairs, demands.occupancies, demands.companies, demands.togethers)
+        atoms = [a for group in tied for a in group.values()] + [a for a in demands.counts.values() if a.level]
+        binding = [a for a in atoms if a.asked.hardness is not Hardness.SHOULD]
+        return {vm for a in binding for side in a.sides for vm in side.members.tolist()}
+
+    def _groups(self) -> dict[int, list[_Set]]:
+        """Return the sets of each VM, of any demand; with the domain of each host where a set is only counted."""
+        demands = self.restarts.problem.demands
+        found: dict[int, list[_Set]] = {}
         groups = (demands.counts, demands.pairs, demands.occupancies, demands.companies, demands.togethers)
         for number, atom in ((n, a) for group in groups for n, a in group.items()):
+            domain = self.restarts.problem.domain[atom.level] if number in demands.counts else None
             for sets in atom.sides:
                 which = np.repeat(np.arange(len(sets)), np.diff(sets.indptr))
                 for vm, i in zip(sets.members.tolist(), which.tolist(), strict=True):
-                    found.setdefault(vm, []).append((number, i))
+                    found.setdefault(vm, []).append((number, i, domain))
         return found
 
     def goes_together(self, hosts: Sequence[int]) -> list[tuple[int, int]] | None:
-        """Return what was found for each host alone, if that is right for all of them at once."""
-        parts = [self.alone.get(h) for h in hosts]
-        seen: set[tuple[int, int]] = set()
-        gets: dict[int, NDArray[np.int64]] = {}
-        for part in parts:
-            if part is None or not seen.isdisjoint(part.groups) or not part.gets.keys().isdisjoint(hosts):
-                return None
-            seen |= part.groups
-            for to, amount in part.gets.items():
-                if to in gets:
-                    amount = gets[to] + amount
-                    if (amount > np.maximum(self.left[:, to], 0))[amount > 0].any():
-                        return None
-                gets[to] = amount
-        return [pair for part in parts if part is not None for pair in part.created]
+        """Return what was found for each host alone, if that is right for all of them at once and nobody is missing."""
+        for some in product(*([one for one in (self.alone.get(h), self.second.get(h)) if one] for h in hosts)):
+            if not any(part.missing for part in some) and go_together(some, self.left):
+                return [pair for part in some for pair in part.created]
+        return None
+
+
+_Set = tuple[int, int, "NDArray[np.int32] | None"]
+
+
+def _part(outcome: Outcome, host: int, amounts: NDArray[np.int64], groups: dict[int, list[_Set]]) -> Part:
+    gets: dict[int, NDArray[np.int64]] = {}
+    meets: set[tuple[int, ...]] = set()
+    for vm, to in outcome.created:
+        gets[to] = gets.get(to, 0) + amounts[:, vm]
+        for number, i, domain in groups.get(vm, ()):
+            meets.add((number, i) if domain is None else (number, i, int(domain[to])))
+    for _, vm in outcome.homeless:
+        meets |= {(number, i) for number, i, domain in groups.get(vm, ()) if domain is None}
+    return Part(host, tuple(outcome.created), gets, frozenset(meets), outcome.missing)
 
 
 def _tried(restarts: Restarts, hosts: Sequence[int], effort: Effort | None) -> Outcome:
@@ -158,6 +186,8 @@ def lose_any(restarts: Restarts, k: int, effort: Effort) -> AnyLost:
     search = _Search(restarts, effort)
     order = search.learn()
     k = min(k, len(order))
+    if k == 2:
+        return _any_two(search, order, effort, whole)
     tried = survived = failed = parts = 0
     bad: list[Outcome] = []
     good: list[Outcome] = []
@@ -179,6 +209,62 @@ def lose_any(restarts: Restarts, k: int, effort: Effort) -> AnyLost:
     checked = _checked(search, order, k, good, whole)
     return AnyLost(
         restarts, comb(len(order), k), tried, survived, failed, parts, (*worst_first(bad)[:KEPT], *good), checked
+    )
+
+
+def _any_two(search: _Search, order: Sequence[int], effort: Effort, whole: Effort) -> AnyLost:
+    """Judge all pairs by their parts at once, then pack those that do not go together, the hardest first."""
+    rank = np.array(order)
+    clash = np.ones((len(order), len(order)), np.bool_)
+    for one in (search.alone, search.second):
+        for other in (search.alone, search.second):
+            clash &= clashes(one, other, search.left)
+    clash = (clash & clash.T)[np.ix_(rank, rank)]
+    missing = np.array([search.alone[h].missing if h in search.alone else 0 for h in order])
+    least = np.array([search.fails.get(h, 0) for h in order])
+    a, b = np.triu_indices(len(order), 1)
+    open_, either = clash[a, b], missing[a] + missing[b] > 0
+    fails = (least[a] > 0) | (least[b] > 0)
+    parts = int((~open_ & ~either).sum())
+    several = np.flatnonzero(~open_ & either)
+    several = several[np.argsort(-(missing[a] + missing[b])[several], kind="stable")]
+    bad: list[Outcome] = []
+    good: list[Outcome] = []
+    known = ~open_ & (~either | fails)
+    packed = np.zeros(len(a), np.bool_)
+    survived, failed = parts, 0
+    for pair in [*np.flatnonzero(open_).tolist(), *several[:KEPT].tolist()]:
+        if effort.over():
+            break
+        outcome = _tried(search.restarts, sorted((order[a[pair]], order[b[pair]])), None)
+        if not outcome.proven:
+            outcome = _tried(search.restarts, sorted((order[a[pair]], order[b[pair]])), share_of(effort, 0.05))
+        packed[pair] = known[pair] = True
+        survived, failed = survived + outcome.survives, failed + outcome.fails
+        (good if outcome.survives else bad).append(outcome)
+        bad = bad if len(bad) <= 2 * KEPT else worst_first(bad)[:KEPT]
+        del good[KEPT:]
+    rest = ~packed & fails
+    failed += int(rest.sum())
+    known |= rest
+    composed = ~packed & ~open_
+    others = (
+        int((missing[a] + missing[b])[composed].max(initial=0)),
+        int(np.maximum(least[a], least[b])[rest].max(initial=0)),
+    )
+    if (rest & open_).any():
+        others = max(others[0], others[1] + 1), others[1]  # of these it is not known how many are missing
+    checked = _checked(search, order, 2, good, whole)
+    return AnyLost(
+        search.restarts,
+        len(a),
+        int(known.sum()),
+        survived,
+        failed,
+        parts,
+        (*worst_first(bad)[:KEPT], *good),
+        checked,
+        others,
     )
 
 

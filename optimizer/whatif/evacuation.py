@@ -15,6 +15,7 @@ from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.presence import load_of
 from optimizer.problem.rule import Hardness
+from optimizer.whatif.sizing import largest_shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +57,10 @@ class Evacuation:
             self._limits.append(np.maximum(atom.limit, 1))
             if atom.level == 0:
                 self.full = np.maximum(self.full, (np.maximum(atom.limit, 1) - free) / np.maximum(atom.limit, 1))
+        by_host = (
+            (a, limit) for a, limit in zip(self.amounts, self._limits, strict=True) if len(limit) == problem.hosts
+        )
+        self._size = largest_shares(problem.vms, by_host)
         self._sets(at)
 
     def _sets(self, at: NDArray[np.int32]) -> None:
@@ -86,7 +91,7 @@ class Evacuation:
             bool [H]: hosts that may receive.
         """
         made: list[tuple[int, int]] = []
-        for vm in sorted(vms, key=lambda v: (-self._size(v), v)):
+        for vm in sorted(vms, key=lambda v: (-self._size[v], v)):
             host = self._best(vm, open_)
             if host is None:
                 for one, there in made:
@@ -95,12 +100,6 @@ class Evacuation:
             self._count(vm, host, 1)
             made.append((vm, host))
         return made
-
-    def _size(self, vm: int) -> float:
-        return max(
-            (float(a[vm]) / float(np.median(limit)) for a, limit in zip(self.amounts, self._limits, strict=True)),
-            default=0.0,
-        )
 
     def _best(self, vm: int, open_: NDArray[np.bool_]) -> int | None:
         takes = open_ & self.problem.may_enter(vm)

@@ -5,7 +5,7 @@ the moves can be made in any order, and any of them may fail. What they free is 
 
 The search is a CP-SAT model over candidates: VMs whose departure lets more in, and for each of them the hosts that lose
 the least by taking it. The bound knows no candidates: what K departures at most can free on each host, wherever they
-go, and what the fleet has left of each resource in all, which moves do not change.
+go; what the fleet has left of each resource in all, which moves do not change; and `optimizer.whatif.moving_bound`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import numpy as np
 from optimizer.cp.solving import solve_within
 from optimizer.cp_sat import FEASIBLE, OPTIMAL, CpModel, LinearExpr
 from optimizer.fleet import ABSENT, Move
-from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.flow_index import in_flow
-from optimizer.problem.rule import Hardness
 from optimizer.whatif.greedy import CLOSED, Greedy
+from optimizer.whatif.making_bound import Bound, Sums
 from optimizer.whatif.room import Kind, Room, Row, room_of
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ __all__ = ["Step", "curve", "most_after"]
 
 LOOKED_AT, CANDIDATES, TARGETS = 3000, 240, 10
 """VMs that are looked at closely, those of them that may move, and hosts for each of these."""
-
-LARGEST_GAIN = 10**6
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +61,7 @@ def curve(problem: Problem, kind: Kind, now: NDArray[np.int64], steps: Sequence[
     steps
         Numbers of moves, ascending.
     """
-    bounds = _Bound(problem, kind).most(max(steps, default=0))
+    bounds = Bound(problem, kind).most(max(steps, default=0))
     best = Step(0, int(now.sum()), max(int(now.sum()), min(kind.wanted, bounds[0])), (), now)
     search = _Search(problem, kind, now)
     out = []
@@ -81,103 +78,13 @@ def curve(problem: Problem, kind: Kind, now: NDArray[np.int64], steps: Sequence[
 
 def most_after(problem: Problem, kind: Kind, moves: int) -> int:
     """Return how many of a kind can fit at most after `moves` moves."""
-    return _Bound(problem, kind).most(moves)[-1]
-
-
-class _Sums:
-    """Sums over hosts that musts and guards limit: what is left, int64 [R, H], and what each VM takes, int64 [R, V]."""
-
-    def __init__(self, problem: Problem, kind: Kind) -> None:
-        rows = [
-            (
-                np.where(a.limit >= UNLIMITED, UNLIMITED // 4, np.maximum(a.limit - problem.start_loads[n], 0)),
-                a.amount,
-                problem.start_loads[n] <= a.limit,
-            )
-            for n, a in problem.demands.sums.items()
-            if a.level == 0 and a.asked.hardness is not Hardness.SHOULD
-        ]
-        self.left = np.array([left for left, _, _ in rows], np.int64).reshape(-1, problem.hosts)
-        self.amount = np.array([amount for _, amount, _ in rows], np.int64).reshape(-1, problem.vms)
-        self.sound = np.array([sound for _, _, sound in rows], np.bool_).reshape(-1, problem.hosts)
-        one = self.amount[:, int(kind.vms[0])]
-        self.limiting = np.flatnonzero(one > 0)
-        self.takes = one[self.limiting]
-
-    def freed(self, vms: NDArray[np.integer], at: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Return int64 [R, n]: what VMs free on their hosts for new ones; nothing where a limit is exceeded already."""
-        return np.where(self.sound[:, at], self.amount[:, vms], 0)
-
-    def count(self, left: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return int64 [...]: how many VMs of the kind fit into what is left, int64 [R, ...]."""
-        if not len(self.takes):
-            return np.full(left.shape[1:], LARGEST_GAIN, np.int64)
-        takes = self.takes.reshape(-1, *([1] * (left.ndim - 1)))
-        return np.asarray((left[self.limiting] // takes).min(axis=0), np.int64)
-
-    def least_loss(self, vms: NDArray[np.int64], open_: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return int64 [n]: the fewest VMs of the kind that some host loses by taking each VM; -1 where none can.
-
-        A host that is not `open_` (bool [H]) to the kind loses nothing.
-        """
-        base = self.count(self.left)
-        out = np.full(len(vms), -1, np.int64)
-        for i, vm in enumerate(vms.tolist()):
-            after = self.left - self.amount[:, [vm]]
-            fits = (after >= 0).all(axis=0)
-            if fits.any():
-                loss = np.where(open_, base - self.count(np.maximum(after, 0)), 0)
-                out[i] = loss[fits].min()
-        return out
-
-
-class _Bound:
-    """How many fit at most after K departures, wherever those go."""
-
-    def __init__(self, problem: Problem, kind: Kind) -> None:
-        self.problem, self.kind, self.sums = problem, kind, _Sums(problem, kind)
-        self.open = problem.may_enter(int(kind.vms[0])).copy()
-        for leave in problem.demands.leaves.values():
-            if kind.vms[0] in leave.vms and leave.asked.hardness is not Hardness.SHOULD:
-                self.open &= ~leave.hosts
-
-    def most(self, moves: int) -> list[int]:
-        """Return the bound for 0, 1, ... `moves` moves."""
-        total = self._in_all()
-        best = np.zeros(moves + 1, np.int64)
-        for host in np.flatnonzero(self.open).tolist():
-            after = self._after(host, moves)
-            if after[-1] == after[0]:
-                best = best + after[0]
-                continue
-            spent = np.full_like(best, -1)
-            for here in range(moves + 1):  # moves off this host
-                spent[here:] = np.maximum(spent[here:], best[: moves + 1 - here] + after[here])
-            best = spent
-        return [min(total, int(n), self.kind.wanted) for n in best]
-
-    def _in_all(self) -> int:
-        """Return what the whole fleet has left of the scarcest resource, in VMs: moving changes no sum."""
-        sums = [
-            int(sum(int(n) for n in left) // take)
-            for left, take in zip(self.sums.left[self.sums.limiting], self.sums.takes, strict=True)
-        ]
-        return min(sums, default=LARGEST_GAIN)
-
-    def _after(self, host: int, moves: int) -> NDArray[np.int64]:
-        """Return int64 [moves + 1]: how many fit where 0, 1, ... VMs have left, the largest of each resource."""
-        here = np.flatnonzero((self.problem.start == host) & self.problem.movable)
-        freed = -np.sort(-self.sums.amount[:, here], axis=1)[:, :moves]
-        most = np.zeros((len(freed), moves + 1), np.int64)
-        most[:, 1 : freed.shape[1] + 1] = np.cumsum(freed, axis=1)
-        most[:, freed.shape[1] + 1 :] = most[:, [freed.shape[1]]]
-        return self.sums.count(self.sums.left[:, [host]] + most)
+    return Bound(problem, kind).most(moves)[-1]
 
 
 class _Search:
     def __init__(self, problem: Problem, kind: Kind, now: NDArray[np.int64]) -> None:
         self.problem, self.kind, self.now = problem, kind, now
-        self.sums = _Sums(problem, kind)
+        self.sums = Sums(problem, kind)
         self.room = self._room(self._candidates())
         self.targets = self._targets()
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from optimizer.whatif.greedy import CLOSED, Greedy
 from optimizer.whatif.model import RoomModel
+from optimizer.whatif.sizing import largest_shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,9 +99,6 @@ def _ceiling(room: Room, most: list[NDArray[np.int64]]) -> int:
 
 
 def sizes(room: Room) -> list[float]:
-    """Return how large a VM of each kind is: the largest share that it takes of what a host usually has."""
-    largest = np.zeros(len(room.kinds))
-    for row in room.rows:
-        if not row.level and not row.counts:
-            largest = np.maximum(largest, row.amount / max(1.0, float(np.median(row.limit))))
-    return [float(size) for size in largest]
+    """Return how large a VM of each kind is, beside hosts."""
+    rows = ((row.amount, row.limit) for row in room.rows if not row.level and not row.counts)
+    return [float(size) for size in largest_shares(len(room.kinds), rows)]
