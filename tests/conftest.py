@@ -47,7 +47,7 @@ def data_dir() -> Path:
     pytest.skip(f"no data at {path}: set REMORA_DATA to read it from elsewhere")
 
 
-SHARES = 8
+SHARES = 16
 """Of how many shares a run in CI takes one."""
 
 SECONDS_PER_DAY = 86_400

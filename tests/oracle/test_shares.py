@@ -39,7 +39,7 @@ def test_every_rule_of_the_catalogue_is_in_every_problem() -> None:
         assert {rule.name for rule in case.tiny.policy.rules} == set(CATALOGUE) - BY_SIGNALS
 
 
-@pytest.mark.slow
+@pytest.mark.rotating
 def test_every_rule_binds_in_a_tenth_of_the_problems() -> None:
     """It is broken at the start, or the best plan would be worth something else without it."""
     binding: Counter[str] = Counter()

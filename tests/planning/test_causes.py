@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet
     from optimizer.plan import Remaining
 
-CHUNKS, CHUNK = 8, 75
+CHUNKS, CHUNK = 16, 40
 
 
 @pytest.mark.rotating
@@ -26,14 +26,15 @@ CHUNKS, CHUNK = 8, 75
 def test_no_cause_is_wrong(chunk: int) -> None:
     seen, again, wrong = counted(range(chunk * CHUNK, (chunk + 1) * CHUNK))
     assert [(one.number, one.left.would_help, judge) for one, judge in wrong] == []
-    assert seen.total() > 50, seen
-    assert again.total() > 20, again
+    assert seen.total() > 20, seen
+    assert again.total() > 8, again
 
 
+@pytest.mark.slow
 def test_the_judge_of_single_moves_finds_what_is_not_so() -> None:
     """Each kind of claim, made false in one word."""
     refuted = Counter[str]()
-    for one in said(range(60)):
+    for one in said(range(40)):
         cause = one.left.cause
         assert cause is not None
         other = {

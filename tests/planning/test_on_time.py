@@ -93,9 +93,9 @@ def planned_at_size(kind: str, size: int, seconds: float) -> tuple[Plan, int | N
     ("kind", "size", "seconds"),
     [
         ("pairs", 600, 3.0),
-        pytest.param("pairs", 2000, 20.0, marks=pytest.mark.slow),
-        pytest.param("pairs", 5000, 20.0, marks=pytest.mark.slow),
-        pytest.param("need-each", 500, 20.0, marks=pytest.mark.slow),
+        pytest.param("pairs", 2000, 20.0, marks=pytest.mark.rotating),
+        pytest.param("pairs", 5000, 20.0, marks=pytest.mark.rotating),
+        pytest.param("need-each", 500, 20.0, marks=pytest.mark.rotating),
     ],
 )
 def test_what_is_easy_for_each_is_done_for_all_of_many(kind: str, size: int, seconds: float) -> None:
@@ -112,7 +112,7 @@ def written_policy(rules: tuple[dict[str, object], ...], tmp_path: Path) -> Poli
 
 @pytest.mark.parametrize(
     ("size", "seed"),
-    [*((60, seed) for seed in range(20)), *(pytest.param(1100, seed, marks=pytest.mark.slow) for seed in range(4))],
+    [*((60, seed) for seed in range(20)), *(pytest.param(1100, seed, marks=pytest.mark.rotating) for seed in range(4))],
 )
 def test_all_come_to_where_they_want_to_be(size: int, seed: int, tmp_path: Path) -> None:
     stress = KINDS["preferring"][0](random.Random(seed), size)

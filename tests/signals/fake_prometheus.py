@@ -64,22 +64,22 @@ class World:
     def host(self, one: Wanted, subject: str) -> str:
         return subject if one.signal.of is Of.HOST else self.host_of[subject]
 
-    def rows(self, query: str) -> list[Row]:
-        """Return every series of an answer once; signals may share the series that they are made of."""
+    def rows(self, query: str, at: float) -> list[Row]:
+        """Return every series of an answer at a time once; signals may share the series that they are made of."""
         found: dict[tuple[tuple[str, str], ...], Row] = {}
         for one in self.wanted:
-            for labels, value in self._rows_of(one, query):
+            for labels, value in self._rows_of(one, query, at):
                 found[tuple(sorted(labels.items()))] = (labels, value)
         return list(found.values()) + [(labels, value) for part, labels, value in self.more if part == query]
 
-    def _rows_of(self, one: Wanted, query: str) -> list[Row]:
+    def _rows_of(self, one: Wanted, query: str, at: float) -> list[Row]:
         mine = self.values.get(one.signal.name, {})
         age = {subject: self.ages.get(self.host(one, subject), 10.0) for subject in mine}
         if query == one.signal.query:
             return [(self.labels(one, s), value / one.signal.scale) for s, value in mine.items() if age[s] <= 600]
         if query in (newest_query(one), last_query(one)):
             gone = 300.0 if query == newest_query(one) else 1e9
-            return [(self.labels(one, s), self.now() - age[s]) for s in mine if age[s] <= gone]
+            return [(self.labels(one, s), at - age[s]) for s in mine if age[s] <= gone]
         if query == samples_query(one, 600):
             return [(self.labels(one, s), self.samples.get(self.host(one, s), 10.0)) for s in mine if age[s] <= 600]
         if query == one.signal.busy:
@@ -101,7 +101,7 @@ class World:
             answering(success([now, repr(now)], "scalar"))(handler)
             return
         at = float(asked["time"][0])
-        rows = [{"metric": labels, "value": [at, repr(value)]} for labels, value in self.rows(query)]
+        rows = [{"metric": labels, "value": [at, repr(value)]} for labels, value in self.rows(query, at)]
         more: dict[str, Any] = {"warnings": self.warnings} if self.warnings else {}
         answering(success(rows, **more))(handler)
 

@@ -29,8 +29,8 @@ from tests.sources.test_fleet_csv import GROUPS, HOSTS, VMS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MUTATIONS = 5_000
-"""For each format; four of five damage the parsed document, one the bytes."""
+MUTATIONS, CHUNKS = 320, 16
+"""For each format in each chunk; four of five damage the parsed document, one the bytes."""
 
 OVERLAY_OBJECT = load_yaml(OVERLAY.encode(), "x")
 DOLPHIN = SHIPPED["dolphin"].read_bytes()
@@ -72,11 +72,17 @@ READERS: dict[str, tuple[Any, Callable[[object], object], str]] = {
 }
 
 
-@pytest.mark.slow
+def in_chunks(test: Callable[..., None]) -> Callable[..., None]:
+    """The first of the chunks always, of the others those whose turn it is."""
+    others = (pytest.param(chunk, marks=pytest.mark.rotating) for chunk in range(1, CHUNKS))
+    return pytest.mark.slow(pytest.mark.parametrize("chunk", [0, *others])(test))
+
+
+@in_chunks
 @pytest.mark.parametrize("name", READERS)
-def test_damaged_documents(name: str) -> None:
+def test_damaged_documents(name: str, chunk: int) -> None:
     sample, read, _ = READERS[name]
-    random, text, good = Random(name), json.dumps(sample), 0
+    random, text, good = Random(f"{name} {chunk}"), json.dumps(sample), 0
     for number in range(MUTATIONS * 4 // 5):
         damaged = mutate(json.loads(text), random)
         good += outcome(partial(read, damaged), number)
@@ -87,15 +93,15 @@ def test_damaged_documents(name: str) -> None:
 def test_damaged_bytes(name: str) -> None:
     _, read, text = READERS[name]
     random, data, good = Random(name), orjson.dumps(orjson.loads(text)), 0
-    for number in range(MUTATIONS // 5):
+    for number in range(MUTATIONS):
         damaged = mutate_bytes(data, random)
         good += outcome(partial(lambda raw: read(parse_json(raw, "x")), damaged), number)
-    assert 0 < good < MUTATIONS // 10
+    assert 0 < good < MUTATIONS // 2
 
 
-@pytest.mark.slow
-def test_damaged_policies() -> None:
-    random, good = Random("policy"), 0
+@in_chunks
+def test_damaged_policies(chunk: int) -> None:
+    random, good = Random(f"policy {chunk}"), 0
     text = json.dumps(load_yaml(DOLPHIN, "x"))
     for number in range(MUTATIONS * 4 // 5):
         damaged = mutate(json.loads(text), random)
@@ -112,19 +118,19 @@ def read_policy_document(document: object) -> None:
         assert rule.name
 
 
-@pytest.mark.slow
-def test_damaged_overlay_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    random, good = Random("yaml"), 0
-    for number in range(MUTATIONS // 5):
+@in_chunks
+def test_damaged_overlay_files(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random, good = Random(f"yaml {chunk}"), 0
+    for number in range(MUTATIONS):
         damaged = mutate_bytes(OVERLAY.encode(), random)
         monkeypatch.setattr(overlay_module, "read_bytes", lambda path, damaged=damaged: damaged)
         good += outcome(lambda: apply_overlay(full_fleet(), "o.yaml"), number)
-    assert 0 < good < MUTATIONS // 10
+    assert 0 < good < MUTATIONS // 2
 
 
-@pytest.mark.slow
-def test_damaged_csv_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    random, good = Random("csv"), 0
+@in_chunks
+def test_damaged_csv_files(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random, good = Random(f"csv {chunk}"), 0
     files = {"hosts": HOSTS.encode(), "vms": VMS.encode(), "groups": GROUPS.encode()}
     at = datetime(2026, 11, 21, tzinfo=UTC)
     for number in range(MUTATIONS):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.execute.crashes.places import Places
 
-STOPS, SCHEDULES, CHUNKS = 200, 104, 8
+STOPS, SCHEDULES, CHUNKS = 200, 104, 16
 
 
 @pytest.fixture(params=KINDS)
