@@ -45,7 +45,7 @@ class Result(NamedTuple):
 
     runs: int
     late: int
-    failed: int
+    failed: list[str]
     worst_s: float
     plans: int
 
@@ -54,7 +54,7 @@ def measured(cell: Cell) -> Result:
     """Run the processes of a cell."""
     runs = limited_runs if cell.trial == "limits" else interrupted_runs
     found = runs(cell.kind, range(cell.fleets), cell.limit_s)
-    return Result(found["fleets"], found["late"], len(found["failed"]), found["worst_s"], found.get("plans", 0))
+    return Result(found["fleets"], found["late"], found["failed"], found["worst_s"], found.get("plans", 0))
 
 
 def table(results: dict[Cell, Result]) -> Iterator[str]:
@@ -73,13 +73,16 @@ def table(results: dict[Cell, Result]) -> Iterator[str]:
     for trial in sorted({c.trial for c in results}, reverse=True):
         of = [r for c, r in results.items() if c.trial == trial]
         worst = max(r.worst_s for r in of)
-        late, failed = sum(r.late for r in of), sum(r.failed for r in of)
+        late, failed = sum(r.late for r in of), sum(len(r.failed) for r in of)
+        yield from (
+            f"failed: {trial}: {c.kind}, {text}" for c, r in results.items() if c.trial == trial for text in r.failed
+        )
         yield f"{trial}: {sum(r.runs for r in of)} runs, {late} late, {failed} failed, worst {worst:.2f} s"
 
 
 def _text(result: Result) -> str:
-    faults = [f"**{n} {word}**" for n, word in ((result.late, "late"), (result.failed, "failed")) if n]
-    plans = [f"{result.plans} plans"] if result.plans else []
+    faults = [f"**{n} {word}**" for n, word in ((result.late, "late"), (len(result.failed), "failed")) if n]
+    plans = [f"{result.plans} with a plan"] if result.plans else []
     return ", ".join([f"{result.worst_s:.2f} ({result.runs} runs)", *plans, *faults])
 
 

@@ -33,6 +33,9 @@ SLACK_S, SLACK = 1.0, 0.05
 
 INTERRUPTED = 130
 
+LAST_WORDS = 2000
+"""Characters of what a process printed last that are kept where it failed."""
+
 POLL_S = 0.01
 """Wall seconds between two looks at what a process has taken."""
 
@@ -71,7 +74,7 @@ def limited_runs(kind: str, seeds: range, limit_s: float) -> dict[str, Any]:
             worst, late = max(worst, over), late + (over > 0)
             unrepaired += child.returncode == 1
             if child.returncode not in ENDS:
-                failed.append(seed)
+                failed.append(f"seed {seed}: exit {child.returncode}")
     return {"fleets": len(seeds), "late": late, "worst_s": round(worst, 2), "remaining": unrepaired, "failed": failed}
 
 
@@ -100,7 +103,7 @@ def interrupted_runs(kind: str, seeds: range, limit_s: float) -> dict[str, Any]:
             took = min(time.perf_counter() - sent, spent)
             worst, late, plans = max(worst, took), late + (took > SLACK_S), plans + plan.exists()
             if child.returncode not in (*ENDS, INTERRUPTED) or "Traceback" in complained:
-                failed.append(seed)
+                failed.append(f"seed {seed}: exit {child.returncode}: {complained[-LAST_WORDS:]}")
     return {"fleets": len(seeds), "late": late, "worst_s": round(worst, 2), "plans": plans, "failed": failed}
 
 
