@@ -94,6 +94,10 @@ TRIED: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
         (EVEN, "test_the_empty_host_is_chosen_and_not_the_one_that_is_nearly_full"),
         (EVEN, "test_no_host_is_hotter_than_it_must"),
     ),
+    "hosts at 99 and 0 % are left as they are": (
+        ("scenarios/test_balance", "test_hosts_at_99_and_0_percent_are_evened_out"),
+        ("scenarios/test_balance", "test_the_least_imbalance_with_the_fewest_moves"),
+    ),
     "overcommit for one rule only": (
         (OVERCOMMIT, "test_said_on_capacity_it_holds_for_eligible_and_the_other_way_round"),
         (OVERCOMMIT, "test_random_ratios_bind_both_rules_at_the_same_amount"),
