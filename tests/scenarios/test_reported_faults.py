@@ -22,7 +22,7 @@ from optimizer.plan import Part, Proof
 from optimizer.verify.verify import verify
 from tests.build import document, fleet, host, policy, vm
 from tests.command_line import run, write
-from tests.scenarios.reported import harm, planned
+from tests.scenarios.reported import ALL, harm, planned
 
 if TYPE_CHECKING:
     from optimizer.fleet import Fleet
@@ -277,7 +277,7 @@ def forged(whole: Fleet, plan: Plan, stage: str, by: str, *, about_all: bool) ->
 @pytest.mark.parametrize("stage", ["priced", "placement"])
 def test_a_proof_of_a_stage_that_is_not_asked_for_is_named(stage: str) -> None:
     whole = two_hosts()
-    found = verify(whole, policy(), forged(whole, planned(whole), stage, "whole model", about_all=True)).findings
+    found = verify(whole, policy(*ALL), forged(whole, planned(whole), stage, "whole model", about_all=True)).findings
     assert f"whole model: cannot be followed for stage {stage}" in " ".join(f.message for f in found)
 
 
@@ -288,7 +288,7 @@ def test_any_argument_about_any_stage_is_followed_or_named(stage: str, by: str) 
     whole = two_hosts()
     plan = planned(whole)
     for about_all in (False, True):
-        found = verify(whole, policy(), forged(whole, plan, stage, by, about_all=about_all)).findings
+        found = verify(whole, policy(*ALL), forged(whole, plan, stage, by, about_all=about_all)).findings
         if stage not in ("harm", "moving"):
             assert f"cannot be followed for stage {stage}" in " ".join(f.message for f in found)
         elif stage == "harm" or by in ("irreducible", "room: memory_mib", "pigeonhole: anti_affinity", "faith"):
