@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commands.common import load_policy
 from commands.interrupt import Interrupt
 from commands.run import config_option
 
@@ -21,7 +22,8 @@ def command(config: Path) -> None:
     """Serve the live page: the fleet, imbalances, the present plan and its progress, journeys, the ledger.
 
     Read-only, unless section `serve` names a token; whoever logs in with it may approve, stop and resume. Listens on
-    a loopback address, or by TLS with a token. Runs until it is interrupted.
+    a loopback address, or by TLS with a token. With a token and section `inventory`, POST /api/place finds hosts for
+    new VMs, and keeps their room. Runs until it is interrupted.
     """
     import os
 
@@ -38,4 +40,5 @@ def command(config: Path) -> None:
             os.environ,
             interrupt.event.is_set,
             lambda address: click.echo(f"listening on {address}", err=True),
+            lambda: load_policy(settings.policy),
         )

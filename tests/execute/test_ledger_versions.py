@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from optimizer.execute import admission
 from optimizer.execute.apply import apply
 from optimizer.execute.drivers.simulated import SimulatedDriver
 from optimizer.execute.ledger import open_ledger, peek_ledger
+from optimizer.execute.ledger.reservations import Reservation
 from optimizer.execute.ledger.schema import VERSION
 from optimizer.execute.ledger.watch_records import Seen
 from optimizer.execute.states import MoveState, RunState
@@ -100,6 +101,33 @@ def test_one_in_postgres_says_the_same(address: str, openers) -> None:
         with opener(address) as ledger:
             says_what_was_written(ledger)
     goes_on_with_what_is_new(address)
+
+
+def test_one_of_version_3_in_postgres_keeps_what_it_has(new_schema: Callable[[], str]) -> None:
+    import psycopg
+
+    place = new_schema()
+    with open_ledger(place) as ledger:
+        ledger.write_evidence([pair("a", "b")], NOW, by="test")
+        held = ledger.evidence("tiny")
+        assert held
+    with psycopg.connect(place) as connection:
+        connection.execute("DROP TABLE reservations")
+        connection.execute("UPDATE remora_ledger SET version = 3")
+    reader = peek_ledger(place)
+    assert reader is not None
+    with reader:
+        assert reader.evidence("tiny") == held
+        assert reader.reservations.of("tiny", NOW) == ()
+    with open_ledger(place) as ledger:
+        one = Reservation("tiny", "r1", {"vms": []}, NOW, NOW + timedelta(seconds=60), "me")
+        assert ledger.reservations.keep(one, ())
+        assert not ledger.reservations.keep(replace(one, id="r2"), ())
+        assert ledger.reservations.keep(replace(one, id="r2"), ["r1", "gone"])
+        assert [r.id for r in ledger.reservations.of("tiny", NOW)] == ["r1", "r2"]
+        assert ledger.reservations.of("tiny", NOW + timedelta(seconds=60)) == ()
+        assert ledger.evidence("tiny") == held
+        assert ledger.audit().faults == ()
 
 
 def test_one_brought_up_to_date_takes_what_is_new(path: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from commands.common import load_policy
 from optimizer.clock import SystemClock
 from optimizer.service.config import service_config
 from optimizer.service.page.serving import serve_page
@@ -56,7 +57,7 @@ def served(directory: Path, **sections: Any) -> Iterator[str]:
             is_ready.set()
 
         try:
-            serve_page(settings, SystemClock(), {}, over.is_set, told)
+            serve_page(settings, SystemClock(), {}, over.is_set, told, lambda: load_policy(settings.policy))
         except BaseException as error:
             failed.append(error)
             is_ready.set()

@@ -24,6 +24,7 @@ from optimizer.execute.ledger.lately import Lately
 from optimizer.execute.ledger.leading import require_lead
 from optimizer.execute.ledger.lease import CycleLease
 from optimizer.execute.ledger.records import Change, FlyingMove, Key, Lead
+from optimizer.execute.ledger.reservations import Reservations
 from optimizer.execute.ledger.transitions import (
     Pressed,
     end_run,
@@ -99,6 +100,7 @@ class Ledger(Imbalances, Cycles, EvidenceTable, Travels, Lately):
         self.probe: Probe = unwatched
         self.controls = Controls(database)
         self.cycle_lease = CycleLease(database)
+        self.reservations = Reservations(database)
 
     @property
     def where(self) -> str:

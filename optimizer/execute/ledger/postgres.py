@@ -65,9 +65,9 @@ class Statements:
 
 
 class OlderStatements(Statements):
-    """A connection to a ledger of version 2 that only reads: the tables that version 3 added are empty."""
+    """A connection to a ledger of an older version that only reads: the tables that were added later are empty."""
 
-    _ADDED: ClassVar[dict[str, str]] = {
+    _ADDED_IN_3: ClassVar[dict[str, str]] = {
         "imbalances": "fleet, id, monitor, subject, place, state, since, opened_at, closed_at, changed_at, seen_at,"
         " evidence, machine, epoch",
         "cycles": "fleet, number, cause, by, started_at, ended_at, outcome, plan, counts, detail, epoch",
@@ -75,10 +75,15 @@ class OlderStatements(Statements):
         "placements": "fleet, vm, host, seen_at, gone_at",
         "travels": "fleet, vm, source, target, started_at, ended_at",
     }
+    _ADDED_IN_4: ClassVar[dict[str, str]] = {"reservations": "fleet, id, room, made_at, until, by"}
+
+    def __init__(self, connection: psycopg.Connection[Any], version: int) -> None:
+        super().__init__(connection)
+        self._lacking = {**(self._ADDED_IN_3 if version < 3 else {}), **self._ADDED_IN_4}
 
     def execute(self, sql: str, values: Sequence[object] = (), /) -> Any:
         """Run one query."""
-        added = [_nothing(name, columns) for name, columns in self._ADDED.items() if f" {name}" in sql]
+        added = [_nothing(name, columns) for name, columns in self._lacking.items() if f" {name}" in sql]
         return super().execute(f"WITH {', '.join(added)} {sql}" if added else sql, values)
 
 
@@ -129,7 +134,8 @@ class PostgresDatabase:
         assert self._pool is not None
         try:
             with self._pool.connection() as connection:
-                yield Statements(connection) if self._version == VERSION else OlderStatements(connection)
+                older = self._version < VERSION
+                yield OlderStatements(connection, self._version) if older else Statements(connection)
         except psycopg.Error as error:
             raise SafetyStop(f"{self.where}: the ledger cannot be read: {error}") from error
 

@@ -4,6 +4,7 @@ Version 1 is that of release 0.1: rebalances, moves, events, without epochs, rea
 who ordered them and why, moves with attempt, job and epoch, events in a hash chain for each fleet, leaders, controls
 (the button, lower limits) and approvals. Version 3 adds what the periodic run remembers between its cycles: imbalances,
 the cycles themselves, the evidence of interference, where each VM was seen last, and moves that others made.
+Version 4 adds room that is kept for VMs to come.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ADDED_IN_3", "EXPECTED", "MIGRATIONS", "SCHEMA", "VERSION"]
 
-VERSION = 3
+VERSION = 4
 
 _OF_1 = frozenset({"rebalances", "moves", "events", "one_running_rebalance", "one_flight_per_vm"})
 _OF_2 = frozenset({"runs", "moves", "events", "leaders", "controls", "approvals"}) | {
@@ -28,7 +29,8 @@ _OF_2 = frozenset({"runs", "moves", "events", "leaders", "controls", "approvals"
     "moves_by_time",
 }
 _OF_3 = _OF_2 | {"imbalances", "one_live_imbalance", "cycles", "evidence", "placements", "travels", "events_by_time"}
-EXPECTED = {1: _OF_1, 2: _OF_2, 3: _OF_3}
+_OF_4 = _OF_3 | {"reservations"}
+EXPECTED = {1: _OF_1, 2: _OF_2, 3: _OF_3, 4: _OF_4}
 """The tables and indexes of each version."""
 
 _OPEN = "('intended', 'accepted', 'preparing', 'copying', 'switching', 'unknown')"
@@ -110,7 +112,16 @@ ADDED_IN_3 = (
     "CREATE INDEX events_by_time ON events (fleet, at)",
 )
 
-SCHEMA = (*_SCHEMA_2, *ADDED_IN_3)
+ADDED_IN_4 = (
+    """
+    CREATE TABLE reservations (
+        fleet TEXT NOT NULL, id TEXT NOT NULL, room TEXT NOT NULL,
+        made_at TEXT NOT NULL, until TEXT NOT NULL, by TEXT NOT NULL,
+        PRIMARY KEY (fleet, id)
+    )""",
+)
+
+SCHEMA = (*_SCHEMA_2, *ADDED_IN_3, *ADDED_IN_4)
 
 _V1_RUNS = "SELECT fleet, plan, fleet_digest, policy_digest, state, started_at, ended_at FROM old_rebalances"
 _V1_MOVES = "SELECT fleet, plan, move, vm, source, target, state FROM old_moves"
@@ -160,5 +171,11 @@ def _from_2(db: Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _from_1, 2: _from_2}
+def _from_3(db: Connection) -> None:
+    """Bring a ledger of version 3 to version 4: the new table is empty."""
+    for statement in ADDED_IN_4:
+        db.execute(statement)
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}
 """What brings a ledger of a version to the next one, within an open transaction."""

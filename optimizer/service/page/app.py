@@ -248,8 +248,8 @@ class Page:
         return HTMLResponse(self._templates.get_template(template).render(**shared, **values), status)
 
 
-def application(page: Page, names: Sequence[str]) -> Starlette:
-    """Return the application; `names` are those by which it may be asked for."""
+def application(page: Page, names: Sequence[str], more: Sequence[Route] = ()) -> Starlette:
+    """Return the application; `names` are those by which it may be asked for, `more` further routes."""
 
     def get(path: str, shown: Shown) -> Route:
         return Route(path, page.readable(shown), methods=["GET"])
@@ -267,6 +267,7 @@ def application(page: Page, names: Sequence[str]) -> Starlette:
         Route("/login", page.log_in, methods=["GET", "POST"]),
         Route("/logout", page.log_out, methods=["POST"]),
         Route("/act/{what}", page.act, methods=["POST"]),
+        *more,
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
     handlers: Any = {HTTPException: page.failed, RemoraError: page.failed}

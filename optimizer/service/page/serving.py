@@ -7,7 +7,7 @@ import socket
 import ssl
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import InputError
 from optimizer.execute.button import StopFile
@@ -18,8 +18,12 @@ from optimizer.service.tokens import read_token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from starlette.routing import Route
+
     from optimizer.clock import Clock
+    from optimizer.policy import Policy
     from optimizer.service.config import ServiceConfig
+    from optimizer.service.page.sessions import Sessions
 
 __all__ = ["serve_page"]
 
@@ -35,8 +39,14 @@ def serve_page(
     environ: Mapping[str, str],
     stop: Callable[[], bool],
     ready: Callable[[str], None],
+    policy: Callable[[], Policy] | None = None,
 ) -> None:
     """Serve until `stop` says so; `ready` is told the address.
+
+    Parameters
+    ----------
+    policy
+        Reads the policy by which new VMs are placed; None: there is no `/api/`.
 
     Raises
     ------
@@ -59,10 +69,11 @@ def serve_page(
     bound = _bind(config.where, part.listen, host, port)
     button = StopFile(Path(settings.stop_file)) if settings.stop_file else StopFile.beside(settings.ledger)
     sources = Sources(settings.ledger, settings.state, clock)
+    sessions = Sessions(token, clock, lambda: secrets.token_urlsafe(32))
     page = Page(
         sources,
         Acts(settings.ledger, button, clock),
-        Sessions(token, clock, lambda: secrets.token_urlsafe(32)),
+        sessions,
         button,
         clock,
         fleet=settings.cycle.fleet,
@@ -70,8 +81,9 @@ def serve_page(
         secure=bool(part.tls_cert),
     )
     names = ["localhost", "127.0.0.1", "[::1]", host, *part.names]
+    routes = _api(settings, clock, environ, policy, sessions) if token and policy and config.has("inventory") else []
     served = uvicorn.Config(
-        application(page, names),
+        application(page, names, routes),
         http="h11",
         ws="none",
         loop="asyncio",
@@ -110,6 +122,28 @@ def serve_page(
     told = [ready]
     with closing(bound), closing(sources):
         Server(served).run(sockets=[bound])
+
+
+def _api(
+    settings: ServiceConfig,
+    clock: Clock,
+    environ: Mapping[str, str],
+    policy: Callable[[], Policy],
+    sessions: Sessions,
+) -> list[Route]:
+    """Return the routes for programs, which ask the inventory anew each time."""
+    from optimizer.service.page.api import Api
+    from optimizer.service.placing import Placer
+    from optimizer.signals.config import InventoryPart
+    from optimizer.signals.inventory import read_inventory
+
+    config = settings.config
+    part = config.section("inventory", InventoryPart)
+
+    def read() -> dict[str, Any]:
+        return read_inventory(config, part, clock, environ)
+
+    return Api(Placer(read, policy(), settings.ledger, clock, lambda: secrets.token_hex(8)), sessions).routes()
 
 
 def _bind(where: str, listen: str, host: str, port: int) -> socket.socket:

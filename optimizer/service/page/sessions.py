@@ -49,15 +49,22 @@ class Sessions:
         """Whether anybody can log in."""
         return bool(self._token)
 
-    def log_in(self, token: str, name: str) -> str:
-        """Return the id of a new session; empty where the token is wrong, or was wrong too often."""
+    def shows(self, token: str) -> bool:
+        """Whether this is the token; not where a wrong one was shown too often of late."""
         now = self._clock.monotonic()
         self._failed = [at for at in self._failed if now - at < WITHIN_S]
         if not self._token or len(self._failed) >= TRIES:
-            return ""
+            return False
         if not hmac.compare_digest(token.encode("utf-8", "replace"), self._token.encode()):
             self._failed.append(now)
+            return False
+        return True
+
+    def log_in(self, token: str, name: str) -> str:
+        """Return the id of a new session; empty where the token is wrong, or was wrong too often."""
+        if not self.shows(token):
             return ""
+        now = self._clock.monotonic()
         self._open = {key: one for key, one in self._open.items() if one.until > now}
         while len(self._open) >= MOST:
             self._open.pop(next(iter(self._open)))

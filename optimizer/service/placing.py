@@ -1,0 +1,139 @@
+"""Hosts for new VMs, by request: answers one after the other, and keeps the room of each until its time is over.
+
+The room is kept in the ledger, and written only if nobody has kept any since it was looked at; otherwise the answer is
+worked out again. So two requests never get the same room, in one process or in several.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from optimizer.errors import RemoraError, SafetyStop
+from optimizer.execute.ledger import open_ledger
+from optimizer.execute.ledger.reservations import Reservation
+from optimizer.report.document import as_document
+from optimizer.report.whatif_facts import About, describe_place
+from optimizer.sources.fleet_json import fleet_from_document
+from optimizer.sources.request import checked_request
+from optimizer.whatif.effort import Effort
+from optimizer.whatif.place_request import Kept, kept_of, place_request, with_kept
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optimizer.clock import Clock
+    from optimizer.policy import Policy
+
+__all__ = ["MOST_HELD_S", "Answer", "Placer"]
+
+Document = dict[str, Any]
+MOST_HELD_S = 86_400
+TRIES = 50
+WHERE = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a request; `reservation` is None where nothing is kept."""
+
+    complete: bool
+    facts: Document
+    reservation: Reservation | None
+
+
+class Placer:
+    """Places requests.
+
+    Parameters
+    ----------
+    read
+        Returns the snapshot, as a document.
+    ledger
+        Where reservations are kept.
+    random_text
+        Returns a name that nobody else gives.
+    seconds
+        What an answer may take.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Document],
+        policy: Policy,
+        ledger: str,
+        clock: Clock,
+        random_text: Callable[[], str],
+        seconds: float = 10.0,
+    ) -> None:
+        self._read, self._policy, self._ledger, self._clock = read, policy, ledger, clock
+        self._random, self._seconds = random_text, seconds
+        self._turn = threading.Lock()
+
+    def place(self, request: object, hold_s: int, by: str, ranked: int = 5) -> Answer:
+        """Find hosts, and keep their room for `hold_s` seconds (0: not at all). Where not all fit, nothing is kept.
+
+        Raises
+        ------
+        InputError
+            The request is wrong, or the inventory cannot be read.
+        SafetyStop
+            Others kept room again and again meanwhile.
+        """
+        document = self._read()
+        fleet, checked = fleet_from_document(document, "inventory").id, checked_request(request, document, WHERE)
+        for _ in range(TRIES):
+            with self._turn:  # those of this process one after the other: each would only have to begin again
+                answer = self._try(fleet, document, checked, hold_s, by, ranked)
+            if answer is not None:
+                return answer
+        raise SafetyStop("others reserve room faster than an answer is worked out: try again")
+
+    def kept(self) -> tuple[Reservation, ...]:
+        """Return what is kept of the fleet now."""
+        fleet = self._read()["fleet"]
+        with open_ledger(self._ledger) as ledger:
+            return ledger.reservations.of(fleet, self._clock.now())
+
+    def release(self, name: str, by: str) -> bool:
+        """Keep a reservation no longer; returns whether there was one."""
+        fleet = self._read()["fleet"]
+        with open_ledger(self._ledger) as ledger:
+            return ledger.reservations.release(fleet, name, by, self._clock.now())
+
+    def _try(
+        self, fleet: str, document: Document, request: Document, hold_s: int, by: str, ranked: int
+    ) -> Answer | None:
+        """Answer by what is kept now; None where others have kept more before this could be."""
+        started = self._clock.monotonic()
+        with open_ledger(self._ledger) as ledger:
+            held = ledger.reservations.of(fleet, self._clock.now())
+            known = with_kept(document, [_room(one) for one in held], "reservations")
+            effort = Effort(self._clock, started + self._seconds, 1)
+            placed = place_request(known, request, WHERE, self._policy, effort, ranked)
+            about = About(
+                fleet,
+                fleet_from_document(document, "inventory").digest,
+                self._policy.name,
+                self._policy.digest,
+                round(self._clock.monotonic() - started, 3),
+            )
+            facts = as_document(describe_place(placed, about))
+            complete = len(placed.created) == placed.asked
+            if not complete or not hold_s:
+                return Answer(complete, facts, None)
+            kept, now = kept_of(known, request, WHERE, placed), self._clock.now()
+            facts["placements"] = [list(pair) for pair in kept.placements]
+            room = {"request": dict(kept.request), "placements": [list(pair) for pair in kept.placements]}
+            one = Reservation(fleet, self._random(), room, now, now + timedelta(seconds=hold_s), by)
+            written = ledger.reservations.keep(one, {r.id for r in held})
+        return Answer(True, facts, one) if written else None
+
+
+def _room(one: Reservation) -> Kept:
+    try:
+        return Kept(one.room["request"], tuple((vm, host) for vm, host in one.room["placements"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RemoraError(f"reservation {one.id} cannot be read: {error!r}") from error
