@@ -14,6 +14,7 @@ import pytest
 from optimizer.errors import InputError, SafetyStop
 from optimizer.execute.ledger import open_ledger, peek_ledger
 from optimizer.execute.ledger.records import FlyingMove, Order
+from optimizer.execute.ledger.schema import VERSION
 from optimizer.execute.ledger.sqlite import SqliteDatabase
 from optimizer.execute.ledger.sqlite_file import fault_of_place, file_system_of
 from optimizer.execute.states import MoveState, RunState
@@ -88,7 +89,7 @@ def with_sql(*statements: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (with_sql("PRAGMA user_version = 4"), "version 4.*the release that wrote it"),
+        (with_sql(f"PRAGMA user_version = {VERSION + 1}"), f"version {VERSION + 1}.*the release that wrote it"),
         (with_sql("PRAGMA user_version = 0"), "version 0"),
         (with_sql("PRAGMA application_id = 1"), "another program.*name another file"),
         (with_sql("DROP TABLE events"), "events, events_by_time missing"),
