@@ -13,6 +13,8 @@ from benchmarks.ablation.given import has_given
 from benchmarks.ablation.measure import Result, planned
 from benchmarks.ablation.mechanisms import COST, NOTHING, REPAIR
 from benchmarks.ablation.report import as_markdown, paying
+from benchmarks.regression import check
+from benchmarks.regression.shown import SHOWN, shown_figures
 from optimizer.check import check as violations
 from optimizer.parameters import Parameters
 from tests.command_line import run
@@ -91,6 +93,36 @@ def test_the_table_says_what_pays_nowhere() -> None:
     assert "| b | k | 4 / 0 |" in text
     assert "beyond noise: a." in text
     assert "from 0" in as_markdown([compared("b", "k", on, [result(5, harm=3)] * 4)])
+
+
+SHOWS = {
+    "extra starts": "packed",
+    "ejection chains": "tight",
+    "group moves": "many-groups",
+    "groups as one": "together",
+    "staging hops": "swaps",
+    "whole model": "swaps",
+    "affordable": "budget",
+    "refutation": "make-way",
+    "exhaustive search": "tiny",
+    "even out": "uneven",
+    "even out by model": "uneven",
+}
+"""The class of the regression check on which each mechanism of plans shows."""
+
+
+def test_each_class_of_the_check_is_there_for_a_mechanism() -> None:
+    assert set(SHOWS.values()) == set(SHOWN)
+
+
+@pytest.mark.rotating
+@pytest.mark.parametrize("mechanism", SHOWS)
+def test_the_regression_check_fails_without_a_mechanism_that_stays(mechanism: str) -> None:
+    kind = SHOWS[mechanism]
+    before = shown_figures(Parameters(), [kind])
+    assert not any(row.failed for row in check.compared(before, before, check.WORSE))
+    without = shown_figures(REPAIR[mechanism], [kind])
+    assert any(row.failed for row in check.compared(without, before, check.WORSE)), mechanism
 
 
 @pytest.mark.slow
