@@ -55,8 +55,10 @@ def packed(seed: int, count: int = 80, loose: float = 0.05, over: float = 0.25) 
 def _kept_apart(rng: random.Random, name: str, vms: list[dict[str, Any]], hosts: int) -> dict[str, Any]:
     """Make a group of VMs of different hosts, now and then with a second one on the first of these."""
     chosen = [f"h{h}" for h in rng.sample(range(hosts), rng.randint(3, 5))]
-    for host in chosen + chosen[:1] * (rng.random() < 0.3):
-        if free := [vm for vm in vms if vm["host"] == host and "groups" not in vm]:
+    for n in range(len(chosen) + 1):
+        if n == len(chosen) and rng.random() >= 0.3:
+            break
+        if free := [vm for vm in vms if vm["host"] == chosen[n % len(chosen)] and "groups" not in vm]:
             rng.choice(free)["groups"] = [name]
     return {"id": name, "rules": [{"rule": "anti_affinity", "level": "host"}]}
 

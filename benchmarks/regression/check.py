@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.regression.baseline import Baseline, machine
 from benchmarks.regression.noise import Estimate, Figure, Finding, judge, of_series
 from benchmarks.regression.quality import LARGER_IS_BETTER, measure_qualities
-from benchmarks.regression.speed import measure_speeds, prepared
+from benchmarks.regression.speed import TOLERANCE, measure_speeds, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -90,7 +90,7 @@ def renew(tell: Callable[[str], None]) -> Baseline:
         for name, first in series[0].items()
     }
     for name, figure in speeds.items():
-        refuse_blurred(name, figure.estimate, Estimate(figure.estimate.value, 0.0), CAUGHT)
+        refuse_blurred(name, figure.estimate, Estimate(figure.estimate.value, 0.0), TOLERANCE.get(name, 1.0) * CAUGHT)
     for name, figure in qualities.items():
         refuse_blurred(name, figure.estimate, figure.estimate, math.log(1.01))
     return Baseline(machine(), speeds, qualities)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import fmean, median, pvariance, stdev
+from statistics import fmean, median, pvariance
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,10 +70,13 @@ def of_ratios(ratios: Sequence[float]) -> Estimate:
 def of_series(medians: Sequence[float]) -> Estimate:
     """Return the estimate of several series, each made in a process of its own and some under load.
 
-    Its error is what one more such series may be off by: the deviation between series, not that of their mean.
+    It is the median, so that one series that something else disturbed does not spoil the others. Its error is what one
+    more such series may be off by: the deviation between series, by their median absolute deviation, not that of the
+    median.
     """
     logs = [math.log(value) for value in medians]
-    return Estimate(math.exp(fmean(logs)), stdev(logs))
+    middle = median(logs)
+    return Estimate(math.exp(middle), MAD * median(abs(log - middle) for log in logs))
 
 
 def of_instances(values: Sequence[Sequence[float]]) -> Estimate:

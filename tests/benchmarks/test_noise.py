@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.regression.check import SLOWER, WORSE
+from benchmarks.regression.check import SERIES, SLOWER, WORSE
 from benchmarks.regression.noise import Estimate, judge, of_instances, of_ratios, of_series, settled
 from benchmarks.regression.speed import LEAST_ROUNDS, MOST_ROUNDS
 
@@ -37,19 +37,19 @@ def failures(slower: float, noise: float) -> int:
     rng = np.random.default_rng(7)
     failed = 0
     for _ in range(RUNS):
-        before = of_series([math.exp(rng.normal(0.0, SERIES_SPREAD)) for _ in range(6)])
+        before = of_series([math.exp(rng.normal(0.0, SERIES_SPREAD)) for _ in range(SERIES)])
         failed += run(rng, before, slower, noise)
     return failed
 
 
 @pytest.mark.parametrize("noise", [0.01, 0.05, 0.1])
 def test_what_is_as_before_passes(noise: float) -> None:
-    assert failures(1.0, noise) <= RUNS * 0.005
+    assert failures(1.0, noise) <= RUNS * 0.0125  # of one check; CI makes another in a process of its own if it fails
 
 
 @pytest.mark.parametrize("noise", [0.01, 0.05, 0.1])
-def test_a_kernel_made_30_per_cent_slower_is_caught(noise: float) -> None:
-    assert failures(1.3, noise) >= RUNS * 0.97
+def test_a_kernel_made_20_per_cent_slower_is_caught(noise: float) -> None:
+    assert failures(1.2, noise) >= RUNS * 0.9
 
 
 def costs(rng: np.random.Generator, worse: float) -> Estimate:
