@@ -165,10 +165,14 @@ class Openings:
             for host in self._promising(vms, obstacle, hosts)[: self.given.tries]:
                 but_not = {i for v in vms for i in self.obstacles.instances(v, obstacle, host)}
                 tried = self.trials.tried(violated, vms, host, but_not)
-                if tried.helps:
+                if tried.helps and not self._still_bound(obstacle, vms):
                     found.append(_Opening(vms, obstacle, int(hosts.size), host, tried.left))
                     break
         return found
+
+    def _still_bound(self, obstacle: Obstacle, vms: Sequence[int]) -> bool:
+        """Whether the group that VMs would leave forbids without them what the plan does."""
+        return obstacle.kind is Kind.GROUP and self.trials.binds_without(obstacle.rule, vms)
 
     def _promising(self, vms: Sequence[int], obstacle: Obstacle, hosts: NDArray[np.int64]) -> list[int]:
         """Return the hosts in the order in which they are tried: where least room lacks, else as they come."""
@@ -183,6 +187,8 @@ class Openings:
         if seen.openings:
             rank = {kind: n for n, kind in enumerate(CHEAPEST_FIRST)}
             return self._opened(min(seen.openings, key=lambda o: (o.left, rank[o.obstacle.kind], -o.hosts, o.vms)))
+        if advice := self._combination(violated, [c for c in seen.combined if len(c.rules) == 1]):
+            return advice
         not_made = NotMade(self.fleet, self.trials, self.ending.stopped_by)
         if advice := not_made.advise(violated, seen.free[: 4 * self.given.tries]):
             return advice
@@ -191,17 +197,19 @@ class Openings:
         if violated.atom.shape is LEAVE and not seen.closed and not seen.free:
             rule, vm = violated.atom.asked.rule, self.fleet.vms.ids[violated.instance.member]
             return Advice(Cause(Kind.REFUSED.value, rule, vm), f"a host that may receive {vm}: now none may ({rule})")
-        return self._several(violated, seen)
+        if advice := self._combination(violated, seen.combined):
+            return advice
+        none = "no move of one VM helps of those that were tried"
+        return Advice(Cause(Kind.SEVERAL.value, reason=none), f"no single change was found that helps: {none}")
 
-    def _several(self, violated: Unrepaired, seen: _Seen) -> Advice:
-        """Name the fewest rules that, lifted together for a VM, open a host to it and help."""
-        for way in sorted(seen.combined, key=lambda c: c.size)[: 4 * self.given.tries]:
+    def _combination(self, violated: Unrepaired, ways: Sequence[_Combined]) -> Advice | None:
+        """Name the fewest rules that, lifted together for a VM, open a host to it and help; None where none do."""
+        for way in sorted(ways, key=lambda c: c.size)[: 4 * self.given.tries]:
             but_not = {i for o in way.obstacles for i in self.obstacles.instances(way.vm, o, way.host)}
             tried = self.trials.tried(violated, [way.vm], way.host, but_not)
             if tried.helps:
                 return self._together(way, tried.left)
-        none = "no move of one VM helps of those that were tried"
-        return Advice(Cause(Kind.SEVERAL.value, reason=none), f"no single change was found that helps: {none}")
+        return None
 
     def _together(self, way: _Combined, left: int) -> Advice:
         vm, host = self.fleet.vms.ids[way.vm], self.fleet.hosts.ids[way.host]
@@ -237,7 +245,10 @@ class Openings:
             lacks = self.trials.shortage(opening.vms, [o.rule], o.resource, opening.host)
             return f"free {lacks} {o.resource} on {host} for {vm}: only {o.rule} keeps it off {hosts}"
         if o.kind is Kind.GROUP:
-            return f"lift {o.rule} of {o.subject} for {vm}: only that keeps it off {hosts}, such as {host}"
+            of = f"{o.rule} of {o.subject}"
+            if self.trials.is_needed(o.rule, opening.vms):  # by others: out of the group it would be missed
+                return f"lift {of}: only that keeps {vm} off {hosts}, such as {host}"
+            return f"lift {of} for {vm}: only that keeps it off {hosts}, such as {host}"
         why = f"{o.rule} ({o.subject})" if o.subject else o.rule
         return f"let {host} receive {vm}: only {why} keeps it off {hosts}"
 

@@ -5,11 +5,15 @@ Such a move depends on no other, so it can be made after all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from optimizer.fleet import ABSENT
+from optimizer.problem.problem import Stage
+from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
-from optimizer.problem.shapes import LEAVE, SUM
+from optimizer.problem.shapes import COMPANY, LEAVE, LEFT, SUM, TOGETHER
 from optimizer.problem.working_placement import WorkingPlacement
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from optimizer.problem.atoms import Harming, Leave, Linear
     from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
+    from optimizer.problem.set_tally import SetTally
 
 __all__ = ["Trials", "Tried", "Unrepaired"]
 
@@ -86,14 +91,61 @@ class Trials:
     def tried(self, violated: Unrepaired, vms: Sequence[int], host: int, but_not: Collection[Instance] = ()) -> Tried:
         """Send VMs to a host and back; `but_not` are the instances that are not looked at."""
         here = [int(self.work.placement[v]) for v in vms]
+        again = self._second_trips(vms, host)
         before = tuple(self.work.values(but_not).values())
         for v in vms:
             self.work.put(v, host)
-        after = tuple(self.work.values(but_not).values()) if self.is_no_worse(but_not) else before
+        after = self._with_trips(self.work.values(but_not), again) if self.is_no_worse(but_not) else before
         left = self.excess(violated.atom, violated.instance)
         for v, h in zip(vms, here, strict=True):
             self.work.put(v, h)
         return Tried(before, after, max(0, left), left < violated.excess)
+
+    def _second_trips(self, vms: Sequence[int], host: int) -> int:
+        """Return what it costs that VMs which the plan has moved already are moved once more."""
+        start, now = self.problem.start, self.work.placement
+        return sum(int(self.problem.moving[v]) for v in vms if host != start[v] != now[v])
+
+    def _with_trips(self, values: dict[Stage, int], cost: int) -> tuple[int, ...]:
+        """Return what a placement is worth when more has been paid for moves than one a VM."""
+        values[Stage.MOVING] += cost
+        if Stage.PRICED in values:
+            values[Stage.PRICED] += MILLI * cost
+        return tuple(values.values())
+
+    def binds_without(self, rule: str, vms: Sequence[int]) -> bool:
+        """Whether a group of a rule, with these VMs taken out of it, would forbid the end of the plan.
+
+        What is left of a group may have had no excess at the start, and then may have none at the end. Only VMs that
+        the rule is for are taken out: those that others need are not.
+        """
+        found = {t.number: t for v in vms for t, side in self._of_rule(v, rule) if side == LEFT}
+        mine = (t for t in found.values() if t.shape in (TOGETHER, COMPANY))
+        return any(
+            self._without(t, vms, self.work.placement) > max(0, self._without(t, vms, self.problem.start))
+            for t in mine
+            if t.atom.asked.hardness is not Hardness.SHOULD
+        )
+
+    def is_needed(self, rule: str, vms: Sequence[int]) -> bool:
+        """Whether a rule is for other VMs, that need some of these beside them."""
+        found = [(t.shape, side) for v in vms for t, side in self._of_rule(v, rule)]
+        return any(shape is COMPANY for shape, _ in found) and all(side != LEFT for _, side in found)
+
+    def _of_rule(self, vm: int, rule: str) -> list[tuple[SetTally, int]]:
+        """Return the sets of a rule that a VM is in, and on which side."""
+        return [(t, side) for t, side in self.work.tally.sets_of.get(vm, ()) if t.atom.asked.rule == rule]
+
+    def _without(self, of: SetTally, vms: Collection[int], placement: NDArray[np.int32]) -> int:
+        """Return the excess of a set without some VMs, in a placement."""
+        rest = replace(of, count=(Counter(), Counter()), floating=({}, {}))
+        domain = self.problem.domain[of.atom.level]
+        for side, sets in enumerate(of.atom.sides):
+            for v in sets[of.member]:
+                if placement[v] != ABSENT and v not in vms:
+                    ends = (h for h in (placement[v], self.problem.also_at[v]) if h != ABSENT)
+                    rest.place(side, int(v), tuple(int(domain[h]) for h in ends), 1)
+        return rest.excess().get(0, 0)
 
     def is_no_worse(self, but_not: Collection[Instance]) -> bool:
         """Whether no other must or guard exceeds what it was at the start."""

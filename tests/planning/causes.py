@@ -238,9 +238,10 @@ def _group(snapshot: Document, policy: Document, left: Remaining, cause: Cause) 
     mine = set(cause.subject.split("|"))
     if "," in cause.vm or mine & set(left.subject.split("|")) or not mine <= {g["id"] for g in snapshot["groups"]}:
         return False  # pairs by evidence, and owners, are no groups
-    if cause.rule == "spread":  # which a group with a VM less can break
+    needed = cause.rule == "needs" and f" for {cause.vm}:" not in left.would_help  # others need it: the rule is lifted
+    if cause.rule == "spread" or needed:  # which a group with a VM less can break
         for group in (g for g in snapshot["groups"] if g["id"] in mine):
-            group["rules"] = [r for r in group["rules"] if r["rule"] != "spread"]
+            group["rules"] = [r for r in group["rules"] if r["rule"] != cause.rule]
         return True
     vm = _vm(snapshot, cause.vm)
     vm["groups"] = [g for g in vm.get("groups", ()) if g not in mine]

@@ -93,15 +93,17 @@ class End:
         hard = self._closing(self.state.begin([move])) | self._closing(then)
         now, after = (evaluate(self.problem, s.placement.tolist()) for s in (self.state, then))
         lifted = set(after.worse)
+        start = self.problem.start[vm]
+        again = int(self.problem.moving[vm]) if move.source != start != host else 0  # a second trip of this VM
         more = {i for i, e in after.excess.items() if e > now.excess.get(i, 0) and _counts(self.problem.atoms[i.atom])}
         return Trial(
             self.fleet.vms.ids[vm],
             self.fleet.hosts.ids[host],
             frozenset(hard),
             self.excess(then) < self.left.excess,
-            self._worth(after.excess, then, lifted) < self._worth(now.excess, self.state, lifted),
+            self._worth(after.excess, then, lifted, again) < self._worth(now.excess, self.state, lifted),
             frozenset(_asked(self.problem.atoms[i.atom]).rule for i in more - lifted),
-            self._worth(after.excess, then, lifted | more) < self._worth(now.excess, self.state, lifted | more),
+            self._worth(after.excess, then, lifted | more, again) < self._worth(now.excess, self.state, lifted | more),
         )
 
     def _closing(self, state: State) -> set[str]:
@@ -114,8 +116,10 @@ class End:
                     out.add(v.rule)
         return out
 
-    def _worth(self, excess: Mapping[Instance, int], state: State, lifted: Collection[Instance]) -> tuple[int, ...]:
-        """Return what a placement is worth, stage by stage, with some instances left out."""
+    def _worth(
+        self, excess: Mapping[Instance, int], state: State, lifted: Collection[Instance], again: int = 0
+    ) -> tuple[int, ...]:
+        """Return what a placement is worth by stage, with some instances left out and `again` paid for moves."""
         stages = [0, 0, 0]
         for i, e in excess.items():
             atom = self.problem.atoms[i.atom]
@@ -129,7 +133,7 @@ class End:
             else:
                 stages[2] += asked.price * harm(e, unit, 1)
         away = [v for v in range(self.problem.vms) if state.placement[v] != self.problem.start[v]]
-        moving = int(self.problem.moving[away].sum())
+        moving = int(self.problem.moving[away].sum()) + again
         priced = any(getattr(getattr(a, "asked", None), "price", None) is not None for a in self.problem.atoms)
         return (stages[0], stages[1], stages[2] + 1000 * moving if priced else 0, moving)
 
