@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from optimizer.problem.atoms import Asked, Atom
     from optimizer.problem.working_placement import WorkingPlacement
 
     Hosts = NDArray[np.bool_]
@@ -102,7 +103,10 @@ class Obstacles:
         return None
 
     def instances(self, vm: int, obstacle: Obstacle, host: int) -> list[Instance]:
-        """Return the instances that lifting an obstacle lets be exceeded if the VM goes to `host`."""
+        """Return the instances that lifting an obstacle lets be exceeded if the VM goes to `host`; shoulds never bind."""
+        return [i for i in self._lifted(vm, obstacle, host) if _binds(self.problem.atoms[i.atom])]
+
+    def _lifted(self, vm: int, obstacle: Obstacle, host: int) -> list[Instance]:
         domain = self.problem.domain
         if obstacle.kind is Kind.ROOM:
             sums = (t for t in self.work.tally.linears if (t.atom.asked.rule, t.atom.resource) == obstacle[1::2])
@@ -182,3 +186,9 @@ class Obstacles:
             if cost and used + cost > flow.limit:
                 closed = np.ones(self.problem.hosts, np.bool_) if flow.targets is None else flow.targets
                 yield Obstacle(Kind.BUDGET, flow.rule, flow.subject), closed
+
+
+def _binds(atom: Atom) -> bool:
+    """Whether an atom with a degree is a must or a guard."""
+    asked: Asked = atom.asked  # type: ignore[union-attr]
+    return asked.hardness is not Hardness.SHOULD
