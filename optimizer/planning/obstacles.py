@@ -103,7 +103,7 @@ class Obstacles:
         return None
 
     def instances(self, vm: int, obstacle: Obstacle, host: int) -> list[Instance]:
-        """Return the instances that lifting an obstacle lets be exceeded if the VM goes to `host`; shoulds never bind."""
+        """Return the instances of musts and guards that lifting an obstacle lets be exceeded on `host`."""
         return [i for i in self._lifted(vm, obstacle, host) if _binds(self.problem.atoms[i.atom])]
 
     def _lifted(self, vm: int, obstacle: Obstacle, host: int) -> list[Instance]:
