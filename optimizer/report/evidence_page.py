@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.report.interference import TONES, sentence
 from optimizer.report.page import Page, Table, Tone
-from optimizer.report.words import count
+from optimizer.report.words import count, percent
 from optimizer.signals.interference.records import Record, State
 
 if TYPE_CHECKING:
@@ -45,4 +45,5 @@ def evidence_sentence(one: Evidence) -> str:
     record = Record.from_dict(dict(one.record))
     if record.stall_after is None:
         return sentence(record)
-    return f"{sentence(record)}; stalled {record.stall_before:.1%} before, {record.stall_after:.1%} apart"
+    before, after = percent(record.stall_before, 1), percent(record.stall_after, 1)
+    return f"{sentence(record)}; stalled {before} before, {after} apart"

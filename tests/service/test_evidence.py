@@ -296,3 +296,33 @@ def test_by_a_prometheus_of_its_own() -> None:
         assert part is not None
         found = PrometheusAttributing(said, part, Now(), SystemClock(), {})(fleet(), ())
     assert [(r.noisy, r.suffers, r.state.value) for r in found.outcome.records] == [("v0", "v1", "evident")]
+
+
+def test_people_see_it_by_command_and_on_the_page(tmp_path: Path) -> None:
+    pytest.importorskip("starlette", reason="the extra service is not installed")
+    from urllib.request import urlopen
+
+    from optimizer.service.evidence import _row
+    from tests.command_line import run
+    from tests.service.pages import served
+
+    at, nasty = at_ease().taken_at, "<img src=x onerror=alert(1)>"
+    apart = record("v2", nasty, State.REFUTED, stall_after=0.19)
+    place = tmp_path / "ledger.sqlite"
+    with open_ledger(str(place)) as ledger:
+        ledger.write_evidence([_row("tiny", one, at) for one in (record(), apart)], at, by="test")
+    listed = run("evidence", "--ledger", place)
+    assert listed.code == 1
+    assert "1 pair on one host with evidence of interference" in listed.out
+    assert "v0 costs v1 20.0 % of its time, p 0.001, 4 of 5 windows" in listed.out
+    assert "stalled 20.0 % before, 19.0 % apart" in listed.out
+    as_json = run("evidence", "--ledger", place, "--json").json
+    assert [(one["noisy"], one["state"]) for one in as_json] == [("v0", "evident"), ("v2", "refuted")]
+    with served(tmp_path) as url, urlopen(url) as answer:
+        page = answer.read().decode()
+    assert "Evidence of interference" in page
+    assert "v0 costs v1 20.0 % of its time" in page
+    assert "&lt;img src=x" in page and nasty not in page
+    empty = tmp_path / "empty.sqlite"
+    open_ledger(str(empty)).close()
+    assert run("evidence", "--ledger", empty).code == 0
