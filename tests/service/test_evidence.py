@@ -290,8 +290,13 @@ def test_by_a_prometheus_of_its_own() -> None:
     from tests.signals.interference.series import hog
     from tests.signals.test_series_reading import Now, config, fleet, world
 
+    queries = {
+        "cpu": {"stall": "avg by ({vm}) (rate(vcpu_delay[{rate}]))", "use": "sum by ({vm}) (rate(cpu_time[{rate}]))"},
+        "cpu_steal": None,
+        "io": None,
+    }
     with serving(world(hog(1, victims=(1,)))) as (url, _):
-        said = config(url)
+        said = config(url, queries=queries)
         part = evidence_part(said)
         assert part is not None
         found = PrometheusAttributing(said, part, Now(), SystemClock(), {})(fleet(), ())
