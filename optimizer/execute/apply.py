@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from optimizer.plan import Plan
     from optimizer.policy import Policy
 
-__all__ = ["NOBODY", "Applied", "Progress", "apply"]
+__all__ = ["NOBODY", "Applied", "Progress", "apply", "loop_of", "settings_of"]
 
 NOBODY = Order("", "")
 
@@ -169,7 +169,7 @@ def apply(
         lead = ledger.lead(plan.fleet, order.by or "somebody", started_at)
         try:
             ledger.begin(lead, plan, order, started_at, driver=driver_name, approved=approved)
-            loop = _loop(
+            loop = loop_of(
                 fleet, policy, plan, driver, ledger, lead, button, guards, order, settings, progress, interrupt
             )
             loop.run()
@@ -219,7 +219,7 @@ def _refuse_stopped(policy: Policy, plan: Plan, ledger: Ledger | None, button: S
     return approval.by
 
 
-def _loop(
+def loop_of(
     fleet: Fleet,
     policy: Policy,
     plan: Plan,

@@ -26,7 +26,7 @@ from optimizer.fleet.fleet import (
     VmState,
     Window,
 )
-from optimizer.fleet.journey import copied_mib, move_seconds
+from optimizer.fleet.journey import copied_mib, link_mib_per_s, move_seconds
 from optimizer.fleet.measured import measured_after
 from optimizer.fleet.state import Move, State
 
@@ -57,6 +57,7 @@ __all__ = [
     "Window",
     "carrying",
     "copied_mib",
+    "link_mib_per_s",
     "measured_after",
     "move_seconds",
     "with_copies",

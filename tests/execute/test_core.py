@@ -306,26 +306,33 @@ def test_the_canaries_end_before_there_are_more() -> None:
     assert len(state.queue) == 2
 
 
-def test_the_pace_grows_while_all_goes_well_and_is_halved() -> None:
-    pace = Pace(5)
-    for _ in range(5):
-        pace = faster(pace, cap=8)
-    assert pace.limit == 8
-    pace = slower(pace, 10.0, 9.0)
-    assert pace.limit == 4
-    for _ in range(3):
-        pace = faster(pace, cap=8)
-    assert pace.limit == 4
-    assert faster(pace, cap=8).limit == 5
-    for now in range(11, 20):
-        pace = slower(pace, now, now)
+def test_the_pace_is_doubled_while_all_goes_well_and_halved_on_a_problem() -> None:
+    moves = [move(FLEET, n + 1, f"v{n}", f"h{n}", f"h{n + 6}") for n in range(6)]
+    state = new(*moves, canary=5, fleet_cap=16)
+    assert faster(state, 0.0).limit == 5  # no canary has ended
+    state = replace(state, finished=5)
+    limits = []
+    for now in range(3):
+        state = replace(state, pace=faster(state, now))
+        limits.append(state.pace.limit)
+    assert limits == [10, 16, 16]
+    state = replace(state, pace=slower(state.pace, 10.0, 9.0))
+    assert state.pace.limit == 8
+    assert faster(state, 19.0).limit == 8
+    grown = replace(state, pace=faster(state, 20.0))
+    assert grown.pace.limit == 9
+    assert faster(grown, 29.0).limit == 9
+    assert faster(grown, 30.0).limit == 10
+    pace = grown.pace
+    for later in range(31, 40):
+        pace = slower(pace, later, later)
     assert pace.limit == 1
 
 
 def test_what_began_before_the_number_was_halved_does_not_halve_it_again() -> None:
     pace = slower(Pace(16), 10.0, 5.0, 6.0, 7.0)
     assert pace.limit == 8
-    assert slower(replace(pace, good=3), 11.0, 6.0, 10.0) == replace(pace, good=0)
+    assert slower(pace, 11.0, 6.0, 10.0) == replace(pace, good_since=11.0)
     assert slower(pace, 12.0, 6.0, 11.0).limit == 4
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.execute.core.model import Ended
-from optimizer.execute.core.pace import breaker, faster
+from optimizer.execute.core.pace import breaker
 from optimizer.execute.states import Failure, MoveState
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ def after_end(state: State, change: Change, now: Moment) -> tuple[State, list[tu
         return state, []
     state = replace(state, finished=state.finished + 1)
     if change.state is MoveState.DONE:
-        pace = faster(state.pace, state.settings.fleet_cap)
-        return replace(state, pace=pace, ended={**state.ended, key: ended}), []
+        return replace(state, ended={**state.ended, key: ended}), []
     state = replace(state, failures=state.failures + 1, bad_hosts=state.bad_hosts | {task.target})
     state = replace(state, stopped=state.stopped or breaker(state))
     attempts = state.attempts.get(key, 1)

@@ -7,17 +7,20 @@ an urgent move waits for is as urgent. There are no batches here: `after` alone 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from graphlib import TopologicalSorter
+from math import isnan
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.caps import held_by
 from optimizer.execute.core.model import Task
 from optimizer.execute.core.pace import allowed
+from optimizer.execute.core.sharing import has_room, sharing_now
 from optimizer.execute.ledger.records import Key
 from optimizer.execute.states import MoveState
 from optimizer.execution import is_open
-from optimizer.fleet import HostState
+from optimizer.fleet import HostState, link_mib_per_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,9 +62,20 @@ def tasks_of(plan: Plan, fleet: Fleet, caps: Caps, kinds: Mapping[str, str] = NO
             copied_mib=m.copied_mib,
             rank=(urgency[m.id], -chain[m.id], number),
             tokens=caps.tokens(m.vm, m.source, m.target),
+            **_of_link(fleet, m),
         )
         for number, m in enumerate(plan.moves)
     }
+
+
+def _of_link(fleet: Fleet, move: PlannedMove) -> dict[str, Any]:
+    """Return what the snapshot knows of how fast a move is copied; nothing where it lacks the VM or a host."""
+    vm = fleet.vm_index.get(move.vm)
+    source, target = fleet.host_index.get(move.source), fleet.host_index.get(move.target)
+    if vm is None or source is None or target is None:
+        return {}
+    speed, dirty = link_mib_per_s(fleet, source, target), float(fleet.vms.dirty_mib_per_s[vm])
+    return {"link_mib_s": speed, "dirtied": None if isnan(dirty) or not speed else dirty / speed}
 
 
 def _urgency(fleet: Fleet, move: PlannedMove, kinds: Mapping[str, str]) -> int:
@@ -85,15 +99,46 @@ def next_round(state: State, now: Moment) -> tuple[Key, ...]:
         return ()
     taken, apart = taken_now(state), state.settings.apart
     busy = {f.vm for f in state.flying.values()}
+    ends = sharing_now(state) if state.settings.adapts and not apart else None
     chosen: list[Key] = []
-    for key in state.waiting:
+    for key in _in_turn(state):
+        if len(chosen) >= room:
+            break
         task = state.tasks[key]
         tokens = tuple(held_by(task.tokens, MoveState.INTENDED, apart=apart))
-        if len(chosen) < room and task.vm not in busy and fit(tokens, taken) and is_ready(state, task, now):
-            chosen.append(key)
-            busy.add(task.vm)
-            taken.update(t[:2] for t in tokens)
+        if task.vm in busy or not fit(tokens, taken) or not is_ready(state, task, now):
+            continue
+        if ends is not None:
+            free, tries = has_room(task, ends)
+            if not free:
+                continue
+            ends = replace(ends, tries=ends.tries - tries).with_one(task)
+        chosen.append(key)
+        busy.add(task.vm)
+        taken.update(t[:2] for t in tokens)
     return tuple(chosen)
+
+
+def _in_turn(state: State) -> Sequence[Key]:
+    """Return what waits by rank; until the canaries have ended the quickest of the most urgent go first."""
+    if state.finished >= state.settings.canary:
+        return _by_load(state)
+    return sorted(state.waiting, key=lambda k: (state.tasks[k].rank[:1], state.tasks[k].seconds, state.tasks[k].rank))
+
+
+def _by_load(state: State) -> Sequence[Key]:
+    """Return what waits: by urgency, then by how long its chain takes or all that waits at the busier of its hosts."""
+    tasks = [state.tasks[key] for key in state.waiting]
+    load: Counter[tuple[str, str]] = Counter()
+    for task in tasks:
+        for end in (("out of", task.source), ("into", task.target)):
+            load[end] += task.seconds  # type: ignore[assignment]
+
+    def turn(task: Task) -> tuple[float, ...]:
+        busier = max(load["out of", task.source], load["into", task.target])
+        return (task.rank[0], min(task.rank[1], -busier), *task.rank[1:])
+
+    return [task.key for task in sorted(tasks, key=turn)]
 
 
 def taken_now(state: State) -> Counter[tuple[str, str]]:

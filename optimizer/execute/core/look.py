@@ -101,7 +101,7 @@ def _going_on(flight: Flight, look: Look, state: MoveState, settings: Settings, 
     if flight.improved_at == 0.0 or (left is not None and (flight.least_mib is None or left < flight.least_mib)):
         flight = replace(flight, least_mib=left if left is not None else flight.least_mib, improved_at=now.seconds)
     change = None
-    flight = replace(flight, ready=ready)
+    flight = replace(flight, ready=ready, left_mib=left)
     if state is not flight.state:
         flight = replace(flight, state=state, unknown_since=None, improved_at=now.seconds)
         change = Change(flight.key, state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from optimizer.execute.core.sharing import Sharing
 from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Settings:
         Whether there are hooks to be called before a move.
     apart
         Whether the driver holds back: what is submitted prepares, and copies when it is told to.
+    adapts
+        Whether the number of moves at once follows how it goes; otherwise only the caps and the canary limit it.
     ground_s
         How old the last look at the whole fleet may be when a move starts: as old as the plan may be.
     """
@@ -93,11 +96,16 @@ class Settings:
     hooks: bool = False
     ground_s: float = float("inf")
     apart: bool = False
+    adapts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A move of the plan, with what it takes of each cap; `rank` orders those that may start, the lowest first."""
+    """A move of the plan, with what it takes of each cap; `rank` orders those that may start, the lowest first.
+
+    `link_mib_s` is how fast it would be copied alone (0: not known), `dirtied` which part of that its guest
+    dirties (None: nobody knows).
+    """
 
     key: Key
     vm: str
@@ -108,6 +116,13 @@ class Task:
     copied_mib: int
     rank: tuple[float, ...]
     tokens: tuple[Token, ...] = ()
+    link_mib_s: float = 0.0
+    dirtied: float | None = None
+
+    @property
+    def dirties(self) -> float:
+        """Which part of that its guest dirties, as far as is known."""
+        return self.dirtied or 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +149,14 @@ class Flight:
         How often it was asked to be given up, and why.
     ready, refused
         It is prepared and waits to be told to copy; how often the platform refused to.
+    left_mib, first_mib, left_at, rate_mib_s
+        What was left to copy at the latest look and at the first, when that look was, and how fast it has become less.
+    copied_s, shared_s
+        For how long it has copied, and the same times the copies that shared its busiest end.
+    began_at, dirtied
+        How much of its link's speed its busiest end had at first; which part of that its guest seems to dirty.
+    sampled
+        Its speed as a whole was taken in.
     """
 
     key: Key
@@ -161,6 +184,15 @@ class Flight:
     ready: bool = False
     refused: int = 0
     inherited: bool = False
+    left_mib: float | None = None
+    first_mib: float = 0.0
+    left_at: float = 0.0
+    rate_mib_s: float = 0.0
+    copied_s: float = 0.0
+    shared_s: float = 0.0
+    began_at: float = 0.0
+    dirtied: float = 0.0
+    sampled: bool = False
 
     @property
     def is_unknown(self) -> bool:
@@ -181,14 +213,20 @@ class Ended:
 class Pace:
     """How many moves may be in flight: starts at the canary's size, grows while all goes well, is halved on a problem.
 
-    Until the first problem each success adds one; after it, only as many successes in a row as there are moves at once
-    do (TCP's slow start and congestion avoidance: Jacobson, Congestion avoidance and control, SIGCOMM 1988).
+    Until the first problem it is doubled with each look that finds all in flight well; after it, only
+    a part of the fleet's cap is added for each window of time without a problem (TCP's slow start and congestion
+    avoidance: Jacobson, Congestion avoidance and control, SIGCOMM 1988).
+
+    Attributes
+    ----------
+    slowed_at, good_since
+        When it was halved last, and since when all goes well in this window.
     """
 
     limit: int
-    good: int = 0
     slowed: bool = False
     slowed_at: float = float("-inf")
+    good_since: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +293,8 @@ class State:
         Move -> seconds at which the hooks before it were called, and none objected.
     stopped
         The safety that stopped the run; empty if none did.
+    sharing
+        What was learned of copies that share a host's card.
     unwritten
         Moves that will not start, as was known before a crash but not written down, and why.
     """
@@ -278,6 +318,7 @@ class State:
     ground: Ground = Ground()
     called: Mapping[Key, float] = field(default_factory=dict)
     stopped: str = ""
+    sharing: Sharing = field(default_factory=Sharing)
     unwritten: tuple[tuple[Key, str], ...] = ()
     aborting: bool = False
     over: bool = False

@@ -12,13 +12,24 @@ if TYPE_CHECKING:
 
 __all__ = ["allowed", "allowed_to_copy", "breaker", "faster", "slower"]
 
+WINDOW_S = 10.0
+"""Seconds without a problem, after a problem, for which some more moves are let in."""
 
-def faster(pace: Pace, cap: int) -> Pace:
-    """Return the pace after a success."""
-    good = pace.good + 1
-    if good >= (pace.limit if pace.slowed else 1):
-        return replace(pace, limit=max(pace.limit, min(cap, pace.limit + 1)), good=0)
-    return replace(pace, good=good)
+PARTS = 16
+"""The part of the fleet's cap that these are."""
+
+
+def faster(state: State, now: float) -> Pace:
+    """Return the pace after a look that found nothing wrong; the canaries have to end before there are more."""
+    pace, settings = state.pace, state.settings
+    if state.finished < settings.canary:
+        return pace
+    if not pace.slowed:
+        return replace(pace, limit=max(pace.limit, min(settings.fleet_cap, 2 * pace.limit)))
+    if now - max(pace.slowed_at, pace.good_since) < WINDOW_S:
+        return pace
+    more = max(1, settings.fleet_cap // PARTS)
+    return replace(pace, limit=max(pace.limit, min(settings.fleet_cap, pace.limit + more)), good_since=now)
 
 
 def slower(pace: Pace, now: float, *began: float) -> Pace:
@@ -28,14 +39,14 @@ def slower(pace: Pace, now: float, *began: float) -> Pace:
     once is answered once.
     """
     if all(at <= pace.slowed_at for at in began):
-        return replace(pace, good=0)
-    return replace(pace, limit=max(1, pace.limit // 2), good=0, slowed=True, slowed_at=now)
+        return replace(pace, good_since=now)
+    return replace(pace, limit=max(1, pace.limit // 2), slowed=True, slowed_at=now, good_since=now)
 
 
 def allowed(state: State) -> int:
     """Return how many more moves may start now; the canaries have to end before there are more than them."""
     settings, flying = state.settings, len(state.flying)
-    most = min(state.pace.limit, settings.fleet_cap) * (PREPARING_TOO if settings.apart else 1) - flying
+    most = limit(state) * (PREPARING_TOO if settings.apart else 1) - flying
     if state.finished < settings.canary:
         own = sum(not f.inherited for f in state.flying.values())
         most = min(most, settings.canary - state.finished - own)
@@ -45,7 +56,13 @@ def allowed(state: State) -> int:
 def allowed_to_copy(state: State) -> int:
     """Return how many of the moves that are prepared may be told to copy now."""
     copying = sum(f.state not in WAITING for f in state.flying.values())
-    return max(0, min(state.pace.limit, state.settings.fleet_cap) - copying)
+    return max(0, limit(state) - copying)
+
+
+def limit(state: State) -> int:
+    """Return how many moves may be in flight, by the pace and the cap of the fleet."""
+    settings = state.settings
+    return min(state.pace.limit, settings.fleet_cap) if settings.adapts else settings.fleet_cap
 
 
 def breaker(state: State) -> str:

@@ -45,7 +45,8 @@ from optimizer.execute.core.gates import answered_by_gates, ask_again_s, asked_n
 from optimizer.execute.core.ground import has_to_read, is_old, read_again_s, taken_in
 from optimizer.execute.core.look import ABORTABLE, look_at
 from optimizer.execute.core.model import Ended, Flight, State
-from optimizer.execute.core.pace import allowed, slower
+from optimizer.execute.core.pace import allowed, faster, slower
+from optimizer.execute.core.sharing import learned
 from optimizer.execute.states import ENDED, Failure, MoveState, RunState
 from optimizer.execution import is_open
 
@@ -106,7 +107,8 @@ def _held_up(state: State, event: Blocked | OfGuards) -> tuple[State, Effects]:
 
 
 def _observed(state: State, event: Observed) -> tuple[State, Effects]:
-    changes, effects, ends, flying = [], [], [], dict(state.flying)
+    before = state.flying
+    changes, effects, ends, flying = [], [], [], dict(before)
     trouble: list[float] = []
     for look in event.looks:
         outcome = look_at(flying[look.key], look, state.settings, event.now)
@@ -126,8 +128,10 @@ def _observed(state: State, event: Observed) -> tuple[State, Effects]:
         if change is not None:
             state, skipped = after_end(state, change, event.now)
             skips += skipped
-    if trouble:
-        state = replace(state, pace=slower(state.pace, event.now.seconds, *trouble))
+    now = event.now.seconds
+    state = learned(state, before, now)
+    pace = slower(state.pace, now, *trouble) if trouble else faster(state, now)
+    state = replace(state, pace=pace)
     state, given_up = give_up_prepared(state, event.now)
     written: Effects = (Record(tuple(changes)),) if changes else ()
     then: Effects = (Skip(tuple(skips)),) if skips else ()

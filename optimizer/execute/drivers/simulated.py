@@ -194,8 +194,8 @@ class SimulatedDriver:
 
     def _strangers(self) -> set[str]:
         """Return the VMs that others move: those in flight in the snapshot of which the world has no job."""
-        ours = {job.request.vm for job in self.world.jobs.values()}
-        return {self._fleet.vms.ids[m.vm] for m in self._fleet.in_flight} - ours
+        vms = (self._fleet.vms.ids[m.vm] for m in self._fleet.in_flight)
+        return {vm for vm in vms if not self.world.was_asked(vm)}
 
     def _advance(self) -> None:
         self.world.advance(self.time())

@@ -109,14 +109,21 @@ class World:
         self._late: dict[str, tuple[Request, dict[str, object]]] = {}
         self._due: list[tuple[datetime, int, str]] = []
         self._number = 0
+        self._running: dict[str, str] = {}
+        self._tokens: set[str] = set()
+        self._moved: set[str] = set()
 
     def running(self) -> list[Job]:
         """Return the jobs that go on."""
-        return [job for job in self.jobs.values() if not job.is_over]
+        return [self.jobs[name] for name in self._running.values() if name in self.jobs]
 
     def job_of(self, vm: str) -> Job | None:
         """Return the job that moves a VM now."""
-        return next((job for job in self.running() if job.request.vm == vm), None)
+        return self.jobs.get(self._running.get(vm, ""))
+
+    def was_asked(self, vm: str) -> bool:
+        """Whether there is, or was, a job that moves a VM."""
+        return vm in self._moved
 
     def start(self, request: Request, now: datetime, **traits: object) -> Job | str:
         """Start a job; or say why there is none."""
@@ -124,7 +131,7 @@ class World:
             return f"{request.vm} is not on {request.source}"
         if self.job_of(request.vm) is not None:
             return f"{request.vm} is migrating already"
-        if any(job.request.token == request.token for job in self.jobs.values()):
+        if request.token in self._tokens:
             return f"{request.token} was asked for before"
         if {request.source, request.target} & self.down:
             return f"{request.target if request.target in self.down else request.source} is down"
@@ -135,6 +142,9 @@ class World:
         copies = HELD_FOR_EVER if job.held else timedelta(seconds=request.seconds * job.slower)
         job = replace(job, ends_at=now + self._preparing + copies)
         self.jobs[job.id] = job
+        self._running[request.vm] = job.id
+        self._tokens.add(request.token)
+        self._moved.add(request.vm)
         self.note("start", token=request.token, vm=request.vm, source=request.source, target=request.target)
         for at in (now + self._preparing, job.ends_at, job.over_at):
             heapq.heappush(self._due, (at, self._number, job.id))
@@ -187,6 +197,7 @@ class World:
         if not fails:
             self._arrive(job, at)
         state = MoveState.FAILED if fails else MoveState.DONE
+        self._running.pop(job.request.vm, None)
         self.jobs[name] = replace(job, state=state, ended_at=at, detail=fails, failure=failure)
         self.note("end", token=job.request.token, vm=job.request.vm, at=self.place.get(job.request.vm))
 
