@@ -202,9 +202,9 @@ def learned(state: State, before: Mapping[Key, Flight], now: float) -> State:
     copying = [f for f in state.flying.values() if f.state is MoveState.COPYING and f.left_mib is not None]
     on = Counter(end for f in copying for end in ends_of(f.tokens))
     flying, sharing = dict(state.flying), state.sharing
-    for key, old in before.items():
-        if old.state in PREPARING and not old.belief and _is_past_copying(flying.get(key)):
-            sharing = replace(sharing, ahead_s=sharing.ahead_s.with_one(now - old.since))  # too quick to be seen
+    for key, was in before.items():
+        if was.state in PREPARING and not was.belief and _is_past_copying(flying.get(key)):
+            sharing = replace(sharing, ahead_s=sharing.ahead_s.with_one(now - was.since))  # too quick to be seen
     for flight in copying:
         task, old = state.tasks.get(flight.key), before.get(flight.key)
         if task is None or old is None or flight.left_mib is None:
