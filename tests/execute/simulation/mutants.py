@@ -122,6 +122,8 @@ def find(mutant: Mutant, seeds: Iterable[int] = range(SEEDS)) -> Found | None:
         for seed in seeds:
             try:
                 broken = simulate(seed).broken
+            except (TypeError, AttributeError, NameError):  # what was planted does not fit the code: it finds nothing
+                raise
             except Exception as error:  # the ledger itself, or the core, refused
                 return Found(seed, f"{type(error).__name__}: {error}")
             if broken:

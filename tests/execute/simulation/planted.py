@@ -37,7 +37,7 @@ def unknown_frees_its_slot(patch: pytest.MonkeyPatch) -> None:
     """ProxLB: after some polls the job is dropped and its slot given away."""
     true = queries.in_flight
     patch.setattr(queries, "in_flight", lambda *a: tuple(f for f in true(*a) if f.state is not MoveState.UNKNOWN))
-    patch.setattr(choose, "held_by", lambda tokens, state: () if state is MoveState.UNKNOWN else tokens)
+    patch.setattr(choose, "held_by", lambda tokens, state, **_: () if state is MoveState.UNKNOWN else tokens)
 
 
 def the_job_alone_is_believed(patch: pytest.MonkeyPatch) -> None:
