@@ -2,8 +2,8 @@
 
     python -m benchmarks.stress.counts [--kinds pairs need-each join-one] [--sizes 50 200 800 5000] [--limit 20]
 
-plans fleets in which so many hosts (or VMs, or domains) each need one easy repair, in process and by CPU time, with one
-worker; prints for each how many are left, the moves, the fewest there can be, what stopped the search, and the CPU
+plans fleets in which a number of hosts (or VMs, or domains) each need one easy repair, in process and by CPU time, with
+one worker; prints for each how many are left, the moves, the fewest there can be, what stopped the search, and the CPU
 seconds; judges each plan by `verify`; and ends with 1 if one is left although time was not what ended it, or a plan
 does not hold.
 """

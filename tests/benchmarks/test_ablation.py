@@ -133,7 +133,7 @@ def test_the_command_prints_the_table_and_writes_it(tmp_path) -> None:
     assert "| without | on |" in found.out
     document = json.loads(out.read_text())
     assert document["format"] == "remora-ablation/1"
-    assert {row["class"] for row in document["rows"]} == {"tiny", "tiny-slack"}
+    assert {row["class"] for row in document["rows"]} == {"tiny", "tiny-slack", "all of these"}
     assert run("bench", "ablation", "--only", "no such").code == 1
 
 

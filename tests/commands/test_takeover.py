@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def test_another_plan_takes_over_from_a_run_that_was_killed():
     assert died.returncode == -9, died
     status = run("status").out
     assert "running" in status
-    assert "1 accepted" in status
+    assert re.search(r"1 (accepted|preparing|copying)", status), status
 
     policy(**caps)
     assert run("plan", second, "--policy", rules, "-o", "two.json").code == 0

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from optimizer.fleet import Move, State
 from optimizer.pipeline import Request, make_plan
+from optimizer.problem.evaluate import evaluate
+from optimizer.problem.problem import build
+from optimizer.problem.rounding import harm
 from optimizer.problem.rule import HIGHEST_PRICE, Hardness
 from tests.oracle.problems import TinyProblem, tiny_documents
 from tests.planning.single_moves import End, untrue
@@ -162,10 +165,18 @@ def replanned(one: Said) -> bool | None:
     tiny = TinyProblem.of(one.number, snapshot, policy)
     then = make_plan(tiny.fleet, tiny.policy, ASK)
     if cause.kind == "price":  # what a stage is worth is counted in prices
-        left, was = (sum(r.excess for r in plan.remaining if r.rule == cause.rule) for plan in (then, one.plan))
-        return left < was
+        return _harm_of(tiny, then, cause.rule) < _harm_of(tiny, one.plan, cause.rule)
     better = _values(then, one.plan) < _values(one.plan, then)
     return better or (None if _changes_the_mean(policy, cause) else False)
+
+
+def _harm_of(tiny: TinyProblem, plan: Plan, rule: str) -> int:
+    """Return what a plan leaves of a rule, in the rule's own unit: excesses of unlike hosts have no sum."""
+    problem = build(tiny.fleet, tiny.policy.demands, tiny.policy.least)
+    left = evaluate(problem, _ended(tiny.fleet, plan).placement.tolist()).excess
+    atoms = ((problem.atoms[i.atom], i, excess) for i, excess in left.items())
+    mine = ((atom, i, excess) for atom, i, excess in atoms if getattr(getattr(atom, "asked", None), "rule", "") == rule)
+    return sum(harm(e, int(atom.unit[i.domain]) if hasattr(atom, "unit") else 1, 1) for atom, i, e in mine)
 
 
 def _changes_the_mean(policy: Document, cause: Cause) -> bool:

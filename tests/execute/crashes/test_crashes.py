@@ -71,7 +71,7 @@ def test_a_crash_and_another_in_the_recovery(chunk: int) -> None:
 
 
 def broken_somewhere() -> bool:
-    return any(Life(n, (first, "within submit")).run() for n, first in enumerate(PROBES * 4))
+    return any(Life(n, (first, "within submit")).run() for n, first in enumerate(PROBES * 16))
 
 
 def test_attempts_that_are_not_counted_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,7 +241,7 @@ class _Actor:
 
     def _finish(self) -> None:
         """When faults have ended, one more plan: what was open is known in the end, and nothing is left open."""
-        self._sleep(max(0.0, FAULTS_UNTIL_S - self.clock.seconds))
+        self._sleep(max(0.0, FAULTS_UNTIL_S + 1.0 - self.clock.seconds))  # by rounding it may be a little before
         self.mayhem = self.crashes = 0.0
         self._resume()
         self.meddler.repair(all_of_it=True)
