@@ -249,14 +249,12 @@ class Journey(HardParameters):
 
     def _check_returns(self, state: State, seconds: int) -> Iterator[Violation]:
         """Judge every arrival: whether the VM left that host lately."""
-        fleet = state.fleet
+        fleet, left = state.fleet, dict[tuple[str, str], float]()
+        for p in fleet.history if state.arrivals else ():
+            if p.outcome is MoveOutcome.DONE:
+                left[p.vm, p.source] = max(p.ended_at, left.get((p.vm, p.source), -math.inf))
         for vm, host in state.arrivals:
-            ends = [
-                p.ended_at
-                for p in fleet.history
-                if (p.vm, p.source) == (fleet.vms.ids[vm], fleet.hosts.ids[host]) and p.outcome is MoveOutcome.DONE
-            ]
-            since = fleet.now - max(ends, default=-math.inf)
+            since = fleet.now - left.get((fleet.vms.ids[vm], fleet.hosts.ids[host]), -math.inf)
             if since <= seconds:
                 yield self.refusal(fleet.hosts.ids[host], "return", math.floor(since), seconds, (vm,))
 

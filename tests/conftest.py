@@ -12,9 +12,15 @@ import signal
 import time
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.service.pages import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,6 +51,22 @@ def data_dir() -> Path:
     if os.environ.get("CI") == "true" and (ROOT.parent / "shared").exists():
         pytest.fail(f"CI has ../shared, and yet {path} is not there: set REMORA_DATA to where the data is")
     pytest.skip(f"no data at {path}: set REMORA_DATA to read it from elsewhere")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A real browser, one for each module that wants it."""
+    from tests.service.pages import browsing
+
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    """The same, with every page closed and everything that was heard forgotten."""
+    chromium.clear()
+    return chromium
 
 
 SHARES = 16

@@ -45,14 +45,18 @@ def beginning_with(hint: Plan, fleet: Fleet, repair: Repair) -> Repair:
 
 
 def _followed(hint: Plan, fleet: Fleet, solver: Solver) -> WorkingPlacement | None:
-    """Return what comes of the moves that can still be made; None where none can, or they do not help."""
+    """Return what comes of the moves that can still be made; None where these do not help, or no time is left."""
     problem = solver.problem
     work, moved = WorkingPlacement(problem), list[int]()
     for vm, host in _ends(hint, fleet).items():
-        if problem.movable[vm] and work.placement[vm] not in (ABSENT, host) and work.tally.room(vm)[host]:
+        if solver.deadline.over():
+            return None
+        if problem.movable[vm] and work.placement[vm] not in (ABSENT, host) and work.tally.fits(vm, host):
             work.put(vm, host)
             moved.append(vm)
     for vm in moved[:TAKEN_BACK]:
+        if solver.deadline.over():
+            return None
         there, before = int(work.placement[vm]), work.measure()
         work.put(vm, int(problem.start[vm]))
         if work.measure() > before:

@@ -48,7 +48,7 @@ def check_report(fleet: Fleet, facts: CheckFacts, page: Page, heats: Sequence[He
 
 
 def violation_bars(facts: CheckFacts) -> list[Drawing]:
-    """Draw how many violations of each rule there are; none where nothing is wrong."""
+    """Draw how many violations of each rule there are; nothing where there are none."""
     numbers = Counter(v.rule for v in facts.violations)
     rows = [Bar(rule, ((n, "h5"),), count(n, "violation")) for rule, n in numbers.most_common()]
     return [bars("Violations by rule", rows)] if rows else []

@@ -19,7 +19,7 @@ from optimizer.signals.interference.records import Record, State
 from optimizer.signals.series_reading import InterferencePart, read_series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from optimizer.clock import Clock
@@ -166,10 +166,14 @@ class EvidenceWatcher:
         for change in outcome.changes:
             self._told.tell(_told(fleet, change))
 
-    def _fresh(self, known: Iterable[Record], fleet: Fleet) -> list[Record]:
+    def _fresh(self, known: tuple[Record, ...], fleet: Fleet) -> list[Record]:
         """Return what may be acted upon: what shows that two together disturb each other is not too old."""
         oldest = fleet.taken_at - self._span
-        return [record for record in known if record.state is not State.EVIDENT or record.seen_at >= oldest]
+        fresh = [record for record in known if record.state is not State.EVIDENT or record.seen_at >= oldest]
+        if old := len(known) - len(fresh):
+            why = f"what showed them is older than {self._span.total_seconds():,.0f} s"
+            self._told.tell(Trouble(WHERE, f"pairs that are not acted upon, since {why}: {old}"))
+        return fresh
 
     def _pressure(self, fleet: Fleet) -> Mapping[str, Mapping[str, float]]:
         if self._felt is None or self._felt[0] < fleet.taken_at - self._span:

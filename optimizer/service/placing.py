@@ -31,7 +31,6 @@ __all__ = ["MOST_HELD_S", "Answer", "Placer"]
 
 Document = dict[str, Any]
 MOST_HELD_S = 86_400
-TRIES = 50
 WHERE = "request"
 
 
@@ -56,7 +55,7 @@ class Placer:
     random_text
         Returns a name that nobody else gives.
     seconds
-        What an answer may take.
+        What an answer may take; to wait for others and to begin again, as much once more.
     """
 
     def __init__(
@@ -80,13 +79,16 @@ class Placer:
         InputError
             The request is wrong, or the inventory cannot be read.
         SafetyStop
-            Others kept room again and again meanwhile.
+            Others were before it, again and again, until its time was over.
         """
+        until = self._clock.monotonic() + 2 * self._seconds
         document = self._read()
         fleet, checked = fleet_from_document(document, "inventory").id, checked_request(request, document, WHERE)
-        for _ in range(TRIES):
-            with self._turn:  # those of this process one after the other: each would only have to begin again
+        while (left := until - self._clock.monotonic()) > 0 and self._turn.acquire(timeout=left):
+            try:  # those of this process one after the other: each would only have to begin again
                 answer = self._try(fleet, document, checked, hold_s, by, ranked)
+            finally:
+                self._turn.release()
             if answer is not None:
                 return answer
         raise SafetyStop("others reserve room faster than an answer is worked out: try again")

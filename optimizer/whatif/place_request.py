@@ -1,4 +1,4 @@
-"""Where the VMs of a request go: the one function behind `remora whatif place` and the service's endpoint."""
+"""Where the VMs of a request go, beside what is kept for others: `optimizer.whatif.place`, asked by documents."""
 
 from __future__ import annotations
 

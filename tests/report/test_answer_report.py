@@ -11,10 +11,11 @@ import pytest
 from tests import build
 from tests.command_line import refused, run, write
 from tests.report.test_plan_report import serious
-from tests.service.pages import browsing
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.service.pages import Browser
 
 HOSTILE = "r<b>&</script>"
 QUESTIONS = {
@@ -82,15 +83,14 @@ def test_check_and_plan_have_pictures(fleet: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_in_a_browser(fleet: Path, tmp_path: Path) -> None:
+def test_in_a_browser(fleet: Path, tmp_path: Path, browser: Browser) -> None:
     run("whatif", "fit", fleet, *QUESTIONS["fit"], "--report", tmp_path / "fit.html")
     run("whatif", "grow", fleet, *QUESTIONS["grow"], "--history", past(tmp_path), "--report", tmp_path / "grow.html")
     run("check", fleet, "--report", tmp_path / "check.html")
-    with browsing() as browser:
-        for name, scheme in (("fit", "light"), ("grow", "dark"), ("check", "light")):
-            page = browser.page(color_scheme=scheme)
-            page.goto((tmp_path / f"{name}.html").as_uri())
-            assert serious(page) == []
-            page.context.close()
-        assert [url for url in browser.requests if not url.startswith("file:")] == []
-        assert browser.said == []
+    for name, scheme in (("fit", "light"), ("grow", "dark"), ("check", "light")):
+        page = browser.page(color_scheme=scheme)
+        page.goto((tmp_path / f"{name}.html").as_uri())
+        assert serious(page) == []
+        page.context.close()
+    assert [url for url in browser.requests if not url.startswith("file:")] == []
+    assert browser.said == []

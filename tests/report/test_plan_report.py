@@ -17,27 +17,14 @@ from optimizer.report.violations import describe_check
 from tests import build
 from tests.command_line import refused, run, write
 from tests.report.large_plan import large_fleet, large_plan
-from tests.service.pages import Browser, axe, browsing
+from tests.service.pages import Browser, axe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 HOSTILE = "h<img src=x onerror=alert(1)></script>&"
 MOST_BYTES, MOST_S = 5_000_000, 3.0
 FEW, MANY = 14, 100
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(chromium: Browser) -> Browser:
-    chromium.clear()
-    return chromium
 
 
 def opened(browser: Browser, path: Path, **how: Any) -> tuple[Any, float]:

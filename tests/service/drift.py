@@ -37,6 +37,7 @@ from optimizer.service.schedule import Schedule
 from optimizer.service.watching import MonitorsWatcher
 from optimizer.sources.config_yaml import config_from_document
 from tests import build
+from tests.service.days import OneLease
 from tests.service.living import HOUR_S, LivingFleet
 
 if TYPE_CHECKING:
@@ -184,19 +185,6 @@ class Weeks:
         return wrong
 
 
-class _OneLease:
-    epoch = 1
-
-    def take(self, fleet: str) -> str:
-        return ""
-
-    def keep(self) -> bool:
-        return True
-
-    def release(self) -> None:
-        pass
-
-
 def lived(days: float, seed: int, directory: Path, every_s: float = 600.0) -> Weeks:
     """Let a service live with a drifting fleet for some days, the last of which without drift."""
     out = Weeks(days=days)
@@ -233,7 +221,7 @@ def lived(days: float, seed: int, directory: Path, every_s: float = 600.0) -> We
             limits=Limits(execute_s=1800.0),
         )
         schedule = Schedule(every_s=every_s, rng=Random(seed))
-        Periodic(parts, schedule, ending, _OneLease(), "simulated", look_s=60.0).run()
+        Periodic(parts, schedule, ending, OneLease(), "simulated", look_s=60.0).run()
         done = [m for run in ledger.runs("living") for m in ledger.moves("living", run.plan)]
         if len([m for m in done if m.flying.state.value == "done"]) != len(fleet.moves):
             out.unfaithful.append("the ledger has another number of moves than the hypervisors made")

@@ -206,6 +206,7 @@ def test_evidence_that_nobody_could_see_again_for_long_is_not_acted_upon(tmp_pat
     late = bench.look(pair(taken_at="2026-11-21T14:31:00Z"))
     assert [(e.noisy, e.suffers) for e in late.fleet.interference] == [(1, 0)]  # what was found apart stays apart
     assert (late.evidence["evident"], late.evidence["confirmed"]) == (1, 1)
+    assert any("not acted upon" in line and line.endswith(": 1") for line in bench.troubles())
 
 
 def test_one_that_hangs_is_left_behind_and_no_other_is_begun(tmp_path: Path) -> None:

@@ -12,28 +12,15 @@ import pytest
 from optimizer.execute.ledger import open_ledger
 from tests.command_line import run
 from tests.service.filed import jobs
-from tests.service.pages import Browser, axe, browsing, served, some_view, write_view
+from tests.service.pages import Browser, axe, served, some_view, write_view
 from tests.service.test_processes import Place
 from tests.service.test_run_command import FOUR, config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
 NASTY = '<img src=x onerror="alert(1)"><script>alert(2)</script>"\'`{{7*7}}'
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(chromium: Browser) -> Browser:
-    chromium.clear()
-    return chromium
 
 
 @pytest.mark.parametrize("hosts", [100, 10_000])

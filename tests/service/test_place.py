@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -15,15 +16,17 @@ import pytest
 
 from optimizer.check import check
 from optimizer.clock import SimulatedClock, SystemClock
-from optimizer.errors import InputError
+from optimizer.errors import InputError, SafetyStop
 from optimizer.execute.ledger import open_ledger
-from optimizer.service.placing import Placer
+from optimizer.service.page.api import THREADS, WAITING
+from optimizer.service.placing import Answer, Placer
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.kinds import time_text
 from optimizer.whatif.place_request import Kept, with_kept
 from tests import build
 from tests.command_line import run
 from tests.service.pages import TOKEN, served
+from tests.service.test_page_safety import Asker as Visitor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +96,35 @@ def test_requests_at_once_never_get_the_same_room(tmp_path: Path, place: dict[st
         assert servers[0]("POST", "/api/place?hold_s=0", request("more"))[0] == 409
     with open_ledger(str(tmp_path / "ledger.sqlite")) as ledger:
         assert ledger.audit().faults == ()
+
+
+def test_the_button_waits_behind_no_request_for_room(
+    tmp_path: Path, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All threads of the API are taken, and more requests wait than may be open."""
+    over, begun = threading.Event(), threading.Semaphore(0)
+
+    def forever(*_: object) -> Answer:
+        begun.release()
+        over.wait(30)
+        raise SafetyStop("never")
+
+    monkeypatch.setattr(Placer, "place", forever)
+    with served(tmp_path, **place) as url, ThreadPoolExecutor(WAITING + 4) as pool:
+        ask, visitor = Asker(url), Visitor(url, tmp_path)
+        cookie, csrf = visitor.log_in()
+        asked = [pool.submit(ask, "POST", "/api/place", request("a")) for _ in range(WAITING + 4)]
+        try:
+            assert all(begun.acquire(timeout=10) for _ in range(THREADS))
+            assert visitor("/act/stop", {"reason": "x", "csrf": csrf}, Cookie=cookie).status == 303
+            assert not begun.acquire(blocking=False)
+        finally:
+            over.set()
+        said = [one.result() for one in asked]
+    assert {status for status, _ in said} == {503}
+    assert sum("are open already" in answer["error"] for _, answer in said) == 4
+    with open_ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+        assert ledger.controls.of("whoever comes first")["stop"].reason == "x"
 
 
 def test_what_is_refused(tmp_path: Path, place: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
@@ -30,6 +31,9 @@ LARGEST = 4_000_000
 
 HELD_S, RANKED = 300, 5
 
+THREADS, WAITING = 4, 64
+"""Requests that are worked on at once, and in all that may be open: others are told to come again."""
+
 
 class _Refused(Exception):
     def __init__(self, status: int, error: str) -> None:
@@ -42,6 +46,11 @@ class Api:
 
     def __init__(self, placer: Placer, sessions: Sessions) -> None:
         self._placer, self._sessions = placer, sessions
+        self._threads, self._open = ThreadPoolExecutor(THREADS, "api"), 0
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def routes(self) -> list[Route]:
         """Return its routes."""
@@ -54,18 +63,28 @@ class Api:
     async def _place(self, request: Request) -> JSONResponse:
         hold_s, ranked = _number(request, "hold_s", HELD_S, MOST_HELD_S), _number(request, "hosts", RANKED, 1000)
         document, by = await _body(request), _by(request)
-        answer = await _aside(lambda: self._placer.place(document, hold_s, by, max(1, ranked)))
+        answer = await self._aside(lambda: self._placer.place(document, hold_s, by, max(1, ranked)))
         kept = None if answer.reservation is None else _said(answer.reservation)
         return JSONResponse({"reservation": kept, **answer.facts}, 200 if answer.complete else 409)
 
     async def _kept(self, _: Request) -> JSONResponse:
-        kept = await _aside(self._placer.kept)
+        kept = await self._aside(self._placer.kept)
         return JSONResponse({"reservations": [_said(one) for one in kept]})
 
     async def _release(self, request: Request) -> JSONResponse:
         name, by = request.path_params["name"], _by(request)
-        released = await _aside(lambda: self._placer.release(name, by))
+        released = await self._aside(lambda: self._placer.release(name, by))
         return JSONResponse({"released": released}, 200 if released else 404)
+
+    async def _aside(self, work: Callable[[], Any]) -> Any:
+        """Let a thread do it that has nothing else to do: the button waits behind no request for room."""
+        if self._open >= WAITING:
+            raise _Refused(503, f"{WAITING} requests are open already: try again")
+        self._open += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._open -= 1
 
     def _guarded(self, shown: Shown) -> Shown:
         async def answer(request: Request) -> JSONResponse:
@@ -120,7 +139,3 @@ async def _body(request: Request) -> Any:
         return json.loads(await request.body())
     except (ValueError, RecursionError) as error:
         raise _Refused(400, f"request: not JSON: {error}") from error
-
-
-async def _aside(work: Callable[[], Any]) -> Any:
-    return await asyncio.get_running_loop().run_in_executor(None, work)

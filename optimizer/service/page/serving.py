@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import ssl
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,10 @@ from optimizer.service.tokens import read_token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from starlette.routing import Route
-
     from optimizer.clock import Clock
     from optimizer.policy import Policy
     from optimizer.service.config import ServiceConfig
+    from optimizer.service.page.api import Api
     from optimizer.service.page.sessions import Sessions
 
 __all__ = ["serve_page"]
@@ -81,9 +80,9 @@ def serve_page(
         secure=bool(part.tls_cert),
     )
     names = ["localhost", "127.0.0.1", "[::1]", host, *part.names]
-    routes = _api(settings, clock, environ, policy, sessions) if token and policy and config.has("inventory") else []
+    api = _api(settings, clock, environ, policy, sessions) if token and policy and config.has("inventory") else None
     served = uvicorn.Config(
-        application(page, names, routes),
+        application(page, names, api.routes() if api else []),
         http="h11",
         ws="none",
         loop="asyncio",
@@ -120,7 +119,7 @@ def serve_page(
             return await super().on_tick(counter)
 
     told = [ready]
-    with closing(bound), closing(sources):
+    with closing(bound), closing(sources), closing(api) if api else nullcontext():
         Server(served).run(sockets=[bound])
 
 
@@ -130,8 +129,8 @@ def _api(
     environ: Mapping[str, str],
     policy: Callable[[], Policy],
     sessions: Sessions,
-) -> list[Route]:
-    """Return the routes for programs, which ask the inventory anew each time."""
+) -> Api:
+    """Return what answers programs; it asks the inventory anew each time."""
     from optimizer.service.page.api import Api
     from optimizer.service.placing import Placer
     from optimizer.signals.config import InventoryPart
@@ -143,7 +142,7 @@ def _api(
     def read() -> dict[str, Any]:
         return read_inventory(config, part, clock, environ)
 
-    return Api(Placer(read, policy(), settings.ledger, clock, lambda: secrets.token_hex(8)), sessions).routes()
+    return Api(Placer(read, policy(), settings.ledger, clock, lambda: secrets.token_hex(8)), sessions)
 
 
 def _bind(where: str, listen: str, host: str, port: int) -> socket.socket:
