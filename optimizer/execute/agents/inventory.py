@@ -95,7 +95,9 @@ def _combined(readings: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def read_host(db: Connection, store: Store, fleet: str, host: str, current_s: float) -> dict[str, Any] | None:
-    """Return a host as its agent sees it, with the VMs of open orders at both ends; None where no agent ever reported.
+    """Return a host as its agent sees it, with the VMs of open orders at both ends, and whether it only simulates.
+
+    None where no agent ever reported.
 
     Raises
     ------
@@ -103,7 +105,8 @@ def read_host(db: Connection, store: Store, fleet: str, host: str, current_s: fl
         Its agent is silent, or has not looked since the last move to or from it ended.
     """
     now = store.now(db)
-    row = db.execute("SELECT reading, seen_s FROM agent_hosts WHERE fleet = ? AND host = ?", (fleet, host)).fetchone()
+    query = "SELECT reading, seen_s, simulated FROM agent_hosts WHERE fleet = ? AND host = ?"
+    row = db.execute(query, (fleet, host)).fetchone()
     if row is None:
         return None
     if row[1] < now - current_s:
@@ -116,7 +119,7 @@ def read_host(db: Connection, store: Store, fleet: str, host: str, current_s: fl
     found: dict[str, Any] = json.loads(row[0])
     query = "SELECT vm FROM agent_orders WHERE fleet = ? AND ended_s IS NULL AND (source = ? OR target = ?)"
     open_ = {vm for (vm,) in db.execute(query, (fleet, host, host)).fetchall()}
-    return {**found, "vms": sorted({*found["vms"], *open_})}
+    return {**found, "vms": sorted({*found["vms"], *open_}), "simulated": bool(row[2])}
 
 
 def migrating(db: Connection, fleet: str) -> list[str]:

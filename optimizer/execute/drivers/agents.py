@@ -109,6 +109,9 @@ class AgentsDriver:
         except (GatewayDown, GatewayRefused) as error:
             raise InputError("--location", "gateway", client.where, f"a gateway that answers ({error})") from error
         reporting = len(hosts["current"]) + len(hosts["silent"])
+        if not reporting:
+            wanted = f"a gateway to which agents of {fleet.id} report: start `remora agent` on its hosts first"
+            raise InputError("--location", "gateway", "no agent has reported", wanted)
         if 0 < hosts["simulated"] < reporting:
             found = f"{hosts['simulated']} of {reporting} agents simulate"
             raise InputError("--location", "gateway", found, "agents that all migrate, or all simulate")
@@ -154,6 +157,9 @@ class AgentsDriver:
             if host in self._fleet.host_index:
                 raise Unreadable(f"no agent has ever reported for {host}")
             return None
+        if said["simulated"] != self.simulated:
+            does, others = ("simulates", "migrate") if said["simulated"] else ("migrates", "simulate")
+            raise Unreadable(f"the agent of {host} {does}, where others {others}")
         return HostReading(
             id=said["id"],
             state=HostState[said["state"].upper()],

@@ -238,9 +238,9 @@ def test_two_gateways_on_one_database(new_schema: Any, tmp_path: Path) -> None:
     hypervisors = SimulatedDriver(FLEET)
     first, second = (request_of(move(FLEET, n, f"v{n}", f"h{n}", f"h{n + 2}")) for n in (1, 2))
     with gateway(place) as one, gateway(place) as two:
-        driver = executor(FLEET, one)
         for request, at in ((first, two), (second, one)):
             with agents(hypervisors, at, tmp_path / "agents"):
+                driver = executor(FLEET, one)
                 driver.submit(request)
                 ends(driver, request, MoveState.DONE)
     assert len(hypervisors.world.jobs) == 2
@@ -290,6 +290,29 @@ def test_a_gateway_that_is_gone(tmp_path: Path) -> None:
         driver.read_vm("v0")
     with pytest.raises(InputError, match="a gateway that answers"):
         executor(FLEET, url)
+
+
+def test_before_any_agent_has_reported_nobody_knows_whether_moves_are_real(tmp_path: Path) -> None:
+    with (
+        gateway(str(tmp_path / "ledger")) as url,
+        pytest.raises(InputError, match=r"no agent has reported.*start `remora agent`"),
+    ):
+        executor(FLEET, url)
+
+
+def test_an_agent_that_migrates_among_some_that_simulate(tmp_path: Path) -> None:
+    class Real(SimulatedDriver):
+        simulated = property(lambda _: False)
+
+    simulated = SimulatedDriver(FLEET)
+    with gateway(str(tmp_path / "ledger")) as url, agents(simulated, url, tmp_path / "agents", ["h0"]):
+        driver = executor(FLEET, url)
+        assert driver.simulated
+        with agents(Real(FLEET), url, tmp_path / "agents", ["h1"]):
+            with pytest.raises(Unreadable, match="the agent of h1 migrates, where others simulate"):
+                driver.read_host("h1")
+            with pytest.raises(InputError, match="agents that all migrate, or all simulate"):
+                executor(FLEET, url)
 
 
 def test_long_polls_wait_and_are_bounded_for_a_host(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,8 +75,12 @@ def test_apply_through_gateway_and_agents(tmp_path: Path) -> None:
     each = [word for host in hosts for word in ("--host", host)]
     agent = ("agent", "fleet.json", "--gateway", url, *each, "--driver", "simulated", "--token-file", "token")
     words = ["fleet.json", "plan.json", "--act", "--driver", "agents", "--location", "agents.json"]
-    with remora(tmp_path, *serve) as first, remora(tmp_path, *agent, "--look", "0.5"):
-        until(lambda: says(tmp_path, "gateway", "listening") and says(tmp_path, "agent", "waiting for orders"), 60)
+    with ExitStack() as running:
+        first = running.enter_context(remora(tmp_path, *serve))
+        until(lambda: says(tmp_path, "gateway", "listening"), 60)
+        running.enter_context(remora(tmp_path, *agent, "--look", "0.5"))
+        until(lambda: says(tmp_path, "agent", "waiting for orders"), 60)
+        assert not says(tmp_path, "agent", "trying again"), (tmp_path / "agent.log").read_text()
         with remora(tmp_path, "apply", *words, "--reason", "a trial") as apply:
             until(lambda: states(tmp_path) & {MoveState.COPYING, MoveState.DONE} != set(), 60)
             os.kill(first.pid, signal.SIGKILL)
