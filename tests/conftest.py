@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
+pytest_plugins = ["tests.time_by_area"]
+
 os.environ["COLUMNS"] = "1000"  # pages as wide as they come; tests of the layout say how wide
 
 # the same examples on every machine and every run, however slow it is
