@@ -78,7 +78,8 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
         "environment": os.environ,
         "machine": socket.gethostname(),
     }
-    service = Service(settings, policy, ConfiguredReader(settings.config, clock, os.environ), ending, told, **edges)
+    read = ConfiguredReader(settings.config, clock, os.environ, settings.ledger)
+    service = Service(settings, policy, read, ending, told, **edges)
     notified = notifying(settings.config, told, clock, Random(), os.environ, settings.cycle.every_s)
     with service, notified, Signals(ending, service.triggers):
         if once:

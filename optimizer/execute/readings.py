@@ -42,10 +42,13 @@ def host_reading(fleet: Fleet, host: int, vms: Iterable[str]) -> HostReading:
 
 
 def standing(fleet: Fleet) -> list[set[str]]:
-    """Return, for each host, the ids of the VMs that count on it: placed there, or moved from or to it by others."""
+    """Return, for each host, the ids of the VMs that count on it: placed there, or moved from or to it by others.
+
+    VMs that are only awaited are on no host.
+    """
     out: list[set[str]] = [set() for _ in fleet.hosts.ids]
     for where in (fleet.vms.host, fleet.also_at):
         for vm, host in enumerate(where.tolist()):
-            if host != ABSENT:
+            if host != ABSENT and fleet.vms.ids[vm] not in fleet.awaited:
                 out[host].add(fleet.vms.ids[vm])
     return out

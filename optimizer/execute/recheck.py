@@ -10,6 +10,8 @@ from optimizer.execute.states import MoveState
 from optimizer.fleet import HostState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from optimizer.execute.drivers import Driver, HostReading
     from optimizer.fleet import Fleet
 
@@ -107,14 +109,26 @@ class Expected:
         for what in ("state", "busy", "capacity"):
             if getattr(now, what) != getattr(then, what):
                 return f"{what} of {shorten(host)} has changed"
-        return self._change_of_vms(host, now, then)
+        return self._change_of_vms(host, now, then, driver)
 
     def _gone_down(self, host: str, driver: Driver) -> str:
         now = driver.read_host(host)
         return f"{shorten(host)} is down" if now is None or now.state is HostState.DOWN else ""
 
-    def _change_of_vms(self, host: str, now: HostReading, then: HostReading) -> str:
-        come, left = sorted(now.vms - then.vms - self._flying), sorted(then.vms - now.vms - self._flying)
+    def _arrived(self, host: str, now: HostReading, driver: Driver) -> set[str]:
+        """Return the awaited VMs that have come to where their room is kept, and take no more than that."""
+        fleet, arrived = self._fleet, set()
+        for name in now.vms & fleet.awaited:
+            vm = fleet.vm_index[name]
+            kept = vm_reading(fleet, vm, int(fleet.vms.host[vm]))
+            came = driver.read_vm(name)
+            if kept.host == host and came is not None and _at_most(came.demand, kept.demand):
+                arrived.add(name)
+        return arrived
+
+    def _change_of_vms(self, host: str, now: HostReading, then: HostReading, driver: Driver) -> str:
+        known = self._flying | self._arrived(host, now, driver)
+        come, left = sorted(now.vms - then.vms - known), sorted(then.vms - now.vms - known)
         if not come and not left:
             return ""
         parts = [
@@ -123,3 +137,7 @@ class Expected:
             if names
         ]
         return f"others have changed {shorten(host)}: {'; '.join(parts)}"
+
+
+def _at_most(demand: Mapping[str, int], kept: Mapping[str, int]) -> bool:
+    return all(amount <= kept.get(resource, 0) for resource, amount in demand.items())

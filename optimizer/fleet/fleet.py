@@ -313,7 +313,8 @@ class Fleet:
 
     `domain_ids[level][number]` names the domains; level 0 is ``host``. `move_within` is a level number: no move
     leaves its domain. `simulated`: a simulation left it so, and `taken_at` is by its clock; no host was read.
-    `groups` are all groups, declared or not; `digest` identifies the document it came from.
+    `groups` are all groups, declared or not; `digest` identifies the document it came from. `awaited`: ids of VMs that
+    no hypervisor has yet: room is kept for them where they stand.
     """
 
     id: str
@@ -331,6 +332,7 @@ class Fleet:
     move_within: int | None = None
     simulated: bool = False
     digest: str = field(default="", repr=False)
+    awaited: frozenset[str] = frozenset()
 
     @property
     def now(self) -> float:

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from optimizer.errors import RemoraError, SafetyStop
+from optimizer.errors import SafetyStop
 from optimizer.execute.ledger import open_ledger
 from optimizer.execute.ledger.reservations import Reservation
 from optimizer.report.document import as_document
 from optimizer.report.whatif_facts import About, describe_place
+from optimizer.service.reserved import room_of
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.request import checked_request
 from optimizer.whatif.effort import Effort
-from optimizer.whatif.place_request import Kept, kept_of, place_request, with_kept
+from optimizer.whatif.place_request import kept_of, place_request, with_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +113,7 @@ class Placer:
         started = self._clock.monotonic()
         with open_ledger(self._ledger) as ledger:
             held = ledger.reservations.of(fleet, self._clock.now())
-            known = with_kept(document, [_room(one) for one in held], "reservations")
+            known = with_kept(document, [room_of(one) for one in held], "reservations")
             effort = Effort(self._clock, started + self._seconds, 1)
             placed = place_request(known, request, WHERE, self._policy, effort, ranked)
             about = About(
@@ -132,10 +133,3 @@ class Placer:
             one = Reservation(fleet, self._random(), room, now, now + timedelta(seconds=hold_s), by)
             written = ledger.reservations.keep(one, {r.id for r in held})
         return Answer(True, facts, one) if written else None
-
-
-def _room(one: Reservation) -> Kept:
-    try:
-        return Kept(one.room["request"], tuple((vm, host) for vm, host in one.room["placements"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise RemoraError(f"reservation {one.id} cannot be read: {error!r}") from error

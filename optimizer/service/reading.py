@@ -1,9 +1,11 @@
-"""Reads the fleet as the configuration says: its inventory, joined with signals where a section asks for them."""
+"""Reads the fleet as the configuration says: its inventory, signals where a section asks for them, reservations."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from optimizer.execute.ledger import peek_ledger
+from optimizer.service.reserved import fleet_with_reservations
 from optimizer.service.roles import Reading
 from optimizer.signals.config import InventoryPart, SignalsPart
 from optimizer.signals.inventory import read_inventory
@@ -12,8 +14,10 @@ from optimizer.sources.fleet_json import fleet_from_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from optimizer.clock import Clock
+    from optimizer.execute.ledger.reservations import Reservation
     from optimizer.sources.config_yaml import Config
 
 __all__ = ["ConfiguredReader"]
@@ -22,14 +26,19 @@ __all__ = ["ConfiguredReader"]
 class ConfiguredReader:
     """Reads by the sections `inventory` and `signals`, which are checked when it is made.
 
+    Parameters
+    ----------
+    ledger
+        Where reservations are kept: what they keep counts as taken.
+
     Raises
     ------
     InputError
         One of the sections is wrong.
     """
 
-    def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
-        self._config, self._clock, self._environ = config, clock, environ
+    def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str], ledger: str) -> None:
+        self._config, self._clock, self._environ, self._ledger = config, clock, environ, ledger
         self._inventory = config.section("inventory", InventoryPart)
         config.section("signals", SignalsPart)
 
@@ -37,6 +46,20 @@ class ConfiguredReader:
         """Return the fleet as it is now."""
         if self._config.has("signals"):
             read = read_fleet(self._config, self._clock, self._environ)
-            return Reading(read.fleet, tuple(read.report.notes))
-        document = read_inventory(self._config, self._inventory, self._clock, self._environ)
-        return Reading(fleet_from_document(document, f"{self._config.where}: inventory"))
+            document, notes = read.document, tuple(read.report.notes)
+        else:
+            document, notes = read_inventory(self._config, self._inventory, self._clock, self._environ), ()
+        held = self._held(document)
+        where = f"{self._config.where}: inventory"
+        if not held:
+            return Reading(fleet_from_document(document, where), notes)
+        fleet = fleet_with_reservations(document, held, where)
+        waits = f"room is kept for {len(fleet.awaited):,} VMs that are not there yet"
+        return Reading(fleet, (*notes, waits) if fleet.awaited else notes)
+
+    def _held(self, document: Mapping[str, Any]) -> tuple[Reservation, ...]:
+        ledger = peek_ledger(self._ledger)
+        if ledger is None:
+            return ()
+        with ledger:
+            return ledger.reservations.of(document["fleet"], self._clock.now())

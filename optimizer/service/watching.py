@@ -94,7 +94,11 @@ class MonitorsWatcher:
         seen = Observation(fleet, fleet.taken_at, policy.rules, answers)
         found = record(self._ledger, monitors, self._part, seen, by=self._by)
         placed = fleet.vms.host.tolist()
-        where = {vm: fleet.hosts.ids[h] for vm, h in zip(fleet.vms.ids, placed, strict=True) if h != ABSENT}
+        where = {
+            vm: fleet.hosts.ids[h]
+            for vm, h in zip(fleet.vms.ids, placed, strict=True)
+            if h != ABSENT and vm not in fleet.awaited
+        }
         simulated = fleet.simulated or self._journeys.simulated
         self._ledger.see_placements(fleet.id, where, fleet.taken_at, by=self._by, simulated=simulated)
         fleet = as_remembered(fleet, self._ledger, self._journeys)
