@@ -40,7 +40,7 @@ AREAS = (
                 for name in ("apply", "executor", "gateway", "guards", "interrupts", "takeover", "undo")
             ),
             "tests/benchmarks/test_executor.py*",
-            *(f"tests/test_documents.py*docs/{page}*" for page in ("drivers/", "execut")),
+            *(f"tests/test_documents.py*docs/{page}*" for page in ("drivers/", "execute", "executor")),
         ),
     ),
     Area(
