@@ -16,7 +16,19 @@ __all__ = ["command"]
 @click.argument(
     "document",
     type=click.Choice(
-        ["fleet", "policy", "plan", "overlay", "mapping", "request", "scenarios", "series", "command", "template"]
+        [
+            "fleet",
+            "policy",
+            "plan",
+            "overlay",
+            "mapping",
+            "request",
+            "rates",
+            "scenarios",
+            "series",
+            "command",
+            "template",
+        ]
     ),
 )
 @click.option("--defaults", is_flag=True, help="What holds where an optional field is absent (fleet, plan).")
@@ -48,6 +60,10 @@ def _schema(document: str) -> dict[str, Any]:
         from optimizer.signals.interference.documents import SERIES, SERIES_FORMAT
 
         return schema.schema_of(SERIES, SERIES_FORMAT)
+    if document == "rates":
+        from optimizer.sources.rates import RATES, RATES_FORMAT
+
+        return schema.schema_of(RATES, RATES_FORMAT)
     makers = {
         "fleet": schema.fleet_schema,
         "plan": schema.plan_schema,

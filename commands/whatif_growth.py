@@ -12,8 +12,10 @@ from commands.report import write_answer
 from commands.whatif_question import Question, pool_of, question_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from optimizer.fleet import Fleet
     from optimizer.whatif.size import Pair
 
 __all__ = ["grow_command", "size_command"]
@@ -30,7 +32,9 @@ class _Share(click.FloatRange):
 
 @click.command("grow")
 @question_options
-@click.option("--history", type=FILE, required=True, metavar="CSV", help="What was allocated: time, pool, resources.")
+@click.option("--history", type=FILE, metavar="CSV", help="What was allocated: time, pool, resources.")
+@click.option("--config", type=FILE, metavar="FILE", help="Ask Prometheus what was allocated: section growth.")
+@click.option("--rates", type=FILE, metavar="FILE", help="How many VMs come a day, by flavour (remora-rates/1).")
 @click.option("--by", default="", metavar="POOL", help="Answer by pool: a level, or label:KEY.")
 @click.option(
     "--horizon", type=Whole(1, 3650), default=90, show_default=True, metavar="DAYS", help="How far ahead to buy for."
@@ -43,29 +47,40 @@ def grow_command(
     policy: str,
     overlay: Path | None,
     as_json: bool,
-    history: Path,
+    history: Path | None,
+    config: Path | None,
+    rates: Path | None,
     by: str,
     horizon: int,
     full_at: float,
     **given: Any,
 ) -> Exit:
-    """Forecast when pools are full, which resource first, and what to buy.
+    """Forecast when pools are full, which resource first, and what to buy: from a past, or from rates.
 
     Exits with 1 if a pool is short within the horizon, at the upper edge of the band of 80 %.
     """
     from optimizer.report.grow_page import describe_growth, grow_page
     from optimizer.report.whatif_charts import growth_charts
     from optimizer.report.whatif_facts import pools_of
-    from optimizer.sources.history_csv import read_history
-    from optimizer.whatif.grow import Provision, doubts, grow
+    from optimizer.whatif.grow import Provision, doubts, grow, past_of_series
 
+    if sum(one is not None for one in (history, config, rates)) != 1:
+        raise click.UsageError("one of --history, --config and --rates", click.get_current_context())
     question = Question.read(fleet, policy, overlay, given)
     snapshot = question.fleet
     names, of = pools_of(snapshot, pool_of(snapshot, by))
-    past = read_history(history, [r.name for r in snapshot.resources], names, snapshot.taken_at)
-    series = {(one.pool, one.resource): (one.times, one.amounts) for one in past}
-    found = grow(snapshot, question.policy, (names, of), series, horizon, full_at)
-    warn(doubts(found, str(history)))
+    series: dict[tuple[str, str], tuple[Sequence[float], Sequence[float]]] = {}
+    if rates is not None:
+        from optimizer.sources.rates import read_rates
+        from optimizer.whatif.rates import pasts_of_rates
+
+        resources = [r.name for r in snapshot.resources]
+        pasts = pasts_of_rates(read_rates(rates, resources, names), names, resources)
+    else:
+        series = _series(snapshot, names, history, config)
+        pasts = {key: past_of_series(*one, horizon) for key, one in series.items()}
+    found = grow(snapshot, question.policy, (names, of), pasts, horizon, full_at)
+    warn(doubts(found, str(history or config)))
     facts = describe_growth(snapshot, found, horizon, full_at, question.about())
     say(as_json, lambda: facts, lambda: grow_page(facts))
     write_answer(
@@ -75,6 +90,27 @@ def grow_command(
         lambda: growth_charts(found, series, snapshot.taken_at.timestamp(), horizon),
     )
     return Exit.ATTENTION if any(p.provision is Provision.UNDER for p in found) else Exit.DONE
+
+
+def _series(
+    fleet: Fleet, pools: Sequence[str], history: Path | None, config: Path | None
+) -> dict[tuple[str, str], tuple[Sequence[float], Sequence[float]]]:
+    """Read the past, from a table or from Prometheus."""
+    resources = [r.name for r in fleet.resources]
+    if history is not None:
+        from optimizer.sources.history_csv import read_history
+
+        past = read_history(history, resources, pools, fleet.taken_at)
+    else:
+        import os
+
+        from optimizer.clock import SystemClock
+        from optimizer.signals.past import read_past
+        from optimizer.sources.config_yaml import read_config
+
+        assert config is not None
+        past = read_past(read_config(config), resources, pools, fleet.taken_at, SystemClock(), os.environ)
+    return {(one.pool, one.resource): (one.times, one.amounts) for one in past}
 
 
 @click.command("size")

@@ -28,6 +28,9 @@ TONES = {
     Provision.UNDECIDED.value: Tone.WARN,
 }
 
+COLUMNS = ("resource", ">now", ">full at", ">a day", ">days to full", ">80 % band")
+TESTED = (">tested error", ">in band")
+
 
 @dataclass(frozen=True, slots=True)
 class ResourceGrowth:
@@ -134,15 +137,14 @@ def grow_page(facts: GrowFacts) -> Page:
     page.line(about_line(facts.about), Tone.QUIET)
     full = percent(facts.full_at, 1)
     page.line(f"horizon {count(facts.horizon_days, 'day')}; full is {full} of what may be allocated; band 80 %")
+    tested = any(r.tested_forecasts for pool in facts.pools for r in pool.resources)
     for pool in facts.pools:
         page.heading(f"{pool.pool}: {pool.provision}")
         if pool.first:
             page.line(f"full first: {spoken(pool.first)}", TONES[pool.provision])
-        table = Table(
-            ("resource", ">now", ">full at", ">a day", ">days to full", ">80 % band", ">tested error", ">in band")
-        )
+        table = Table((*COLUMNS, *TESTED) if tested else COLUMNS)
         for r in pool.resources:
-            table.add(spoken(r.resource), *_cells(r))
+            table.add(spoken(r.resource), *_cells(r), *(_tested(r) if tested else ()))
         page.table(table)
         if pool.provision == Provision.UNDECIDED.value:
             lacking = ", ".join(spoken(r.resource) for r in pool.resources if r.by_day is None)
@@ -163,12 +165,16 @@ def _labels(labels: dict[str, str]) -> str:
 def _cells(r: ResourceGrowth) -> list[str]:
     now, limit = amount(r.resource, r.now), amount(r.resource, r.limit)
     if r.by_day is None:
-        return [now, limit, "-", "-", "-", "-", "-"]
+        return [now, limit, "-", "-", "-"]
     sign = "-" if r.by_day < 0 else ""
     band = f"{_days(r.days_early)} to {_days(r.days_late)}"
+    return [now, limit, sign + amount(r.resource, abs(round(r.by_day))), _days(r.days), band]
+
+
+def _tested(r: ResourceGrowth) -> list[str]:
     error = "-" if r.tested_days_error is None else f"{100 * r.tested_days_error:.0f} % of the days"
     covered = "-" if r.tested_coverage is None else f"{100 * r.tested_coverage:.0f} %"
-    return [now, limit, sign + amount(r.resource, abs(round(r.by_day))), _days(r.days), band, error, covered]
+    return [error, covered]
 
 
 def _days(days: int | None) -> str:

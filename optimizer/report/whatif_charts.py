@@ -131,12 +131,12 @@ def growth_charts(
     now_s: float,
     horizon: int,
 ) -> list[Drawing]:
-    """Draw each resource of each pool that has a past: what was, what is expected, and when it is full.
+    """Draw each resource of each pool that has a forecast: what was, what is expected, and when it is full.
 
     Parameters
     ----------
     past
-        By (pool, resource): epoch seconds and amounts.
+        By (pool, resource): epoch seconds and amounts, where there is one.
     now_s
         When the snapshot was taken, in epoch seconds.
     """
@@ -152,7 +152,7 @@ def _course(
 ) -> Iterator[Drawing]:
     if g.forecast is None:
         return
-    times, amounts = past[pool, g.resource]
+    times, amounts = past.get((pool, g.resource), ((), ()))
     days = np.arange(1.0, max(horizon, min(g.days or 0, 3 * horizon)) + 1)
     expected, spread = g.forecast.at(days) + g.now - g.forecast.level, g.forecast.spread(days)
     was = [((t - now_s) / DAY_S, float(a)) for t, a in sorted(zip(times, amounts, strict=True))]

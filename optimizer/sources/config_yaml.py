@@ -44,6 +44,7 @@ SECTIONS = (
     "interference",
     "monitors",
     "journeys",
+    "growth",
     "policy",
     "ledger",
     "driver",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Past", "read_history"]
+__all__ = ["Past", "read_history", "refuse_late"]
 
 MOST_ROWS = 1_000_000
 REACH_S = 3 * 86400
@@ -62,11 +62,11 @@ def read_history(path: Path | str, resources: Sequence[str], pools: Sequence[str
     if not found:
         raise InputError(where, "", "no row", "at least one row with a time and an amount")
     for past in found.values():
-        _reaches(past, taken_at, where)
+        refuse_late(past, taken_at, where)
     return list(found.values())
 
 
-def _reaches(past: Past, taken_at: datetime, where: str) -> None:
+def refuse_late(past: Past, taken_at: datetime, where: str) -> None:
     """Refuse a past that ends long before the snapshot, or after it: the forecast begins where it ends."""
     ends = datetime.fromtimestamp(max(past.times), taken_at.tzinfo)
     if abs((taken_at - ends).total_seconds()) > REACH_S:

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LEAST_DAYS", "Forecast", "Tested", "forecast"]
+__all__ = ["BAND", "LEAST_DAYS", "UNTESTED", "WEEK", "Forecast", "Tested", "daily", "forecast"]
 
 LEAST_DAYS = 14
 """Less of a past is none."""
+
+BAND = 1.2816
+"""Half the width of a band of 80 %, in standard errors."""
 
 WEEK = 7
 WEEKS_FOR_SEASON = 4
@@ -58,6 +61,10 @@ class Tested:
     error: float
     days_error: float
     coverage: float
+
+
+UNTESTED = Tested(0, float("nan"), float("nan"), float("nan"))
+"""Of what has no past to be tested on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +111,7 @@ def _first(reached: NDArray[np.bool_]) -> int | None:
     return int(at[0]) + 1 if at.size else None
 
 
-def forecast(values: NDArray[np.floating], horizon: int, width: float = 1.2816) -> Forecast:
+def forecast(values: NDArray[np.floating], horizon: int, width: float = BAND) -> Forecast:
     """Return the forecast of a daily series.
 
     Parameters
@@ -114,7 +121,7 @@ def forecast(values: NDArray[np.floating], horizon: int, width: float = 1.2816) 
     horizon
         How many days ahead matter.
     width
-        Half width of the band in standard errors; 1.2816 makes it one of 80 %.
+        Half width of the band in standard errors; by default it is one of 80 %.
 
     Raises
     ------

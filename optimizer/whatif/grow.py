@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
 
-__all__ = ["Growth", "Need", "PoolGrowth", "Provision", "doubts", "grow"]
+__all__ = ["Growth", "Need", "Past", "PoolGrowth", "Provision", "doubts", "grow", "past_of_series"]
 
 UNLIKE = 0.25
 """By this share of what is allocated now a past may end beside it."""
@@ -37,6 +37,34 @@ class Provision(Enum):
     RIGHT_SIZED = "RIGHT_SIZED"
     OVER = "OVER"
     UNDECIDED = "UNDECIDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What one resource of one pool is expected to do.
+
+    Attributes
+    ----------
+    days
+        Days of a past that it comes from; 0 for what comes from rates.
+    forecast
+        None where the past is too short.
+    relative
+        It says by how much more, not how much: its level means nothing.
+    """
+
+    days: int
+    forecast: Forecast | None
+    relative: bool = False
+
+
+NO_PAST = Past(0, None)
+
+
+def past_of_series(times: Sequence[float], amounts: Sequence[float], horizon: int) -> Past:
+    """Return what a past (epoch seconds, amounts allocated) lets expect for `horizon` days."""
+    series = daily(times, amounts)
+    return Past(len(series), forecast(series, horizon) if len(series) >= LEAST_DAYS else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +124,7 @@ def grow(
     fleet: Fleet,
     policy: Policy,
     pools: tuple[Sequence[str], NDArray[np.int64]],
-    past: Mapping[tuple[str, str], tuple[Sequence[float], Sequence[float]]],
+    past: Mapping[tuple[str, str], Past],
     horizon: int,
     full_at: float,
 ) -> tuple[PoolGrowth, ...]:
@@ -107,7 +135,7 @@ def grow(
     pools
         Their names, and the number of the pool of each host (int64 [H]).
     past
-        By (pool, resource): epoch seconds and amounts allocated.
+        By (pool, resource).
     horizon
         Days ahead.
     full_at
@@ -120,7 +148,7 @@ def grow(
     for number, name in enumerate(names):
         here = (of == number) & active
         found = [
-            _growth(r, int(loads[r][here].sum()), limits[r][here], past.get((name, r)), horizon, full_at)
+            _growth(r, int(loads[r][here].sum()), limits[r][here], past.get((name, r), NO_PAST), horizon, full_at)
             for r in limits
             if (limits[r][here] > 0).any()
         ]
@@ -160,21 +188,21 @@ def _growth(
     resource: str,
     now: int,
     limits: NDArray[np.int64],
-    past: tuple[Sequence[float], Sequence[float]] | None,
+    past: Past,
     horizon: int,
     full_at: float,
 ) -> Growth:
     limit = int(int(limits.sum()) * full_at)
-    series = daily(*past) if past is not None else np.zeros(0)
-    if len(series) < LEAST_DAYS:
-        return Growth(resource, now, limit, float(now), float(now), None, None, None, len(series), float(now), None)
-    found = forecast(series, horizon)
+    found = past.forecast
+    if found is None:
+        return Growth(resource, now, limit, float(now), float(now), None, None, None, past.days, float(now), None)
     shift = now - found.level  # the snapshot is today
     day = np.array([float(horizon)])
     expected = float(found.at(day)[0] + shift)
     early, days, late = (0, 0, 0) if now >= limit else found.days_to(limit - shift)
     high = expected + float(found.spread(day)[0])
-    return Growth(resource, now, limit, expected, high, early, days, late, len(series), found.level, found)
+    ends = float(now) if past.relative else found.level
+    return Growth(resource, now, limit, expected, high, early, days, late, past.days, ends, found)
 
 
 def _pool(

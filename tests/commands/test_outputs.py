@@ -45,6 +45,8 @@ COMMANDS = {
                     "--report", "OUT"],
     "whatif roll": ["whatif", "roll", "fleet.json", "--policy", "policy.yaml", "--report", "OUT"],
     "whatif grow": ["whatif", "grow", "fleet.json", "--history", "vms.csv", "--report", "OUT"],
+    "whatif grow --rates": ["whatif", "grow", "fleet.json", "--rates", "mapping.yaml", "--report", "OUT"],
+    "whatif grow --config": ["whatif", "grow", "fleet.json", "--config", "mapping.yaml", "--report", "OUT"],
     "whatif size": ["whatif", "size", "fleet.json", "--overlay", "overlay.yaml", "--report", "OUT"],
     "whatif compare": ["whatif", "compare", "fleet.json", "--scenarios", "mapping.yaml", "--report", "OUT"],
     "roadef solve": ["roadef", "solve", "model.txt", "assignment.txt", "-o", "OUT"],

@@ -13,7 +13,7 @@ from optimizer.errors import InputError
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.history_csv import read_history
 from optimizer.whatif.forecast import daily, forecast
-from optimizer.whatif.grow import Provision, doubts, grow
+from optimizer.whatif.grow import Past, Provision, doubts, grow, past_of_series
 from tests.build import document, host, policy, vm
 
 if TYPE_CHECKING:
@@ -58,12 +58,16 @@ def test_days_are_means_and_gaps_are_lines() -> None:
     assert daily(at, [4.0, 6.0, 2.0]).tolist() == [2.0, 3.0, 4.0, 5.0]
 
 
+def lasting(times: list[float], amounts: list[float]) -> dict[tuple[str, str], Past]:
+    return {("all", "memory_mib"): past_of_series(times, amounts, 30)}
+
+
 def pool(used: int, hosts: int, *, past_slope: int) -> PoolGrowth:
     records = [host(f"h{i}", memory=100) for i in range(hosts)]
     fleet = fleet_from_document(document(records, [vm("v", "h0", memory=used)]), "pool")
     days = np.arange(60)
     times = [(TODAY - timedelta(days=59 - int(d))).timestamp() for d in days]
-    past = {("all", "memory_mib"): (times, [float(used - past_slope * (59 - int(d))) for d in days])}
+    past = lasting(times, [float(used - past_slope * (59 - int(d))) for d in days])
     names = ("all",), np.zeros(hosts, np.int64)
     return grow(fleet, policy({"rule": "capacity"}), names, past, 30, 1.0)[0]
 
@@ -84,7 +88,7 @@ def test_a_resource_without_a_past_leaves_the_pool_undecided() -> None:
     records = [host(f"h{i}", memory=100, disk=100) for i in range(4)]
     fleet = fleet_from_document(document(records, [vm("v", "h0", memory=60, disk=50)]), "pool")
     times = [(TODAY - timedelta(days=59 - d)).timestamp() for d in range(60)]
-    past = {("all", "memory_mib"): (times, [float(d + 1) for d in range(60)])}
+    past = lasting(times, [float(d + 1) for d in range(60)])
     found = grow(fleet, policy({"rule": "capacity"}), (("all",), np.zeros(4, np.int64)), past, 30, 1.0)
     assert (found[0].provision, found[0].needs) == (Provision.UNDECIDED, ())
     assert list(doubts(found, "past.csv")) == []
@@ -93,7 +97,7 @@ def test_a_resource_without_a_past_leaves_the_pool_undecided() -> None:
 def test_a_past_in_another_unit_is_doubted() -> None:
     fleet = fleet_from_document(document([host("h0", memory=10**6)], [vm("v", "h0", memory=61440)]), "pool")
     times = [(TODAY - timedelta(days=59 - d)).timestamp() for d in range(60)]
-    past = {("all", "memory_mib"): (times, [float(d + 1) for d in range(60)])}
+    past = lasting(times, [float(d + 1) for d in range(60)])
     found = grow(fleet, policy({"rule": "capacity"}), (("all",), np.zeros(1, np.int64)), past, 30, 1.0)
     assert [c.where for c in doubts(found, "past.csv")] == ["past.csv: all: memory_mib"]
 
