@@ -180,9 +180,17 @@ def _helps(page: Page, facts: StopsFacts) -> None:
         if facts.items:
             page.line("what would help was not found within the time (--time-limit)", Tone.QUIET)
         return
-    page.heading("What would help: all that does" if facts.all_helps else "What would help: any one of these")
-    for one in facts.helps:
-        where = "" if facts.whole_model else " in the model that was searched"
+    verified = [one for one in facts.helps if one.verified]
+    where = "" if facts.whole_model else " in the model that was searched"
+    if verified:
+        page.heading("What would help: any one of these")
+    for one in verified:
         size = f"; nothing smaller does{where}" if one.smallest and one is facts.helps[0] else ""
-        tried = f"planned again: {count(one.moves or 0, 'move')}" if one.verified else "not verified: no plan was found"
-        page.line(f"  {one.text} ({tried}{size})", Tone.PLAIN if one.verified else Tone.QUIET)
+        page.line(f"  {one.text} (planned again: {count(one.moves or 0, 'move')}{size})")
+    if len(verified) < len(facts.helps):
+        page.heading("What may help: VMs could stand so, but no safe order of moves was found")
+    for one in facts.helps:
+        if not one.verified:
+            page.line(f"  {one.text}", Tone.QUIET)
+    if facts.all_helps:
+        page.line("whatever else would help contains one of these", Tone.QUIET)
