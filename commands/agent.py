@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.common import fleet_argument, load_fleet
+from commands.driver_options import driver_option, location_option
 from commands.interrupt import Interrupt
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ __all__ = ["command"]
 @fleet_argument
 @click.option("--gateway", required=True, metavar="URL", help="The gateway: https://HOST:PORT.")
 @click.option("--host", "hosts", multiple=True, required=True, metavar="ID", help="This host; repeat for more.")
-@click.option("--driver", default="libvirt", show_default=True, metavar="NAME", help="What migrates the VMs.")
-@click.option("--location", "where", default="", metavar="WHERE", help="What the driver reaches, in its own words.")
+@driver_option("libvirt")
+@location_option
 @click.option("--token-file", metavar="FILE", help="This host's token; only its owner may read it.")
 @click.option("--ca-file", default="", metavar="FILE", help="Certificates that the gateway's is signed by, PEM.")
 @click.option(
@@ -66,7 +67,8 @@ def command(
     from optimizer.execute.agents.run_agent import run_agents
     from optimizer.execute.agents.tokens import read_token
     from optimizer.execute.agents.worker import Times
-    from optimizer.execute.drivers.registry import DRIVERS, DriverSettings
+    from optimizer.execute.drivers.registry import DRIVERS
+    from optimizer.execute.drivers.settings import DriverSettings
 
     snapshot = load_fleet(fleet)
     _known(hosts, snapshot.hosts.ids, fleet)
@@ -76,8 +78,7 @@ def command(
     with Interrupt("the agent ends; what is being migrated goes on") as interrupt:
         _announce(workers)
         click.echo(f"{', '.join(hosts)}: waiting for orders of {client.where}", err=True)
-        tell = _tell
-        run_agents(workers, hands.clock, interrupt.event, Random(), tell, simulated=hands.simulated)
+        run_agents(workers, hands.clock, interrupt.event, Random(), _tell, simulated=hands.simulated)
 
 
 def _known(hosts: tuple[str, ...], known: tuple[str, ...], path: Path) -> None:

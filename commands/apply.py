@@ -21,6 +21,7 @@ from commands.common import (
     tell_written,
     write_json,
 )
+from commands.driver_options import driver_option, location_option
 from commands.history import as_planned
 from commands.interrupt import Interrupt
 from commands.ledger_options import by_option, ledger_option, open_button, order_of, stop_file_option
@@ -50,8 +51,8 @@ SIMULATED = "simulated"
 @fleet_argument
 @click.argument("plan", type=FILE)
 @click.option("--act", is_flag=True, help="Execute; the default is a dry run, which writes nothing.")
-@click.option("--driver", default=SIMULATED, show_default=True, metavar="NAME", help="What migrates the VMs.")
-@click.option("--location", "where", default="", metavar="WHERE", help="What the driver reaches, in its own words.")
+@driver_option(SIMULATED)
+@location_option
 @click.option(
     "--guards", is_flag=True, help="Ask gates and call hooks for the simulated driver, too; others always do."
 )
@@ -142,7 +143,8 @@ def _check_failures(path: Path, plan: Plan, fail: tuple[str, ...]) -> None:
 
 
 def _open(name: str, fleet: Fleet, where: str, fail: tuple[str, ...]) -> Driver:
-    from optimizer.execute.drivers.registry import DRIVERS, DriverSettings
+    from optimizer.execute.drivers.registry import DRIVERS
+    from optimizer.execute.drivers.settings import DriverSettings
 
     return DRIVERS.load(name)(fleet, DriverSettings(where, fail))
 

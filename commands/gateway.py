@@ -61,9 +61,9 @@ def command(
     from optimizer.clock import SystemClock
     from optimizer.errors import InputError
     from optimizer.execute.agents.gateway import Gateway
+    from optimizer.execute.agents.opening import open_store
     from optimizer.execute.agents.serve import Listening, bind, serve
     from optimizer.execute.agents.stopped import LEDGER_CONNECTIONS, Button
-    from optimizer.execute.agents.store import open_store
     from optimizer.execute.agents.tokens import read_tokens
 
     if (tls_cert is None) != (tls_key is None):

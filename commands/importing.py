@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from optimizer.sources.registry import SourceSettings
+    from optimizer.sources.settings import SourceSettings
 
 __all__ = ["command"]
 
@@ -45,7 +45,7 @@ def command(source: str | None, where: str | None, output: Path, as_json: bool, 
     """Make a fleet of CSV files, whose amounts may carry units such as 64GiB, or of what another source reads."""
     from optimizer.fleet.carrying import is_memory
     from optimizer.sources.fleet_json import fleet_from_document
-    from optimizer.sources.registry import SourceSettings
+    from optimizer.sources.settings import SourceSettings
 
     _agree(source, where, asked)
     name = asked["fleet_id"]

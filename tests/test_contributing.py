@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from optimizer.errors import InputError
-from optimizer.execute.drivers.registry import DriverSettings
+from optimizer.execute.drivers.settings import DriverSettings
 from optimizer.fleet import HostState, Mobility, VmState
 from tests.execute import driver_contract
 from tests.sources import source_contract

@@ -1,10 +1,13 @@
-"""What the house asks of its files: how long they may be, and how few may ask an atom or a monitor what it is."""
+"""What the house asks of its files: how long they may be, that none import each other in a circle, and how few may ask
+an atom or a monitor what it is. That no room imports one above it is proven by `lint-imports`.
+"""
 
 from __future__ import annotations
 
 import ast
 from typing import TYPE_CHECKING
 
+import networkx as nx
 import pytest
 
 from optimizer.problem import atoms
@@ -12,7 +15,7 @@ from optimizer.reachability import instance_monitor
 from tests.documents import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 MOST_LINES = 400
@@ -57,6 +60,44 @@ def test_no_file_is_long() -> None:
     }
     assert len(lengths) > 500
     assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def imported(text: str, known: Collection[str]) -> set[str]:
+    """Return which of the known modules a program imports: where it is loaded, when it runs, or for its types alone."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in known else node.module for name in names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & set(known)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    modules = {
+        p.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__"): p
+        for p in files(*PROGRAM)
+        if p.suffix == ".py"
+    }
+    arrows = [(name, other) for name, p in modules.items() for other in imported(p.read_text(), modules)]
+    assert len(arrows) > 2000
+    graph = nx.DiGraph((name, other) for name, other in arrows if name != other)
+    assert [sorted(circle) for circle in nx.strongly_connected_components(graph) if len(circle) > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("import a.b", {"a.b"}),
+        ("from a import b, c", {"a.b", "a"}),
+        ("if TYPE_CHECKING:\n    from a.b import C", {"a.b"}),
+        ("def f():\n    from a import b", {"a.b"}),
+        ("import json", set()),
+    ],
+)
+def test_each_way_to_import_is_seen(text: str, names: set[str]) -> None:
+    assert imported(text, {"a", "a.b"}) == names
 
 
 def test_the_monitors_are_those_that_there_are() -> None:

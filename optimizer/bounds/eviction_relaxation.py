@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.instance import unit_of
+from optimizer.problem.naming import unit_of
 from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
 from optimizer.problem.shapes import COMPANY, COUNT, GROUPS, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape

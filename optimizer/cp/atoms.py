@@ -1,4 +1,4 @@
-"""How each atom is said in CP-SAT: one function an atom, called by `cp_sat.Model` with itself.
+"""How each atom is said in CP-SAT: one function an atom, called by `Model` with itself.
 
 Only instances that a free VM can touch are covered; a must's excess is a variable where it was broken at the start, and
 none where it held.
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from optimizer.cp.model import Model
+    from optimizer.cp.formulation import Formulation
     from optimizer.problem.atoms import (
         Apart,
         AtLeast,
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["LOWER"]
 
 
-def _linear(model: Model, number: int, atom: Linear) -> None:
+def _linear(model: Formulation, number: int, atom: Linear) -> None:
     problem, domain = model.problem, model.problem.domain[atom.level]
     first, settled = problem.start_loads[number], _settled_load(model, number, atom)
     for d, pairs in model.by_domain(atom.level, model.literal).items():
@@ -77,7 +77,7 @@ def _linear(model: Model, number: int, atom: Linear) -> None:
         model.count_harm(atom.asked, e, most, int(atom.unit[d]))
 
 
-def _settled_load(model: Model, number: int, atom: Linear) -> NDArray[np.int64]:
+def _settled_load(model: Formulation, number: int, atom: Linear) -> NDArray[np.int64]:
     """Load of VMs that are not free; a union has x0 everywhere, and settled VMs that are elsewhere now."""
     problem, domain = model.problem, model.problem.domain[atom.level]
     settled = np.ones(problem.vms, np.bool_)
@@ -91,12 +91,12 @@ def _settled_load(model: Model, number: int, atom: Linear) -> NDArray[np.int64]:
     return load
 
 
-def _members(model: Model, atom: Group) -> list[int]:
+def _members(model: Formulation, atom: Group) -> list[int]:
     """Numbers of the sets (or pairs) with a free VM."""
     return sorted({i for side in atom.sides for i in _touched(model, side)})
 
 
-def _touched(model: Model, sets: Sets) -> list[int]:
+def _touched(model: Formulation, sets: Sets) -> list[int]:
     """Numbers of the sets with a free VM."""
     free = np.zeros(model.problem.vms, np.bool_)
     free[list(model.literal)] = True
@@ -104,7 +104,7 @@ def _touched(model: Model, sets: Sets) -> list[int]:
     return [int(i) for i in np.unique(np.searchsorted(sets.indptr, hits, side="right") - 1)]
 
 
-def _at_most(model: Model, number: int, atom: AtMost) -> None:
+def _at_most(model: Formulation, number: int, atom: AtMost) -> None:
     for i in _members(model, atom):
         vms, k = atom.sets[i].tolist(), int(atom.k[i])
         settled, first = model.settled(atom.level, vms), model.at_start(atom.level, vms)
@@ -117,7 +117,7 @@ def _at_most(model: Model, number: int, atom: AtMost) -> None:
             model.count_harm(atom.asked, e, most)
 
 
-def _apart(model: Model, number: int, atom: Apart) -> None:
+def _apart(model: Formulation, number: int, atom: Apart) -> None:
     for i in _members(model, atom):
         sides = [_Side(model, atom.level, sets[i].tolist()) for sets in (atom.left, atom.right)]
         for d in sorted(sides[0].domains & sides[1].domains):
@@ -135,7 +135,7 @@ class _Side:
     `at` says in which domain each VM that others are moving is taken to be; those it does not name count at both ends.
     """
 
-    def __init__(self, model: Model, level: int, vms: list[int], at: Mapping[int, int] | None = None) -> None:
+    def __init__(self, model: Formulation, level: int, vms: list[int], at: Mapping[int, int] | None = None) -> None:
         at = at or {}
         self.pairs = model.by_domain(level, vms)
         self.settled = model.settled(level, (v for v in vms if v not in at))
@@ -163,7 +163,7 @@ class _Side:
         return self.settled[d] + len({v for v, _ in self.pairs.get(d, ())})
 
 
-def _choices(model: Model, level: int, vms: Iterable[int]) -> list[dict[int, int]]:
+def _choices(model: Formulation, level: int, vms: Iterable[int]) -> list[dict[int, int]]:
     """Every way in which VMs that others are moving stand at one of their ends: AtLeast and Needs take the worst."""
     ends = {v: sorted(model.domains_of(level, v, model.problem.start)) for v in vms}
     loose = {v: domains for v, domains in ends.items() if len(domains) > 1}
@@ -174,7 +174,7 @@ def _choices(model: Model, level: int, vms: Iterable[int]) -> list[dict[int, int
     return out
 
 
-def _at_least(model: Model, number: int, atom: AtLeast) -> None:
+def _at_least(model: Formulation, number: int, atom: AtLeast) -> None:
     for i in _members(model, atom):
         vms, k = atom.sets[i].tolist(), int(atom.k[i])
         sides = [_Side(model, atom.level, vms, at) for at in _choices(model, atom.level, vms)]
@@ -191,7 +191,7 @@ def _at_least(model: Model, number: int, atom: AtLeast) -> None:
         model.count_harm(atom.asked, e, k)
 
 
-def _same(model: Model, number: int, atom: Same) -> None:
+def _same(model: Formulation, number: int, atom: Same) -> None:
     domain, start = model.problem.domain[atom.level], model.problem.start
     for i in _members(model, atom):
         vms = atom.sets[i].tolist()
@@ -208,7 +208,7 @@ def _same(model: Model, number: int, atom: Same) -> None:
         model.count_harm(atom.asked, e, size)
 
 
-def _needs(model: Model, number: int, atom: Needs) -> None:
+def _needs(model: Formulation, number: int, atom: Needs) -> None:
     for i in _members(model, atom):
         both = (atom.left[i].tolist(), atom.right[i].tolist())
         pairs = [
@@ -223,7 +223,7 @@ def _needs(model: Model, number: int, atom: Needs) -> None:
         model.count_harm(atom.asked, e, size)
 
 
-def _lone(model: Model, left: _Side, right: _Side) -> list[cp_sat.IntVar]:
+def _lone(model: Formulation, left: _Side, right: _Side) -> list[cp_sat.IntVar]:
     """For each domain without a settled VM of the right: how many of the left are alone there, at least."""
     lone: list[cp_sat.IntVar] = []
     for d in sorted(left.domains):
@@ -237,7 +237,7 @@ def _lone(model: Model, left: _Side, right: _Side) -> list[cp_sat.IntVar]:
     return lone
 
 
-def _leave(model: Model, number: int, atom: Leave) -> None:
+def _leave(model: Formulation, number: int, atom: Leave) -> None:
     for vm in atom.vms.tolist():
         if vm not in model.literal:
             continue
@@ -249,7 +249,7 @@ def _leave(model: Model, number: int, atom: Leave) -> None:
         model.count_harm(atom.asked, e, 1)
 
 
-def _flow(model: Model, number: int, atom: Flow) -> None:
+def _flow(model: Formulation, number: int, atom: Flow) -> None:
     start, left = model.problem.start, atom.limit
     literals, costs = [], []
     for vm in np.flatnonzero(model.placement != start).tolist():
@@ -269,7 +269,7 @@ def _flow(model: Model, number: int, atom: Flow) -> None:
         model.limit(number, cp_sat.LinearExpr.weighted_sum(literals, costs), left, most)
 
 
-def _hinge(model: Model, number: int, atom: Hinge) -> None:
+def _hinge(model: Formulation, number: int, atom: Hinge) -> None:
     level = atom.offset.astype(np.int64).copy()
     settled = model.placement != ABSENT
     settled[list(model.literal)] = False
@@ -288,7 +288,7 @@ def _hinge(model: Model, number: int, atom: Hinge) -> None:
         model.objective[Stage.COST].append((over, atom.weight))
 
 
-def _move_cost(model: Model, number: int, atom: MoveCost) -> None:
+def _move_cost(model: Formulation, number: int, atom: MoveCost) -> None:
     start = model.problem.start
     for vm, row in model.literal.items():
         home = int(start[vm])
@@ -304,7 +304,7 @@ def _move_cost(model: Model, number: int, atom: MoveCost) -> None:
         _most_moved(model, atom.sets, atom.set_weight)
 
 
-def _most_moved(model: Model, sets: Sets, weight: int) -> None:
+def _most_moved(model: Formulation, sets: Sets, weight: int) -> None:
     start = model.problem.start
     touched = set(_touched(model, sets))
     gone = (model.placement != start).astype(np.int64)
@@ -320,7 +320,7 @@ def _most_moved(model: Model, sets: Sets, weight: int) -> None:
     model.objective[Stage.COST].append((most, weight))
 
 
-def _candidates_say(model: Model, number: int, atom: Atom) -> None:
+def _candidates_say(model: Formulation, number: int, atom: Atom) -> None:
     """Enter and Fixed say which hosts a VM is a candidate for: who makes the model has asked them."""
 
 

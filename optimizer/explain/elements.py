@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from optimizer.planning.obstacles import Kind
-from optimizer.problem.instance import Instance, name_of
+from optimizer.problem.naming import name_of
 from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from optimizer.problem.atoms import Enter, Fixed, Flow, Group, Leave, Linear
+    from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
 
 __all__ = ["Element", "Item", "Names", "gathered"]

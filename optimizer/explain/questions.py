@@ -9,7 +9,8 @@ import numpy as np
 from optimizer.errors import InputError
 from optimizer.explain.goals import Goal
 from optimizer.explain.stops import allowed_at_start
-from optimizer.problem.instance import Instance, name_of
+from optimizer.problem.instance import Instance
+from optimizer.problem.naming import name_of
 from optimizer.problem.problem import Stage
 from optimizer.problem.rule import Hardness
 from optimizer.problem.working_placement import WorkingPlacement, staying

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from optimizer.planning.obstacles import Kind
 from optimizer.problem.amounts import amount, spoken
-from optimizer.problem.instance import name_of
+from optimizer.problem.naming import name_of
 from optimizer.problem.shapes import COMPANY, COUNT, OCCUPANCY, PAIR, TOGETHER
 
 if TYPE_CHECKING:

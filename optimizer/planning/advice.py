@@ -15,7 +15,7 @@ from optimizer.planning.ending import Ending
 from optimizer.planning.obstacles import Kind
 from optimizer.planning.openings import Openings, not_analysed
 from optimizer.problem.flow_index import in_flow
-from optimizer.problem.instance import Instance, name_of, subjects
+from optimizer.problem.naming import name_of, subjects
 from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from optimizer.fleet import Fleet, Move
     from optimizer.problem.atoms import AtLeast, AtMost, Group, Harming, Leave, Linear, Needs
+    from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
     from optimizer.problem.rule import Violation
 

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from optimizer.problem.rule import Hardness
+from optimizer.problem.hardness import Hardness
 from optimizer.problem.shapes import (
     COMPANY,
     COUNT,

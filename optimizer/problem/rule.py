@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from optimizer.problem.hardness import Hardness
 from optimizer.problem.instance import InstanceName
 from optimizer.problem.rounding import harm
 
@@ -20,20 +20,6 @@ __all__ = ["HIGHEST_PRICE", "Costing", "Hardness", "Hold", "NotEvaluated", "Rule
 
 HIGHEST_PRICE = 1000
 """The highest price that a policy may say, in moves for one unit of excess."""
-
-
-class Hardness(Enum):
-    """How much a demand binds.
-
-    ``MUST`` is never made worse and repaired if at all possible. ``SHOULD`` is repaired where no must suffers, for
-    its weight (and at most its price in moves). ``GUARD`` is never made worse and never a reason to move: it judges
-    arrivals. ``HARD`` has no degrees: no move may break it (enter, fixed, flow).
-    """
-
-    MUST = "must"
-    SHOULD = "should"
-    GUARD = "guard"
-    HARD = "hard"
 
 
 @dataclass(frozen=True, slots=True)

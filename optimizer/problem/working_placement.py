@@ -8,8 +8,9 @@ import numpy as np
 
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED
-from optimizer.problem.instance import Instance, unit_of
+from optimizer.problem.instance import Instance
 from optimizer.problem.level_costs import LevelCosts
+from optimizer.problem.naming import unit_of
 from optimizer.problem.problem import Problem, Stage, stage_of
 from optimizer.problem.rounding import MILLI, harm
 from optimizer.problem.rule import Hardness

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan
     from optimizer.service.ending import Ending
+    from optimizer.service.parts import Parts
     from optimizer.service.record import Cycle
-    from optimizer.service.roles import Parts, Reading, Watched
+    from optimizer.service.roles import Reading, Watched
 
 __all__ = ["CycleRun"]
 

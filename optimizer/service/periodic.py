@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from optimizer.service.ending import Ending
-    from optimizer.service.roles import Parts
+    from optimizer.service.parts import Parts
     from optimizer.service.schedule import Schedule
 
 __all__ = ["Lease", "Periodic", "Triggers"]

@@ -9,19 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from optimizer.clock import Clock
     from optimizer.execute.apply import Applied
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan
     from optimizer.policy import Policy
     from optimizer.problem.rule import Violation
-    from optimizer.service.automation import Level
     from optimizer.service.ending import Ending
-    from optimizer.service.events import Told
-    from optimizer.service.keep import Keep
-    from optimizer.service.record import CycleBook
 
-__all__ = ["Found", "Hands", "Limits", "Parts", "Planner", "Reader", "Reading", "Watched", "Watcher"]
+__all__ = ["Found", "Hands", "Planner", "Reader", "Reading", "Watched", "Watcher"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,31 +105,3 @@ class Hands(Protocol):
 
     def carry_out(self, fleet: Fleet, policy: Policy, plan: Plan, ending: Ending) -> Applied:
         """Carry a plan out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Deadlines of the stages, in seconds."""
-
-    read_s: float = 60.0
-    plan_s: float = 60.0
-    execute_s: float = 3600.0
-    stop_s: float = 300.0
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Everything that a service is made of."""
-
-    policy: Policy
-    level: Level
-    clock: Clock
-    read: Reader
-    watch: Watcher
-    plan: Planner
-    hands: Hands
-    keep: Keep
-    book: CycleBook
-    told: Told
-    limits: Limits = Limits()
-    plan_when_open: bool = False

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optimizer.execute.button import StopFile
-from optimizer.execute.drivers.registry import DRIVERS, DriverSettings
+from optimizer.execute.drivers.registry import DRIVERS
+from optimizer.execute.drivers.settings import DriverSettings
 from optimizer.execute.guards.guards import open_guards
 from optimizer.execute.ledger import open_ledger
 from optimizer.execute.ledger.records import Order
@@ -18,10 +19,10 @@ from optimizer.service.evidence import EvidenceWatcher, PrometheusAttributing, e
 from optimizer.service.hands import LedgerHands
 from optimizer.service.keep import DirectoryKeep
 from optimizer.service.lease import LedgerLease
+from optimizer.service.parts import Limits, Parts
 from optimizer.service.periodic import Periodic, Triggers
 from optimizer.service.planner import SHARE, PipelinePlanner
 from optimizer.service.readers import WithDeadline
-from optimizer.service.roles import Limits, Parts
 from optimizer.service.schedule import Schedule
 from optimizer.service.standing import Look
 from optimizer.service.view import ViewWriter

@@ -11,7 +11,8 @@ from optimizer.sources.command_output import command_output
 from optimizer.sources.files import parse_json, read_bytes
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.overlay import apply_overlay
-from optimizer.sources.registry import SOURCES, SourceSettings
+from optimizer.sources.registry import SOURCES
+from optimizer.sources.settings import SourceSettings
 from optimizer.sources.sql import SqlInventory, read_sql
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from optimizer.sources.csv_table import Rows
-    from optimizer.sources.registry import SourceSettings
+    from optimizer.sources.settings import SourceSettings
 
 __all__ = ["import_csv", "read_directory"]
 

@@ -15,7 +15,7 @@ from optimizer.sources.kinds import check, parse_time, similar
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from optimizer.sources.registry import SourceSettings
+    from optimizer.sources.settings import SourceSettings
 
 __all__ = ["check_format", "fleet_from_document", "read_document", "read_fleet", "read_fleet_document"]
 

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optimizer.plugins import Registry
+from optimizer.sources.settings import SourceSettings
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-__all__ = ["SOURCES", "Source", "SourceSettings"]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceSettings:
-    """What the command line says to a source.
-
-    Attributes
-    ----------
-    where
-        What is read, in the source's own words: a path, an address.
-    fleet, taken_at
-        The fleet's id and the time of the snapshot, for a source that does not know them by itself.
-    """
-
-    where: str
-    fleet: str
-    taken_at: datetime
+__all__ = ["SOURCES", "Source"]
 
 
 Source = Callable[[SourceSettings], dict[str, Any]]

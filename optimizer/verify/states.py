@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.fleet import State
 from optimizer.problem.evaluate import hard_breaches
-from optimizer.problem.instance import name_of
+from optimizer.problem.naming import name_of
 from optimizer.problem.rule import Hardness
 from optimizer.reachability.reachable import witnesses
 from optimizer.verify.effect import judge

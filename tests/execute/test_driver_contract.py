@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from optimizer.errors import InputError
-from optimizer.execute.drivers.registry import DRIVERS, DriverSettings
+from optimizer.execute.drivers.registry import DRIVERS
+from optimizer.execute.drivers.settings import DriverSettings
 from optimizer.execute.drivers.simulated import SimulatedDriver
 from tests.execute.agents.running import agents, gateway
 from tests.execute.command.stand_in import settings_of

@@ -16,7 +16,7 @@ import pytest
 from optimizer.clock import SystemClock
 from optimizer.execute.drivers import MoveRefused, NotAborted, Unreadable
 from optimizer.execute.drivers.libvirt import LibvirtDriver, open_libvirt
-from optimizer.execute.drivers.registry import DriverSettings
+from optimizer.execute.drivers.settings import DriverSettings
 from optimizer.execute.states import Failure, MoveState
 from optimizer.fleet import VmState
 from optimizer.sources.libvirt import hypervisor

@@ -11,7 +11,8 @@ from optimizer.errors import InputError
 from optimizer.execute.drivers import MoveRefused, Unreadable
 from optimizer.execute.drivers.libvirt import CONSTANTS as FLAG_CONSTANTS
 from optimizer.execute.drivers.libvirt import open_libvirt
-from optimizer.execute.drivers.registry import DRIVERS, DriverSettings
+from optimizer.execute.drivers.registry import DRIVERS
+from optimizer.execute.drivers.settings import DriverSettings
 from optimizer.fleet import Carrying, HostState, How, Mobility, VmState
 from optimizer.report.export import Template, plan_shell
 from optimizer.sources.libvirt.flags import ALWAYS, BY_HOW, COPIED, flags_of, why_not

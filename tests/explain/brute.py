@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import Enter, Fixed, Flow, Leave, Linear
 from optimizer.problem.evaluate import evaluate
-from optimizer.problem.instance import Instance, name_of
+from optimizer.problem.instance import Instance
+from optimizer.problem.naming import name_of
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from optimizer.execute.drivers import Unreadable
 from optimizer.execute.drivers.libvirt import open_libvirt
-from optimizer.execute.drivers.registry import DriverSettings
+from optimizer.execute.drivers.settings import DriverSettings
 from optimizer.execute.states import ENDED, Failure, MoveState
 from tests import build
 from tests.execute.driver_contract import CHECKS, FLEET

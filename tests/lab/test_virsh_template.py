@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from optimizer.execute.drivers.command import open_command
-from optimizer.execute.drivers.registry import DriverSettings
+from optimizer.execute.drivers.settings import DriverSettings
 from tests.execute.driver_contract import CHECKS, FLEET
 from tests.lab.test_libvirt_hosts import guests
 

@@ -24,7 +24,8 @@ from optimizer.problem.demands import Demands
 from optimizer.problem.enumerate import best_placement, placements
 from optimizer.problem.evaluate import evaluate, hard_breaches, placement_cost
 from optimizer.problem.exactness import check_exact
-from optimizer.problem.instance import Instance, name_of, subjects
+from optimizer.problem.instance import Instance
+from optimizer.problem.naming import name_of, subjects
 from optimizer.problem.problem import build
 from optimizer.problem.rule import Hardness, Violation
 from optimizer.problem.shapes import HARMING, SHAPES, SUM, ByShape, Shape, shape_of

@@ -34,10 +34,10 @@ from optimizer.service.ending import Ending
 from optimizer.service.events import CycleBegan, CycleEnded, Everybody
 from optimizer.service.hands import LedgerHands
 from optimizer.service.keep import MemoryKeep
+from optimizer.service.parts import Limits, Parts
 from optimizer.service.periodic import Periodic
 from optimizer.service.planner import PipelinePlanner
 from optimizer.service.record import Outcome
-from optimizer.service.roles import Limits, Parts
 from optimizer.service.schedule import Schedule
 from optimizer.service.watching import MonitorsWatcher
 from optimizer.sources.config_yaml import config_from_document

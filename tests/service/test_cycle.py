@@ -19,9 +19,10 @@ from optimizer.service.cycle import CycleRun
 from optimizer.service.ending import Ending
 from optimizer.service.events import Event, PlanMade, PlanWaits, RunEnded, Seen, Stopped, Trouble
 from optimizer.service.keep import DirectoryKeep, MemoryKeep
+from optimizer.service.parts import Limits, Parts
 from optimizer.service.planner import PipelinePlanner
 from optimizer.service.record import Cycle, Outcome
-from optimizer.service.roles import Found, Limits, Parts, Reading, Watched
+from optimizer.service.roles import Found, Reading, Watched
 from tests import build
 
 if TYPE_CHECKING:

@@ -23,9 +23,10 @@ from optimizer.service.events import Everybody, PairChanged, Seen, Trouble
 from optimizer.service.evidence import Attributed, EvidenceWatcher, PrometheusAttributing, evidence_part
 from optimizer.service.hands import LedgerHands
 from optimizer.service.keep import MemoryKeep
+from optimizer.service.parts import Limits, Parts
 from optimizer.service.periodic import Periodic
 from optimizer.service.planner import PipelinePlanner
-from optimizer.service.roles import Limits, Parts, Reading, Watched
+from optimizer.service.roles import Reading, Watched
 from optimizer.service.schedule import Schedule
 from optimizer.service.watching import MonitorsWatcher
 from optimizer.signals.interference import Record, State

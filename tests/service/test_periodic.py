@@ -16,9 +16,10 @@ from optimizer.service.automation import Level
 from optimizer.service.ending import Ending
 from optimizer.service.events import CycleEnded, Event, LeadChanged, Trouble
 from optimizer.service.keep import MemoryKeep
+from optimizer.service.parts import Parts
 from optimizer.service.periodic import Periodic, Triggers
 from optimizer.service.record import Cycle, Outcome
-from optimizer.service.roles import Parts, Reading, Watched
+from optimizer.service.roles import Reading, Watched
 from optimizer.service.schedule import Schedule
 from tests import build
 from tests.service.test_cycle import FakeHands, at_ease

@@ -14,7 +14,7 @@ import pytest
 
 from optimizer.errors import InputError
 from optimizer.sources.fleet_json import fleet_from_document
-from optimizer.sources.registry import SourceSettings
+from optimizer.sources.settings import SourceSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

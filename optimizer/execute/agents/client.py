@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from optimizer.errors import InputError
-from optimizer.execute.agents.serve import is_loopback
+from optimizer.listening import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

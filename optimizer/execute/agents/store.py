@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from optimizer.errors import InputError
 from optimizer.execute.ledger.database import Connection
-from optimizer.execute.ledger.opening import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
-    from optimizer.clock import Clock
-
-__all__ = ["Store", "Transaction", "open_store"]
+__all__ = ["Store", "Transaction"]
 
 
 class Transaction(Connection, Protocol):
@@ -53,24 +49,3 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Close all connections."""
-
-
-def open_store(ledger: str, clock: Clock, connections: int) -> Store:
-    """Open the gateway's tables: in the ledger's schema of a PostgreSQL, or in a file beside the ledger's.
-
-    A file of its own, since who submits holds the ledger's file locked until the gateway has answered.
-
-    Raises
-    ------
-    InputError
-        They cannot be opened, or are of another version.
-    """
-    if is_address(ledger):
-        from optimizer.execute.agents.store_postgres import PostgresStore
-
-        return PostgresStore(ledger, connections)
-    if "://" in ledger:
-        raise InputError("--ledger", "", ledger, "the path of a file, or postgresql://...")
-    from optimizer.execute.agents.store_sqlite import SqliteStore
-
-    return SqliteStore(f"{ledger}-agents", clock)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optimizer.execute.core.model import Held
+
 if TYPE_CHECKING:
     from optimizer.execute.core.model import Moment
     from optimizer.execute.drivers import JobReading, VmReading
@@ -85,17 +87,6 @@ class Intended:
 
     now: Moment
     key: Key
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The intent was not written: a limit, whether only moves by others are in the way, and whether time lifts it."""
-
-    now: Moment
-    key: Key
-    reason: str
-    by_others: bool
-    passes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

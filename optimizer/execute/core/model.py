@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from optimizer.execute.core.sharing import Sharing
+from optimizer.execute.core.speeds import Sharing
 from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:
@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from optimizer.execute.caps import Token
-    from optimizer.execute.core.events import Held
     from optimizer.execute.ledger.records import Key
     from optimizer.execute.states import Failure
     from optimizer.execution import TimeWindow
 
-__all__ = ["Ended", "Flight", "Gating", "Ground", "Moment", "Pace", "Settings", "State", "Task"]
+__all__ = ["Ended", "Flight", "Gating", "Ground", "Held", "Moment", "Pace", "Settings", "State", "Task"]
 
 GIB = 1024
 
@@ -97,6 +96,17 @@ class Settings:
     ground_s: float = float("inf")
     apart: bool = False
     adapts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The intent was not written: a limit, whether only moves by others are in the way, and whether time lifts it."""
+
+    now: Moment
+    key: Key
+    reason: str
+    by_others: bool
+    passes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

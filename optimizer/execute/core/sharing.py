@@ -15,9 +15,10 @@ One more is let in everywhere while `whole` does not fall, or, before that is kn
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from optimizer.execute.core.speeds import NOTHING, Mean, Sharing
 from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from optimizer.execute.core.model import Flight, State, Task
     from optimizer.execute.ledger.records import Key
 
-__all__ = ["Ends", "Mean", "Sharing", "ends_of", "has_room", "learned", "sharing_now"]
+__all__ = ["Ends", "ends_of", "has_room", "learned", "sharing_now"]
 
 ENDS = frozenset({"source", "target"})
 FREE = frozenset({MoveState.SWITCHING, MoveState.UNKNOWN})
@@ -50,7 +51,6 @@ LATE = 2.0
 TRIED_BY = 8
 """One in this number of ends that are in use tries one more."""
 
-WEIGHT = 0.2
 CALM = 0.5
 """Part of what it gets that a guest may dirty where others are copied beside it."""
 
@@ -59,35 +59,6 @@ HARDLY = 0.08
 
 SEEN = 0.25
 """Part of a copy that has to be over before it is said what its guest dirties."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """A mean that forgets, and of how many."""
-
-    value: float = 0.0
-    number: int = 0
-
-    def with_one(self, value: float) -> Mean:
-        """Return the mean with one value more."""
-        weight = max(WEIGHT, 1 / (self.number + 1))
-        return Mean(self.value + weight * (value - self.value), self.number + 1)
-
-
-NOTHING = Mean()
-
-
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """What was learned, of speeds by how many copies were on the busiest end at once.
-
-    `ahead_s` is how long preparing takes, `dirtied` which part of what its link carries a guest dirties.
-    """
-
-    early: Mapping[int, Mean] = field(default_factory=dict)
-    whole: Mapping[int, Mean] = field(default_factory=dict)
-    ahead_s: Mean = NOTHING
-    dirtied: Mean = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from optimizer.execute.drivers import Request
-    from optimizer.execute.drivers.registry import DriverSettings
+    from optimizer.execute.drivers.settings import DriverSettings
     from optimizer.fleet import Fleet
 
 __all__ = ["AgentsDriver", "open_agents"]

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from optimizer.clock import Clock
     from optimizer.execute.drivers import HostReading, Request, VmReading
-    from optimizer.execute.drivers.registry import DriverSettings
+    from optimizer.execute.drivers.settings import DriverSettings
     from optimizer.fleet import Fleet
     from optimizer.sources.libvirt.domains import Domain
     from optimizer.sources.libvirt.hosts import LibvirtHosts

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from optimizer.execute.drivers import Driver
+from optimizer.execute.drivers.settings import DriverSettings
 from optimizer.fleet import Fleet
 from optimizer.plugins import Registry
 
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-__all__ = ["DRIVERS", "DriverFactory", "DriverSettings"]
-
-
-@dataclass(frozen=True, slots=True)
-class DriverSettings:
-    """What the command line says to a driver.
-
-    Attributes
-    ----------
-    where
-        What it reaches, in its own words (an address, the path of its configuration); empty if nothing was said.
-    fail
-        Ids of moves that a simulation lets fail; a driver that moves anything for real refuses a name here.
-    """
-
-    where: str = ""
-    fail: Collection[str] = ()
+__all__ = ["DRIVERS", "DriverFactory"]
 
 
 DriverFactory = Callable[[Fleet, DriverSettings], Driver]
@@ -37,7 +17,7 @@ DriverFactory = Callable[[Fleet, DriverSettings], Driver]
 
 
 def _simulated() -> DriverFactory:
-    from optimizer.execute.drivers.simulated import open_simulated
+    from optimizer.execute.drivers.open_simulated import open_simulated
 
     return open_simulated
 

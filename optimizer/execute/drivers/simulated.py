@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.clock import SimulatedClock
-from optimizer.errors import InputError
 from optimizer.execute.drivers import HostReading, JobReading, MoveRefused, NotAborted, VmReading
 from optimizer.execute.drivers.world import Job, World
 from optimizer.execute.readings import host_reading, standing, vm_reading
@@ -36,25 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.execute.drivers import Request
-    from optimizer.execute.drivers.registry import DriverSettings
 
-__all__ = ["SimulatedDriver", "open_simulated"]
-
-
-def open_simulated(fleet: Fleet, settings: DriverSettings) -> SimulatedDriver:
-    """Open the simulated driver; it reaches nothing, so where is how: ``faults:SEED``, or ``prepares:SECONDS``."""
-    kind, _, seed = settings.where.partition(":")
-    if kind == "faults" and seed.isascii() and seed.isdigit():
-        from optimizer.execute.drivers.faults import Faults, FaultyDriver, SkewedClock
-
-        return FaultyDriver(fleet, Faults(int(seed)), SkewedClock(fleet.taken_at), fail=settings.fail)
-    if kind == "prepares" and seed.isascii() and seed.isdigit() and len(seed) < 6:
-        world = World(fleet, preparing_s=float(seed))
-        return SimulatedDriver(fleet, settings.fail, world=world, holds_back=True)
-    if settings.where:
-        expected = "nothing, faults:SEED, or prepares:SECONDS: it reaches only the snapshot"
-        raise InputError("--location", "", settings.where, expected)
-    return SimulatedDriver(fleet, settings.fail)
+__all__ = ["SimulatedDriver"]
 
 
 class SimulatedDriver:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from optimizer.errors import InputError
+from optimizer.listening import address_of, is_loopback
 from optimizer.sources.config_yaml import STRICT
 
-__all__ = ["ServePart", "check_listen", "is_loopback"]
+__all__ = ["ServePart", "check_listen"]
 
 Text = Annotated[str, Field(max_length=1000)]
 
@@ -40,14 +40,6 @@ class ServePart:
     tls_key: Text = ""
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address is this machine's alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def check_listen(where: str, part: ServePart, *, token: bool) -> tuple[str, int]:
     """Return the host and port to listen on.
 
@@ -56,13 +48,12 @@ def check_listen(where: str, part: ServePart, *, token: bool) -> tuple[str, int]
     InputError
         It is no address, or would be open to a network without TLS or a token.
     """
-    host, _, port = part.listen.rpartition(":")
-    host = host.strip("[]")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    address = address_of(part.listen)
+    if address is None:
         raise InputError(where, "serve.listen", part.listen, "HOST:PORT, such as 127.0.0.1:9480")
     if bool(part.tls_cert) != bool(part.tls_key):
         raise InputError(where, "serve.tls_cert", part.tls_cert, "tls_cert and tls_key, or neither")
-    if not is_loopback(host) and not (part.tls_cert and token):
+    if not is_loopback(address[0]) and not (part.tls_cert and token):
         expected = "a loopback address, or tls_cert, tls_key and token_file"
         raise InputError(where, "serve.listen", part.listen, expected, "the page can stop and approve")
-    return host, int(port)
+    return address

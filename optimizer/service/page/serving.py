@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import secrets
-import socket
-import ssl
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optimizer import listening
 from optimizer.errors import InputError
 from optimizer.execute.button import StopFile
+from optimizer.listening import is_loopback, url_of
 from optimizer.service.logs import INSTALL
-from optimizer.service.page.config import ServePart, check_listen, is_loopback
+from optimizer.service.page.config import ServePart, check_listen
 from optimizer.service.tokens import read_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from optimizer.clock import Clock
     from optimizer.policy import Policy
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["serve_page"]
 
-HEADERS = 16 * 1024
 CONNECTIONS = 200
 IDLE_S = 30
 STOP_S = 2
@@ -53,8 +52,6 @@ def serve_page(
         Something of section `serve` is wrong, or the extra is not installed.
     """
     try:
-        import uvicorn
-
         from optimizer.service.page.acts import Acts
         from optimizer.service.page.app import Page, application
         from optimizer.service.page.sessions import Sessions
@@ -65,7 +62,12 @@ def serve_page(
     part = config.section("serve", ServePart)
     token = read_token(config, "serve", part.token_env, part.token_file, environ)
     host, port = check_listen(config.where, part, token=bool(token))
-    bound = _bind(config.where, part.listen, host, port)
+    try:
+        bound = listening.bind(host, port)
+    except OSError as error:
+        raise InputError(
+            config.where, "serve.listen", part.listen, f"an address that can be bound ({error})"
+        ) from error
     button = StopFile(Path(settings.stop_file)) if settings.stop_file else StopFile.beside(settings.ledger)
     sources = Sources(settings.ledger, settings.state, clock)
     sessions = Sessions(token, clock, lambda: secrets.token_urlsafe(32))
@@ -81,46 +83,24 @@ def serve_page(
     )
     names = ["localhost", "127.0.0.1", "[::1]", host, *part.names]
     api = _api(settings, clock, environ, policy, sessions) if token and policy and config.has("inventory") else None
-    served = uvicorn.Config(
-        application(page, names, api.routes() if api else []),
-        http="h11",
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_keep_alive=IDLE_S,
-        timeout_graceful_shutdown=STOP_S,
-        h11_max_incomplete_event_size=HEADERS,
-        ssl_certfile=str(config.beside(part.tls_cert)) if part.tls_cert else None,
-        ssl_keyfile=str(config.beside(part.tls_key)) if part.tls_key else None,
-    )
     try:
-        served.load()
-    except (OSError, ssl.SSLError) as error:
+        served = listening.configured(
+            application(page, names, api.routes() if api else []),
+            str(config.beside(part.tls_cert)) if part.tls_cert else "",
+            str(config.beside(part.tls_key)) if part.tls_key else "",
+            http="h11",
+            lifespan="off",
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=IDLE_S,
+            timeout_graceful_shutdown=STOP_S,
+        )
+    except ImportError as error:
+        raise InputError("serve", "", f"no {error.name}", "an installed extra", INSTALL) from error
+    except OSError as error:
         raise InputError(config.where, "serve.tls_cert", str(error), "a certificate and its key, PEM") from error
-    shown = f"[{host}]" if ":" in host else host
-    address = f"{'https' if part.tls_cert else 'http'}://{shown}:{bound.getsockname()[1]}"
-
-    class Server(uvicorn.Server):
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            """Leave signals to whoever set `stop`."""
-            yield
-
-        async def on_tick(self, counter: int) -> bool:
-            if self.started and told:
-                told.pop()(address)
-            self.should_exit = self.should_exit or stop()
-            return await super().on_tick(counter)
-
-    told = [ready]
+    url = url_of(bound, tls=bool(part.tls_cert))
     with closing(bound), closing(sources), closing(api) if api else nullcontext():
-        Server(served).run(sockets=[bound])
+        listening.run(served, bound, stop, lambda: ready(url))
 
 
 def _api(
@@ -143,14 +123,3 @@ def _api(
         return read_inventory(config, part, clock, environ)
 
     return Api(Placer(read, policy(), settings.ledger, clock, lambda: secrets.token_hex(8)), sessions)
-
-
-def _bind(where: str, listen: str, host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family, kind, protocol)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-    except OSError as error:
-        raise InputError(where, "serve.listen", listen, f"an address that can be bound ({error})") from error
-    return bound

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from optimizer.sources.libvirt.domains import Domain
     from optimizer.sources.libvirt.hosts import LibvirtHost, LibvirtHosts
-    from optimizer.sources.registry import SourceSettings
+    from optimizer.sources.settings import SourceSettings
 
 __all__ = ["read_inventory"]
 

@@ -12,9 +12,9 @@ from optimizer.clock import SystemClock
 from optimizer.execute.agents.client import Client
 from optimizer.execute.agents.gateway import Gateway
 from optimizer.execute.agents.memory import Memory
+from optimizer.execute.agents.opening import open_store
 from optimizer.execute.agents.run_agent import run_agents
 from optimizer.execute.agents.serve import Listening, bind, serve
-from optimizer.execute.agents.store import open_store
 from optimizer.execute.agents.worker import Times, Worker
 from optimizer.execute.drivers.agents import LOCATION, AgentsDriver
 

@@ -12,8 +12,8 @@ import pytest
 from optimizer.clock import SystemClock
 from optimizer.errors import InputError
 from optimizer.execute.agents import inventory, orders
+from optimizer.execute.agents.opening import open_store
 from optimizer.execute.agents.orders import Refused
-from optimizer.execute.agents.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from optimizer.clock import SimulatedClock
 from optimizer.execute.agents.client import GatewayDown, GatewayRefused
 from optimizer.execute.agents.gateway import Gateway
 from optimizer.execute.agents.memory import Memory
-from optimizer.execute.agents.store import open_store
+from optimizer.execute.agents.opening import open_store
 from optimizer.execute.agents.worker import Times, Worker
 from optimizer.execute.drivers import MoveRefused, NotAborted, ReplyLost, Request, Unreadable
 from optimizer.execute.drivers.agents import AgentsDriver

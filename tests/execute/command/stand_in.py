@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from optimizer.execute.drivers.registry import DriverSettings
+from optimizer.execute.drivers.settings import DriverSettings
 from optimizer.fleet import ABSENT
 from tests.execute.command.fake_programs import install, new_world
 

@@ -16,7 +16,7 @@ from optimizer.execute.drivers.command import CommandDriver, open_command
 from optimizer.execute.drivers.command.arguments import Unfit, parse_arguments
 from optimizer.execute.drivers.command.processes import Environment, NotAnswered, run
 from optimizer.execute.drivers.command.template import read_template
-from optimizer.execute.drivers.registry import DriverSettings
+from optimizer.execute.drivers.settings import DriverSettings
 from optimizer.execute.states import MoveState
 from tests.execute.command.fake_programs import change, look
 from tests.execute.command.stand_in import TOY, settings_of

@@ -30,7 +30,7 @@ from optimizer.execute.drivers.command.location import read_location
 from optimizer.fleet import HostState
 
 if TYPE_CHECKING:
-    from optimizer.execute.drivers.registry import DriverSettings
+    from optimizer.execute.drivers.settings import DriverSettings
     from optimizer.fleet import Fleet
 
 __all__ = ["CommandDriver", "open_command"]

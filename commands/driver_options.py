@@ -1,0 +1,22 @@
+"""The options that say which driver migrates VMs, for the commands that open one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["driver_option", "location_option"]
+
+
+def driver_option(default: str) -> Callable[[Any], Any]:
+    """Return the option that names the driver."""
+    return click.option("--driver", default=default, show_default=True, metavar="NAME", help="What migrates the VMs.")
+
+
+location_option = click.option(
+    "--location", "where", default="", metavar="WHERE", help="What the driver reaches, in its own words."
+)
