@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from constraints.budget_accounts import MIB_PER_GIB, Key, Limit, Trip, accounts_of, keys_of, subject_of
 from constraints.common import CONFIG
 from constraints.hard import HardParameters, counted
-from constraints.purses import MIB_PER_GIB, Key, Limit, Trip, keys_of, purses_of, subject_of
 from optimizer.fleet import ABSENT, copied_mib
 from optimizer.problem.atoms import Flow
 from optimizer.problem.rule import Hardness, NotEvaluated, Violation
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from constraints.purses import Purses
+    from constraints.budget_accounts import Accounts
     from optimizer.fleet import Fleet, Move, State
     from optimizer.problem.atoms import Atom
 
@@ -51,30 +51,30 @@ class Budget(HardParameters):
         mib, ones = copied_mib(fleet), np.ones(len(fleet.vms), np.int64)
         for limit in self.limits:
             used = self._used(limit, fleet, mib)
-            for purses in purses_of(limit, fleet):
+            for accounts in accounts_of(limit, fleet):
                 for word, most in limit.amounts:
-                    yield from self._flows(limit, purses, word, most, used, ones if word == "moves" else mib, fleet)
+                    yield from self._flows(limit, accounts, word, most, used, ones if word == "moves" else mib, fleet)
 
     def _flows(
         self,
         limit: Limit,
-        purses: Purses,
+        accounts: Accounts,
         word: str,
         most: int,
         used: Mapping[tuple[Key, str], int],
         cost: NDArray[np.int64],
         fleet: Fleet,
     ) -> Iterator[Flow]:
-        gone = np.array([used.get((Key(purses.side, name), word), 0) for name in purses.names], np.int64)
+        gone = np.array([used.get((Key(accounts.side, name), word), 0) for name in accounts.names], np.int64)
         left = np.maximum(most - gone, 0)
-        for p in np.flatnonzero(left < purses.reach(fleet, cost, THROUGH)).tolist():
-            mask = None if purses.side == "all" else purses.of == p
+        for p in np.flatnonzero(left < accounts.reach(fleet, cost, THROUGH)).tolist():
+            mask = None if accounts.side == "all" else accounts.of == p
             yield Flow(
                 rule=self.name,
-                subject=subject_of(limit, Key(purses.side, purses.names[p])),
-                vms=None if purses.hosts else mask,
-                sources=mask if purses.side == "out of" else None,
-                targets=mask if purses.side == "into" else None,
+                subject=subject_of(limit, Key(accounts.side, accounts.names[p])),
+                vms=None if accounts.hosts else mask,
+                sources=mask if accounts.side == "out of" else None,
+                targets=mask if accounts.side == "into" else None,
                 cost=cost,
                 limit=int(left[p]),
             )

@@ -1,6 +1,6 @@
 """Servers of HTTP: an address to listen on, and uvicorn on one socket until it is told to end.
 
-The gateway and the page have this in common. What they serve, and to whom they answer, is theirs.
+The gateway and the page have this in common. What they serve, and who may ask, is theirs.
 """
 
 from __future__ import annotations

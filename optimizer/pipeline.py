@@ -209,7 +209,7 @@ def _resumed(fleet: Fleet, plan: Plan) -> Repair:
         work = WorkingPlacement(solver.problem)
         for move in plan.moves:
             work.put(fleet.vm_index[move.vm], fleet.host_index[move.target])
-        return solver.mend_seams(work, acceptable)
+        return solver.repair_boundaries(work, acceptable)
 
     return repair
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from constraints.budget_accounts import MIB_PER_GIB
 from constraints.hard import counted
-from constraints.purses import MIB_PER_GIB
 from constraints.scope.common import Switch
 from optimizer.fleet import copied_mib
 from optimizer.problem.atoms import Flow

@@ -168,7 +168,7 @@ class _SubproblemBuilder:
     def __init__(self, cut: Cut, p: int) -> None:
         self.cut, self.p, self.problem = cut, p, cut.problem
         self.mine, self.my_hosts = cut.vms[p], cut.hosts[p]
-        self.guests = self._witnesses()
+        self.guests = self._fixed_vms()
         self.vms = np.concatenate([self.mine, self.guests])
         self._lay_out_hosts()
         self.new_vm = np.full(self.problem.vms, ABSENT, np.int32)
@@ -198,7 +198,7 @@ class _SubproblemBuilder:
 
     # -- who belongs to it ---------------------------------------------------------------------------------------
 
-    def _witnesses(self) -> NDArray[np.int64]:
+    def _fixed_vms(self) -> NDArray[np.int64]:
         """VMs of other parts that are in a group which this part owns."""
         found = [np.zeros(0, np.int64)]
         for number, (owner, shared) in self.cut.owners.items():

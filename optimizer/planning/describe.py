@@ -73,8 +73,8 @@ def describe(
     end = State.start(fleet).finish(m.move for m in ordered.moves)
     after = violations(policy, end)
     of_batch, grouped = _batches(fleet, policy, ordered)
-    mended = [v for key, v in before.items() if key not in after or after[key].excess < v.excess]
-    moves = _moves(fleet, rules, ordered, of_batch, mended, policy.scope.balance)
+    repaired = [v for key, v in before.items() if key not in after or after[key].excess < v.excess]
+    moves = _moves(fleet, rules, ordered, of_batch, repaired, policy.scope.balance)
     made = [m.move for m in ordered.moves]
     outlook, deferral = Outlook(fleet, problem, end.placement, made, ending), Deferral(problem, made)
     return Described(
@@ -121,12 +121,12 @@ def _moves(
     rules: Mapping[str, Rule],
     ordered: Ordered,
     of_batch: Sequence[int],
-    mended: Sequence[Violation],
+    repaired: Sequence[Violation],
     balance: Sequence[str] = (),
 ) -> tuple[PlannedMove, ...]:
     names = [f"m{i + 1:04d}" for i in range(len(ordered.moves))]
     copied = copied_mib(fleet)
-    by_subject, by_vm = _index(mended)
+    by_subject, by_vm = _index(repaired)
     waiting = _waiting(ordered)
     out = []
     for i, planned in enumerate(ordered.moves):
@@ -153,10 +153,10 @@ def _moves(
     return tuple(out)
 
 
-def _index(mended: Sequence[Violation]) -> tuple[dict[str, list[Violation]], dict[int, list[Violation]]]:
+def _index(repaired: Sequence[Violation]) -> tuple[dict[str, list[Violation]], dict[int, list[Violation]]]:
     by_subject: dict[str, list[Violation]] = defaultdict(list)
     by_vm: dict[int, list[Violation]] = defaultdict(list)
-    for v in mended:
+    for v in repaired:
         by_subject[v.subject].append(v)
         for vm in v.vms:
             by_vm[vm].append(v)

@@ -106,7 +106,7 @@ class InParts:
             "done": [_said(subproblem, one) for subproblem, one in zip(subproblems, done, strict=True)],
             "joined": {stage.value: value for stage, value in work.values().items()},
         }
-        return solver.mend_seams(work, acceptable)
+        return solver.repair_boundaries(work, acceptable)
 
 
 class _Either:

@@ -53,7 +53,7 @@ def evicted(bounds: Bounds, jitter: NDArray[np.float64] | None = None) -> list[i
         if eviction is None or not eviction.vms or not _departures_heal(component):
             continue
         spent = 0 if bounds.overdrawn is None else int(bounds.overdrawn[list(eviction.vms)].sum())
-        urgency = -_mended(component) / spent if spent else 0.0
+        urgency = -_repaired(component) / spent if spent else 0.0
         chosen.extend((urgency, -float(size[v]), v) for v in eviction.vms)
     return [vm for _, _, vm in sorted(chosen)]
 
@@ -63,7 +63,7 @@ def _departures_heal(component: Component) -> bool:
     return any(row.heals for row in component.rows)
 
 
-def _mended(component: Component) -> float:
+def _repaired(component: Component) -> float:
     return float(sum(row.harm(row.excess) for row in component.rows if row.asked.hardness is Hardness.MUST))
 
 

@@ -136,7 +136,7 @@ class NeighbourhoodSearch:
                     return
                 current = self.work.current(trouble.violated)
                 if current is not None and can_be_paid(self.work, current):
-                    self.mend_one(replace(trouble, violated=current), extra, width)
+                    self.repair_one(replace(trouble, violated=current), extra, width)
 
     def _at_floor(self) -> bool:
         """Whether no plan can leave less harm."""
@@ -191,7 +191,7 @@ class NeighbourhoodSearch:
         self.cut |= most is not None and len(vms) > most
         return [v for v in vms if self.bounds.departures.can_leave(v)][:most]
 
-    def mend_one(self, trouble: Trouble, extra: int, width: int) -> bool:
+    def repair_one(self, trouble: Trouble, extra: int, width: int) -> bool:
         """Look for a better placement around a problem, `extra` more moves at most; return whether there was one.
 
         In phases first, since what they find can be carried out; as a mere placement, which may move again what was

@@ -117,47 +117,49 @@ class Solver:
         """
         return self._improved(self._best_of_starts(acceptable), acceptable)
 
-    def mend_seams(self, work: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
+    def repair_boundaries(
+        self, work: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]
+    ) -> NDArray[np.int32]:
         """Go on from a placement whose parts were found one by one: repair what none of them could, over all hosts."""
         self._work = work
-        mender = NeighbourhoodSearch(work, self.bounds, self.limits, self.deadline, acceptable)
-        mender.by_company()
-        mender.by_chains()
+        search = NeighbourhoodSearch(work, self.bounds, self.limits, self.deadline, acceptable)
+        search.by_company()
+        search.by_chains()
         return self._improved(work, acceptable)
 
     def _improved(self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
         with self._refuting(best.values()) as beside:
             given = self.parameters.repair
             share = given.beside_share if beside else given.small_share if self.small else 1.0
-            return self._mended(best, acceptable, self.deadline.part(share))
+            return self._searched(best, acceptable, self.deadline.part(share))
 
-    def _mended(
+    def _searched(
         self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool], deadline: Deadline
     ) -> NDArray[np.int32]:
-        mender = NeighbourhoodSearch(best, self.bounds, self.limits, deadline, acceptable)
-        self._repair_what_is_left(mender)
+        search = NeighbourhoodSearch(best, self.bounds, self.limits, deadline, acceptable)
+        self._repair_what_is_left(search)
         finish_hosts(best, self.bounds.size, deadline.over, acceptable, self.parameters)
         if self.bounds.affordable:  # who leaves was chosen for what it repairs: fewer moves would repair less
             return best.placement
         first, last = self.parameters.neighbourhoods.trim_rounds
-        mender.deadline = deadline.part(self.parameters.repair.trim_share)
-        mender.trim(first)
+        search.deadline = deadline.part(self.parameters.repair.trim_share)
+        search.trim(first)
         if self.parameters.recreate.enabled:
             part = deadline.part(self.parameters.recreate.share)
             recreate(best, self.bounds, self.limits, part, acceptable)
-        mender.deadline = deadline
-        mender.trim(last)
+        search.deadline = deadline
+        search.trim(last)
         return best.placement
 
     @staticmethod
-    def _repair_what_is_left(mender: NeighbourhoodSearch) -> None:
+    def _repair_what_is_left(search: NeighbourhoodSearch) -> None:
         """Search around each violation, and go on as long as that repairs something: it is time that ends it."""
         better = True
         while better:
-            before = mender.work.measure()
-            mender.by_search()
-            mender.by_wider_chains()
-            better = mender.work.measure() < before and not mender.deadline.over()
+            before = search.work.measure()
+            search.by_search()
+            search.by_wider_chains()
+            better = search.work.measure() < before and not search.deadline.over()
 
     @contextmanager
     def _refuting(self, values: Values) -> Iterator[bool]:
@@ -200,11 +202,11 @@ class Solver:
             leaving = evicted(self.bounds, jitter)
             receive(work, leaving, tight=start > 0, near=given.near, stop=self.deadline.over)
             limits = replace(self.limits, seed=self.limits.seed + start)
-            mender = NeighbourhoodSearch(
+            search = NeighbourhoodSearch(
                 work, self.bounds, limits, deadline if best else self.deadline, acceptable, jitter
             )
-            mender.by_company()
-            mender.by_chains()
+            search.by_company()
+            search.by_chains()
             stop = deadline.over if best else self.deadline.over
             finish_hosts(work, self.bounds.size, stop, acceptable, self.parameters)
             measure = work.measure()

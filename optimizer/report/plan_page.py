@@ -92,11 +92,11 @@ def plan_page(
 def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
     """Say the status so that an operator need not know the words of the format."""
     moves = count(len(plan.moves), "move")
-    mends = ("repairs" if len(plan.moves) == 1 else "repair") + (
+    repairs = ("repairs" if len(plan.moves) == 1 else "repair") + (
         " every violation in scope" if plan.scope.only else " every violation"
     )
     if plan.scope.balance:
-        mends += f" and even{'s' if len(plan.moves) == 1 else ''} out {' and '.join(map(spoken, plan.scope.balance))}"
+        repairs += f" and even{'s' if len(plan.moves) == 1 else ''} out {' and '.join(map(spoken, plan.scope.balance))}"
     left = _left(plan)
     match plan.status:
         case Status.NOTHING_TO_DO:
@@ -113,9 +113,9 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
             return f"optimal: no move {fits}, proven{left}", Tone.WARN
         case Status.OPTIMAL:
             tone = Tone.WARN if left else Tone.GOOD
-            return f"optimal: {moves}{left or f' {mends}'}; no plan needs {LESS[least]}, proven", tone
+            return f"optimal: {moves}{left or f' {repairs}'}; no plan needs {LESS[least]}, proven", tone
         case Status.FEASIBLE:
-            kept = f", {count(len(plan.remaining), 'violation')} left" if plan.remaining else f" {mends}"
+            kept = f", {count(len(plan.remaining), 'violation')} left" if plan.remaining else f" {repairs}"
             return f"feasible: {moves}{kept}, not proven to be the best{_open_stage(plan, least)}", Tone.WARN
     raise AssertionError(plan.status)
 

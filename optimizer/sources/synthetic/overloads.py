@@ -61,11 +61,11 @@ def nearly_full(draft: Draft, rng: np.random.Generator, host: int) -> bool:
 
 def _overfill(draft: Draft, rng: np.random.Generator, host: int, kind: str, total: tuple[float, float]) -> bool:
     capacity = int(draft.capacity[host, DISK])
-    mender = _mender(draft, host)
-    if mender is None or not _scale_others(draft, host, [mender], DISK, float(rng.uniform(0.68, 0.73)), 0.64):
+    mover = _mover(draft, host)
+    if mover is None or not _scale_others(draft, host, [mover], DISK, float(rng.uniform(0.68, 0.73)), 0.64):
         return False
-    draft.demand[mender, DISK] = int(capacity * rng.uniform(*total)) + 1 - _sum(draft, host, DISK, without=[mender])
-    return record(draft, kind, host_id(host), [host], [mender], 1)
+    draft.demand[mover, DISK] = int(capacity * rng.uniform(*total)) + 1 - _sum(draft, host, DISK, without=[mover])
+    return record(draft, kind, host_id(host), [host], [mover], 1)
 
 
 def choosy(draft: Draft, rng: np.random.Generator, host: int) -> bool:
@@ -92,41 +92,41 @@ def forbidden(draft: Draft, rng: np.random.Generator, host: int) -> bool:
 def hot(draft: Draft, rng: np.random.Generator, host: int) -> bool:
     """Bring measured CPU a little over capacity; the VM that causes it has bought as much."""
     capacity = int(draft.capacity[host, LOAD])
-    mender = _mender(draft, host)
+    mover = _mover(draft, host)
     before = draft.demand[draft.on[host]]
-    if mender is None or not _scale_others(draft, host, [mender], LOAD, float(rng.uniform(0.60, 0.70)), 0.50):
+    if mover is None or not _scale_others(draft, host, [mover], LOAD, float(rng.uniform(0.60, 0.70)), 0.50):
         return False
-    load = int(capacity * rng.uniform(1.01, 1.06)) + 1 - _sum(draft, host, LOAD, without=[mender])
-    bought = max(int(draft.demand[mender, CPU]), -(-load // 1000) * 1000)
-    if _sum(draft, host, CPU, without=[mender]) + bought > draft.usable[host, CPU] * CEILING[CPU]:
+    load = int(capacity * rng.uniform(1.01, 1.06)) + 1 - _sum(draft, host, LOAD, without=[mover])
+    bought = max(int(draft.demand[mover, CPU]), -(-load // 1000) * 1000)
+    if _sum(draft, host, CPU, without=[mover]) + bought > draft.usable[host, CPU] * CEILING[CPU]:
         draft.demand[draft.on[host]] = before
         return False
-    draft.demand[mender, LOAD], draft.demand[mender, CPU] = load, bought
-    return record(draft, "hot", host_id(host), [host], [mender], 1)
+    draft.demand[mover, LOAD], draft.demand[mover, CPU] = load, bought
+    return record(draft, "hot", host_id(host), [host], [mover], 1)
 
 
 def memory_over(draft: Draft, rng: np.random.Generator, host: int) -> bool:
     """Bring memory a little over what is not reserved."""
     usable = int(draft.usable[host, MEMORY])
-    for mender in plain_vms(draft, host):
-        rest = _sum(draft, host, MEMORY, without=[mender])
+    for mover in plain_vms(draft, host):
+        rest = _sum(draft, host, MEMORY, without=[mover])
         size = -(-(int(usable * rng.uniform(1.005, 1.02)) + 1 - rest) // 512) * 512
         if 0.60 * usable <= rest <= 0.80 * usable and size <= LARGEST_MENDER_MIB:
-            draft.demand[mender, MEMORY] = size
-            return record(draft, "memory_over", host_id(host), [host], [mender], 1)
+            draft.demand[mover, MEMORY] = size
+            return record(draft, "memory_over", host_id(host), [host], [mover], 1)
     return False
 
 
 def unexplained(draft: Draft, rng: np.random.Generator, host: int) -> bool:
     """Bring disk over capacity, a third of it in use by host overhead: that stays, and a VM must go."""
     capacity = int(draft.capacity[host, DISK])
-    mender = _mender(draft, host)
-    if mender is None or not _scale_others(draft, host, [mender], DISK, float(rng.uniform(0.36, 0.40)), 0.30):
+    mover = _mover(draft, host)
+    if mover is None or not _scale_others(draft, host, [mover], DISK, float(rng.uniform(0.36, 0.40)), 0.30):
         return False
-    draft.demand[mender, DISK] = int(capacity * 0.32)
+    draft.demand[mover, DISK] = int(capacity * 0.32)
     total = int(capacity * rng.uniform(1.01, 1.04)) + 1
     draft.unexplained_disk[host] = total - _sum(draft, host, DISK, without=[])
-    return record(draft, "unexplained", host_id(host), [host], [mender], 1)
+    return record(draft, "unexplained", host_id(host), [host], [mover], 1)
 
 
 def baby(draft: Draft, rng: np.random.Generator, host: int) -> bool:
@@ -190,7 +190,7 @@ def _either(draft: Draft, rng: np.random.Generator, host: int, kind: str, keep: 
     return record(draft, kind, host_id(host), [host], [goes], 1, stays=[vm_id(stays)])
 
 
-def _mender(draft: Draft, host: int) -> int | None:
+def _mover(draft: Draft, host: int) -> int | None:
     """Return the VM that will have to leave: one that finds room, on a host with others."""
     plain = plain_vms(draft, host)
     small = plain and draft.demand[plain[0], MEMORY] <= LARGEST_MEMORY_MIB

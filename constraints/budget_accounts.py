@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from optimizer.fleet import Fleet, Move
 
-__all__ = ["MIB_PER_GIB", "Key", "Limit", "Purses", "Trip", "keys_of", "purses_of", "subject_of"]
+__all__ = ["MIB_PER_GIB", "Accounts", "Key", "Limit", "Trip", "accounts_of", "keys_of", "subject_of"]
 
 MIB_PER_GIB = 1024
 
@@ -137,7 +137,7 @@ def _place(limit: Limit, fleet: Fleet, host: int) -> str | None:
 
 
 @plain_dataclass(frozen=True, slots=True, eq=False)
-class Purses:
+class Accounts:
     """The budget accounts of one side of a limit: `of` is the account of each VM, or (`hosts`) of each host."""
 
     side: Side
@@ -161,20 +161,20 @@ class Purses:
         return total * (1 if self.hosts else 2) + extra
 
 
-def purses_of(limit: Limit, fleet: Fleet) -> Iterator[Purses]:
+def accounts_of(limit: Limit, fleet: Fleet) -> Iterator[Accounts]:
     """Yield the budget accounts of a limit, side by side."""
     if limit.per == "run":
-        yield Purses("all", ("",), np.zeros(len(fleet.vms), np.int32), hosts=False)
+        yield Accounts("all", ("",), np.zeros(len(fleet.vms), np.int32), hosts=False)
     elif limit.per == "owner":
-        yield Purses("of", fleet.vms.owner_ids, fleet.vms.owner, hosts=False)
+        yield Accounts("of", fleet.vms.owner_ids, fleet.vms.owner, hosts=False)
     elif limit.per == "label":
-        yield Purses("of", *_by_label(fleet.vms.labels, limit.label or ""), hosts=False)
+        yield Accounts("of", *_by_label(fleet.vms.labels, limit.label or ""), hosts=False)
     else:
         names, of = _places(limit, fleet)
         if limit.per != "target":
-            yield Purses("out of", names, of, hosts=True)
+            yield Accounts("out of", names, of, hosts=True)
         if limit.per != "source":
-            yield Purses("into", names, of, hosts=True)
+            yield Accounts("into", names, of, hosts=True)
 
 
 def _places(limit: Limit, fleet: Fleet) -> tuple[tuple[str, ...], NDArray[np.int32]]:
