@@ -64,7 +64,7 @@ class Account(NamedTuple):
 
 
 class Books(NamedTuple):
-    """By sample: stall, what was asked for, what of it waited [T, V]; asked for by all, delivered, known [T]."""
+    """By sample: stall, what was asked for, what of it waited [T, V]; asked for by all, delivered, known, full [T]."""
 
     stall: NDArray[np.float64]
     asked: NDArray[np.float64]
@@ -72,6 +72,7 @@ class Books(NamedTuple):
     by_all: NDArray[np.float64]
     had: NDArray[np.float64]
     known: NDArray[np.bool_]
+    full: NDArray[np.bool_]
 
 
 def accountable(series: HostSeries) -> bool:
@@ -108,7 +109,9 @@ def _books(design: Design, lag: int, settings: Settings) -> Books:
     had = design.columns[:, : vms + 1].sum(axis=1)
     share = np.minimum(waits.sum(axis=1) / np.maximum(asked.sum(axis=1), 1e-300), NEVER_ALL)
     by_all = asked.sum(axis=1) + design.columns[:, vms] / (1.0 - share)
-    return Books(stall, asked, waits, by_all, had, known)
+    most = np.quantile(had[known], MOST) if known.any() else 0.0
+    full = known & (had >= FULL * most) & (1.0 - had / np.maximum(by_all, 1e-300) > WAITS)
+    return Books(stall, asked, waits, by_all, had, known, full)
 
 
 def _width(use: NDArray[np.float64], stall: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -121,20 +124,18 @@ def _width(use: NDArray[np.float64], stall: NDArray[np.float64], known: NDArray[
 
 def _relief(books: Books) -> NDArray[np.float64]:
     """float64 [T, V]: the share of all waiting that would not be, were a VM not there; 0 where the host is not full."""
-    most = np.quantile(books.had[books.known], MOST) if books.known.any() else 0.0
-    had, by_all = books.had, np.maximum(books.by_all, 1e-300)
-    waits = np.maximum(1.0 - had / by_all, 0.0)
-    full = books.known & (had >= FULL * most) & (waits > WAITS)
+    had, by_all, full = books.had, np.maximum(books.by_all, 1e-300), books.full
     without = np.maximum(1.0 - had[:, None] / np.maximum(by_all[:, None] - books.asked, 1e-300), 0.0)
-    share = 1.0 - without / np.where(full, waits, 1.0)[:, None]
+    share = 1.0 - without / np.where(full, 1.0 - had / by_all, 1.0)[:, None]
     return np.where(full[:, None], np.clip(share, 0.0, 1.0), 0.0)
 
 
 def _in_step(books: Books, alone: NDArray[np.bool_], settings: Settings) -> NDArray[np.bool_]:
     """Return bool [V]: what a VM asks for, or uses, moves with what all others do, and is no large part of it.
 
-    Where a host is full all the time, all ask for the same all the time: what hardly varies cannot be seen to go its
-    own way. What is a large part of all, or of its ups and downs, is what the others are in step with.
+    A VM never asks for more than its vCPUs: where a host is full nearly all the time, all ask for all they can nearly
+    all the time, and that they do it at once shows in no correlation. Nor can what is steady be seen to go its own way.
+    What is a large part of all, or of its ups and downs, is what the others are in step with.
     """
     asked, by_all = books.asked[books.known], books.by_all[books.known]
     if len(asked) < 2:
@@ -147,7 +148,8 @@ def _in_step(books: Books, alone: NDArray[np.bool_], settings: Settings) -> NDAr
     like = (own * others).mean(axis=0) / np.where(length > 0, length, 1.0)
     steady = spread < STEADY * mean
     large = (mean >= settings.large_part * by_all.mean()) | (~steady & (spread >= settings.large_swing * by_all.std()))
-    return np.asarray((~alone | steady | (like > settings.in_step_asked)) & ~large, np.bool_)
+    always_full = books.full.sum() > (1.0 - settings.contrast) * len(asked)
+    return np.asarray((always_full | ~alone | steady | (like > settings.in_step_asked)) & ~large, np.bool_)
 
 
 def _chance(

@@ -50,6 +50,9 @@ class Settings:
     in_step_asked
         The same for what a VM asks for, waiting included, where vCPU wait says it: it correlates by more than this with
         what all others ask for.
+    contrast
+        Share of the samples in which a host needs to have cores left, for VMs that ask for more all at once to be told
+        from one that does so by itself: on a host that is full more often, only a large part is blamed.
     large_part
         A VM that asks for at least this part of all that is asked for on its host is blamed all the same.
     large_swing
@@ -83,6 +86,7 @@ class Settings:
     in_step_with_all: float = Field(default=0.35, gt=0, le=1)
     in_step_slowly: float = Field(default=0.5, gt=0, le=1)
     in_step_asked: float = Field(default=0.75, gt=0, le=1)
+    contrast: float = Field(default=0.15, ge=0, le=1)
     large_part: float = Field(default=0.35, gt=0, le=1)
     large_swing: float = Field(default=0.5, gt=0, le=1)
     noisy_from: int = Field(default=3, ge=1, le=1000)

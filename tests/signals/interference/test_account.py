@@ -64,6 +64,14 @@ def together(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(asked, vcpus), vcpus
 
 
+def insatiable(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what VMs ask for that nearly always ask for all they can, twice what there is, and their vCPUs."""
+    rng = np.random.default_rng(seed)
+    vcpus = np.full(VMS, 2 * CORES / VMS)
+    pauses = rng.permuted(np.arange(T)[:, None].repeat(VMS, axis=1) < 0.08 * T, axis=0)
+    return np.where(pauses, 0.0, vcpus), vcpus
+
+
 def held_back(seed: int) -> HostSeries:
     """Return a host with a VM that is stalled by its own quota, which nobody says."""
     asked, vcpus = crowded(seed)
@@ -111,6 +119,14 @@ def test_a_host_that_is_always_full_is_beyond_a_regression(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_where_all_ask_for_more_at_once_nobody_is_blamed(seed: int) -> None:
     assert evident(series_of(*together(seed))) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_where_all_ask_for_all_they_can_nobody_is_blamed(seed: int) -> None:
+    """Each pauses at times of its own, but what all do at once, to ask for too much, they do all the time."""
+    asked, vcpus = insatiable(seed)
+    assert (costs(asked, vcpus) >= 0.05).sum() > VMS
+    assert evident(series_of(asked, vcpus)) == []
 
 
 def test_a_vm_that_its_own_quota_holds_back_suffers_from_nobody() -> None:

@@ -12,7 +12,7 @@ from benchmarks.interference.table import TRAP
 from benchmarks.interference.truth import draw_fleet
 from optimizer.signals.interference import HostSeries, Settings, account, attribution, design
 from tests.signals.interference.series import T, V, hog, host, on_off, quiet
-from tests.signals.interference.test_account import crowded, held_back, series_of, together
+from tests.signals.interference.test_account import crowded, held_back, insatiable, series_of, together
 from tests.signals.interference.test_attribution import evident, names
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ def trap() -> list[HostSeries]:
 def blames_nobody_where_all_ask_together(settings: Settings) -> bool:
     """The same where there is one."""
     return not any(evident(series_of(*together(seed)), settings) for seed in SEEDS)
+
+
+def blames_nobody_where_all_ask_for_all_they_can(settings: Settings) -> bool:
+    return not any(evident(series_of(*insatiable(seed)), settings) for seed in SEEDS)
 
 
 def finds_who_fills_a_host(settings: Settings) -> bool:
@@ -107,6 +111,7 @@ HOLDS: dict[str, Callable[[Settings], bool]] = {
         finds_a_late_one,
         blames_nobody_where_all_peak_together,
         blames_nobody_where_all_ask_together,
+        blames_nobody_where_all_ask_for_all_they_can,
         finds_who_fills_a_host,
         blames_nobody_for_what_a_quota_hides,
         blames_nobody_for_what_the_host_does,
@@ -168,6 +173,7 @@ def test_a_mutant_is_caught(monkeypatch: pytest.MonkeyPatch, module: Any, name: 
     [
         ({"lag": 0}, "finds_a_late_one"),
         ({"in_step": 1.0, "in_step_with_all": 1.0, "in_step_slowly": 1.0}, "blames_nobody_where_all_peak_together"),
+        ({"contrast": 0.0}, "blames_nobody_where_all_ask_for_all_they_can"),
         ({"false_discoveries": 0.99, "score_until": 1e-6, "lasts": 1, "still_lasts": 0}, "blames_nobody_by_chance"),
     ],
 )
