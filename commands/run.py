@@ -55,6 +55,7 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
     from optimizer.service.config import service_config
     from optimizer.service.ending import Ending
     from optimizer.service.events import Everybody
+    from optimizer.service.found_late import found_late
     from optimizer.service.logs import LogPart, open_logs
     from optimizer.service.notify.opening import notifying
     from optimizer.service.planner import warm_up
@@ -88,6 +89,8 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
             began = clock.monotonic()
             warm_up(policy)
             warm = {"warm_s": round(clock.monotonic() - began, 1), "metrics": address, "driver": settings.driver.name}
+            for line in found_late(settings):
+                logs.logger.warning("found late", detail=line)
             logs.logger.info("ready", level=settings.automation.level.value, **warm)
             service.periodic.run()
     logs.logger.info("ended")

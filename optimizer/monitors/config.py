@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from optimizer.monitors.reading import Monitor
     from optimizer.problem.rule import Rule
 
-__all__ = ["WATCHED_RULES", "MonitorsPart", "monitors_of"]
+__all__ = ["WATCHED_RULES", "MonitorsPart", "monitors_of", "pressure_monitors"]
 
 WATCHED_RULES = ("anti_affinity", "capacity", "headroom", "maintenance", "noisy_neighbor", "spread")
 """The kinds of rules that are watched where nothing is said: those whose violations hurt."""
+
+_PRESSURE: tuple[VcpuWait | Psi, ...] = (VcpuWait(), *(Psi(resource=name) for name in PSI_LEVELS))  # type: ignore[arg-type]
 
 Entry = Annotated[ByRule | FullDisk | FillingDisk | VcpuWait | Psi | ByQuery, Field(discriminator="monitor")]
 
@@ -91,10 +93,16 @@ def monitors_of(part: MonitorsPart, rules: Sequence[Rule], fleet: Fleet, where: 
     return tuple(found)
 
 
+def pressure_monitors(part: MonitorsPart) -> tuple[Psi | VcpuWait, ...]:
+    """Return those that judge the time lost in a window of the signals, whatever the fleet is."""
+    given = _PRESSURE if part.watch is None else part.watch
+    return tuple(monitor for monitor in (*given, *part.and_watch) if isinstance(monitor, Psi | VcpuWait))
+
+
 def _usual(rules: Sequence[Rule], fleet: Fleet) -> tuple[Monitor, ...]:
     by_rule = [ByRule(rule=rule.name) for rule in rules if getattr(rule, "kind", "") in WATCHED_RULES]
     disks = [resource.name for resource in fleet.resources if "disk" in resource.name]
     full = [FullDisk(resource=name, name="full_disk" if name == disks[0] else f"full_{name}") for name in disks]
     names = ["disk_filling" if name == disks[0] else f"{name}_filling" for name in disks]
     filling = [FillingDisk(resource=resource, name=name) for resource, name in zip(disks, names, strict=True)]
-    return (*by_rule, *full, *filling, VcpuWait(), *(Psi(resource=name) for name in PSI_LEVELS))  # type: ignore[arg-type]
+    return (*by_rule, *full, *filling, *_PRESSURE)

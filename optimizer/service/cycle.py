@@ -14,7 +14,7 @@ from optimizer.plan import Status
 from optimizer.problem.problem import Stage
 from optimizer.service.automation import Level
 from optimizer.service.ending import Ended
-from optimizer.service.events import PlanMade, PlanWaits, RunEnded, Seen, Stopped, Trouble
+from optimizer.service.events import FleetRead, PlanMade, PlanWaits, RunEnded, Seen, Stopped, Trouble
 from optimizer.service.record import Outcome
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class CycleRun:
         self._parts, self._cycle, self._ending, self._planning = parts, cycle, ending, planning
         self._counts: dict[str, float] = {}
         self._plan = self._detail = ""
+        self._notes: tuple[str, ...] = ()
         self.error: Exception | None = None
         self.fleet: Fleet | None = None
         self.again_s: float | None = None
@@ -77,7 +78,7 @@ class CycleRun:
             outcome=outcome,
             plan=self._plan,
             counts=self._counts,
-            detail=printable(self._detail)[:DETAIL],
+            detail=printable("; ".join(filter(None, (self._detail, *self._notes))))[:DETAIL],
         )
 
     def _outcome(self, work: Callable[[], Outcome]) -> Outcome:
@@ -99,6 +100,7 @@ class CycleRun:
 
     def _spine(self) -> Outcome:
         reading = self._read()
+        self._note(reading.notes)
         watched = self._stage("watch", None, lambda: self._parts.watch(reading, self._parts.policy))
         self._see(watched)
         if not self._wants_plan(watched):
@@ -123,6 +125,12 @@ class CycleRun:
         fleet = reading.fleet
         self._stage("settle", parts.limits.execute_s, lambda: settle(fleet, parts.policy, self._ending))
         return self._stage("read", parts.limits.read_s, parts.read)
+
+    def _note(self, notes: tuple[str, ...]) -> None:
+        """Tell what is doubtful about the reading, and keep it for the record."""
+        self._notes = notes
+        self._counts["notes"] = len(notes)
+        self._parts.told.tell(FleetRead(self._cycle, notes))
 
     def _known(self, fleet: Fleet) -> None:
         self.fleet = fleet

@@ -20,6 +20,7 @@ __all__ = [
     "CycleEnded",
     "Event",
     "Everybody",
+    "FleetRead",
     "LeadChanged",
     "MoveChanged",
     "Notified",
@@ -40,6 +41,14 @@ class CycleBegan:
     """A cycle began."""
 
     cycle: Cycle
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRead:
+    """The fleet was read; `notes` say what is doubtful about it, each in a line."""
+
+    cycle: Cycle
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +176,7 @@ class Standing:
     waiting: str = ""
 
 
-OfCycle = CycleBegan | Seen | CycleEnded
+OfCycle = CycleBegan | FleetRead | Seen | CycleEnded
 OfPlan = PlanMade | PlanWaits | MoveChanged | RunEnded | Stopped
 Event = OfCycle | OfPlan | LeadChanged | PairChanged | Trouble | Notified | Standing
 

@@ -84,6 +84,9 @@ class Logs:
                 self.logger.info("cycle begun", **_of(cycle), cause=cycle.cause)
             case events.CycleEnded(cycle):
                 self._ended(cycle)
+            case events.FleetRead(cycle, notes):
+                for note in notes:
+                    self.logger.warning("doubtful reading", **_of(cycle), detail=note)
             case events.Seen(cycle, watched):
                 for found in watched.opened:
                     at = {"monitor": found.monitor, "subject": found.subject, "imbalance": found.id}

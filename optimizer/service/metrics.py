@@ -90,6 +90,7 @@ class Metrics:
         self.hosts = self._gauge("hosts", "Hosts of the fleet, when it was read last.", "fleet")
         self.vms = self._gauge("vms", "VMs of the fleet, when it was read last.", "fleet")
         self.taken_at = self._gauge("snapshot_timestamp_seconds", "When the last snapshot was taken.", "fleet")
+        self.notes = self._gauge("reading_notes", "What was doubtful about the last reading, in lines.", "fleet")
         self.violations = self._gauge("violations", "What the rules of the policy find.", "fleet", "rule", "hardness")
         self.imbalances = self._gauge("imbalances", "Imbalances by monitor and state.", "fleet", "monitor", "state")
         self.journeys = self._gauge("journeys_held", "VMs that a filter of journeys keeps.", "fleet", "filter")
@@ -123,6 +124,8 @@ class Metrics:
         match event:
             case events.CycleBegan(cycle):
                 self.begun_at.labels(cycle.fleet).set(cycle.started_at.timestamp())
+            case events.FleetRead(cycle, notes):
+                self.notes.labels(cycle.fleet).set(len(notes))
             case events.Seen(cycle, watched):
                 self._seen(cycle.fleet, watched)
             case events.CycleEnded(cycle):

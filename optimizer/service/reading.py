@@ -46,7 +46,7 @@ class ConfiguredReader:
         """Return the fleet as it is now."""
         if self._config.has("signals"):
             read = read_fleet(self._config, self._clock, self._environ)
-            document, notes = read.document, tuple(read.report.notes)
+            document, notes = read.document, read.report.doubts
         else:
             document, notes = read_inventory(self._config, self._inventory, self._clock, self._environ), ()
         held = self._held(document)

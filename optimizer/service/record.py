@@ -62,8 +62,10 @@ class Cycle:
         Why it began: ``time``, ``start``, ``SIGHUP``, ``http``, ``approval``, ``imbalance``, ``watch``, ``retry``,
         ``once``.
     counts
-        Numbers by name: violations, imbalances, moves planned and how they ended, and the seconds of each stage as
-        ``seconds_read`` and so on.
+        Numbers by name: notes of the reading, violations, imbalances, moves planned and how they ended, and the seconds
+        of each stage as ``seconds_read`` and so on.
+    detail
+        Why it ended so, and then what was doubtful about the reading.
     """
 
     fleet: str

@@ -89,6 +89,17 @@ class SignalsReport:
     notes: tuple[str, ...] = ()
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """In few lines: how many hosts and VMs are closed, and why one of them is; what was not read; the notes."""
+        closed = (
+            f"{len(by_id):,} of {count:,} {what} not observed, such as {one}: {why}"
+            for what, count, by_id in (("hosts", self.host_count, self.hosts), ("VMs", self.vm_count, self.vms))
+            for one, (why, *_) in list(by_id.items())[:1]
+        )
+        failed = (f"{line.name} is not read: {line.failed}" for line in self.signals if line.failed and not line.needed)
+        return (*closed, *failed, *self.notes)
+
+    @property
     def clean(self) -> bool:
         """Whether nothing is closed."""
         return not self.hosts and not self.vms

@@ -17,7 +17,7 @@ from optimizer.pipeline import Request
 from optimizer.service.automation import Level
 from optimizer.service.cycle import CycleRun
 from optimizer.service.ending import Ending
-from optimizer.service.events import Event, PlanMade, PlanWaits, RunEnded, Seen, Stopped, Trouble
+from optimizer.service.events import Event, FleetRead, PlanMade, PlanWaits, RunEnded, Seen, Stopped, Trouble
 from optimizer.service.keep import DirectoryKeep, MemoryKeep
 from optimizer.service.parts import Limits, Parts
 from optimizer.service.planner import PipelinePlanner
@@ -294,6 +294,21 @@ def test_no_error_leaves_a_cycle(error: Exception, outcome: Outcome, stage: str)
     assert cycle.outcome is outcome
     assert str(error) in cycle.detail
     assert f"seconds_{stage}" in cycle.counts
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_what_is_doubtful_about_a_reading_is_told_and_stays_in_the_record(planned: bool) -> None:
+    bench = Bench(pair_on_one_host())
+    bench.read = lambda: Reading(bench.fleet, ("h2 is \x1b[31mblind", "two names are of no host"))
+    if not planned:
+        bench.plan = lambda *_: 1 / 0
+    cycle = bench.run()
+    (read,) = [e for e in bench.ear.heard if isinstance(e, FleetRead)]
+    assert read.notes == ("h2 is \x1b[31mblind", "two names are of no host")
+    assert cycle.counts["notes"] == 2
+    assert "blind; two names are of no host" in cycle.detail and "\x1b" not in cycle.detail
+    assert cycle.outcome is (Outcome.DONE if planned else Outcome.ERROR)
+    assert cycle.detail.startswith("h2 is" if planned else "ZeroDivisionError")
 
 
 def test_the_fleet_stays_the_same() -> None:

@@ -33,6 +33,7 @@ def every_event() -> list[events.Event]:
     plan = plan_of(fleet, move(fleet, 1, "v0", "h0", "h1"))
     return [
         events.CycleBegan(CYCLE),
+        events.FleetRead(CYCLE, ("h2 is \x1b[31mblind",)),
         events.PlanMade(CYCLE, plan, "plans/p.json"),
         events.PlanWaits(CYCLE, plan, "plans/p.json"),
         events.MoveChanged("tiny", plan.id, plan.moves[0], MoveState.FAILED, NOW, "it broke"),
@@ -49,6 +50,7 @@ def test_one_line_of_json_an_event() -> None:
     lines = [json.loads(line) for line in told(LogPart(format="json"), *every_event())]
     assert [line["event"] for line in lines] == [
         "cycle begun",
+        "doubtful reading",
         "plan made",
         "plan waits for approval",
         "move failed",
@@ -60,8 +62,8 @@ def test_one_line_of_json_an_event() -> None:
         "cycle ended",
     ]
     assert all({"level", "timestamp"} <= line.keys() for line in lines)
-    assert (lines[3]["plan"], lines[3]["move"], lines[3]["vm"]) == (lines[1]["plan"], "m0001", "v0")
-    assert (lines[9]["level"], lines[9]["cycle"], lines[9]["violations"]) == ("error", 7, 2)
+    assert (lines[4]["plan"], lines[4]["move"], lines[4]["vm"]) == (lines[2]["plan"], "m0001", "v0")
+    assert (lines[10]["level"], lines[10]["cycle"], lines[10]["violations"]) == ("error", 7, 2)
 
 
 def test_nothing_in_a_name_steers_a_terminal() -> None:
@@ -70,7 +72,7 @@ def test_nothing_in_a_name_steers_a_terminal() -> None:
     assert "\x1b" not in "".join(lines)
 
 
-@pytest.mark.parametrize(("level", "number"), [("debug", 10), ("info", 10), ("warning", 5), ("error", 3)])
+@pytest.mark.parametrize(("level", "number"), [("debug", 11), ("info", 11), ("warning", 6), ("error", 3)])
 def test_levels(level: str, number: int) -> None:
     part = LogPart(format="json", level=level)  # type: ignore[arg-type]
     assert len(told(part, *every_event())) == number

@@ -54,6 +54,7 @@ def metrics_after_a_cycle() -> Metrics:
     for event in (
         events.LeadChanged("tiny", True),
         events.CycleBegan(cycle),
+        events.FleetRead(cycle, ("h2 is blind", "two names are of no host")),
         events.Seen(cycle, watched),
         events.PlanMade(cycle, plan, "plan.json"),
         events.RunEnded(cycle, plan, done),
@@ -81,6 +82,7 @@ def text() -> str:
         'remora_rebalance_created_total{fleet="tiny"} 1.0',
         'remora_rebalance_creation_failed_total{fleet="tiny",why="error"} 1.0',
         'remora_moves_total{fleet="tiny",outcome="done"} 1.0',
+        'remora_reading_notes{fleet="tiny"} 2.0',
         'remora_moves_total{fleet="tiny",outcome="failed"} 2.0',
         'remora_violations{fleet="tiny",hardness="must",rule="anti_affinity"} 1.0',
         'remora_plan_gap{fleet="tiny",stage="harm"} 0.0',

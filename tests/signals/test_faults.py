@@ -99,6 +99,7 @@ def test_a_host_that_is_not_observed_neither_gives_nor_takes(fault: Any, said: s
     fault(rig.world)
     reading = rig.read()
     assert set(reading.report.hosts) == {"h1"}
+    assert f"1 of 4 hosts not observed, such as h1: {reading.report.hosts['h1'][0]}" in reading.report.doubts
     assert said in "; ".join(reading.report.hosts["h1"])
     assert "unobserved" in host(reading, "h1")
     made = moves(reading)
@@ -215,6 +216,7 @@ def test_one_query_that_fails_closes_what_it_is_about(name: str, tmp_path: Path)
     rig.world.faults["dirty"] = REPLIES[name][0]
     reading = rig.read()
     assert reading.report.clean, "it is not needed"
+    assert any(line.startswith("vm.dirty_mib_per_s is not read: ") for line in reading.report.doubts)
     assert moves(reading)
     rig.world.faults["node_filesystem_avail"] = REPLIES[name][0]
     assert set(rig.read().report.hosts) == {"h0", "h1", "h2", "h3"}

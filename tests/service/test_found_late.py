@@ -1,0 +1,79 @@
+"""Monitors that may find an event too late by the settings are named at the start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from optimizer.monitors.pressure import Psi
+from optimizer.service.config import service_config
+from optimizer.service.found_late import found_after_s, found_late
+from optimizer.service.record import Outcome
+from optimizer.service.schedule import Schedule
+from optimizer.signals.config import SignalsPart
+from optimizer.sources.config_yaml import config_from_document
+
+
+def late(**sections: Any) -> list[str]:
+    document = {"inventory": {"file": "fleet.json"}, "signals": {}, **sections}
+    return list(found_late(service_config(config_from_document(document, "remora.yaml"))))
+
+
+def test_the_defaults_find_within_two_windows() -> None:
+    assert late() == []
+
+
+@pytest.mark.parametrize("cycle", [{"watch_every_s": 600}, {"watch_every_s": None}, {"watch_every_s": 397}])
+def test_looks_that_are_too_rare_are_named_with_what_would_do(cycle: dict[str, Any]) -> None:
+    lines = late(cycle=cycle)
+    assert [line.split()[0] for line in lines] == ["vcpu_wait", "psi_cpu", "psi_io", "psi_memory"]
+    assert all("later than 2 windows (20 min 0 s): set cycle.watch_every_s to at most 396" in line for line in lines)
+    assert late(cycle={"watch_every_s": 396}) == []
+
+
+def test_a_longer_window_gives_more_time() -> None:
+    assert late(cycle={"watch_every_s": 600}, signals={"window_s": 1200}) == []
+
+
+def test_a_monitor_that_waits_too_long_itself_is_named() -> None:
+    watch = [{"monitor": "psi", "resource": "io", "open_after_s": 3600}, {"monitor": "full_disk"}]
+    (line,) = late(monitors={"watch": watch})
+    assert "psi_io may open only 1 h" in line and "its open_after_s, 3600" in line
+
+
+def test_without_signals_nothing_is_foreseen() -> None:
+    document = {"inventory": {"file": "fleet.json"}, "cycle": {"watch_every_s": None}}
+    assert list(found_late(service_config(config_from_document(document, "remora.yaml")))) == []
+
+
+@pytest.mark.parametrize("every_s", [600, 900])
+@pytest.mark.parametrize("watch_every_s", [60, 300, 600, None])
+@pytest.mark.parametrize("open_after_s", [0, 600, 1500])
+def test_it_is_the_worst_that_the_schedule_does(every_s: int, watch_every_s: int | None, open_after_s: int) -> None:
+    """Second by second: an event begins at any time, is seen at looks, and opens when it was bad for long enough."""
+    document = {
+        "inventory": {"file": "f.json"},
+        "cycle": {"every_s": every_s, "jitter": 0, "watch_every_s": watch_every_s},
+    }
+    cycle = service_config(config_from_document(document, "remora.yaml")).cycle
+    monitor, signals = Psi(resource="io", open_after_s=open_after_s), SignalsPart()
+    crosses = round((1 - signals.quantile) * signals.window_s)
+    worst = max(_opens(begins, crosses, monitor, cycle) - begins for begins in range(0, every_s, 7))
+    foreseen = found_after_s(monitor, signals, cycle)
+    assert foreseen - 30 <= worst <= foreseen
+
+
+def _opens(begins: int, crosses: int, monitor: Psi, cycle: Any) -> float:
+    schedule = Schedule(every_s=cycle.every_s, jitter=0, watch_every_s=cycle.watch_every_s)
+    now, pending_at = 0.0, None
+    while True:
+        again_s = None
+        if now >= begins + crosses:
+            pending_at = now if pending_at is None else pending_at
+            again_s = pending_at + monitor.open_after_s - now
+            if again_s <= 0:
+                return now
+        planned = now >= schedule.next_at
+        schedule.after(now, now, Outcome.CLEAN, planned=planned, again_s=again_s)
+        now = min(schedule.next_at, schedule.watch_at)
