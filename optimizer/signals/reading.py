@@ -13,6 +13,7 @@ from optimizer.prometheus.answers import Unclear
 from optimizer.prometheus.server import open_server
 from optimizer.signals.asking import CLOCK, ask, info_query, last_query, queries_of
 from optimizer.signals.config import InventoryPart, SignalsPart, wanted_signals
+from optimizer.signals.exporters.libvirt import WAIT
 from optimizer.signals.exporters.node import STEAL_OF_NODE
 from optimizer.signals.filling import closed, filled_document, unfilled, with_resources
 from optimizer.signals.inventory import read_inventory
@@ -44,6 +45,8 @@ ALWAYS_ZERO = (
     "node_cpu_seconds_total{mode=steal} is always 0 on bare metal: it counts what a hypervisor above takes. What "
     "guests feel as steal is libvirt_domain_vcpu_delay_seconds_total (the exporter libvirt)"
 )
+
+WAITS_NEVER = f"{WAIT} is 0 of every VM: the kernels may not keep it (sysctl kernel.sched_schedstats=1)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,11 @@ def read_fleet(
     return FleetReading(whole, fleet_from_document(whole, f"{config.where}: signals"), said)
 
 
+def _all_zero(one: Joined) -> bool:
+    there = one.values[~np.isnan(one.values)]
+    return bool(there.size) and not there.any()
+
+
 def prometheus_of(config: Config, part: SignalsPart) -> Prometheus:
     """Return where Prometheus is, with its files named from where the configuration stands."""
     return beside(config, part.prometheus.plain())
@@ -162,6 +170,8 @@ class _Reading:
         for one in read:
             if STEAL_OF_NODE in one.wanted.signal.query and one.wanted.signal.name.endswith("cpu_steal"):
                 yield f"{one.wanted.signal.name}: {ALWAYS_ZERO}"
+            if one.wanted.signal.series == WAIT and one.wanted.signal.of is Of.VM and _all_zero(one):
+                yield f"{one.wanted.signal.name}: {WAITS_NEVER}"
         for (of, join), namer in self._namers.items():
             if namer.strangers:
                 yield self._strangers(of, join, sorted(namer.strangers))

@@ -18,6 +18,7 @@ from optimizer.prometheus.server import open_server
 from optimizer.signals.asking import info_query
 from optimizer.signals.config import SignalsPart
 from optimizer.signals.exporters import EXPORTERS
+from optimizer.signals.exporters.libvirt import CPU, DELAY, INOVEX, TINKOFF, WAIT, WAITING
 from optimizer.signals.interference.series import HostSeries, Observation
 from optimizer.signals.interference.settings import Settings
 from optimizer.signals.naming import Namer, Names
@@ -41,8 +42,6 @@ __all__ = ["InterferencePart", "KindQueries", "SeriesReading", "queries_for", "r
 _Text = Annotated[str, Field(max_length=10_000)]
 _Kind = Literal["cpu_steal", "cpu", "io", "memory"]
 
-DELAY = "libvirt_domain_vcpu_delay_seconds_total"
-CPU = "libvirt_domain_info_cpu_time_seconds_total"
 BLOCK = "libvirt_domain_block_stats"
 BUSY = 'sum by ({host}) (rate(node_cpu_seconds_total{mode!~"idle|iowait|steal"}[{rate}]))'
 
@@ -95,22 +94,30 @@ class InterferencePart(Settings):
     queries: dict[_Kind, KindQueries | None] = Field(default_factory=dict)
 
 
-DEFAULTS: Mapping[str, Mapping[_Kind, KindQueries]] = {
-    "libvirt": {
-        "cpu_steal": KindQueries(
-            stall=f"avg by ({{vm}}) (rate({DELAY}[{{rate}}]))",
-            use=f"sum by ({{vm}}) (rate({CPU}[{{rate}}]))",
-            total=BUSY,
-        ),
-        "io": KindQueries(
-            stall=f"clamp_max(sum by ({{vm}}) (rate({BLOCK}_read_time_seconds_total[{{rate}}]))"
-            f" + sum by ({{vm}}) (rate({BLOCK}_write_time_seconds_total[{{rate}}])), 1)",
-            use=f"sum by ({{vm}}) (rate({BLOCK}_read_bytes_total[{{rate}}]))"
-            f" + sum by ({{vm}}) (rate({BLOCK}_write_bytes_total[{{rate}}]))",
-        ),
-    },
+def _steal(counter: str) -> KindQueries:
+    return KindQueries(
+        stall=f"avg by ({{vm}}) (rate({counter}[{{rate}}]))",
+        use=f"sum by ({{vm}}) (rate({CPU}[{{rate}}]))",
+        total=BUSY,
+    )
+
+
+_LIBVIRT: Mapping[_Kind, KindQueries] = {
+    "cpu_steal": _steal(DELAY),
+    "io": KindQueries(
+        stall=f"clamp_max(sum by ({{vm}}) (rate({BLOCK}_read_time_seconds_total[{{rate}}]))"
+        f" + sum by ({{vm}}) (rate({BLOCK}_write_time_seconds_total[{{rate}}])), 1)",
+        use=f"sum by ({{vm}}) (rate({BLOCK}_read_bytes_total[{{rate}}]))"
+        f" + sum by ({{vm}}) (rate({BLOCK}_write_bytes_total[{{rate}}]))",
+    ),
 }
-"""By exporter; exporters of other names that start so have the same."""
+
+DEFAULTS: Mapping[str, Mapping[_Kind, KindQueries]] = {
+    INOVEX.name: _LIBVIRT,
+    TINKOFF.name: _LIBVIRT,
+    WAITING.name: {"cpu_steal": _steal(WAIT)},
+}
+"""By exporter; of two that have a kind the first counts."""
 
 
 @plain_dataclass(frozen=True)
@@ -139,9 +146,7 @@ def queries_for(part: InterferencePart, exporters: Sequence[str]) -> dict[_Kind,
     """Return the queries of each kind that is read: the configuration's own over those of its exporters."""
     found: dict[_Kind, KindQueries] = {}
     for name in exporters:
-        for known, by_kind in DEFAULTS.items():
-            if name == known or name.startswith(f"{known}-"):
-                found = {**by_kind, **found}
+        found = {**DEFAULTS.get(name, {}), **found}
     for kind, own in part.queries.items():
         found.pop(kind, None)
         if own is not None:

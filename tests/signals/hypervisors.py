@@ -30,7 +30,8 @@ class Hypervisors:
     """Hosts of a snapshot, and what each VM does: cores that it uses, KiB/s that it writes.
 
     `reset_at`: when the exporters were restarted, so that counters begin at 0 again. `fills_mib_per_s`: how fast the
-    disks of a host fill, from `began` on.
+    disks of a host fill, from `began` on. `libvirt`: its exporter, `inovex`, one that has vcpu.wait
+    and not vcpu.delay (`wait`), or `tinkoff`. `more`: CEEMS is there, and a storage pool.
     """
 
     document: Mapping[str, Any]
@@ -39,6 +40,8 @@ class Hypervisors:
     began: float
     reset_at: float = 0.0
     fills_mib_per_s: Mapping[str, float] = field(default_factory=dict)
+    libvirt: str = "inovex"
+    more: bool = False
 
     def samples(self, host: str, now: float) -> Iterator[Sample]:
         """Yield what the exporters of a host say at a time."""
@@ -65,16 +68,27 @@ class Hypervisors:
         yield "node_pressure_memory_stalled_seconds_total", {}, since * 0.001
         yield "node_disk_io_time_seconds_total", {"device": "vdb"}, since * (0.95 if stalled else 0.2)
         yield "node_time_seconds", {}, now
+        if self.more:
+            yield "libvirt_storage_pool_allocation_bytes", {"storage_pool": "vms"}, float(2 * full * MIB)
+            yield "libvirt_storage_pool_allocation_bytes", {"storage_pool": "images"}, float(MIB)
         for vm in vms:
             yield from self._of_vm(vm["id"], since, crowded)
 
     def _of_vm(self, vm: str, since: float, crowded: bool) -> Iterator[Sample]:
         domain = {"domain": f"instance-{vm}"}
-        yield "libvirt_domain_openstack_info", {**domain, "instance_id": vm, "flavor_name": "m1"}, 1.0
+        if self.libvirt == "tinkoff":
+            yield "libvirt_domain_info_meta", {**domain, "uuid": vm, "flavor": "m1", "instance_name": "a name"}, 1.0
+        else:
+            yield "libvirt_domain_openstack_info", {**domain, "instance_id": vm, "flavor_name": "m1"}, 1.0
+        if self.more:
+            unit = {"manager": "libvirt", "hostname": "a-name", "cgrouphostname": "", "uuid": vm}
+            yield "ceems_compute_unit_cpu_psi_seconds", unit, since * (0.2 if crowded else 0.02)
+            yield "ceems_compute_unit_memory_psi_seconds", unit, since * 0.03
         yield "libvirt_domain_info_cpu_time_seconds_total", domain, since * self.cores.get(vm, 0.1)
         for vcpu in range(2):
             waits = since * (0.14 if crowded else 0.01)
-            yield "libvirt_domain_vcpu_delay_seconds_total", {**domain, "vcpu": str(vcpu)}, waits
+            kind = "wait" if self.libvirt == "wait" else "delay"
+            yield f"libvirt_domain_vcpu_{kind}_seconds_total", {**domain, "vcpu": str(vcpu)}, waits
         for kind, share in (("read", 0.25), ("write", 0.75)):
             moved = since * share * self.io_kib.get(vm, 100.0) * 1024
             yield f"libvirt_domain_block_stats_{kind}_bytes_total", {**domain, "target_device": "vda"}, moved

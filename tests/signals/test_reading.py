@@ -117,6 +117,15 @@ def test_a_query_of_ones_own_and_a_join_of_ones_own(tmp_path: Path) -> None:
     assert any("max by (instance, vm)" in query for query in rig.world.asked)
 
 
+def test_a_wait_that_is_0_of_every_vm_is_doubted(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, exporters=["node", "libvirt-wait", "libvirt"])
+    assert rig.read().report.notes == ()
+    for name in rig.world.host_of:
+        rig.world.set("vm.pressure.cpu_steal", name, 0.0)
+    (note,) = rig.read().report.notes
+    assert note.startswith("vm.pressure.cpu_steal: libvirt_domain_vcpu_wait_seconds_total is 0 of every VM")
+
+
 def test_steal_of_node_exporter_is_said_to_be_always_zero(tmp_path: Path) -> None:
     query = 'avg by (instance) (rate(node_cpu_seconds_total{mode="steal"}[10m]))'
     rig = Rig(

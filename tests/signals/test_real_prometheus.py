@@ -144,6 +144,39 @@ def test_counters_that_begin_anew_are_no_signal_that_is_lost(tmp_path: Path) -> 
     assert steal["h1"] == pytest.approx(0.14, abs=0.02) and max(steal[h] for h in ("h0", "h2", "h3", "h4")) < 0.03
 
 
+POOL = 'libvirt_storage_pool_allocation_bytes{storage_pool="vms"}'
+
+
+def test_steal_by_the_wait_of_vcpus_psi_of_vms_by_ceems_and_a_storage_pool(tmp_path: Path) -> None:
+    document = inventory()
+    pool = {"query": f"max by ({{host}}) (avg_over_time({POOL}[{{window}}]))", "series": POOL}
+    with running(tmp_path, measured(tmp_path, document, libvirt="wait", more=True)) as url:
+        without = read(tmp_path, document, url)
+        exporters = ["node", "libvirt-wait", "libvirt", "ceems"]
+        reading = read(tmp_path, document, url, exporters=exporters, queries={"host.measured.disk_mib": pool})
+    assert set(without.report.hosts) == {"h0", "h1", "h2", "h3", "h4"}
+    (line,) = [line for line in without.report.signals if line.name == "vm.pressure.cpu_steal"]
+    assert (line.there, line.missing[0][0]) == (0, "no series") and "libvirt-wait" in line.advice
+    assert reading.report.clean and reading.report.notes == ()
+    hosts = {host["id"]: host for host in reading.document["hosts"]}
+    vms = {vm["id"]: vm["pressure"] for vm in reading.document["vms"]}
+    assert hosts["h1"]["pressure"]["cpu_steal"] == pytest.approx(0.14, abs=0.005)
+    assert hosts["h0"]["measured"]["disk_mib"] == pytest.approx(2 * 361 * GIB, abs=GIB)
+    assert vms["h1-0"] == pytest.approx({"cpu_steal": 0.14, "cpu": 0.2, "memory": 0.03}, abs=0.005)
+    assert vms["h2-0"] == pytest.approx({"cpu_steal": 0.01, "cpu": 0.02, "memory": 0.03}, abs=0.005)
+
+
+def test_names_by_the_series_of_tinkoffs_exporter(tmp_path: Path) -> None:
+    document = inventory()
+    with running(tmp_path, measured(tmp_path, document, libvirt="tinkoff")) as url:
+        without = read(tmp_path, document, url)
+        reading = read(tmp_path, document, url, exporters=["node", "libvirt-tinkoff"])
+    assert len(without.report.vms) == len(document["vms"])
+    assert reading.report.clean and reading.report.notes == ()
+    steal = {vm["id"]: vm["pressure"]["cpu_steal"] for vm in reading.document["vms"]}
+    assert steal["h1-0"] == pytest.approx(0.14, abs=0.005) and steal["h3-0"] == pytest.approx(0.01, abs=0.005)
+
+
 def test_how_soon_a_disk_is_full(tmp_path: Path) -> None:
     """At 10 MiB/s from 11 GiB on: judged by plain arithmetic, to a minute."""
     document = inventory()

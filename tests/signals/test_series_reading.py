@@ -143,6 +143,8 @@ def test_queries_of_the_configuration_stand_for_those_of_exporters() -> None:
     assert found.keys() == {"cpu_steal", "cpu"}
     assert found["cpu"].stall == "a"
     assert queries_for(InterferencePart(), ["node"]) == {}
+    waiting = queries_for(InterferencePart(), ["node", "libvirt-wait", "libvirt"])
+    assert "vcpu_wait" in waiting["cpu_steal"].stall and waiting.keys() == {"cpu_steal", "io"}
     with pytest.raises(InputError, match="queries of at least one kind"):
         no_exporter = config_from_document({"signals": {"exporters": ["node"]}}, "x")
         read_series(no_exporter, fleet(), Now(), SystemClock(), {})

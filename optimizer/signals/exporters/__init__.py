@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optimizer.signals.exporters.ceems import CEEMS
-from optimizer.signals.exporters.libvirt import INOVEX, TINKOFF
+from optimizer.signals.exporters.libvirt import INOVEX, TINKOFF, WAITING
 from optimizer.signals.exporters.node import NODE
 
 if TYPE_CHECKING:
@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 
 __all__ = ["EXPORTERS"]
 
-EXPORTERS: Mapping[str, Exporter] = {exporter.name: exporter for exporter in (NODE, INOVEX, TINKOFF, CEEMS)}
+EXPORTERS: Mapping[str, Exporter] = {exporter.name: exporter for exporter in (NODE, INOVEX, WAITING, TINKOFF, CEEMS)}
 """Every exporter by its name in a configuration."""

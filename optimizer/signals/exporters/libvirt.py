@@ -2,7 +2,8 @@
 
 `libvirt_domain_vcpu_delay_seconds_total` is the time that a vCPU thread was ready and waited in the host's run queue
 (/proc/PID/task/TID/schedstat): what the guest feels as steal. Debian's prometheus-libvirt-exporter (0.2, kumina's) does
-not have it.
+not have it. `libvirt_domain_vcpu_wait_seconds_total` means the same and comes from the scheduler's statistics of the
+thread (`wait_sum`), which many kernels keep only with `kernel.sched_schedstats=1`: it is 0 without.
 """
 
 from __future__ import annotations
@@ -11,30 +12,33 @@ from dataclasses import replace
 
 from optimizer.signals.signal import Exporter, Join, Signal
 
-__all__ = ["INOVEX", "TINKOFF"]
+__all__ = ["CPU", "DELAY", "INOVEX", "TINKOFF", "WAIT", "WAITING"]
 
 MILLI = 1000.0
 KIB = 1 / 1024
 DELAY = "libvirt_domain_vcpu_delay_seconds_total"
+WAIT = "libvirt_domain_vcpu_wait_seconds_total"
 CPU = "libvirt_domain_info_cpu_time_seconds_total"
 READ, WRITTEN = "libvirt_domain_block_stats_read_bytes_total", "libvirt_domain_block_stats_write_bytes_total"
-WITH_DELAY = "an exporter with vcpu.N.delay: inovex/prometheus-libvirt-exporter 2, with libvirt 7.2 or later"
+WITH_DELAY = (
+    "an exporter with vcpu.N.delay: inovex/prometheus-libvirt-exporter 2, with libvirt 7.2 or later; where there is "
+    "only vcpu.N.wait, put libvirt-wait before it in signals.exporters"
+)
+WITH_WAIT = "an exporter with vcpu.N.delay or vcpu.N.wait: inovex/prometheus-libvirt-exporter"
+
+
+def _steal(counter: str, advice: str) -> tuple[Signal, Signal]:
+    """Return how long the vCPUs of each VM, and of each host, wait by a counter of each vCPU."""
+    rate, over = f"rate({counter}[{{rate}}])", "quantile_over_time({quantile}, (%s)[{window}:{step}])"
+    of_vm, of_host = over % f"avg by ({{vm}}) ({rate})", over % f"quantile by ({{host}}) (0.95, {rate})"
+    return (
+        Signal("vm.pressure.cpu_steal", of_vm, counter, advice=advice),
+        Signal("host.pressure.cpu_steal", of_host, counter, of_its_vms=True, advice=advice),
+    )
+
 
 SIGNALS = (
-    Signal(
-        "vm.pressure.cpu_steal",
-        f"quantile_over_time({{quantile}}, (avg by ({{vm}}) (rate({DELAY}[{{rate}}])))[{{window}}:{{step}}])",
-        DELAY,
-        advice=WITH_DELAY,
-    ),
-    Signal(
-        "host.pressure.cpu_steal",
-        f"quantile_over_time({{quantile}}, (quantile by ({{host}}) (0.95, rate({DELAY}[{{rate}}])))"
-        "[{window}:{step}])",
-        DELAY,
-        of_its_vms=True,
-        advice=WITH_DELAY,
-    ),
+    *_steal(DELAY, WITH_DELAY),
     Signal(
         "vm.demand.cpu_load_millicores",
         f"sum by ({{vm}}) (rate({CPU}[{{window}}]))",
@@ -57,5 +61,8 @@ BY_DOMAIN = ("instance", "domain")
 
 INOVEX = Exporter("libvirt", SIGNALS, HOST, Join("instance_id", "libvirt_domain_openstack_info", BY_DOMAIN))
 """inovex/prometheus-libvirt-exporter; without OpenStack `signals.vms` says that the label `domain` names VMs."""
+
+WAITING = replace(INOVEX, name="libvirt-wait", signals=_steal(WAIT, WITH_WAIT))
+"""Steal by vcpu.N.wait, where the exporter has no vcpu.N.delay."""
 
 TINKOFF = replace(INOVEX, name="libvirt-tinkoff", vm=Join("uuid", "libvirt_domain_info_meta", BY_DOMAIN))
