@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 import sysconfig
+import tomllib
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -199,44 +202,98 @@ def commands() -> list[list[str]]:
     return found + [container["args"] for pod in pods() for container in pod["containers"]]
 
 
-@pytest.mark.slow
-def test_the_commands_run_from_an_installed_package(tmp_path: Path) -> None:
-    """A bare environment has the wheel; what it depends on is lent by this one."""
-    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
-    source = tmp_path / "source"
-    names = ("cli.py", "commands", "optimizer", "constraints", "benchmarks", "pyproject.toml", "README.md")
-    source.mkdir()
-    for name in (*names, "LICENSE", "NOTICE"):
-        at = ROOT / name
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(at, source / name, ignore=ignored) if at.is_dir() else shutil.copy(at, source / name)
-    subprocess.run([*wheel, str(source)], check=True, capture_output=True)
-    (built,) = tmp_path.glob("*.whl")
-    bare = tmp_path / "bare"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
-    python = bare / "bin" / "python"
-    (site,) = (bare / "lib").glob("python3*/site-packages")
-    shutil.unpack_archive(built, site, "zip")
-    lent = tmp_path / "lent"
+@dataclass(frozen=True)
+class Image:
+    """What the steps of the Containerfile make, under a directory instead of the root."""
+
+    root: Path
+    env: dict[str, str]
+    entry: list[str]
+
+    def run(self, words: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+        where = self.env["PATH"].split(":")[0]
+        asked = [f"{where}/{self.entry[0]}", *self.entry[1:], *words]
+        return subprocess.run(asked, env=self.env, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return the Containerfile's instructions, lines that go on joined."""
+    text = (DEPLOY / "container" / "Containerfile").read_text().replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines)]
+
+
+def context(into: Path) -> None:
+    """Copy what the image is built from: what git has and `.dockerignore` leaves."""
+    ignored = [line.strip("/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] not in "#"]
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, tracked.split("\0")):
+        parts = Path(name).parts
+        ups = ["/".join(parts[: i + 1]) for i in range(len(parts))]
+        if any(fnmatch(up, rule) or fnmatch(f"/{up}", rule.replace("**", "*")) for up in ups for rule in ignored):
+            continue
+        if (ROOT / name).exists():
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, into / name)
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """Go through the Containerfile's steps in a bare virtual environment; what it depends on is lent by this one."""
+    root = tmp_path_factory.mktemp("image")
+    lent = root / "lent"
     lent.mkdir()
     for package in Path(sysconfig.get_path("purelib")).iterdir():
         if not package.name.startswith(("remora", "__editable__", "_remora")) and package.suffix != ".pth":
             (lent / package.name).symlink_to(package)
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(lent)}
-    shutil.copy(ROOT / "docs" / "examples" / "four.json", tmp_path)
-    shutil.copy(ROOT / "docs" / "examples" / "remora.yaml", tmp_path)
-    start = "import sys, cli; sys.exit(cli.main())"
+    env = {"PATH": os.environ["PATH"], "HOME": str(root), "PYTHONPATH": str(lent)}
+    (root / "src").mkdir()
+    entry: list[str] = []
+    for word, rest in instructions():
+        under = rest.replace("/opt/remora", f"{root}/opt/remora").replace("/var/lib/remora", f"{root}/var/lib/remora")
+        if word == "COPY" and rest == ". .":
+            context(root / "src")
+        elif word == "RUN" and "pip install" in rest:
+            alone = under.replace(
+                "pip install", "pip install --no-deps --no-build-isolation --disable-pip-version-check"
+            )
+            subprocess.run(["sh", "-c", alone], cwd=root / "src", env=env, check=True, capture_output=True)
+        elif word == "ENV":
+            for said in shlex.split(under):
+                name, _, value = said.partition("=")
+                env[name] = value.replace("$PATH", env.get("PATH", ""))
+        elif word == "ENTRYPOINT":
+            entry = yaml.safe_load(rest)
+    return Image(root, env, entry)
+
+
+def test_the_containerfile_names_what_there_is() -> None:
+    """Extras and the program are the package's own, and what is copied from the first stage was made there."""
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = " ".join(f"{word} {rest}" for word, rest in instructions())
+    extras = re.search(r"\.\[([a-z,]+)\]", text)[1].split(",")  # type: ignore[index]
+    assert set(extras) <= said["optional-dependencies"].keys()
+    assert yaml.safe_load(dict(instructions())["ENTRYPOINT"])[0] in said["scripts"]
+    assert [rest.split()[0] for word, rest in instructions() if word == "FROM"] == [
+        "docker.io/library/python:3.11-slim"
+    ] * 2
+    assert "--from=build /opt/remora /opt/remora" in text and "python -m venv /opt/remora" in text
+    user, volume = dict(instructions())["USER"], json.loads(dict(instructions())["VOLUME"])[0]
+    assert f"--uid {user} --home-dir {volume}" in text and f"NUMBA_CACHE_DIR={volume}/" in text
+
+
+@pytest.mark.slow
+def test_the_commands_run_from_an_image_of_the_containerfile(image: Image, tmp_path: Path) -> None:
+    for name in ("four.json", "remora.yaml"):
+        shutil.copy(ROOT / "docs" / "examples" / name, tmp_path)
+    site = next((image.root / "opt" / "remora" / "lib").glob("python3*/site-packages"))
+    assert list((site / "optimizer" / "__pycache__").glob("*.pyc"))
+    page = site / "optimizer" / "service" / "page"
+    assert (page / "templates" / "home.html").exists() and list((page / "static").glob("htmx*"))
     for words in commands():
         words = [str(tmp_path / "remora.yaml") if word == "/etc/remora/remora.yaml" else word for word in words]
         once = ["--once"] if words[0] == "run" and "--once" not in words else []
-        if words[0] == "serve":
-            looked = (
-                "import optimizer.service.page.app as a, pathlib; p = pathlib.Path(a.__file__).parent; "
-                "assert (p / 'templates' / 'home.html').exists() and list((p / 'static').glob('htmx*'))"
-            )
-            subprocess.run([python, "-c", looked], check=True, env=env, cwd=tmp_path)
-            words, once = ["serve", "--help"], []
-        asked = [str(python), "-c", start, *words, *once]
-        done = subprocess.run(asked, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = image.run(["serve", "--help"] if words[0] == "serve" else [*words, *once], tmp_path)
         assert done.returncode in (0, 1), done.stderr
         assert "Traceback" not in done.stderr
+    assert (tmp_path / "cycles.sqlite").exists()
