@@ -86,7 +86,7 @@ class Logs:
                 self._ended(cycle)
             case events.FleetRead(cycle, notes):
                 for note in notes:
-                    self.logger.warning("doubtful reading", **_of(cycle), detail=note)
+                    self.logger.warning("reading", **_of(cycle), detail=note)
             case events.Seen(cycle, watched):
                 for found in watched.opened:
                     at = {"monitor": found.monitor, "subject": found.subject, "imbalance": found.id}

@@ -50,7 +50,7 @@ def test_one_line_of_json_an_event() -> None:
     lines = [json.loads(line) for line in told(LogPart(format="json"), *every_event())]
     assert [line["event"] for line in lines] == [
         "cycle begun",
-        "doubtful reading",
+        "reading",
         "plan made",
         "plan waits for approval",
         "move failed",
