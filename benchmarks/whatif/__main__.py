@@ -1,4 +1,4 @@
-"""``python -m benchmarks.whatif forecast | seconds | gains | waves | hspace``; two want REMORA_DATA."""
+"""``python -m benchmarks.whatif forecast | seconds | gains | waves | hspace | requests``; two want REMORA_DATA."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.whatif.forecasts import quality
 from benchmarks.whatif.ganeti import print_waves
 from benchmarks.whatif.hspace import print_rooms
+from benchmarks.whatif.requests import print_requests
 
 ROOT = Path(__file__).parents[2]
 SIZE = "cpu=4,memory=16GiB,disk=50GiB"
@@ -23,14 +24,13 @@ LIMIT_S = 60
 def main(arguments: list[str]) -> int:
     """Print what was asked for."""
     asked = {"forecast": _forecast, "seconds": _seconds, "gains": _gains}
-    by_size = {"waves": print_waves, "hspace": print_rooms}
+    by_size = {"waves": print_waves, "hspace": print_rooms, "requests": print_requests}
     if arguments and arguments[0] in by_size:
         by_size[arguments[0]](arguments[1:])
         return 0
     if not arguments or arguments[0] not in asked:
-        print(
-            f"python -m benchmarks.whatif {' | '.join(asked)} | waves [HOSTS ...] | hspace [HOSTS ...]", file=sys.stderr
-        )
+        sized = " | ".join(f"{name} [HOSTS ...]" for name in by_size)
+        print(f"python -m benchmarks.whatif {' | '.join(asked)} | {sized}", file=sys.stderr)
         return 2
     asked[arguments[0]]()
     return 0

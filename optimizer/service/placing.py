@@ -17,7 +17,7 @@ from optimizer.execute.ledger.reservations import Reservation
 from optimizer.report.document import as_document
 from optimizer.report.whatif_facts import About, describe_place
 from optimizer.service.reserved import room_of
-from optimizer.sources.fleet_json import fleet_from_document
+from optimizer.sources.files import canonical_digest
 from optimizer.sources.request import checked_request
 from optimizer.whatif.effort import Effort
 from optimizer.whatif.place_request import kept_of, place_request, with_kept
@@ -50,7 +50,7 @@ class Placer:
     Parameters
     ----------
     read
-        Returns the snapshot, as a document.
+        Returns the snapshot, as a document that was checked.
     ledger
         Where reservations are kept.
     random_text
@@ -84,10 +84,10 @@ class Placer:
         """
         until = self._clock.monotonic() + 2 * self._seconds
         document = self._read()
-        fleet, checked = fleet_from_document(document, "inventory").id, checked_request(request, document, WHERE)
+        checked = checked_request(request, document, WHERE)
         while (left := until - self._clock.monotonic()) > 0 and self._turn.acquire(timeout=left):
             try:  # those of this process one after the other: each would only have to begin again
-                answer = self._try(fleet, document, checked, hold_s, by, ranked)
+                answer = self._try(document, checked, hold_s, by, ranked)
             finally:
                 self._turn.release()
             if answer is not None:
@@ -106,11 +106,9 @@ class Placer:
         with open_ledger(self._ledger) as ledger:
             return ledger.reservations.release(fleet, name, by, self._clock.now())
 
-    def _try(
-        self, fleet: str, document: Document, request: Document, hold_s: int, by: str, ranked: int
-    ) -> Answer | None:
+    def _try(self, document: Document, request: Document, hold_s: int, by: str, ranked: int) -> Answer | None:
         """Answer by what is kept now; None where others have kept more before this could be."""
-        started = self._clock.monotonic()
+        started, fleet = self._clock.monotonic(), document["fleet"]
         with open_ledger(self._ledger) as ledger:
             held = ledger.reservations.of(fleet, self._clock.now())
             known = with_kept(document, [room_of(one) for one in held], "reservations")
@@ -118,7 +116,7 @@ class Placer:
             placed = place_request(known, request, WHERE, self._policy, effort, ranked)
             about = About(
                 fleet,
-                fleet_from_document(document, "inventory").digest,
+                canonical_digest(document, "inventory"),
                 self._policy.name,
                 self._policy.digest,
                 round(self._clock.monotonic() - started, 3),
