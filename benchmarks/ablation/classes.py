@@ -95,6 +95,7 @@ CLASSES = {
     "budget": FleetClass("tight, GiB for a part", partial(_with_budget, 50), 0.5),
     "drains": FleetClass("draining hosts, budgets for a part", partial(_stress, "budget", 24), 1.0),
     "zero-slack": FleetClass("a packing without slack", partial(_stress, "zero-slack", 4), 1.0),
+    "chains": FleetClass("each host ends full, in chains of two", partial(_stress, "chains", 30), 10.0),
     "tiny-slack": FleetClass("hardly anything fits", partial(_stress, "tiny-slack", 30), 1.0),
     "many-groups": FleetClass("small groups, all rules of groups", partial(_stress, "many-groups", 60), 0.5),
     "need-each": FleetClass("each VM wants another one", partial(_stress, "need-each", 15), 0.5),

@@ -21,6 +21,7 @@ REPAIR: Mapping[str, Parameters] = {
     NOTHING: ALL,
     "extra starts": replace(ALL, repair=replace(ALL.repair, starts=1)),
     "ejection chains": replace(ALL, chains=replace(ALL.chains, enabled=False)),
+    "full hosts": replace(ALL, chains=replace(ALL.chains, full_kinds=())),
     "wider chains": replace(ALL, chains=replace(ALL.chains, wider=False)),
     "group moves": replace(ALL, groups=replace(ALL.groups, enabled=False)),
     "groups as one": replace(ALL, groups=replace(ALL.groups, as_one=False)),

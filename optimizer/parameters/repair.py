@@ -57,6 +57,9 @@ class Chains:
         Whether what CP-SAT leaves is tried again with ever more VMs asked to make way.
     kinds
         (VMs that may make way one after the other, VMs that may move that had not), attempt by attempt.
+    full_kinds
+        As `kinds`, for chains that leave each host full: every second start begins with these, where the ones before
+        left more broken than has to be; with none there are no such starts.
     movers
         VMs of one violation that are tried, before CP-SAT.
     nodes
@@ -70,6 +73,7 @@ class Chains:
     enabled: bool = True
     wider: bool = True
     kinds: tuple[tuple[int, int], ...] = ((0, 1), (1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2), (2, 3))
+    full_kinds: tuple[tuple[int, int], ...] = ((1, 2), (2, 3), (4, 4))
     movers: int = 12
     nodes: int = 100
     block: int = 256

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from optimizer.problem.tally import LinearTally
     from optimizer.problem.working_placement import WorkingPlacement
 
 __all__ = ["EjectionChains"]
@@ -83,11 +84,19 @@ class EjectionChains:
         self._log: list[tuple[int, int]] = []
         self._no_room: dict[int, int] = {}
         """For VMs that no host had room for: after how many changes of the placement that was."""
+        self._full = False
         self._wanted: NDArray[np.bool_] | None = None
         self._before: tuple[int, ...] = ()
 
     def settle(
-        self, vm: int, links: int, spend: int, nodes: int | None = None, wanted: NDArray[np.bool_] | None = None
+        self,
+        vm: int,
+        links: int,
+        spend: int,
+        nodes: int | None = None,
+        wanted: NDArray[np.bool_] | None = None,
+        *,
+        full: bool = False,
     ) -> bool:
         """Move a VM off its host; return whether it worked.
 
@@ -102,8 +111,11 @@ class EjectionChains:
         wanted
             bool [H]: the hosts to which the VM is to come, by a chain that leaves less harm (others may want to be
             there as well); None: to any other than its own.
+        full
+            Whether each host that a VM of the chain comes to has to end full of something.
         """
         self._log.clear()
+        self._full = full
         self._wanted, self._before = wanted, self.work.measure() if wanted is not None else ()
         self.cut = self.moved_anew = False
         self.asked = 0
@@ -114,7 +126,7 @@ class EjectionChains:
         if wanted is not None or self._no_room.get(vm) != self.work.changes:
             if self._finish(first):
                 return True
-            if wanted is None:
+            if wanted is None and not full:
                 self._no_room[vm] = self.work.changes
         return links > 0 and (left > 0 or bool(self.work.displaced)) and self._search(first, nodes)
 
@@ -172,7 +184,7 @@ class EjectionChains:
     def _finish(self, last: _Link) -> bool:
         """Move the last VM of a chain to where there is room, and each before it to where that made way."""
         host = self._reception.host_for(last.vm, self._barred(last))
-        if host is None:
+        if host is None or (self._full and not self._fills(last.vm, host)):
             return False
         link: _Link | None = last
         while link is not None:
@@ -187,6 +199,17 @@ class EjectionChains:
             return False
         self.moved_anew = any(here != int(self.work.problem.start[vm]) for vm, here in self._log)
         return True
+
+    def _fills(self, vm: int, host: int) -> bool:
+        """Whether the host is full of something once the VM has come."""
+        amounts = ((t.atom.amount[vm], t.atom.limit[host] - t.load[host]) for t in self._binding)
+        return any(0 < amount == free for amount, free in amounts)
+
+    @cached_property
+    def _binding(self) -> list[LinearTally]:
+        """The sums that say when a host is full."""
+        linears = self.work.tally.linears
+        return [t for t in linears if t.atom.level == 0 and t.atom.asked.hardness is Hardness.MUST]
 
     def _barred(self, link: _Link) -> Iterable[int]:
         """Return the hosts to which the VM of a link is not to come."""
@@ -227,11 +250,19 @@ class EjectionChains:
             limit = atom.limit if atom.asked.hardness is Hardness.MUST else tally.ceiling
             lack = (tally.load + atom.amount[vm] - limit)[problem.domain[atom.level][there]]
             enough &= (lack <= 0) if atom.level else (atom.amount[asked] >= lack)
-        found = asked[enough]
+        found = self._filling(vm, asked[enough]) if self._full else asked[enough]
         if link.left <= 0:
             return found
         cost = np.where(now[found] != problem.start[found], 0, problem.moving[found])
         return found[np.argsort(cost, kind="stable")]
+
+    def _filling(self, vm: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of others whose host is full once the VM has come there in place of them."""
+        filled, there = np.zeros(others.size, np.bool_), self.work.placement[others]
+        for t in self._binding:
+            amount = t.atom.amount
+            filled |= (amount[vm] > 0) & (t.load[there] - amount[others] + amount[vm] == t.atom.limit[there])
+        return others[filled]
 
 
 class _Rooms:

@@ -14,6 +14,7 @@ import numpy as np
 from optimizer.cp.model import Model
 from optimizer.cp.staged_model import StagedModel
 from optimizer.limits import OutOfTime
+from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
@@ -90,6 +91,17 @@ class NeighbourhoodSearch:
             if not self._chains_for_each(links, spend, self.chains.nodes, self.chains.movers):
                 return
 
+    def by_full_hosts(self) -> None:
+        """Try chains that leave every host they touch full, so that no room is left over in which nothing fits.
+
+        Where a fleet has hardly any room to spare, what is wasted on one host is missing on another. After the idea of
+        Gupta and Ho, A new heuristic algorithm for the one-dimensional bin-packing problem, Production Planning &
+        Control 10 (1999): least slack, bin by bin.
+        """
+        for links, spend in self.chains.full_kinds if self.chains.enabled else ():
+            if not self._chains_for_each(links, spend, self.chains.nodes, self.chains.movers, full=True):
+                return
+
     def by_wider_chains(self) -> None:
         """Go on with chains for what is still broken, each time twice as many of them: until all have been tried."""
         nodes, kinds = self.chains.nodes, self.chains.kinds
@@ -103,7 +115,9 @@ class NeighbourhoodSearch:
         found = sum(not t.must and t.name.atom in leaves for t in self.troubles()) if leaves else 0
         return given.enabled and found >= given.least
 
-    def _chains_for_each(self, links: int, spend: int, nodes: int, most: int | None, *, shoulds: bool = True) -> bool:
+    def _chains_for_each(
+        self, links: int, spend: int, nodes: int, most: int | None, *, shoulds: bool = True, full: bool = False
+    ) -> bool:
         """Try chains of one kind on each problem; return whether there is something left to do, and time for it."""
         if self._at_floor():
             return False
@@ -115,7 +129,7 @@ class NeighbourhoodSearch:
                 return False
             current = self.work.current(trouble.violated)
             if current is not None and can_be_paid(self.work, current):
-                self.by_chain(current, links, spend, nodes, most)
+                self.by_chain(current, links, spend, nodes, most, full=full)
         return True
 
     def by_company(self) -> None:
@@ -162,13 +176,15 @@ class NeighbourhoodSearch:
         counts = np.bincount(start[moved], minlength=self.problem.hosts)
         return [v for v in moved.tolist() if counts[start[v]] > gives.get(int(start[v]), 0)]
 
-    def by_chain(self, violated: Violated, links: int, spend: int, nodes: int, most: int | None) -> bool:
+    def by_chain(
+        self, violated: Violated, links: int, spend: int, nodes: int, most: int | None, *, full: bool = False
+    ) -> bool:
         """Move one VM whose leaving ends a violation, others making way for it; return whether that worked."""
         self.deadline.spend(CHAIN_WORK)
         chains = self._ejections
         before = self.work.measure()
-        for vm in self._repairing(violated, most):
-            settled = chains.settle(vm, links, spend, nodes, self.work.wanted(violated))
+        for vm in self._repairing(violated, most, full=full):
+            settled = chains.settle(vm, links, spend, nodes, self.work.wanted(violated), full=full)
             self.deadline.spend(NODE_WORK * chains.asked)
             if settled:
                 if self.work.measure() < before and (not chains.moved_anew or self.acceptable(self.work.placement)):
@@ -179,14 +195,15 @@ class NeighbourhoodSearch:
                 return False
         return False
 
-    def _repairing(self, violated: Violated, most: int | None) -> list[int]:
-        """Return the VMs any one of which ends the violation by leaving, the easiest to place first."""
+    def _repairing(self, violated: Violated, most: int | None, *, full: bool = False) -> list[int]:
+        """Return the VMs any one of which ends the violation by leaving (and leaves it full), the easiest first."""
         total = self.problem.demands.sums.get(violated.instance.atom)
         if not total and (violated.excess > 1 or not violated.atom.shape.leaving_repairs):
             return []
         vms = members(self.work, violated)
         if total:
-            vms = [v for v in vms if total.amount[v] >= violated.excess]
+            least, largest = violated.excess, violated.excess if full else UNLIMITED
+            vms = [v for v in vms if least <= total.amount[v] <= largest]
         vms = sorted(vms, key=lambda v: (float(self._size[v]), v))
         self.cut |= most is not None and len(vms) > most
         return [v for v in vms if self.bounds.departures.can_leave(v)][:most]

@@ -193,23 +193,27 @@ class Solver:
         """Receive and repair by chains, in a few orders where the first leaves something to be desired."""
         work = self._work = WorkingPlacement(self.problem)
         best: tuple[tuple[int, ...], NDArray[np.int32]] | None = None
+        broken = True
         given = self.parameters.repair
         deadline = self.deadline.part(given.starts_share)
         random = np.random.default_rng(self.limits.seed)
         for start in range(given.starts):
             work.become(self.problem.start)
             jitter = np.exp(random.normal(0.0, given.spread, self.problem.vms)) if start > 1 else None
-            leaving = evicted(self.bounds, jitter)
-            receive(work, leaving, tight=start > 0, near=given.near, stop=self.deadline.over)
             limits = replace(self.limits, seed=self.limits.seed + start)
             search = NeighbourhoodSearch(
                 work, self.bounds, limits, deadline if best else self.deadline, acceptable, jitter
             )
+            if start > 1 and start % 2 == 0 and broken:
+                search.by_full_hosts()
+            leaving = self._not_begun(work, evicted(self.bounds, jitter))
+            receive(work, leaving, tight=start > 0, near=given.near, stop=self.deadline.over)
             search.by_company()
             search.by_chains()
             stop = deadline.over if best else self.deadline.over
             finish_hosts(work, self.bounds.size, stop, acceptable, self.parameters)
             measure = work.measure()
+            broken = broken and not self.bounds.at_floor(work.values())
             if best is None or measure < best[0]:
                 best = measure, work.placement.copy()
             last = start + 1 >= given.paid_starts and self.bounds.affordable
@@ -218,6 +222,14 @@ class Solver:
         assert best is not None
         work.become(best[1])
         return work
+
+    def _not_begun(self, work: WorkingPlacement, vms: list[int]) -> list[int]:
+        """Return those of the VMs of whose connected component none has moved yet."""
+        if not work.displaced:
+            return vms
+        components = [c.vms.tolist() for c in self.bounds.departures.components]
+        begun = {v for mine in components if not work.displaced.isdisjoint(mine) for v in mine}
+        return [v for v in vms if v not in begun]
 
     # -- the whole -----------------------------------------------------------------------------------------------
 

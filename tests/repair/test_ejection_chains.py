@@ -80,6 +80,21 @@ def test_one_that_moved_already_moves_on_for_nothing() -> None:
     assert work.placement.tolist() == [1, 2, 2]
 
 
+def test_a_chain_of_full_hosts_wastes_no_room() -> None:
+    """v0 (5) fits on h1 (6); it fills h2 (5) if v1 (3) makes way, which fills h3 (3)."""
+
+    def asked(*limits: int) -> Problem:
+        return problem([0, 2], [room([5, 3], limits)], hosts=4)
+
+    work, chains = chains_of(asked(4, 6, 5, 3))
+    assert not chains.settle(0, links=0, spend=2, full=True)
+    assert chains.settle(0, links=1, spend=2, full=True)
+    assert work.placement.tolist() == [2, 3]
+    for wasted in ((4, 6, 6, 3), (4, 6, 5, 4)):
+        assert not chains_of(asked(*wasted))[1].settle(0, links=1, spend=2, full=True)
+        assert chains_of(asked(*wasted))[1].settle(0, links=1, spend=2)
+
+
 def test_rivals_are_not_brought_together() -> None:
     atoms = [room([6, 3, 1], [5, 7, 4]), AtMost(MUST, 0, sets([1, 2]), np.array([1], np.int64))]
     work, chains = chains_of(problem([0, 1, 2], atoms))

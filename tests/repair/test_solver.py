@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 import pytest
 
+from benchmarks.stress.fleets import KINDS
+from constraints import CATALOGUE, SHIPPED
 from optimizer.limits import Deadline, Limits, WorkClock
+from optimizer.parameters import Parameters
 from optimizer.plan import Part, Proof
 from optimizer.problem.atoms import AtMost, Enter, Fixed, Flow
-from optimizer.problem.problem import Problem, Stage
+from optimizer.problem.problem import Problem, Stage, build
 from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.solver import Method, Solver, whole_proof
+from optimizer.sources.fleet_json import fleet_from_document
+from optimizer.sources.policy_yaml import read_policy
 from tests.problem.random_problems import random_problem
 from tests.problem.tiny import MUST, problem, room, sets
 from tests.repair.solving import assert_never_worse, solver_of
@@ -46,6 +52,30 @@ def test_repair_drives_others_out_where_it_has_to() -> None:
 
 def test_repair_asks_of_no_chain_that_follows_what_was_done_whether_it_is_acceptable() -> None:
     assert solver_of(full()).repair(lambda _: False).tolist() == [1, 2, 2]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_repair_fills_hosts_where_no_room_may_be_wasted(seed: int) -> None:
+    """Twelve broken hosts, each to be repaired by two moves after which the hosts concerned are full to the unit."""
+    document = KINDS["chains"][0](Random(seed), 12).fleet
+    policy = read_policy("default", CATALOGUE, SHIPPED)
+    asked = build(fleet_from_document(document, "chains"), policy.demands, policy.least)
+    given = Parameters()
+    alone = replace(
+        given,
+        chains=replace(given.chains, wider=False),
+        neighbourhoods=replace(given.neighbourhoods, enabled=False, trim=False),
+        recreate=replace(given.recreate, enabled=False),
+    )
+
+    def repaired(parameters: Parameters) -> dict[Stage, int]:
+        limits = Limits(seconds=60.0, deterministic=True, parameters=parameters)
+        work = WorkingPlacement(asked)
+        work.become(Solver(asked, limits, Deadline(WorkClock(), limits.seconds)).repair())
+        return work.values()
+
+    assert repaired(alone) == {Stage.HARM: 0, Stage.MOVING: 24}
+    assert repaired(replace(alone, chains=replace(alone.chains, full_kinds=())))[Stage.HARM] > 0
 
 
 def test_repair_without_work_stays() -> None:
