@@ -175,7 +175,10 @@ def units() -> list[Path]:
 def test_systemd_finds_nothing_in_a_unit(unit: Path, tmp_path: Path) -> None:
     tool = shutil.which("systemd-analyze")
     if tool is None:
-        pytest.skip("no systemd-analyze (apt-get install systemd)")
+        why = "no systemd-analyze (apt-get install systemd)"
+        if os.environ.get("CI") == "true" and "lab" not in os.environ.get("REMORA_WITHOUT", ""):
+            pytest.fail(why)  # it comes with what the lab needs
+        pytest.skip(why)
     program = tmp_path / "remora"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -27,6 +26,7 @@ from optimizer.service.roles import Found, Watched
 from tests import build
 from tests.documents import ROOT
 from tests.service.test_cycle import applied, pair_on_one_host
+from tests.signals.real_prometheus import need_prometheus
 
 FLEET = pair_on_one_host()
 DEPLOY = ROOT / "deploy"
@@ -154,10 +154,8 @@ def test_every_metric_has_a_place_on_the_dashboard_or_in_a_rule_or_is_documented
     ids=" ".join,
 )
 def test_promtool_finds_nothing(words: list[str]) -> None:
-    tool = shutil.which("promtool")
-    if tool is None:
-        pytest.skip("no promtool (apt-get install prometheus)")
-    done = subprocess.run([tool, *words], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False)
+    need_prometheus()
+    done = subprocess.run(["promtool", *words], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SUCCESS" in done.stdout
 
