@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Asking(Generic[A]):
                 )
                 return self._ask(source, session)
         except RequestException as error:
-            raise self._late() if "timed out" in str(error) else Unclear(str(error)) from error
+            raise self._late() if "timed out" in str(error) else Unclear(_no_connection(error)) from error
 
     def _late(self) -> Unclear:
         return Unclear(f"Prometheus gave no answer within {self._limits.deadline_s:.3g} s")
@@ -88,6 +89,17 @@ class Asking(Generic[A]):
         """Return it without the secret, without what could steer a terminal, and short."""
         text = printable(self._server.secret.scrubbed(text))
         return Unclear(text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…")
+
+
+def _no_connection(error: Exception) -> str:
+    """Return why there was no connection, without the address: that is where the configuration is, and in no log.
+
+    The cause is in the error of `requests` as its argument, and in that as `reason`; its text begins with the object.
+    """
+    cause = error.args[0] if error.args else error
+    cause = getattr(cause, "reason", None) or cause
+    text = re.sub(r"^(?:<[^>]*>|HTTPS?Connection(?:Pool)?\([^)]*\)): ", "", str(cause))
+    return "no connection: " + re.sub("resolve '[^']*'", "resolve its name", text)
 
 
 WHOLE = {"partial_response": "false"}

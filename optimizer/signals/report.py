@@ -96,8 +96,11 @@ class SignalsReport:
             for what, count, by_id in (("hosts", self.host_count, self.hosts), ("VMs", self.vm_count, self.vms))
             for one, (why, *_) in list(by_id.items())[:1]
         )
-        failed = (f"{line.name} is not read: {line.failed}" for line in self.signals if line.failed and not line.needed)
-        return (*closed, *failed, *self.notes)
+        failed: dict[str, list[str]] = {}
+        for line in self.signals:
+            if line.failed and not line.needed:
+                failed.setdefault(line.failed, []).append(line.name)
+        return (*closed, *(f"not read: {', '.join(names)}: {why}" for why, names in failed.items()), *self.notes)
 
     @property
     def clean(self) -> bool:

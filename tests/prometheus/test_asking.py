@@ -185,6 +185,20 @@ def test_what_is_missing_is_named_before_anything_is_asked(fields: dict[str, str
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:9", "no connection: .*refused"),
+        ("https://127.0.0.1:9", "no connection: .*refused"),
+        ("http://no.such.host.invalid:9090", "no connection: Failed to resolve its name"),
+    ],
+)
+def test_where_nobody_is_the_reason_is_said_and_no_address(url: str, said: str) -> None:
+    found = waited(ask_instant(Server(url), CLOCK, "up", 5.0))
+    assert re.match(said, str(found))
+    assert not re.search(r"127\.0|no\.such|:9|query", str(found))
+
+
 @pytest.mark.parametrize("status", [200, 403, 500])
 @pytest.mark.parametrize("fields", [{"token_env": "T"}, {"username": "ann", "password_env": "T"}])
 def test_no_message_has_the_secret(status: int, fields: dict[str, str]) -> None:

@@ -216,7 +216,7 @@ def test_one_query_that_fails_closes_what_it_is_about(name: str, tmp_path: Path)
     rig.world.faults["dirty"] = REPLIES[name][0]
     reading = rig.read()
     assert reading.report.clean, "it is not needed"
-    assert any(line.startswith("vm.dirty_mib_per_s is not read: ") for line in reading.report.doubts)
+    assert any(line.startswith("not read: vm.dirty_mib_per_s: ") for line in reading.report.doubts)
     assert moves(reading)
     rig.world.faults["node_filesystem_avail"] = REPLIES[name][0]
     assert set(rig.read().report.hosts) == {"h0", "h1", "h2", "h3"}
