@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from optimizer.bounds.affordable import everywhere
 from optimizer.bounds.knapsack import knapsack
 from optimizer.bounds.proof_parts import part_of, proof_of
+from optimizer.bounds.too_large import too_large
 from optimizer.fleet import ABSENT
 from optimizer.limits import OutOfTime
 from optimizer.plan import Part, Proof
@@ -50,12 +52,13 @@ class HarmBounds:
 
     def whatever_else(self, stage: Stage) -> int:
         """Return a bound of a stage that holds whatever the other stages come to."""
-        return max(self._pigeonhole(stage).bound, self._room(stage).bound)
+        least = self._too_large.bound if stage is Stage.SHOULD_HARM else 0
+        return max(self._pigeonhole(stage).bound, self._room(stage).bound, least)
 
     def should_harm(self, values: Mapping[Stage, int]) -> Proof:
         """Return the best proof for the harm of unpriced shoulds, given that of musts."""
         candidates = [self._pigeonhole(Stage.SHOULD_HARM), self._stuck(values), self._room(Stage.SHOULD_HARM)]
-        return max(candidates, key=lambda p: p.bound)
+        return max(*candidates, self._too_large, key=lambda p: p.bound)
 
     def _stuck(self, values: Mapping[Stage, int]) -> Proof:
         if values[Stage.HARM] == 0:
@@ -89,6 +92,14 @@ class HarmBounds:
                 kept = MILLI * weight * int(np.maximum(over, 0).sum())
                 least[atom.asked.rule] = least.get(atom.asked.rule, 0) + kept
         return proof_of(stage, [Part((), (), kept, f"pigeonhole: {rule}") for rule, kept in least.items() if kept])
+
+    @cached_property
+    def _too_large(self) -> Proof:
+        """Add up what VMs that no host has room for do wherever they are."""
+        found = too_large(self.problem, Stage.SHOULD_HARM)
+        vms = tuple(self.problem.vm_ids[v] for v in found)
+        part = Part(self.problem.host_ids, vms, sum(found.values()), "too large")
+        return proof_of(Stage.SHOULD_HARM, [part] if found else [])
 
     def _room(self, stage: Stage) -> Proof:
         """Load beyond all limits together has to stay somewhere; cheapest where the unit is largest."""

@@ -11,7 +11,7 @@ from optimizer.parameters.cost import HARD, SOFT, Annealing, ColumnBounds, CostS
 from optimizer.parameters.order import Ordering
 from optimizer.parameters.parameters import Parameters
 from optimizer.parameters.planning import Causes, Describing, EvenOut, Parts, Scoped
-from optimizer.parameters.repair import Chains, Groups, Neighbourhoods, Preferences, Recreate, Repair
+from optimizer.parameters.repair import Chains, Evening, Groups, Neighbourhoods, Preferences, Recreate, Repair
 
 __all__ = [
     "HARD",
@@ -24,6 +24,7 @@ __all__ = [
     "CostSearch",
     "Describing",
     "EvenOut",
+    "Evening",
     "Exhaustive",
     "Groups",
     "Iterated",

@@ -9,7 +9,7 @@ from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, Whole
 from optimizer.parameters.cost import CostSearch
 from optimizer.parameters.order import Ordering
 from optimizer.parameters.planning import Causes, Describing, EvenOut, Parts, Scoped
-from optimizer.parameters.repair import Chains, Groups, Neighbourhoods, Preferences, Recreate, Repair
+from optimizer.parameters.repair import Chains, Evening, Groups, Neighbourhoods, Preferences, Recreate, Repair
 
 __all__ = ["Parameters"]
 
@@ -24,6 +24,8 @@ class Parameters:
         Orders of reception, and the shares of time of what comes after it.
     chains
         Ejection chains.
+    evening
+        Reception where limits should hold that are hard to hold.
     groups
         Bringing groups together, or apart, one VM at a time or as one.
     preferences
@@ -60,6 +62,7 @@ class Parameters:
 
     repair: Repair = field(default_factory=Repair)
     chains: Chains = field(default_factory=Chains)
+    evening: Evening = field(default_factory=Evening)
     groups: Groups = field(default_factory=Groups)
     preferences: Preferences = field(default_factory=Preferences)
     neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)

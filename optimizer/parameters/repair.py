@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Chains", "Groups", "Neighbourhoods", "Preferences", "Recreate", "Repair"]
+__all__ = ["Chains", "Evening", "Groups", "Neighbourhoods", "Preferences", "Recreate", "Repair"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,31 @@ class Chains:
     nodes: int = 100
     block: int = 256
     host_kinds: tuple[tuple[int, int], ...] = ((1, 1), (2, 1), (1, 2), (2, 2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evening:
+    """Reception where limits should hold that the sizes of VMs make hard to hold: balance, headroom.
+
+    Parameters
+    ----------
+    enabled
+        Whether those who leave are received so first.
+    depth
+        Hosts that make way one for the other, at most.
+    asked
+        Hosts that a VM asks for room, those with least room left over first.
+    hosts
+        Hosts of which it is asked who makes way, those that lack least room first.
+    ways
+        Hosts of these that are tried, those that take fewest moves first.
+    """
+
+    enabled: bool = True
+    depth: int = 2
+    asked: int = 16
+    hosts: int = 256
+    ways: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from optimizer.plan import Part, Proof
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.working_placement import WorkingPlacement, sizes
+from optimizer.repair.evening import EveningOut, limits_that_should_hold
 from optimizer.repair.insertion import evicted, receive
 from optimizer.repair.neighbourhood_search import NeighbourhoodSearch
 from optimizer.repair.ruin_and_recreate import recreate
@@ -206,6 +207,8 @@ class Solver:
             )
             if start > 1 and start % 2 == 0 and broken:
                 search.by_full_hosts()
+            if start == 0 and self._evens_out:
+                EveningOut(work, evicted(self.bounds), self.parameters.evening, self.deadline.over).receive()
             leaving = self._not_begun(work, evicted(self.bounds, jitter))
             receive(work, leaving, tight=start > 0, near=given.near, stop=self.deadline.over)
             search.by_company()
@@ -230,6 +233,10 @@ class Solver:
         components = [c.vms.tolist() for c in self.bounds.departures.components]
         begun = {v for mine in components if not work.displaced.isdisjoint(mine) for v in mine}
         return [v for v in vms if v not in begun]
+
+    @property
+    def _evens_out(self) -> bool:
+        return self.parameters.evening.enabled and limits_that_should_hold(self.problem)
 
     # -- the whole -----------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from optimizer.problem.rule import Hardness
 from optimizer.verify.proof_component import Component, least_harm_within
 from optimizer.verify.proof_prices import bound_by_prices
 from optimizer.verify.proof_rows import Relaxed
+from optimizer.verify.proof_too_large import least_wherever
 from optimizer.verify.proof_whole import judge_whole
 from optimizer.verify.verdict import Finding
 
@@ -39,7 +40,7 @@ STAGES = (Stage.HARM, Stage.SHOULD_HARM, Stage.COST, Stage.PRICED, Stage.MOVING)
 
 HARDNESS = {Stage.HARM.value: Hardness.MUST, Stage.SHOULD_HARM.value: Hardness.SHOULD}
 
-ABOUT_ALL = ("whole model", "no order", "refuted", "room", "prices")
+ABOUT_ALL = ("whole model", "no order", "refuted", "room", "prices", "too large")
 """Arguments about every host."""
 
 NAMED = ("room", "pigeonhole", "prices")
@@ -162,6 +163,7 @@ class _Judge:
             "irreducible": self._irreducible,
             "room": self._room,
             "pigeonhole": self._pigeonhole,
+            "too large": self._too_large,
             "budget": self._budget,
             "prices": self._prices,
             "whole model": self._whole,
@@ -330,6 +332,17 @@ class _Judge:
         return sum(
             MILLI * atom.asked.weight * max(0, n - int(k) * domains) for n, k in zip(placed, atom.k, strict=True)
         )
+
+    def _too_large(self, proof: Proof) -> Iterator[Finding]:
+        """Who fits on no host does harm wherever it is; that of several adds up."""
+        if proof.stage != Stage.SHOULD_HARM.value:
+            yield Finding("proof_kind", f"proof[{proof.stage}]", "VMs that are too large for limits do harm to shoulds")
+            return
+        for i, part in enumerate(proof.parts):
+            least = sum(least_wherever(self.problem, self.number[name]) for name in part.vms)
+            if part.at_least > least:
+                yield _part(proof, i, f"{part.at_least} remains at least, it says; {least} does")
+        yield from _adds_up(proof)
 
     # -- the complete model ----------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ KERNEL = "compiled into the kernels"
 
 NO_PARAMETERS = {
     "bounds/component_model.py": {"LEAST_S": "a solver is given no less"},
+    "bounds/too_large.py": {"LIKELY": "speed alone: who fits there is not looked at further"},
     "cp/model.py": {"BUILDING": "work", "LEAST": "a solver is given no less"},
     "cp/solving.py": {"FIRST": "looks at the clock", "LATER": "looks at the clock", "GRACE": "safety"},
     "limits.py": {"PEAKS": "looks at the memory", "KEPT": "a guard of limits"},

@@ -175,6 +175,7 @@ WORDS = {
         "refuted",
         "room: memory_mib",
         "pigeonhole: anti_affinity",
+        "too large",
         "own minimum: really",
     ),
     "stopped_by": ("time", "work", "gap", "luck"),
