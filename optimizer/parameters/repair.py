@@ -199,7 +199,7 @@ class Recreate:
     Parameters
     ----------
     enabled
-        Whether that is done.
+        Whether that is done, where the complete model is too large to be asked after it.
     rounds
         Rounds in a row that found nothing better, after which it ends.
     share

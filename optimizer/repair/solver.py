@@ -145,7 +145,7 @@ class Solver:
         first, last = self.parameters.neighbourhoods.trim_rounds
         search.deadline = deadline.part(self.parameters.repair.trim_share)
         search.trim(first)
-        if self.parameters.recreate.enabled:
+        if self.parameters.recreate.enabled and not self.small:
             part = deadline.part(self.parameters.recreate.share)
             recreate(best, self.bounds, self.limits, part, acceptable)
         search.deadline = deadline

@@ -115,15 +115,18 @@ def true_hosts(one: Said) -> int:
 
 
 def _left(policy: Policy, end: State, left: Remaining, then: State) -> int:
-    """Return the excess in another state of what is left at the end: of one preference, where a VM has several."""
+    """Return the excess in another state of what is left at the end: of one preference, where a VM has several.
+
+    Of several preferences that ask the same, word by word, the most that is left of one.
+    """
     key = (left.rule, left.subject, left.resource, left.domain)
 
     def same(state: State) -> list[tuple[Rule, Violation]]:
         found = ((rule, v) for rule in policy.demands for v in rule.check(state))
         return [(rule, v) for rule, v in found if (v.rule, v.subject, v.resource, v.domain) == key]
 
-    (instance,) = {v.instance for rule, v in same(end) if rule.explain(v, end.fleet) == left.why}
-    return sum(v.excess for _, v in same(then) if v.instance == instance)
+    instances = {v.instance for rule, v in same(end) if rule.explain(v, end.fleet) == left.why}
+    return max(sum(v.excess for _, v in same(then) if v.instance == instance) for instance in instances)
 
 
 def _judged(policy: Policy, state: State, *, softly: bool = False) -> tuple[Excesses, set[str]]:

@@ -30,6 +30,12 @@ def test_no_cause_is_wrong(chunk: int) -> None:
     assert again.total() > 8, again
 
 
+def test_two_preferences_that_ask_the_same_are_judged_as_one() -> None:
+    seen, _, wrong = counted([11490])
+    assert seen.total() > 3
+    assert wrong == []
+
+
 @pytest.mark.slow
 def test_the_judge_of_single_moves_finds_what_is_not_so() -> None:
     """Each kind of claim, made false in one word."""
