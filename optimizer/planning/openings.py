@@ -164,7 +164,7 @@ class Openings:
             hosts = np.flatnonzero(useful & mask & (count == 1))
             for host in self._promising(vms, obstacle, hosts)[: self.given.tries]:
                 but_not = {i for v in vms for i in self.obstacles.instances(v, obstacle, host)}
-                tried = self.trials.tried(violated, vms, host, but_not)
+                tried = self.trials.tried(violated, vms, host, but_not, later=obstacle.kind is Kind.BUDGET)
                 if tried.helps and not self._still_bound(obstacle, vms):
                     found.append(_Opening(vms, obstacle, int(hosts.size), host, tried.left))
                     break
@@ -206,7 +206,8 @@ class Openings:
         """Name the fewest rules that, lifted together for a VM, open a host to it and help; None where none do."""
         for way in sorted(ways, key=lambda c: c.size)[: 4 * self.given.tries]:
             but_not = {i for o in way.obstacles for i in self.obstacles.instances(way.vm, o, way.host)}
-            tried = self.trials.tried(violated, [way.vm], way.host, but_not)
+            later = any(o.kind is Kind.BUDGET for o in way.obstacles)  # the plan's own moves are what spends it
+            tried = self.trials.tried(violated, [way.vm], way.host, but_not, later=later)
             if tried.helps:
                 return self._together(way, tried.left)
         return None

@@ -88,10 +88,21 @@ class Trials:
             useful[h] = False
         return useful
 
-    def tried(self, violated: Unrepaired, vms: Sequence[int], host: int, but_not: Collection[Instance] = ()) -> Tried:
-        """Send VMs to a host and back; `but_not` are the instances that are not looked at."""
+    def tried(
+        self,
+        violated: Unrepaired,
+        vms: Sequence[int],
+        host: int,
+        but_not: Collection[Instance] = (),
+        *,
+        later: bool = False,
+    ) -> Tried:
+        """Send VMs to a host and back; `but_not` are the instances that are not looked at.
+
+        `later`: as moves after the plan's own, whose cost stays; else a VM that goes home need not have left at all.
+        """
         here = [int(self.work.placement[v]) for v in vms]
-        again = self._second_trips(vms, host)
+        again = self._second_trips(vms, host, later=later)
         before = tuple(self.work.values(but_not).values())
         for v in vms:
             self.work.put(v, host)
@@ -101,10 +112,11 @@ class Trials:
             self.work.put(v, h)
         return Tried(before, after, max(0, left), left < violated.excess)
 
-    def _second_trips(self, vms: Sequence[int], host: int) -> int:
-        """Return what it costs that VMs which the plan has moved already are moved once more."""
+    def _second_trips(self, vms: Sequence[int], host: int, *, later: bool) -> int:
+        """Return what it costs, beyond one move for each VM away from home, that VMs are moved twice."""
         start, now = self.problem.start, self.work.placement
-        return sum(int(self.problem.moving[v]) for v in vms if host != start[v] != now[v])
+        again = {v: 2 * later if host == start[v] else 1 for v in vms if start[v] != now[v]}
+        return sum(int(self.problem.moving[v]) * trips for v, trips in again.items())
 
     def _with_trips(self, values: dict[Stage, int], cost: int) -> tuple[int, ...]:
         """Return what a placement is worth when more has been paid for moves than one a VM."""

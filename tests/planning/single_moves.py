@@ -94,7 +94,8 @@ class End:
         now, after = (evaluate(self.problem, s.placement.tolist()) for s in (self.state, then))
         lifted = set(after.worse)
         start = self.problem.start[vm]
-        again = int(self.problem.moving[vm]) if move.source != start != host else 0  # a second trip of this VM
+        trips = int(host != start) if "budget" not in hard else 2 - int(host != start)  # of this VM, beyond one away
+        again = trips * int(self.problem.moving[vm]) if move.source != start else 0
         more = {i for i, e in after.excess.items() if e > now.excess.get(i, 0) and _counts(self.problem.atoms[i.atom])}
         return Trial(
             self.fleet.vms.ids[vm],
