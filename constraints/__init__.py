@@ -1,4 +1,7 @@
-"""The rules, one a file; `CATALOGUE` names them all. A rule imports `optimizer.problem` and `optimizer.fleet` only."""
+"""The rules, one a file; `CATALOGUE` names them all.
+
+May not enter: solvers, sources, plans; a rule imports `optimizer.problem` and `optimizer.fleet` only.
+"""
 
 from pathlib import Path
 

@@ -7,6 +7,8 @@
 
 The same rules, limits and errors as on the command line; nothing is printed, and nothing is changed. What is wrong with
 an input is an `InputError` that names file, field, value and what to do.
+
+May not enter: logic, printing.
 """
 
 from optimizer.errors import InputError

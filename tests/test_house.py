@@ -5,6 +5,7 @@ an atom or a monitor what it is. That no room imports one above it is proven by 
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 import networkx as nx
@@ -60,6 +61,16 @@ def test_no_file_is_long() -> None:
     }
     assert len(lengths) > 500
     assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_each_room_says_what_may_not_enter() -> None:
+    rooms = [p for p in (ROOT / "optimizer").iterdir() if (p / "__init__.py").exists()]
+    rooms += [ROOT / name for name in PROGRAM if name != "optimizer"]
+    said = {room: ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or "" for room in rooms}
+    assert len(said) > 25
+    assert [room.name for room, text in said.items() if not re.search(r"May not enter: \w+", text)] == []
+    table = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    assert [room.name for room in rooms if f"`{room.relative_to(ROOT).as_posix()}/`" not in table] == []
 
 
 def imported(text: str, known: Collection[str]) -> set[str]:

@@ -5,6 +5,8 @@ bytes, each sent once, and returns what came of each in the order of the tasks, 
 it. What is returned may depend on the task alone, so every engine, with any number of workers, gives the same.
 
 A worker that dies costs the part that it had in hand, which is done again, `TRIES` times at most.
+
+May not enter: fleets, problems.
 """
 
 from optimizer.engine.engine import TRIES, Done, Engine, Stop

@@ -1,6 +1,8 @@
 """WHAT IS: hosts, VMs, the fleet, the facts of a VM's journey, and states of a plan in flight.
 
 Nothing here reads or writes; nothing here knows what is asked of a fleet.
+
+May not enter: reading and writing, rules, what is asked of a fleet.
 """
 
 from optimizer.fleet.carrying import Carrying, How, carrying

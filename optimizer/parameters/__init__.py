@@ -2,8 +2,9 @@
 
 `Parameters` has a group for each part of the search; a caller hands it in with `pipeline.Request` (or `Limits`), and
 each part is handed its own group. Elsewhere in the program no constant tunes the search: what is left there are limits
-of the formats, safety caps, and measured figures of how much work something counts as. Nothing but plain data may
-enter here.
+of the formats, safety caps, and measured figures of how much work something counts as.
+
+May not enter: code; plain data alone is here.
 """
 
 from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, Whole

@@ -2,4 +2,6 @@
 
 Nothing here searches. `build` makes the problem, `evaluate` judges a placement slowly and plainly, `tally` keeps
 the same sums up to date for those who search.
+
+May not enter: search, solvers, files.
 """

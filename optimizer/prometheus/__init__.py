@@ -5,4 +5,6 @@ result types and numbers checked, TLS, credentials from files or variables, no r
 
 What comes back is a whole and clear answer or an `Unclear` that says why there is none; what a number means is no
 matter of this room. The packages of the extra `prometheus` are loaded where the first query is sent.
+
+May not enter: what a number means.
 """

@@ -14,4 +14,6 @@ The signature that the periodic run calls (`optimizer.signals.reading`)::
         report: SignalsReport         # host by host and signal by signal: there, how old, in what scale, by which query
 
     # raises InputError where the configuration is wrong, or the inventory cannot be read
+
+May not enter: planning, what a rule makes of a value.
 """

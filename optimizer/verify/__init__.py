@@ -2,4 +2,6 @@
 
 A contract: of this house it imports `problem`, `fleet`, `reachability` and the plain data of `plan` and `policy`, and
 nothing that plans. `verify.verify` is the door.
+
+May not enter: anything that plans.
 """

@@ -17,6 +17,7 @@ from optimizer.clock import SystemClock
 from optimizer.pipeline import Request, make_plan
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.policy_yaml import read_policy
+from tests.shares import first_and_rotating
 
 if TYPE_CHECKING:
     from optimizer.plan import Plan
@@ -64,19 +65,19 @@ def test_an_interrupt_ends_it_at_once_with_a_plan(kind: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(0, 40, 2))
+@pytest.mark.parametrize("seed", first_and_rotating(range(0, 40, 2)))
 def test_a_group_gets_as_many_moves_as_it_wants(seed: int) -> None:
     assert harm_and_moves(planned("join-one", seed, 30.0)) == (0, make("join-one", seed).clean)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(0, 60, 3))
+@pytest.mark.parametrize("seed", first_and_rotating(range(0, 60, 3)))
 def test_every_host_that_needs_a_trivial_chain_gets_it(seed: int) -> None:
     assert harm_and_moves(planned("pairs", seed, 1.5)) == (0, make("pairs", seed).clean)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(0, 40, 2))
+@pytest.mark.parametrize("seed", first_and_rotating(range(0, 40, 2)))
 def test_every_vm_gets_what_it_needs(seed: int) -> None:
     assert harm_and_moves(planned("need-each", seed, 1.5)) == (0, make("need-each", seed).clean)
 
@@ -112,7 +113,7 @@ def written_policy(rules: tuple[dict[str, object], ...], tmp_path: Path) -> Poli
 
 @pytest.mark.parametrize(
     ("size", "seed"),
-    [*((60, seed) for seed in range(20)), *(pytest.param(1100, seed, marks=pytest.mark.rotating) for seed in range(4))],
+    first_and_rotating([*((60, seed) for seed in range(20)), *((1100, seed) for seed in range(4))]),
 )
 def test_all_come_to_where_they_want_to_be(size: int, seed: int, tmp_path: Path) -> None:
     stress = KINDS["preferring"][0](random.Random(seed), size)
