@@ -32,23 +32,36 @@ fi
 cd "$checkout"
 
 site=$(mktemp -d)
-trap 'rm -rf "$site"' EXIT
+trap 'rm -rf "$site"; kill "${linters:-}" 2>/dev/null || true' EXIT
 
-say 'ruff'
-"$python" -m ruff format --check .
-"$python" -m ruff check .
-say 'mypy'
-"$python" -m mypy
-say 'codespell'
-"$python" -m codespell_lib
-say 'import-linter'
-"$venv/bin/lint-imports"
-if [[ $tier != quick ]]; then
+lint() {
+  say 'ruff'
+  "$python" -m ruff format --check .
+  "$python" -m ruff check .
+  say 'mypy'
+  "$python" -m mypy
+  say 'codespell'
+  "$python" -m codespell_lib
+  say 'import-linter'
+  "$venv/bin/lint-imports"
+}
+
+if [[ $tier == quick ]]; then # beside the tests: the types of a fresh checkout take one core for a while
+  lint >"$site/linters" 2>&1 &
+  linters=$!
+else
+  lint
   say 'mkdocs'
   "$python" -m mkdocs build --strict --site-dir "$site"
 fi
 say "pytest, tier $tier"
-"$python" -m pytest -n 2 --tier "$tier" "${options[@]}" "${rest[@]}"
+failed=0
+"$python" -m pytest -n 2 --tier "$tier" "${options[@]}" "${rest[@]}" || failed=$?
+if [[ $tier == quick ]]; then
+  wait "$linters" || failed=$?
+  cat "$site/linters"
+fi
+((failed == 0)) || exit "$failed"
 if [[ $tier != quick && ${#rest[@]} -eq 0 && ${#options[@]} -eq 0 ]]; then # by itself, so that it measures the program alone
   say 'regression check'
   "$python" cli.py bench --check || "$python" cli.py bench --check # what is slower is slower twice
