@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from benchmarks.case import Settings
 from benchmarks.peers.judge_balance import balance_of, main
@@ -20,8 +21,6 @@ from tests.build import policy
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
 
 def test_some_hosts_are_busy_and_nothing_else_is_wrong(tmp_path: Path) -> None:
     fleet = read_fleet(skewed_fleet(Settings(work=tmp_path), 40))
@@ -33,6 +32,7 @@ def test_some_hosts_are_busy_and_nothing_else_is_wrong(tmp_path: Path) -> None:
     assert not [v for rule in policy().rules for v in rule.check(State.start(fleet))]
 
 
+@pytest.mark.slow
 def test_the_judge_counts_what_a_plan_claims(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = skewed_fleet(Settings(work=tmp_path), 20)
     fleet = read_fleet(path)

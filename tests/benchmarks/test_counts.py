@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
 from benchmarks.stress.counts import EASY, main
 
-if TYPE_CHECKING:
-    import pytest
 
-
+@pytest.mark.slow
 def test_each_easy_repair_is_made_with_the_fewest_moves(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--kinds", *EASY, "--sizes", "10"]) == 0
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()[2:]]

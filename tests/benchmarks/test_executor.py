@@ -73,6 +73,7 @@ def test_a_guest_that_dirties_more_than_it_gets_never_ends() -> None:
     assert Copy((), 1000.0, 101.0, 1000.0, 70.0).ends_in_s() == inf
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["host-bound", "evacuation", "dirty guests", "slow streams", "mixed"])
 def test_the_own_pace_is_about_as_quick_as_the_best_fixed_number(kind: str) -> None:
     """So few moves leave it little time to learn; `python -m benchmarks.executor` measures many, without a margin."""

@@ -22,6 +22,7 @@ OURS, PEARSON = list(METHODS)[:2]
 CHUNKS = 8
 
 
+@pytest.mark.slow
 def test_jobs_on_one_core_wait_as_long_as_theory_says() -> None:
     """M/M/1 as slices get small: the share of time with work is rho; with more vCPUs than cores, all are busy."""
     steps, rho = 4000, 0.6
@@ -51,6 +52,7 @@ def test_a_quota_holds_back_and_is_not_taken_for_waiting() -> None:
     assert delay.sum() == 0
 
 
+@pytest.mark.slow
 def test_a_disk_serves_one_at_a_time() -> None:
     steps = 300
     use, stall = np.zeros((steps, 2)), np.zeros((steps, 2))

@@ -315,7 +315,7 @@ def test_explain_says_what_a_move_would_mean(tmp_path: Path) -> None:
     assert "db-1 may stand only on hosts with disk sata" in run(*ask, strict).out
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(s, marks=pytest.mark.slow) for s in range(4, 40))])
 def test_random_preferences_against_every_placement(seed: int) -> None:
     """Weights and capacity alone: the least weighed displeasure, and then the fewest moves, by enumeration."""
     rng = Random(f"prefer {seed}")
