@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.check import check
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from optimizer.service.roles import Reading
     from optimizer.sources.config_yaml import Config
 
-__all__ = ["MonitorsWatcher", "RulesWatcher", "with_open_moves"]
+__all__ = ["MonitorsWatcher", "with_open_moves"]
 
 
 def with_open_moves(fleet: Fleet, ledger: Ledger) -> Fleet:
@@ -50,18 +50,6 @@ def with_open_moves(fleet: Fleet, ledger: Ledger) -> Fleet:
         at = move.intended_at.timestamp() if move.intended_at else fleet.now
         more.append(InFlight(f"{move.plan}/{move.move}", vm, source, target, min(at, fleet.now), "remora"))
     return replace(fleet, in_flight=(*fleet.in_flight, *more)) if more else fleet
-
-
-@dataclass(frozen=True, slots=True)
-class RulesWatcher:
-    """Judges by the rules of the policy alone, at one instant."""
-
-    ledger: Ledger
-
-    def __call__(self, reading: Reading, policy: Policy) -> Watched:
-        """Return what the rules say."""
-        fleet = with_open_moves(reading.fleet, self.ledger)
-        return Watched(fleet, tuple(check(fleet, policy)))
 
 
 class MonitorsWatcher:
