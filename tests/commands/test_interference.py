@@ -28,6 +28,7 @@ def fleet(tmp_path: Path) -> Path:
     return write(tmp_path / "fleet.json", build.document([build.host("h0"), build.host("h1")], vms))
 
 
+@pytest.mark.slow
 def test_it_says_who_costs_whom_how_much(series: Path) -> None:
     said = run("interference", series)
     assert said.code == 1
@@ -37,6 +38,7 @@ def test_it_says_who_costs_whom_how_much(series: Path) -> None:
     assert "read: 1 host, 8 VMs (cpu), 5 windows of 30 samples, 15 s each" in said.out
 
 
+@pytest.mark.slow
 def test_json_and_csv_give_the_same_answer(series: Path, tmp_path: Path) -> None:
     rows = tmp_path / "series.csv"
     rows.write_text(as_csv(observation(hog(1))))

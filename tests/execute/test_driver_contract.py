@@ -70,7 +70,9 @@ SETTINGS: dict[str, Callable[[pytest.MonkeyPatch, Path], DriverSettings]] = {
 """For each driver, what it has to be told so that it reaches a new stand-in of FLEET."""
 
 
-@pytest.mark.parametrize("name", DRIVERS.names())
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "command" else n for n in DRIVERS.names()]
+)
 @pytest.mark.parametrize("check", CHECKS)
 def test_every_driver_keeps_to_the_contract(
     name: str, check: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

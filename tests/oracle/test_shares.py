@@ -49,12 +49,14 @@ def test_every_rule_binds_in_a_tenth_of_the_problems() -> None:
     assert {rule: binding[rule] for rule in set(CATALOGUE) - BY_SIGNALS if binding[rule] < len(SAMPLE) / 10} == {}
 
 
+@pytest.mark.slow
 def test_in_three_of_ten_problems_order_matters() -> None:
     """No best plan can start all its moves at once: some wait for others, or pass through a third host."""
     waiting = sum(needs_order(case) for case in cases())
     assert waiting >= 0.3 * len(SAMPLE)
 
 
+@pytest.mark.slow
 def test_some_problems_need_a_hop() -> None:
     hopping = sum(len({m.vm for m in case.best.moves}) < len(case.best.moves) for case in cases())
     assert hopping >= 0.01 * len(SAMPLE)

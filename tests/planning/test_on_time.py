@@ -93,7 +93,7 @@ def planned_at_size(kind: str, size: int, seconds: float) -> tuple[Plan, int | N
 @pytest.mark.parametrize(
     ("kind", "size", "seconds"),
     [
-        ("pairs", 600, 3.0),
+        pytest.param("pairs", 600, 3.0, marks=pytest.mark.slow),
         pytest.param("pairs", 2000, 20.0, marks=pytest.mark.rotating),
         pytest.param("pairs", 5000, 20.0, marks=pytest.mark.rotating),
         pytest.param("need-each", 500, 20.0, marks=pytest.mark.rotating),

@@ -244,6 +244,7 @@ def test_a_name_never_reaches_a_command_as_a_number_or_an_option(tmp_path: Path,
     assert name == "--domain" or not [c for c in ran.calls if name in c]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("101",)])
 def test_qm_is_given_vmids_alone(tmp_path: Path, name: str) -> None:
     ran = run(tmp_path, Template.QM, how(), name)

@@ -129,6 +129,7 @@ def test_what_was_planted_is_there_and_nothing_else(name: str) -> None:
     assert all(v.subject in about or {ids[m] for m in v.vms} & about for v in fleet.found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_it_is_mended_with_the_least_number_of_moves(name: str) -> None:
     fleet = planted(name)

@@ -199,6 +199,7 @@ def chain_fleet(scales: list[int]) -> Fleet:
     return fleet(hosts, vms)
 
 
+@pytest.mark.slow
 def test_twenty_chains_are_repaired_within_two_seconds() -> None:
     whole = chain_fleet([1] * 20)
     began = time.process_time()

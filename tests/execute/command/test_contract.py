@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", TEMPLATES[1:])  # the first is tried with all drivers
 @pytest.mark.parametrize("check", CHECKS)
 def test_every_template_keeps_to_the_contract(

@@ -74,6 +74,7 @@ def broken_somewhere() -> bool:
     return any(Life(n, (first, "within submit")).run() for n, first in enumerate(PROBES * 16))
 
 
+@pytest.mark.slow
 def test_attempts_that_are_not_counted_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The window's budget: a move that is tried twice counts twice."""
     true = queries.since
