@@ -154,9 +154,10 @@ class SnapshotRule:
     def _too_many(self, state: State) -> Iterator[Violation]:
         """Yield the moves to hosts that hold too many VMs now, or did at the start."""
         most = state.fleet.hosts.max_vms
-        if not self.binds("max_vms") or not (most != ABSENT).any():
+        limited = [host for host in {host for _, host in state.arrivals} if most[host] != ABSENT]
+        if not self.binds("max_vms") or not limited:
             return
-        now, before = _count(state), _count(State.start(state.fleet))
+        now, before = _count(state, limited), _count(State.start(state.fleet), limited)
         for vm, host in state.arrivals:
             ends = {int(state.placement[vm]), int(state.fleet.also_at[vm]), state.other_end.get(vm, ABSENT)}
             held = max(before[host], now[host] if host in ends else 0)
@@ -331,7 +332,8 @@ def _held(state: State) -> NDArray[np.int64]:
     return np.bincount(pairs // max(len(state.fleet.vms), 1), minlength=len(state.fleet.hosts)).astype(np.int64)
 
 
-def _count(state: State) -> Counter[int]:
-    """Count the VMs of each host, each once on each of its hosts."""
-    vms, hosts = state.presence
-    return Counter(host for _, host in set(zip(vms.tolist(), hosts.tolist(), strict=True)))
+def _count(state: State, hosts: Sequence[int]) -> Counter[int]:
+    """Count the VMs of these hosts, each once on each of them."""
+    vms, at = state.presence
+    here = np.isin(at, hosts)
+    return Counter(host for _, host in set(zip(vms[here].tolist(), at[here].tolist(), strict=True)))

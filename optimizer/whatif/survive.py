@@ -282,8 +282,10 @@ class _Search:
         return [*_paired(self._standing(numbers, one.loss.lost), found[0]), *pairs_of(kinds[1:], found[1:])]
 
     def _standing(self, numbers: NDArray[np.int64], where: NDArray[np.bool_]) -> list[int]:
-        """Return the new VMs that stand on some hosts (bool [H])."""
-        return [vm for vm, host in pairs_of([self.kind], numbers[None, :]) if where[host]]
+        """Return the new VMs that stand on some hosts (bool [H]): the first ones host by host, as in `pairs_of`."""
+        ends = np.cumsum(numbers)
+        hosts = np.flatnonzero(where & (numbers > 0)).tolist()
+        return [vm for host in hosts for vm in self.kind.vms[ends[host] - numbers[host] : ends[host]].tolist()]
 
     def _dealt(self, one: Left, numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
         """Return pairs (VM, host) of the new VMs that a loss takes: each in its own pool, in places that are free."""
