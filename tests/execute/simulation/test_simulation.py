@@ -1,6 +1,6 @@
 """Random schedules under faults and crashes, judged offline; a failing seed is named and replays alone.
 
-`python -m tests.execute.simulation FIRST NUMBER` runs as many as one likes. In CI an eighth of 2,000 takes turns.
+`python -m tests.execute.simulation FIRST NUMBER` runs as many as one likes. In CI a sixteenth of 2,000 takes turns.
 """
 
 from __future__ import annotations
