@@ -45,17 +45,17 @@ class Way:
 
 
 def adaptive(most: int) -> Way:
-    """Return the executor's own way within a cap for each host; the fleet's follows the fleet."""
-    return Way(_caps(most, None), {})
+    """Return the executor's own way within a cap for each host; the fleet has none, as for fixed numbers."""
+    return Way(_caps(most), {})
 
 
 def fixed(number: int, *, canary: bool) -> Way:
     """Return the way of a fixed number of moves for each host at once, as many as there are hosts for."""
-    return Way(_caps(number, NO_CAP), {"adapts": False} | ({} if canary else {"canary": 0}))
+    return Way(_caps(number), {"adapts": False} | ({} if canary else {"canary": 0}))
 
 
-def _caps(each: int, fleet: int | None) -> Concurrency:
-    return Concurrency(fleet, each, each, {}, per_group=None)
+def _caps(each: int) -> Concurrency:
+    return Concurrency(NO_CAP, each, each, {}, per_group=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,14 @@ from optimizer.execute.drivers.world import Job, World
 from optimizer.execute.states import Failure, MoveState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from optimizer.execute.drivers import JobReading, Request
     from optimizer.fleet import Fleet
+    from optimizer.plan import PlannedMove
 
-__all__ = ["LinkedDriver", "LinkedWorld", "Network", "fair_rates"]
+__all__ = ["LinkedDriver", "LinkedWorld", "Network", "fair_rates", "least_seconds"]
 
 Link = tuple[str, str]
 DOWNTIME_S = 0.3
@@ -120,6 +121,21 @@ def fair_rates(copies: Collection[Copy], network: Network) -> None:
                 for other in copy.links:
                     free[other] = max(0.0, free[other] - copy.rate_mib_s)
                     left[other] -= 1
+
+
+def least_seconds(moves: Iterable[PlannedMove], network: Network) -> float:
+    """Return a time in which no executor can have carried moves out: what goes at least over the busiest link.
+
+    A copy sends the least when it has its links to itself. Preparing and switching are left out.
+    """
+    busy: dict[Link, float] = {}
+    for move in moves:
+        links, memory = network.links(move.source, move.target), float(move.copied_mib)
+        rate = min(network.stream_mib_s, *(network.speed(link) for link in links))
+        copy = Copy(links, memory, network.dirtied_mib_s.get(move.vm, 0.0), memory, rate)
+        for link in links:
+            busy[link] = busy.get(link, 0.0) + copy.ends_in_s() * rate / network.speed(link)
+    return max(busy.values(), default=0.0)
 
 
 class LinkedWorld(World):

@@ -31,7 +31,7 @@ from optimizer.execute.core.events import (
     Wait,
 )
 from optimizer.execute.core.model import Moment, Pace, Settings
-from optimizer.execute.core.pace import faster, slower
+from optimizer.execute.core.pace import allowed, faster, slower
 from optimizer.execute.drivers import JobReading, VmReading
 from optimizer.execute.ledger.records import Change, FlyingMove, Key, MoveRecord
 from optimizer.execute.states import Failure, MoveState, RunState
@@ -309,7 +309,8 @@ def test_the_canaries_end_before_there_are_more() -> None:
 def test_the_pace_is_doubled_while_all_goes_well_and_halved_on_a_problem() -> None:
     moves = [move(FLEET, n + 1, f"v{n}", f"h{n}", f"h{n + 6}") for n in range(6)]
     state = new(*moves, canary=5, fleet_cap=16)
-    assert faster(state, 0.0).limit == 5  # no canary has ended
+    assert faster(state, 0.0).limit == 10  # for when the canaries have ended
+    assert allowed(replace(state, pace=faster(state, 0.0))) == 5
     state = replace(state, finished=5)
     limits = []
     for now in range(3):

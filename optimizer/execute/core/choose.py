@@ -7,20 +7,20 @@ an urgent move waits for is as urgent. There are no batches here: `after` alone 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from graphlib import TopologicalSorter
-from math import isnan
+from math import inf, isnan
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.caps import held_by
 from optimizer.execute.core.model import Task
 from optimizer.execute.core.pace import allowed
-from optimizer.execute.core.sharing import has_room, sharing_now
+from optimizer.execute.core.sharing import links_now
+from optimizer.execute.core.speeds import Link
 from optimizer.execute.ledger.records import Key
 from optimizer.execute.states import MoveState
 from optimizer.execution import is_open
-from optimizer.fleet import HostState, link_mib_per_s
+from optimizer.fleet import HostState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,8 +74,17 @@ def _of_link(fleet: Fleet, move: PlannedMove) -> dict[str, Any]:
     source, target = fleet.host_index.get(move.source), fleet.host_index.get(move.target)
     if vm is None or source is None or target is None:
         return {}
-    speed, dirty = link_mib_per_s(fleet, source, target), float(fleet.vms.dirty_mib_per_s[vm])
-    return {"link_mib_s": speed, "dirtied": None if isnan(dirty) or not speed else dirty / speed}
+    dirty, speed = float(fleet.vms.dirty_mib_per_s[vm]), fleet.hosts.migration_mib_per_s
+    links = [Link("out of", move.source, _known(speed[source])), Link("into", move.target, _known(speed[target]))]
+    for number, level in enumerate(fleet.levels[1:], 1):
+        one, other = (int(fleet.hosts.domain[number, h]) for h in (source, target))
+        if one != other:
+            links += [Link(f"out of {level}", str(one)), Link(f"into {level}", str(other))]
+    return {"links": tuple(links), "dirties_mib_s": None if isnan(dirty) else dirty}
+
+
+def _known(speed: float) -> float:
+    return inf if isnan(speed) else float(speed)
 
 
 def _urgency(fleet: Fleet, move: PlannedMove, kinds: Mapping[str, str]) -> int:
@@ -99,7 +108,7 @@ def next_round(state: State, now: Moment) -> tuple[Key, ...]:
         return ()
     taken, apart = taken_now(state), state.settings.apart
     busy = {f.vm for f in state.flying.values()}
-    ends = sharing_now(state) if state.settings.adapts and not apart else None
+    links = links_now(state) if state.settings.adapts and not apart else None
     chosen: list[Key] = []
     for key in _in_turn(state):
         if len(chosen) >= room:
@@ -108,11 +117,10 @@ def next_round(state: State, now: Moment) -> tuple[Key, ...]:
         tokens = tuple(held_by(task.tokens, MoveState.INTENDED, apart=apart))
         if task.vm in busy or not fit(tokens, taken) or not is_ready(state, task, now):
             continue
-        if ends is not None:
-            free, tries = has_room(task, ends)
-            if not free:
+        if links is not None:
+            if not links.have_room(task):
                 continue
-            ends = replace(ends, tries=ends.tries - tries).with_one(task)
+            links.add(task)
         chosen.append(key)
         busy.add(task.vm)
         taken.update(t[:2] for t in tokens)

@@ -10,7 +10,7 @@ from optimizer.execute.core.choose import fit, taken_now
 from optimizer.execute.core.events import Abort
 from optimizer.execute.core.look import ABORTS
 from optimizer.execute.core.pace import allowed_to_copy
-from optimizer.execute.core.sharing import has_room, sharing_now
+from optimizer.execute.core.sharing import links_now
 from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:
@@ -33,16 +33,16 @@ def next_to_copy(state: State) -> tuple[Key, ...]:
     room = allowed_to_copy(state)
     if state.stopped or state.unreconciled or not room:
         return ()
-    taken, ends = taken_now(state), sharing_now(state)
+    taken, busy = taken_now(state), links_now(state)
     chosen: list[Key] = []
     waiting = [f for f in state.flying.values() if f.ready and f.state is MoveState.PREPARING]
     for flight in sorted(waiting, key=lambda f: state.tasks[f.key].rank if f.key in state.tasks else ()):
         links = tuple(t for t in flight.tokens if t.kind in LINKS)
         task = state.tasks.get(flight.key)
-        free, tries = has_room(task, ends) if task is not None and state.settings.adapts else (True, 0)
+        free = task is None or not state.settings.adapts or busy.have_room(task)
         if len(chosen) < room and free and fit(links, taken):
             if task is not None:
-                ends = replace(ends, tries=ends.tries - tries).with_one(task)
+                busy.add(task)
             chosen.append(flight.key)
             taken.update(t[:2] for t in links)
     return tuple(chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from optimizer.execute.core.speeds import Sharing
+from optimizer.execute.core.speeds import Link, Sharing
 from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ class Held:
 class Task:
     """A move of the plan, with what it takes of each cap; `rank` orders those that may start, the lowest first.
 
-    `link_mib_s` is how fast it would be copied alone (0: not known), `dirtied` which part of that its guest
-    dirties (None: nobody knows).
+    `links` are what it is copied over, as far as the snapshot knows, `dirties_mib_s` what its guest dirties meanwhile
+    (None: it does not say).
     """
 
     key: Key
@@ -126,13 +126,8 @@ class Task:
     copied_mib: int
     rank: tuple[float, ...]
     tokens: tuple[Token, ...] = ()
-    link_mib_s: float = 0.0
-    dirtied: float | None = None
-
-    @property
-    def dirties(self) -> float:
-        """Which part of that its guest dirties, as far as is known."""
-        return self.dirtied or 0.0
+    links: tuple[Link, ...] = ()
+    dirties_mib_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +154,11 @@ class Flight:
         How often it was asked to be given up, and why.
     ready, refused
         It is prepared and waits to be told to copy; how often the platform refused to.
-    left_mib, first_mib, left_at, rate_mib_s
-        What was left to copy at the latest look and at the first, when that look was, and how fast it has become less.
-    copied_s, shared_s
-        For how long it has copied, and the same times the copies that shared its busiest end.
-    began_at, dirtied
-        How much of its link's speed its busiest end had at first; which part of that its guest seems to dirty.
-    sampled
-        Its speed as a whole was taken in.
+    left_mib, left_at, rate_mib_s
+        What was left to copy at the latest look, when that was, and how fast it was copied until then, with what its
+        guest dirtied, as far as the snapshot says; None before two looks.
+    first_mib_s, sampled
+        The first such speed; what its guest dirties was taken in.
     """
 
     key: Key
@@ -195,13 +187,9 @@ class Flight:
     refused: int = 0
     inherited: bool = False
     left_mib: float | None = None
-    first_mib: float = 0.0
     left_at: float = 0.0
-    rate_mib_s: float = 0.0
-    copied_s: float = 0.0
-    shared_s: float = 0.0
-    began_at: float = 0.0
-    dirtied: float = 0.0
+    rate_mib_s: float | None = None
+    first_mib_s: float = 0.0
     sampled: bool = False
 
     @property
@@ -223,7 +211,8 @@ class Ended:
 class Pace:
     """How many moves may be in flight: starts at the canary's size, grows while all goes well, is halved on a problem.
 
-    Until the first problem it is doubled with each look that finds all in flight well; after it, only
+    Until the first problem it is doubled with each look that finds all in flight well, be it that only the canary may
+    be in flight yet, so that what follows a canary that went well is as much as the caps let; after a problem, only
     a part of the fleet's cap is added for each window of time without a problem (TCP's slow start and congestion
     avoidance: Jacobson, Congestion avoidance and control, SIGCOMM 1988).
 

@@ -20,10 +20,8 @@ PARTS = 16
 
 
 def faster(state: State, now: float) -> Pace:
-    """Return the pace after a look that found nothing wrong; the canaries have to end before there are more."""
+    """Return the pace after a look that found nothing wrong; it also grows while canaries go."""
     pace, settings = state.pace, state.settings
-    if state.finished < settings.canary:
-        return pace
     if not pace.slowed:
         return replace(pace, limit=max(pace.limit, min(settings.fleet_cap, 2 * pace.limit)))
     if now - max(pace.slowed_at, pace.good_since) < WINDOW_S:

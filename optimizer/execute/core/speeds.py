@@ -1,17 +1,29 @@
-"""What is learned of the speed of copies while a plan is carried out: means by how many there were at once."""
+"""What is learned of links, and of the speed of copies, while a plan is carried out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["NOTHING", "Mean", "Sharing"]
+__all__ = ["ENOUGH", "Link", "Mean", "Sharing"]
 
 WEIGHT = 0.2
 """Part of a mean that its last value has, at least."""
+
+HARDLY, ENOUGH = 0.04, 12
+"""Part of what they get that guests dirty on the average up to which that is hardly anything; known from how many."""
+
+
+class Link(NamedTuple):
+    """One direction of what a copy goes over, and how much it carries; infinite: the snapshot does not say."""
+
+    kind: str
+    name: str
+    mib_s: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +39,33 @@ class Mean:
         return Mean(self.value + weight * (value - self.value), self.number + 1)
 
 
-NOTHING = Mean()
-
-
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """What was learned, of speeds by how many copies were on the busiest end at once.
+    """What was learned.
 
-    `ahead_s` is how long preparing takes, `dirtied` which part of what its link carries a guest dirties.
+    Attributes
+    ----------
+    ahead_s
+        How long a move is prepared.
+    dirtied
+        Which part of what they get guests dirty of which the snapshot does not say it.
+    stream_mib_s
+        The most that a copy with its links to itself was seen to get; infinite while none was seen.
+    carries
+        The most that was seen to go over a link on which no copy got what its cards let it have, in MiB/s.
     """
 
-    early: Mapping[int, Mean] = field(default_factory=dict)
-    whole: Mapping[int, Mean] = field(default_factory=dict)
-    ahead_s: Mean = NOTHING
-    dirtied: Mean = NOTHING
+    ahead_s: Mean = Mean()
+    dirtied: Mean = Mean()
+    stream_mib_s: float = inf
+    carries: Mapping[Link, float] = field(default_factory=dict)
+
+    def dirties_mib_s(self, known_mib_s: float | None) -> float:
+        """Return what a guest dirties of which the snapshot says this, or nothing; infinite where nobody knows."""
+        if known_mib_s is not None:
+            return known_mib_s
+        return 0.0 if self.dirtied.number >= ENOUGH and self.dirtied.value <= HARDLY else inf
+
+    def alone_mib_s(self, links: Iterable[Link]) -> float:
+        """Return what a copy gets that has its links to itself, as far as is known."""
+        return min((self.stream_mib_s, *(link.mib_s for link in links)))

@@ -129,7 +129,7 @@ def _observed(state: State, event: Observed) -> tuple[State, Effects]:
             state, skipped = after_end(state, change, event.now)
             skips += skipped
     now = event.now.seconds
-    state = learned(state, before, now)
+    state = learned(state, before, now) if state.settings.adapts else state
     pace = slower(state.pace, now, *trouble) if trouble else faster(state, now)
     state = replace(state, pace=pace)
     state, given_up = give_up_prepared(state, event.now)

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Facts", "violations"]
+__all__ = ["Facts", "lives_of", "violations"]
 
 Event = dict[str, Any]
 ENDED = ("done", "failed", "gone")
@@ -89,7 +89,7 @@ def violations(history: Sequence[Event], facts: Facts) -> list[str]:
     ]
 
 
-def _lives(history: Sequence[Event]) -> dict[str, tuple[int, int]]:
+def lives_of(history: Sequence[Event]) -> dict[str, tuple[int, int]]:
     """Return when each token may have been migrating: from its submit to its real end.
 
     Where nothing ever started, to the moment at which that was certain: the refusal, or the last look.
@@ -169,7 +169,7 @@ def _after(history: Sequence[Event], facts: Facts) -> Iterator[str]:
 
 def _loads(history: Sequence[Event], facts: Facts) -> Iterator[str]:
     """At each submit: how many may be migrating, of all and at each cap; one of each VM."""
-    lives, limit = _lives(history), facts.fleet
+    lives, limit = lives_of(history), facts.fleet
     facts_of = {e["token"]: e for e in history if e["what"] == "submit"}
     state: dict[tuple[str, str], str] = {}
     copying: set[str] = set()
@@ -357,7 +357,7 @@ def _foreign(history: Sequence[Event], facts: Facts) -> Iterator[str]:
 
 def _canary(history: Sequence[Event], facts: Facts) -> Iterator[str]:
     """Until the canaries of a plan have ended there are no more than them; a restart counts moves, not attempts."""
-    lives = _lives(history)
+    lives = lives_of(history)
     attempts: Counter[str] = Counter()
     state: dict[tuple[str, str], str] = {}
     plans = {e["token"]: e["plan"] for e in history if e["what"] == "submit"}

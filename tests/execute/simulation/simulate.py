@@ -23,9 +23,10 @@ from optimizer.execute.ledger.ledger import Ledger
 from optimizer.execute.states import MoveState, RunState
 from optimizer.execution import Gate
 from optimizer.verify.verdict import Verdict
-from tests.execute.simulation.checker import Facts, violations
+from tests.execute.simulation.checker import Facts, lives_of, violations
 from tests.execute.simulation.database import DATABASE_DOWN, DISK_FULL, MemoryDatabase
 from tests.execute.simulation.guards import SimulatedHooks, some_gate
+from tests.execute.simulation.load import Loads, overloads
 from tests.execute.simulation.meddling import ORDER, Mayhem, Meddler
 from tests.execute.simulation.plans import some_fleet, some_plan, some_policy, some_settings
 from tests.execute.simulation.recorded import Recorded
@@ -50,6 +51,9 @@ LEAST_STEPS, LEAST_FAULTS = 500, 10
 MOST_PLANS = 300
 MEDDLES_S = 2.0
 STATES = {state.value for state in MoveState}
+MEMORY = 1
+"""Number of the resource that is copied."""
+
 GATE = Gate("errors", 3.0, query="errors", at_most=0.0)
 
 
@@ -106,6 +110,7 @@ def simulate(seed: int, kinds: Collection[Fault | Mayhem] | None = None) -> Simu
     out.steps, out.faults = actor.steps, actor.faults_seen
     out.moves = sum(e["what"] == "start" for e in actor.history)
     out.broken = violations(actor.history, actor.facts)
+    out.broken += overloads(actor.history, actor.loads, lives_of(actor.history))
     out.broken += [f"the ledger: {where}: {what}" for where, what in actor.ledger.audit().faults] + actor.broken
     out.reached |= {fault.name for fault in actor.faults.reached}
     return out
@@ -146,6 +151,8 @@ class _Actor:
         self.lives = timedelta(seconds=Random(f"life of {faults.seed}").choice([3600 * 24 * 9] * 2 + [300]))
         self.guarded = Random(f"answers of guards to {faults.seed}")
         self.facts = _facts(fleet, policy, settings)
+        amounts = zip(fleet.vms.ids, fleet.vms.demand[:, MEMORY].tolist(), strict=True)
+        self.loads = Loads(dict(amounts), dict(self.world.place))
         self.facts.known_s = self.lives.total_seconds()
         self.facts.apart = Random(f"phases of {faults.seed}").random() < 0.2
         self._know(some_plan(rng, fleet, self._name(), self.hosts, self.lives))
@@ -170,6 +177,7 @@ class _Actor:
     def _know(self, plan: Plan) -> None:
         self.plan = plan
         self.facts.after |= {(plan.id, m.id): list(m.after) for m in plan.moves}
+        self.loads.plans[plan.id] = {m.id: (m.vm, m.source, m.target, list(m.after)) for m in plan.moves}
 
     def _note(self, what: str, **facts: Any) -> None:
         if what == "copy":

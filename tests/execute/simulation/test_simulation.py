@@ -15,13 +15,14 @@ import pytest
 from optimizer.execute.drivers.faults import Fault
 from optimizer.execute.probes import PROBES
 from optimizer.execute.states import MoveState
-from tests.execute.simulation import checker
+from tests.execute.simulation import checker, load
 from tests.execute.simulation.checker import Facts, violations
 from tests.execute.simulation.meddling import Mayhem
 from tests.execute.simulation.simulate import LEAST_FAULTS, LEAST_STEPS, simulate, without_admission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
 QUICK, CHUNK, CHUNKS = 20, 25, 80
 
@@ -86,8 +87,9 @@ def test_a_seed_is_the_same_twice() -> None:
     assert simulate(3).history == simulate(3).history
 
 
-def test_the_checker_knows_nothing_of_the_executor() -> None:
-    tree = ast.parse(Path(checker.__file__).read_text("utf-8"))
+@pytest.mark.parametrize("judge", [checker, load])
+def test_the_checker_knows_nothing_of_the_executor(judge: ModuleType) -> None:
+    tree = ast.parse(Path(str(judge.__file__)).read_text("utf-8"))
     modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     modules |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     assert modules <= {"__future__", "collections", "collections.abc", "dataclasses", "typing"}

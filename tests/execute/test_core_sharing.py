@@ -1,0 +1,161 @@
+"""How many copies share a link, and what is learned of links: no driver, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf, isclose
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from optimizer.concurrency import Concurrency
+from optimizer.execute.caps import Caps
+from optimizer.execute.core import begin
+from optimizer.execute.core.choose import tasks_of
+from optimizer.execute.core.model import Flight, Moment, Settings
+from optimizer.execute.core.sharing import learned, links_now
+from optimizer.execute.core.speeds import ENOUGH, Link, Mean, Sharing
+from optimizer.execute.states import MoveState
+from tests.execute.plans import line_fleet, move, plan_of
+
+if TYPE_CHECKING:
+    from optimizer.execute.core.model import State, Task
+
+FLEET = line_fleet()
+PLAN = plan_of(FLEET, *(move(FLEET, n + 1, f"v{n}", f"h{n}", f"h{n + 6}") for n in range(6)))
+UPLINK = Link("out of rack", "0")
+
+
+def tasks(*dirties: float | None, card: float = 1000.0, own_card: bool = False) -> State:
+    """Return a state with a task for each of these guests: all go out of one host, or each out of its own."""
+    caps = Caps(FLEET, Concurrency(fleet=9, per_domain={}))
+    made = begin(tasks_of(PLAN, FLEET, caps), Settings(), (), (), caps, Moment(FLEET.taken_at, 0.0))
+    known: dict[Any, Task] = {}
+    for n, (key, task) in enumerate(made.tasks.items()):
+        if n < len(dirties):
+            ends = Link("out of", task.source if own_card else "h0", card), Link("into", task.target, card)
+            known[key] = replace(task, links=(*ends, UPLINK), dirties_mib_s=dirties[n], copied_mib=1000)
+    return replace(made, tasks=known, waiting=tuple(known))
+
+
+def copying(state: State, *left: float | None, rate: float | None = None) -> State:
+    """Let the first of them copy, with this left of each."""
+    flying = {}
+    for key, mib in zip(state.waiting, left, strict=False):
+        task = state.tasks[key]
+        flying[key] = Flight(
+            key, task.vm, task.source, task.target, 1000, 1, MoveState.COPYING, 0.0, left_mib=mib, rate_mib_s=rate
+        )
+    return replace(state, flying=flying)
+
+
+def room(state: State) -> bool:
+    return links_now(state).have_room(state.tasks[state.waiting[-1]])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "fits"),
+    [
+        (0.0, 0.0, True),
+        (0.0, 250.0, True),  # half of the card is twice as much as it dirties
+        (0.0, 251.0, False),
+        (251.0, 0.0, False),
+        (None, 0.0, False),
+        (0.0, None, False),
+    ],
+)
+def test_two_share_a_card_where_each_gets_twice_what_it_dirties(
+    one: float | None, other: float | None, fits: bool
+) -> None:
+    assert room(copying(tasks(one, other), 900.0)) is fits
+
+
+def test_whatever_a_guest_dirties_it_may_be_copied_alone() -> None:
+    assert room(tasks(5000.0))
+    assert room(tasks(None))
+
+
+def test_a_third_needs_a_third_of_the_card() -> None:
+    assert room(copying(tasks(0.0, 160.0, 0.0), 900.0, 900.0))
+    assert not room(copying(tasks(0.0, 170.0, 0.0), 900.0, 900.0))
+
+
+def test_the_next_begins_when_the_copy_before_it_will_be_over_by_then() -> None:
+    state = replace(copying(tasks(200.0, 400.0), 3001.0, rate=700.0), sharing=Sharing(ahead_s=Mean(4.0, 1)))
+    assert not room(state)  # 3,000 MiB take 6 s at 500 net; preparing and a look, 6 s
+    assert room(replace(state, flying={k: replace(f, left_mib=3000.0) for k, f in state.flying.items()}))
+
+
+def test_a_guest_that_needs_its_card_alone_is_not_joined_at_its_end() -> None:
+    state = replace(copying(tasks(260.0, 0.0), 1.0, rate=700.0), sharing=Sharing(ahead_s=Mean(4.0, 1)))
+    assert not room(state)
+
+
+def test_streams_that_cannot_fill_a_card_let_more_in() -> None:
+    state = copying(tasks(300.0, 300.0), 900.0)
+    assert not room(state)
+    assert room(replace(state, sharing=Sharing(stream_mib_s=350.0)))
+
+
+def test_an_uplink_that_carries_too_little_takes_no_hot_guest_more() -> None:
+    state = copying(tasks(0.0, 0.0, 200.0, own_card=True), 900.0, 900.0)
+    assert room(state)  # nothing is known of the uplink
+    assert not room(replace(state, sharing=Sharing(carries={UPLINK: 1100.0})))
+    assert room(replace(state, sharing=Sharing(carries={UPLINK: 1200.0})))
+
+
+def test_calm_guests_share_whatever_an_uplink_carries() -> None:
+    state = copying(tasks(0.0, 0.0, 0.0, own_card=True), 900.0, 900.0)
+    assert room(replace(state, sharing=Sharing(carries={UPLINK: 1.0})))
+
+
+def looked(state: State, seconds: float, *left: float) -> State:
+    """Look again after seconds."""
+    before = state.flying
+    flying = {k: replace(f, left_mib=mib) for (k, f), mib in zip(before.items(), left, strict=True)}
+    return learned(replace(state, flying=flying), before, seconds)
+
+
+def test_what_an_uplink_carries_is_learned_where_no_copy_gets_what_its_cards_let_it_have() -> None:
+    state = looked(copying(tasks(0.0, 0.0, own_card=True), 1000.0, 1000.0), 2.0, 400.0, 400.0)
+    assert [f.rate_mib_s for f in state.flying.values()] == [300.0, 300.0]
+    assert state.sharing.carries == {UPLINK: 600.0}
+    state = looked(state, 4.0, 200.0, 200.0)
+    assert state.sharing.carries == {UPLINK: 600.0}, "the most that was seen"
+
+
+def test_an_uplink_on_which_a_copy_gets_its_card_is_not_known_to_bind() -> None:
+    state = looked(copying(tasks(0.0, 0.0, own_card=True), 2000.0, 1000.0), 1.0, 1100.0, 900.0)
+    assert state.sharing.carries == {}
+    known = replace(state, sharing=replace(state.sharing, carries={UPLINK: 1000.0}))
+    assert looked(known, 2.0, 200.0, 800.0).sharing.carries == {UPLINK: 2000.0}, "room for one more"
+
+
+def test_a_copy_with_its_links_to_itself_says_what_one_stream_gets() -> None:
+    assert looked(copying(tasks(0.0), 1000.0), 2.0, 300.0).sharing.stream_mib_s == 350.0
+    two = copying(tasks(0.0, 0.0, own_card=True), 1000.0, 1000.0)
+    assert looked(two, 2.0, 300.0, 300.0).sharing.stream_mib_s == inf
+
+
+def test_what_was_dirtied_counts_as_copied() -> None:
+    state = looked(copying(tasks(100.0), 1000.0), 2.0, 400.0)
+    (flight,) = state.flying.values()
+    assert flight.rate_mib_s is not None
+    assert isclose(flight.rate_mib_s, 300.0 + 0.6 * 100.0)
+
+
+@pytest.mark.parametrize(("left", "part"), [(500.0, 0.0), (600.0, 1.0)])
+def test_what_guests_dirty_is_learned_where_the_snapshot_does_not_say(left: float, part: float) -> None:
+    """The first 250 MiB take a second: 100 MiB too few in the next are 40 % of that, where 40 % may be dirtied."""
+    state = looked(looked(copying(tasks(None), 1000.0), 1.0, 750.0), 2.0, left)
+    assert (state.sharing.dirtied.number, round(state.sharing.dirtied.value, 6)) == (1, part)
+
+
+@pytest.mark.parametrize(
+    ("dirtied", "number", "fits"), [(0.0, ENOUGH, True), (0.0, ENOUGH - 1, False), (0.1, 50, False)]
+)
+def test_unknown_guests_share_once_enough_were_seen_to_dirty_hardly_anything(
+    dirtied: float, number: int, fits: bool
+) -> None:
+    state = replace(copying(tasks(None, None), 900.0), sharing=Sharing(dirtied=Mean(dirtied, number)))
+    assert room(state) is fits
