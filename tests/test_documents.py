@@ -19,7 +19,9 @@ from cli import remora
 from constraints import CATALOGUE
 from constraints.common import Parameters
 from optimizer.errors import RemoraError
+from optimizer.execute.drivers.registry import DRIVERS
 from optimizer.fleet import State
+from optimizer.sources.registry import SOURCES
 from tests import build
 from tests.constraints import contract
 from tests.documents import ROOT, agrees, examples, pages, run_page, updated
@@ -70,6 +72,13 @@ def test_every_command_and_option_is_documented(name: str, command: click.Comman
     assert not set(options) - written - {"-h", "--help"}, f"options of {name} that docs/commands.md does not name"
 
 
+def test_every_driver_and_source_is_named() -> None:
+    page = (DOCS / "commands.md").read_text("utf-8")
+    names = {*DRIVERS.names(), *SOURCES.names()}
+    assert len(names) > 5
+    assert {name for name in names if f"`{name}`" not in page} == set()
+
+
 @pytest.mark.parametrize("kind", sorted(CATALOGUE))
 def test_every_rule_has_a_page_that_names_its_parameters(kind: str) -> None:
     page = (DOCS / "rules" / f"{kind}.md").read_text("utf-8")
@@ -98,12 +107,14 @@ def test_the_rule_of_the_walk_through_works() -> None:
         patch.setitem(sys.modules, module.__name__, module)  # where pydantic looks for the names of annotations
         exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)
         rule = module.Quota(at_most=1)
+    assert rule.name == "quota"
     vms = [build.vm(f"v{i}", f"h{i // 3}", owner="ann" if i < 5 else "bob") for i in range(6)]
     fleet = build.fleet([build.host(f"h{i}") for i in range(3)], [*vms, build.vm("nobody", "h0")])
     assert [(v.subject, v.domain, v.excess) for v in rule.check(State.start(fleet))] == [
         ("ann", "host:h0", 2),
         ("ann", "host:h1", 1),
     ]
+    assert [(n.what, n.vms) for n in rule.not_evaluated(fleet)] == [("owner", 1)]
     problem = contract.rule_problem(fleet, rule)
     for state in contract.random_states(Random(0), fleet, 50):
         assert contract.by_check(rule, state) == contract.by_atoms(problem, rule, state)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -147,12 +147,7 @@ def _part_of_sum(atom: Linear, mask: NDArray[np.bool_]) -> Linear:
 
 def _part_of_group(atom: Group, mask: NDArray[np.bool_]) -> Group:
     """Return some of the sets or pairs, with their limits."""
-    chosen: dict[str, Any] = {
-        f.name: _some(value, mask) if isinstance(value, Sets) else value[mask]
-        for f in fields(atom)
-        if isinstance(value := getattr(atom, f.name), Sets | np.ndarray)
-    }
-    return replace(atom, **chosen)
+    return atom.some(np.flatnonzero(mask), lambda sets: _some(sets, mask))
 
 
 def _part_of_leave(atom: Leave, mask: NDArray[np.bool_]) -> Leave:

@@ -39,6 +39,8 @@ def arcs(graph: MoveGraph, order: Sequence[int], given: Ordering) -> list[tuple[
     for monitor in graph.monitors:
         if isinstance(monitor, Occupancy):
             waits.settle_set(monitor)
+        elif not isinstance(monitor, Sum | Pair):  # whose arrivals `settle` has let wait
+            raise TypeError(f"nobody knows what the moves of a {type(monitor).__name__} have to wait for")
     return reduced(waits.after)
 
 

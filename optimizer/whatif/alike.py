@@ -30,8 +30,7 @@ def classes(problem: Problem, *more: NDArray[np.integer]) -> NDArray[np.int64]:
     _, plain = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
     of = plain.reshape(-1).astype(np.int64)
     member: dict[int, list[tuple[int, int, int]]] = {}
-    groups = (demands.counts, demands.pairs, demands.occupancies, demands.companies, demands.togethers)
-    for number, atom in ((n, a) for group in groups for n, a in group.items()):
+    for number, atom in demands.groups.items():
         for side, sets in enumerate(atom.sides):
             which = np.repeat(np.arange(len(sets)), np.diff(sets.indptr))
             for vm, i in zip(sets.members.tolist(), which.tolist(), strict=True):

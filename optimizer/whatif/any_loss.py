@@ -132,17 +132,15 @@ class _Search:
     def _wide(self) -> set[int]:
         """Return the VMs of demands that are not sums or counts on hosts: for them, losing more may be easier."""
         demands = self.restarts.problem.demands
-        tied = (demands.pairs, demands.occupancies, demands.companies, demands.togethers)
-        atoms = [a for group in tied for a in group.values()] + [a for a in demands.counts.values() if a.level]
-        binding = [a for a in atoms if a.asked.hardness is not Hardness.SHOULD]
+        tied = [a for n, a in demands.groups.items() if n not in demands.counts or a.level]
+        binding = [a for a in tied if a.asked.hardness is not Hardness.SHOULD]
         return {vm for a in binding for side in a.sides for vm in side.members.tolist()}
 
     def _groups(self) -> dict[int, list[_Set]]:
         """Return the sets of each VM, of any demand; with the domain of each host where a set is only counted."""
         demands = self.restarts.problem.demands
         found: dict[int, list[_Set]] = {}
-        groups = (demands.counts, demands.pairs, demands.occupancies, demands.companies, demands.togethers)
-        for number, atom in ((n, a) for group in groups for n, a in group.items()):
+        for number, atom in demands.groups.items():
             domain = self.restarts.problem.domain[atom.level] if number in demands.counts else None
             for sets in atom.sides:
                 which = np.repeat(np.arange(len(sets)), np.diff(sets.indptr))

@@ -22,14 +22,14 @@ from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.presence import presence
 from optimizer.problem.rule import Hardness
-from optimizer.problem.shapes import COMPANY, LEFT, OCCUPANCY, PAIR, RIGHT, TOGETHER
+from optimizer.problem.shapes import COMPANY, COUNT, GROUPS, LEFT, OCCUPANCY, PAIR, RIGHT, TOGETHER, ByShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from optimizer.problem.atoms import Apart, AtLeast, AtMost, Linear, Needs, Same
+    from optimizer.problem.atoms import AtMost, Group, Linear
     from optimizer.problem.problem import Problem
 
 __all__ = ["Coupling", "Kind", "Room", "Row", "excess_of", "room_of"]
@@ -258,18 +258,11 @@ class _Reader:
 
     def couplings(self) -> Iterator[Coupling]:
         """Yield the demands of musts and guards on sets that have new VMs."""
-        demands = self.problem.demands
-        groups: list[Apart | AtLeast | Needs | Same] = [
-            *demands.pairs.values(),
-            *demands.occupancies.values(),
-            *demands.companies.values(),
-            *demands.togethers.values(),
-        ]
-        for group in groups:
-            if group.asked.hardness is not Hardness.SHOULD:
+        for group in self.problem.demands.groups.values():
+            if _ARE_COUPLINGS[group] and group.asked.hardness is not Hardness.SHOULD:
                 yield from self._couplings(group)
 
-    def _couplings(self, atom: Apart | AtLeast | Needs | Same) -> Iterator[Coupling]:
+    def _couplings(self, atom: Group) -> Iterator[Coupling]:
         touched = sorted({i for side in atom.sides for i in self._touched(side.members, side.indptr)})
         nobody = np.zeros(len(self.kinds), np.bool_)
         for i in touched:
@@ -291,7 +284,7 @@ class _Reader:
                 continue  # a set that is somewhere never occupies fewer domains for one VM more
             yield replace(found, allowed=excess_of(found))
 
-    def _there(self, atom: Apart | AtLeast | Needs | Same, sides: list[NDArray[np.int32]]) -> tuple[Counter[int], ...]:
+    def _there(self, atom: Group, sides: list[NDArray[np.int32]]) -> tuple[Counter[int], ...]:
         """Count each side where its VMs are; one that others move is where that is worse."""
         if atom.shape is TOGETHER:  # judged where they stand
             return self._count(sides[LEFT], atom.level, both_ends=False), Counter[int]()
@@ -327,7 +320,11 @@ def excess_of(coupling: Coupling) -> int:
     return max([0, *_SHAPES[coupling.shape].excess(coupling.limit, _Settled(coupling.there)).values()])
 
 
-_SHAPES = {shape.name: shape for shape in (PAIR, OCCUPANCY, COMPANY, TOGETHER)}
+_COUPLED = (PAIR, OCCUPANCY, COMPANY, TOGETHER)
+_SHAPES = {shape.name: shape for shape in _COUPLED}
+
+_ARE_COUPLINGS = ByShape("what-if", {COUNT: False, **dict.fromkeys(_COUPLED, True)}, GROUPS)
+"""Whether a demand on sets is a coupling; the others are rows."""
 
 
 class _Settled:

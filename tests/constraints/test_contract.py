@@ -96,9 +96,11 @@ def test_nothing_is_refused_at_rest(kind: str) -> None:
 @pytest.mark.parametrize("kind", sorted(POLICIES))
 def test_every_violation_is_explained_with_its_subject(kind: str) -> None:
     for case in cases(kind):
+        assert case.rule.name
         for state, _ in case.states:
             for violation in case.rule.check(state):
                 assert violation.excess > 0
+                assert violation.vms or violation.resource is not None, "who could leave is named"
                 text = case.rule.explain(violation, state.fleet)
                 assert all(part in text for part in violation.subject.split("|")), text
 

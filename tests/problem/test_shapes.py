@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
 import pytest
 
+import optimizer
 from optimizer.bounds.bounds import Bounds
 from optimizer.bounds.eviction_relaxation import EvictionRelaxation
 from optimizer.cp.model import Model, complete_candidates
@@ -169,6 +172,13 @@ def test_a_reader_that_leaves_a_shape_out_is_refused_where_it_is_made() -> None:
     with pytest.raises(TypeError, match="my reader has nothing to do with an atom of the shapes count, pair"):
         ByShape("my reader", {SUM: 1})
     ByShape("my reader", {SUM: 1}, (SUM,))
+
+
+@pytest.mark.parametrize("module", [m.name for m in pkgutil.walk_packages(optimizer.__path__, "optimizer.")])
+def test_every_module_can_be_imported(module: str) -> None:
+    """Tables of shapes are made when their module is imported, and many are imported late."""
+    if "__main__" not in module:
+        importlib.import_module(module)
 
 
 def test_a_shape_that_is_not_met_is_refused_with_both_names() -> None:
