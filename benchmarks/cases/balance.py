@@ -23,7 +23,6 @@ GIVEN = ("fleet-100", "fleet-1000", "fleet-1000-tight")
 SIZES = (1_000, 10_000)
 MOVES = (10, 50, 200)
 QUICK, FEW = 100, 20
-MEMORY = "memory_mib"
 
 HOWS = ("single", "stratified", "single+swap")
 """Kinds of moves that Rebalancer is asked for."""
@@ -59,21 +58,28 @@ def best_of_moves(settings: Settings) -> list[Trial]:
                 rival = (*_python(REBALANCER), *command, str(settings.rival_s), str(settings.seed))
                 label = f"{size} hosts, {moves} moves: {REBALANCER}, {how}"
                 trials.append(_trial(settings, label, fleet, LOAD, moves, rival, answer))
+            trials.append(_greedy(settings, size, fleet, said, moves))
     return [*trials, _proxlb(settings)]
+
+
+def _greedy(settings: Settings, size: int, fleet: Path, said: Path, moves: int) -> Trial:
+    """Compare with what ProxLB does without its solver, stopped after as many moves: it takes no limit of them."""
+    answer = settings.work / f"{fleet.name}.{moves}.greedy.json"
+    rival = (*PYTHON, str(DRIVERS / "proxlb_greedy.py"), str(said), str(answer), LOAD, str(moves))
+    return _trial(settings, f"{size} hosts, {moves} moves: ProxLB's greedy", fleet, LOAD, moves, rival, answer)
 
 
 def _proxlb(settings: Settings) -> Trial:
     """Compare on twenty hosts, with as many moves as its plan has: it takes no limit of them."""
     fleet = skewed_fleet(settings, FEW)
     said, answer = _statement(fleet), settings.work / f"{fleet.name}.proxlb.json"
-    driver = (str(DRIVERS / "proxlb_driver.py"), str(said), str(answer), str(settings.rival_s), "balance")
+    driver = (str(DRIVERS / "proxlb_driver.py"), str(said), str(answer), str(settings.rival_s), f"balance:{LOAD}")
     rival = (*_python(PROXLB), *driver)
     tried = subprocess.run(rival, capture_output=True, check=False, timeout=settings.rival_s + GRACE_S)
     if tried.returncode:
         raise Missing(f"{PROXLB} found nothing: {tried.stderr.decode('utf-8', 'replace')[-200:]}")
-    moves = int(_judged(fleet, answer, MEMORY, 0)["moves"])
-    label = f"{FEW} hosts, {moves} moves: {PROXLB}, memory"
-    return _trial(settings, label, fleet, MEMORY, moves, rival, answer)
+    moves = int(_judged(fleet, answer, LOAD, 0)["moves"])
+    return _trial(settings, f"{FEW} hosts, {moves} moves: {PROXLB}", fleet, LOAD, moves, rival, answer)
 
 
 def _python(package: str) -> tuple[str, ...]:

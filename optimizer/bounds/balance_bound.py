@@ -1,9 +1,10 @@
-"""How even loads can get with K moves: a bound of the stage COST, by prices on load and on moves.
+"""How even loads can get with K moves: a bound of the stage COST, by prices on load, on departures and on arrivals.
 
-Let every host choose for itself: k of its VMs leave it (at most what the k largest of them come to), and it ends with
-any load from there up to what it may carry. A price for load makes the loads of all hosts add up to what they are, a
-price for moves makes the departures at most as many as there may be; each pair of prices gives a bound (Lagrange),
-whichever they are, so the search for good ones may be rough, and the bound itself is exact. Prices are in thousandths.
+Let every host choose for itself: k of its VMs leave it (at most what the k largest of them come to), j others come (at
+most j times the largest VM there is), and it ends with any load in between that it may carry. A price for load makes
+the loads of all hosts add up to what they are; one for departures and one for arrivals make both at most as many as
+there may be moves. Whichever the prices, they give a bound (Lagrange), so the search for good ones may be rough, and
+the bound itself is exact. Prices are in thousandths.
 """
 
 from __future__ import annotations
@@ -44,21 +45,21 @@ def most_moves(problem: Problem) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _Choices:
-    """What hosts may do with one family's load: int64 [K, H] what is left after k departures, int64 [H] the most."""
+    """Loads of one family that hosts may end with: int64 [rows, H], `lowest` to `highest`; `total`: of all hosts."""
 
     family: Family
     total: int
-    left: NDArray[np.int64]
-    most: NDArray[np.int64]
+    lowest: NDArray[np.int64]
+    highest: NDArray[np.int64]
 
     def least(self, price: int) -> NDArray[np.int64]:
-        """Return int64 [K, H]: the least of MILLI x cost - price x load."""
+        """Return int64 [rows, H]: the least of MILLI x cost - price x load."""
         slopes = MILLI * np.cumsum(self.family.weight)
         first = int(np.searchsorted(slopes, price))  # from this level on, more load costs more than its price
-        best = self.family.level[first] if first < len(slopes) else np.full_like(self.most, BEYOND)
+        best = self.family.level[first] if first < len(slopes) else np.full_like(self.highest[0], BEYOND)
         if price <= 0:
-            best = np.full_like(self.most, -BEYOND)
-        load = np.minimum(np.maximum(best, self.left), self.most)
+            best = np.full_like(self.highest[0], -BEYOND)
+        load = np.minimum(np.maximum(best, self.lowest), self.highest)
         over = np.zeros_like(load)
         for level, weight in zip(self.family.level, self.family.weight.tolist(), strict=True):
             over += weight * np.maximum(load - level, 0)
@@ -66,7 +67,11 @@ class _Choices:
 
 
 class BalanceBound:
-    """The bound, for one problem."""
+    """The bound, for one problem.
+
+    A host that gives VMs away does not take any where one resource is all that counts: its rows are departures, then
+    arrivals. Where several count it may do both, and arrivals are not told apart: any number of them, without a price.
+    """
 
     def __init__(self, problem: Problem, given: Balancing) -> None:
         self.problem, self.given = problem, given
@@ -74,7 +79,19 @@ class BalanceBound:
 
     @cached_property
     def _choices(self) -> list[_Choices]:
-        return [self._choice(family) for family in families(self.problem)]
+        found = families(self.problem)
+        return [self._choice(family, alone=len(found) == 1) for family in found]
+
+    @cached_property
+    def _arrivals(self) -> NDArray[np.int64]:
+        """int64 [rows]: how many come in each row."""
+        rows, alone = len(self._choices[0].lowest), len(self._choices) == 1
+        return np.maximum(np.arange(rows) - (rows - 1 - self.given.arrivals), 0) if alone else np.zeros(rows, np.int64)
+
+    @cached_property
+    def _leaving(self) -> NDArray[np.int64]:
+        """int64 [rows]: how many leave in each row."""
+        return np.where(self._arrivals > 0, 0, np.arange(len(self._arrivals)))
 
     def proof(self) -> Proof:
         """Return the best proof that is found, 0 where there is none."""
@@ -84,20 +101,20 @@ class BalanceBound:
             for i, choice in enumerate(choices):
                 highest = MILLI * int(choice.family.weight.sum())
                 prices[i] = self._best_price(prices, i, highest)
-        move_price = self._price_of_moves(prices)
-        value = self.at(prices, move_price)
+        of_moves = self._prices_of_moves(prices)
+        value = self.at(prices, of_moves)
         if value <= 0:
             return Proof(Stage.COST.value, 0, ())
-        by = "prices: " + " ".join(map(str, [*prices, move_price]))
+        by = "prices: " + " ".join(map(str, [*prices, *of_moves]))
         return Proof(Stage.COST.value, value, (Part(self.problem.host_ids, (), value, by),))
 
-    def at(self, prices: list[int], move_price: int) -> int:
-        """Return the bound that prices give, rounded up."""
-        least = self._least(prices)
-        k = np.arange(least.shape[0], dtype=np.int64)[:, None]
-        found = int((least + move_price * k).min(axis=0).sum())
+    def at(self, prices: list[int], of_moves: tuple[int, int]) -> int:
+        """Return the bound that prices give, of load and of a departure and an arrival, rounded up."""
+        departure, arrival = of_moves
+        paid = departure * self._leaving + arrival * self._arrivals
+        found = int((self._least(prices) + paid[:, None]).min(axis=0).sum())
         found += sum(p * c.total for p, c in zip(prices, self._choices, strict=True))
-        return -(-(found - move_price * self.moves) // MILLI)
+        return -(-(found - (departure + arrival) * self.moves) // MILLI)
 
     def _least(self, prices: list[int]) -> NDArray[np.int64]:
         return np.asarray(sum(c.least(p) for p, c in zip(prices, self._choices, strict=True)))
@@ -109,7 +126,7 @@ class BalanceBound:
         def value(price: int) -> int:
             if price not in known:
                 tried = [*prices[:i], price, *prices[i + 1 :]]
-                known[price] = self.at(tried, self._price_of_moves(tried))
+                known[price] = self.at(tried, self._prices_of_moves(tried))
             return known[price]
 
         low, high = 0, highest
@@ -123,13 +140,24 @@ class BalanceBound:
                 high = other
         return max(range(low, high + 1) if high - low < 3 else (low, (low + high) // 2, high), key=value)
 
-    def _price_of_moves(self, prices: list[int]) -> int:
-        """Return the price at which no more leave than may: by bisection, departures fall as it rises."""
+    def _prices_of_moves(self, prices: list[int]) -> tuple[int, int]:
+        """Return the prices at which no more leave, and no more come, than may move."""
         least = self._least(prices)
+        coming = self._arrivals > 0
+        return self._price(least[~coming]), self._price(np.concatenate([least[:1], least[coming]]))
+
+    def _price(self, least: NDArray[np.int64]) -> int:
+        """Return the price at which hosts choose no more than there may be: by bisection, they take less as it rises.
+
+        Parameters
+        ----------
+        least
+            int64 [n, H]: what each host comes to with 0, 1, 2, ... of them.
+        """
         k = np.arange(least.shape[0], dtype=np.int64)[:, None]
         if int(np.argmin(least, axis=0).sum()) <= self.moves:
             return 0
-        low, high = 0, int((least[0] - least[-1]).max()) + 1
+        low, high = 0, int((least[0] - least.min(axis=0)).max()) + 1
         while high - low > max(1, low >> 12):
             middle = (low + high) // 2
             if int(np.argmin(least + middle * k, axis=0).sum()) > self.moves:
@@ -138,11 +166,16 @@ class BalanceBound:
                 high = middle
         return high
 
-    def _choice(self, family: Family) -> _Choices:
+    def _choice(self, family: Family, *, alone: bool) -> _Choices:
         problem = self.problem
         load = family.loads(problem.start)
-        leaving = _departures(problem, family.amount, self.given.departures)
-        return _Choices(family, int(load.sum()), load - leaving, self._most(family, load))
+        left, most = load - _departures(problem, family.amount, self.given.departures), self._most(family, load)
+        if not alone:
+            return _Choices(family, int(load.sum()), left, np.broadcast_to(most, left.shape))
+        largest = int(family.amount[problem.movable].max(initial=0))
+        come = [np.minimum(load + j * largest, most) for j in range(1, self.given.arrivals)]
+        lowest = np.vstack([left, *[load] * self.given.arrivals])
+        return _Choices(family, int(load.sum()), lowest, np.vstack([*[load] * len(left), *come, most]))
 
     def _most(self, family: Family, load: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return int64 [H]: what each host may carry, by limits on the same amounts; as now where nobody may come."""

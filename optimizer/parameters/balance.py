@@ -23,6 +23,8 @@ class Balancing:
         Hosts, the coolest, that are looked at for that, and tried first.
     guesses
         VMs, those of the highest guesses, of which each step looks at the gain itself, at most.
+    asked
+        Hosts that a VM asks for room, those first where it gains most.
     taken_back
         Moves that are taken back at once, at most.
     stale
@@ -37,6 +39,8 @@ class Balancing:
         What one step counts as work.
     departures
         For the bound: departures from one host that are told apart; one with more VMs lets all of them go for as much.
+    arrivals
+        For the bound: arrivals at one host that are told apart; as many as that let any number come.
     price_steps
         For the bound: steps of the search for the price of load.
     """
@@ -46,6 +50,7 @@ class Balancing:
     sizes: int = 48
     coolest: int = 256
     guesses: int = 48
+    asked: int = 32
     taken_back: int = 8
     stale: int = 60
     model_hosts: int = 6
@@ -54,4 +59,5 @@ class Balancing:
     models: int = 4
     step_work: float = 2e-3
     departures: int = 32
+    arrivals: int = 3
     price_steps: int = 24

@@ -115,21 +115,21 @@ class BalanceSearch:
     def _best_move(self) -> bool:
         """Make the move of a VM at home that gains most; return whether there was one that gains."""
         self.deadline.spend(self.given.step_work)
-        guess = self._guesses()
+        cool = self._coolest()
+        guess = self._guesses(cool)
         count = min(self.given.guesses, guess.size)
         likely = np.argpartition(-guess, count - 1)[:count] if count else np.zeros(0, np.int64)
         best, move = 0, None
         for vm in likely[np.lexsort((likely, -guess[likely]))].tolist():
             if guess[vm] <= best:
                 break
-            gain, host = self._best_target(vm, best)
+            gain, host = self._best_target(vm, best, cool)
             if gain > best:
                 best, move = gain, (vm, host)
         return move is not None and self._put(*move)
 
-    def _guesses(self) -> Ints:
+    def _guesses(self, cool: Ints) -> Ints:
         """Return int64 [V]: what a VM might gain by a move, hardly ever less than it does; 0 where it cannot move."""
-        cool = self._coolest()
         guess = self._gain.copy()
         for i, edges in enumerate(self._edges):
             nothing = [np.zeros(cool.size, np.int64)] * len(self._edges)
@@ -152,19 +152,25 @@ class BalanceSearch:
         rise = self.costs.change(open_, probe)
         return open_[np.argpartition(rise, self.given.coolest)[: self.given.coolest]]
 
-    def _best_target(self, vm: int, more_than: int) -> tuple[int, int]:
-        """Return the most that a VM can gain, and on which host it does."""
-        hosts = np.flatnonzero(self.work.tally.room(vm))
+    def _best_target(self, vm: int, more_than: int, cool: Ints) -> tuple[int, int]:
+        """Return the most that a VM can gain, and on which host it does: one of the coolest, if one will do."""
+        gain, host = self._target_among(vm, more_than, cool)
+        if host < 0 and gain > more_than:
+            gain, host = self._target_among(vm, more_than, np.flatnonzero(self.work.tally.room(vm)))
+        return (gain, host) if host >= 0 else (0, -1)
+
+    def _target_among(self, vm: int, more_than: int, hosts: Ints) -> tuple[int, int]:
+        """Return the most that a VM can gain on some hosts, and where; the most that it could and -1 if it may not."""
         if not hosts.size:
             return 0, -1
         amounts = [np.full(hosts.size, int(f.amount[vm])) for f in self.costs.families]
         gains = int(self._gain[vm]) - self.costs.change(hosts, amounts)
-        for i in np.argsort(-gains, kind="stable")[:8].tolist():
+        for i in np.argsort(-gains, kind="stable")[: self.given.asked].tolist():
             if gains[i] <= more_than:
-                break
-            if self._may_go(vm, int(hosts[i])):
+                return 0, -1
+            if self.work.tally.fits(vm, int(hosts[i])) and self._may_go(vm, int(hosts[i])):
                 return int(gains[i]), int(hosts[i])
-        return 0, -1
+        return int(gains.max()), -1
 
     def _may_go(self, vm: int, host: int) -> bool:
         now = int(self.work.placement[vm])

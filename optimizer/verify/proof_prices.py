@@ -24,19 +24,22 @@ BEYOND = 2**62
 
 
 def bound_by_prices(problem: Problem, prices: list[int]) -> int | None:
-    """Return what the prices prove: one for each amount that hinges are about, then that of a move; in thousandths.
+    """Return what the prices prove, in thousandths: one for each amount that hinges are about, a departure, an arrival.
 
-    Any prices prove something, as long as no move is paid for; None where there are not as many as there should be.
+    Any prices prove something, as long as no move is paid for; None where there are not as many as there should be. A
+    proof without the price of an arrival (as plans had at first) takes it to be 0.
     """
     groups = _groups(problem)
-    if len(prices) != len(groups) + 1 or prices[-1] < 0:
+    prices = [*prices, 0] if len(prices) == len(groups) + 1 else prices
+    if len(prices) != len(groups) + 2 or min(prices[-2:]) < 0:
         return None
+    departure, arrival = prices[-2:]
     there = _movable_by_host(problem)
     ladders = [_Ladder(problem, hinges, price) for hinges, price in zip(groups, prices, strict=False)]
-    total = sum(_least(ladders, h, there[h], prices[-1]) for h in range(problem.hosts))
+    total = sum(_least(ladders, h, there[h], departure, arrival) for h in range(problem.hosts))
     for hinges, price in zip(groups, prices, strict=False):
         total += price * sum(int(a) for a, h in zip(hinges[0].amount, problem.start, strict=True) if h != ABSENT)
-    return -(-(total - prices[-1] * _most(problem)) // THOUSANDTHS)
+    return -(-(total - (departure + arrival) * _most(problem)) // THOUSANDTHS)
 
 
 def _groups(problem: Problem) -> list[list[Hinge]]:
@@ -73,6 +76,7 @@ class _Ladder:
         self.amount: list[int] = hinges[0].amount.tolist()
         self.offsets: list[tuple[list[int], int]] = [(h.offset.tolist(), h.weight) for h in hinges]
         self.load, self.most = [0] * problem.hosts, [0] * problem.hosts
+        self.largest = max([self.amount[v] for v in range(problem.vms) if problem.movable[v]], default=0)
         for vm, host in enumerate(problem.start.tolist()):
             if host != ABSENT:
                 self.load[host] += self.amount[vm]
@@ -112,19 +116,33 @@ class _Ladder:
         return THOUSANDTHS * over - self.price * load
 
 
-def _least(ladders: list[_Ladder], host: int, vms: list[int], move_price: int) -> int:
-    """Return the least that a host comes to, over the number of its VMs that leave."""
+def _least(ladders: list[_Ladder], host: int, vms: list[int], departure: int, arrival: int) -> int:
+    """Return the least that a host comes to, over the number of its VMs that leave and of others that come."""
     best = [ladder.best(host) for ladder in ladders]
     sizes = [sorted((ladder.amount[v] for v in vms), reverse=True) for ladder in ladders]
     left = [ladder.load[host] for ladder in ladders]
     least: int | None = None
     for k in range(len(vms) + 1):
-        value = move_price * k
-        for ladder, want, lowest in zip(ladders, best, left, strict=True):
-            value += ladder.cost(host, min(max(want, lowest), ladder.most[host]))
+        value = departure * k + _coming(ladders, host, best, left, arrival)
         least = value if least is None else min(least, value)
         if k == len(vms) or all(lowest <= want for want, lowest in zip(best, left, strict=True)):
             break
         left = [lowest - size[k] for lowest, size in zip(left, sizes, strict=True)]
     assert least is not None
     return least
+
+
+def _coming(ladders: list[_Ladder], host: int, best: list[int], left: list[int], arrival: int) -> int:
+    """Return the least cost of the host's loads and of the VMs that come, none of which is larger than the largest."""
+    least: int | None = None
+    j = 0
+    while True:
+        value, enough = arrival * j, True
+        for ladder, want, lowest in zip(ladders, best, left, strict=True):
+            highest = min(ladder.load[host] + j * ladder.largest, ladder.most[host])
+            value += ladder.cost(host, min(max(want, lowest), highest))
+            enough = enough and (want <= highest or highest == ladder.most[host] or not ladder.largest)
+        least = value if least is None else min(least, value)
+        if enough:
+            return least
+        j += 1

@@ -13,7 +13,9 @@ import pytest
 
 from constraints.scope import scoped
 from constraints.scope.best_balance import BestBalance
+from optimizer.bounds.balance_bound import BalanceBound
 from optimizer.fleet import ABSENT, State
+from optimizer.parameters.balance import Balancing
 from optimizer.pipeline import Request, make_plan
 from optimizer.plan import Status
 from optimizer.problem.evaluate import evaluate, placement_cost
@@ -21,6 +23,7 @@ from optimizer.problem.problem import build
 from optimizer.problem.rule import Hardness
 from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.scope import Scope
+from optimizer.verify.proof_prices import bound_by_prices
 from optimizer.verify.verify import verify
 from tests.build import Document, fleet, host, policy, vm
 
@@ -178,6 +181,23 @@ def test_a_bolder_bound_is_refused() -> None:
             assert any(f.code == "proof_part" for f in verify(found.fleet, found.policy, forged).findings)
             refused += 1
     assert refused > len(SEEDS)
+
+
+def test_an_arrival_has_a_price_and_a_proof_without_it_says_less() -> None:
+    """Ten VMs on one host of eleven, one move: not all of the others can take a tenth of it each."""
+    hosts = [host(f"h{i}", memory=100) for i in range(11)]
+    made_of = fleet(hosts, [vm(f"v{i}", "h0", memory=9) for i in range(10)])
+    asked = scoped(policy(), made_of, Scope(balance=("memory_mib",), max_moves=1))
+    problem = build(made_of, asked.demands)
+    proof = BalanceBound(problem, Balancing()).proof()
+    least = min(placement_cost(problem, [h, *[0] * 9]) for h in range(11))
+    assert proof.bound <= least
+    prices = [int(p) for p in proof.parts[0].by.split()[1:]]
+    assert len(prices) == 3 and prices[2] > 0
+    assert bound_by_prices(problem, prices) == proof.bound
+    without = bound_by_prices(problem, prices[:2])
+    assert without is not None and without < proof.bound
+    assert bound_by_prices(problem, [*prices[:2], -1]) is None
 
 
 def test_hosts_at_99_and_0_percent() -> None:

@@ -14,12 +14,13 @@ MIB = 2**20
 
 
 def cluster(said, goal):
-    """Put the statement in the solver's words; the goal is the least migration, or ``balance`` of memory."""
+    """Put the statement in the solver's words; the goal is the least migration, or ``balance:RESOURCE``."""
     hosts, vms = said["hosts"], said["vms"]
     total = {}
     for entry in said["sums"]:
         total.setdefault(entry["resource"], entry)
-    cpu, memory, disk = (total[r] for r in ("cpu_millicores", "memory_mib", "disk_mib"))
+    kind, _, even_out = goal.partition(":")
+    cpu, memory, disk = (total[r] for r in ("cpu_millicores", even_out or "memory_mib", "disk_mib"))
     nodes = [
         Node(
             name=host,
@@ -54,7 +55,7 @@ def cluster(said, goal):
             pins.append({"vm": vms[v], "nodes": open_to})
     rules = Constraints(anti_affinity=apart, pin=pins, ignore=[vms[v] for v in said["fixed"]])
     wanted = Balancing(mode="assigned", cpu_overcommit=1.0, w_balance=0, w_stickiness=1)
-    if goal == "balance":
+    if kind == "balance":  # of memory, in its words: what is to be even takes the place of it
         even = {"w_global_cpu": 0, "w_global_io": 0, "max_node_inflow": 1000, "max_parallel_migrations": None}
         wanted = Balancing(mode="assigned", cpu_overcommit=1.0, balanciness=3, **even)
     return Cluster(
