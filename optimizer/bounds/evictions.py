@@ -12,7 +12,9 @@ import numpy as np
 from optimizer.bounds.affordable import affordable, everywhere
 from optimizer.bounds.component_model import least_eviction
 from optimizer.bounds.subsets import best_departures
+from optimizer.bounds.too_large import too_large
 from optimizer.parameters import Bounding
+from optimizer.problem.problem import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +62,11 @@ class Evictions:
     def least(self) -> tuple[Eviction | None, ...]:
         """The least eviction of each component; None where time ran out."""
         return self._of_each(self.size)
+
+    @cached_property
+    def too_large(self) -> dict[int, int]:
+        """The VMs that fit on no host, and the harm of shoulds that each does wherever it is."""
+        return too_large(self.problem, Stage.SHOULD_HARM)
 
     @cached_property
     def thrifty(self) -> tuple[Eviction | None, ...]:

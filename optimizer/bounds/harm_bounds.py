@@ -12,7 +12,6 @@ import numpy as np
 from optimizer.bounds.affordable import everywhere
 from optimizer.bounds.knapsack import knapsack
 from optimizer.bounds.proof_parts import part_of, proof_of
-from optimizer.bounds.too_large import too_large
 from optimizer.fleet import ABSENT
 from optimizer.limits import OutOfTime
 from optimizer.plan import Part, Proof
@@ -96,7 +95,7 @@ class HarmBounds:
     @cached_property
     def _too_large(self) -> Proof:
         """Add up what VMs that no host has room for do wherever they are."""
-        found = too_large(self.problem, Stage.SHOULD_HARM)
+        found = self.evictions.too_large
         vms = tuple(self.problem.vm_ids[v] for v in found)
         part = Part(self.problem.host_ids, vms, sum(found.values()), "too large")
         return proof_of(Stage.SHOULD_HARM, [part] if found else [])

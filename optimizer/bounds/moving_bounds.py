@@ -68,6 +68,8 @@ class MovingBounds:
 
     def _moving_with_harm(self, hardness: Hardness, harm: int) -> Proof:
         curves = self.curves.of(hardness)
+        if hardness is Hardness.SHOULD:
+            curves = [(component, self._kept(component, points)) for component, points in curves]
         try:
             frontier, step = knapsack([c for _, c in curves], self.evictions.given.frontier, self.evictions.stop)
         except OutOfTime:
@@ -76,3 +78,10 @@ class MovingBounds:
         bound = int(enough[0]) * step if enough.size else 0
         parts = [part_of(self.problem, component, points[0][0], "own minimum", points) for component, points in curves]
         return Proof(Stage.MOVING.value, bound, tuple(parts))
+
+    def _kept(self, component: Component, points: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        """Return a curve that falls no further than to what VMs that are too large do, be it here or elsewhere."""
+        floor = sum(self.evictions.too_large.get(v, 0) for v in component.vms.tolist())
+        above = [(cost, harm) for cost, harm in points if harm > floor]
+        at = next((cost for cost, harm in points if harm <= floor), None)
+        return tuple(above) if at is None else (*above, (at, floor))

@@ -228,9 +228,14 @@ class _Judge:
             for (at, kept), following in zip(points, [*points[1:], None], strict=True):
                 budget = following[0] - 1 if following is not None else None
                 rising = following is None or (following[0] > at and following[1] < kept)
-                holds = holds and rising and component.keeps_at_least(kept, hardness, budget)
+                keeps = component.keeps_at_least(kept, hardness, budget)
+                holds = holds and rising and (keeps or (hardness is Hardness.SHOULD and kept <= self._wherever(part)))
             if not holds:
                 yield _part(proof, i, f"{', '.join(part.hosts)}: the curve promises more harm than has to remain")
+
+    def _wherever(self, part: Part) -> int:
+        """Return the harm that VMs which no host has room for do, be it here or elsewhere."""
+        return sum(least_wherever(self.problem, self.number[name]) for name in part.vms)
 
     def _loose(self, hardness: Hardness, *, priced: bool = False) -> int:
         """Return the harm of instances of which no VM can leave: parts that name no VM share it."""

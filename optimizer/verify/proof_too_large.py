@@ -23,10 +23,14 @@ def least_wherever(problem: Problem, vm: int) -> int:
         for a in problem.demands.sums.values()
         if a.level == 0 and a.asked.hardness is Hardness.SHOULD and a.asked.price is None
     ]
-    ends = {int(problem.start[vm])}
-    if problem.movable[vm]:
-        ends.update(np.flatnonzero(problem.may_enter(vm)).tolist())
-    return min(sum(_alone(a, vm, h) for a in atoms) for h in ends)
+    ends = problem.may_enter(vm).copy() if problem.movable[vm] else np.zeros(problem.hosts, np.bool_)
+    ends[problem.start[vm]] = True
+    fits = ends.copy()
+    for atom in atoms:
+        fits &= atom.amount[vm] <= atom.limit - atom.base
+    if fits.any():
+        return 0
+    return min((sum(_alone(a, vm, h) for a in atoms) for h in np.flatnonzero(ends).tolist()), default=0)
 
 
 def _alone(atom: Linear, vm: int, host: int) -> int:

@@ -9,10 +9,14 @@ from random import Random
 import numpy as np
 import pytest
 
+from optimizer.bounds.bounds import Bounds
+from optimizer.bounds.eviction_relaxation import EvictionRelaxation
 from optimizer.bounds.too_large import too_large
 from optimizer.problem.atoms import Enter
 from optimizer.problem.evaluate import evaluate
 from optimizer.problem.problem import Problem, Stage
+from optimizer.problem.working_placement import sizes
+from optimizer.verify.proof import _Judge as Judge
 from optimizer.verify.proof_too_large import least_wherever
 from optimizer.verify.verify import verify
 from tests.build import fleet, host, policy, vm
@@ -51,6 +55,24 @@ def test_no_placement_does_less_harm(seed: int) -> None:
     assert sum(found.values()) <= least
     everyone = {v: least_wherever(asked, v) for v in range(asked.vms)}
     assert found == {v: harm for v, harm in everyone.items() if harm}
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_moves_given_the_harm_that_stays_are_no_fewer_in_any_placement(seed: int) -> None:
+    asked = tiny(Random(f"too large and moved {seed}"))
+    bounds = Bounds(EvictionRelaxation(asked), sizes(asked), lambda: False)
+    ends: dict[int, int] = {}
+    for at in product(range(3), repeat=asked.vms):
+        if all(h == asked.start[v] or asked.may_enter(v)[h] for v, h in enumerate(at)):
+            found = evaluate(asked, at)
+            ends[found.should_harm] = min(found.moving, ends.get(found.should_harm, 99))
+    for harm in ends:
+        least = min(moves for kept, moves in ends.items() if kept <= harm)
+        values = {Stage.HARM: 0, Stage.SHOULD_HARM: harm, Stage.MOVING: least}
+        proof = bounds.prove(values)[Stage.MOVING]
+        assert proof.bound <= least
+        told = {stage.value: value for stage, value in values.items()}
+        assert not [*Judge(asked, told).judge(proof)] or not proof.bound
 
 
 def test_one_that_is_too_large_gets_as_much_room_as_there_can_be_and_the_judge_follows() -> None:
