@@ -52,7 +52,7 @@ class Nodes:
 
 
 def balance(said, resource, most):
-    """Return where each guest is after at most so many moves (0: any number)."""
+    """Return where each guest is after at most that many moves (0: any number)."""
     nodes, moves = Nodes(said), 0
     number = next(i for i, total in enumerate(said["sums"]) if total["resource"] == resource)
     total, load = said["sums"][number], nodes.load[number]
