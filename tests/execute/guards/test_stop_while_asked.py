@@ -1,0 +1,56 @@
+"""A stop takes effect while a gate or a hook does not answer, long before its deadline."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from optimizer.concurrency import Concurrency
+from optimizer.execute.apply import apply, settings_of
+from optimizer.execute.caps import Caps
+from optimizer.execute.drivers.simulated import SimulatedDriver
+from optimizer.execute.guards.guards import open_guards
+from optimizer.execute.ledger import open_ledger
+from optimizer.execute.ledger.records import Order
+from optimizer.execution import Execution, Gate, Gates, Hook, Hooks
+from optimizer.policy import Policy
+from tests.execute.plans import line_fleet, move, plan_of
+from tests.execute.simulation.simulate import without_admission
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FLEET = line_fleet()
+HANGS = ("sleep", "50")
+ASKED = {
+    "gate": Execution(gates=Gates(ask=(Gate("slow", 45.0, command=HANGS),))),
+    "hook": Execution(hooks=Hooks(before=(Hook(HANGS, 45.0),))),
+}
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_a_stop_does_not_wait_for_what_does_not_answer(kind: str, tmp_path: Path) -> None:
+    policy = Policy("slow", (), concurrency=Concurrency(2, per_domain={}), execution=ASKED[kind])
+    plan = plan_of(FLEET, *(move(FLEET, n + 1, f"v{n}", f"h{n}", f"h{n + 6}") for n in range(3)))
+    driver, path = SimulatedDriver(FLEET), str(tmp_path / "ledger.sqlite")
+    guards = open_guards(policy, os.environ)
+    settings = replace(settings_of(policy, Caps(FLEET, policy.concurrency), driver, guards), canary=1)
+
+    def press() -> None:
+        time.sleep(0.5)  # by then the first move is over, and the program runs
+        with open_ledger(path) as other:
+            other.controls.set("tiny", "stop", "", Order("me", "why"), driver.clock.now())
+
+    thread, began = threading.Thread(target=press), time.monotonic()
+    with open_ledger(path) as ledger, without_admission():
+        thread.start()
+        applied = apply(FLEET, policy, plan, driver, ledger, act=True, guards=guards, settings=settings)
+        thread.join()
+    assert applied.stopped == "stopped by me: why"
+    assert applied.done == (("m0001",) if kind == "gate" else ())
+    assert time.monotonic() - began < 30
