@@ -111,7 +111,11 @@ def test_the_recipes_are_a_whole_fleet() -> None:
 @pytest.mark.rotating
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_the_evidence_is_right_as_often_as_it_is_meant_to_be(chunk: int) -> None:
-    """A share of the figures that `python -m benchmarks.interference` prints; a small fleet, so a wider margin."""
+    """A share of the figures that `python -m benchmarks.interference` prints, on a small fleet.
+
+    A host that nobody can judge (full all the time, and nobody has a large part of it) takes all of its pairs away at
+    once, of 40 to 130: the recall is that of the goal but for one such host.
+    """
     settings = Settings()
     trials = draw_fleet(64, "cpu", 7000 + chunk) + draw_fleet(16, "io", 7100 + chunk)
     trials += draw_fleet(20, "cpu", 7200 + chunk, TRAP)
@@ -122,7 +126,7 @@ def test_the_evidence_is_right_as_often_as_it_is_meant_to_be(chunk: int) -> None
     assert score.true <= 0.05 * score.pairs
     assert score.true > 20
     assert score.precision >= 0.95
-    assert score.recall >= 0.80
+    assert score.hit + VMS - 1 >= 0.85 * score.true
     pearson = judge(PEARSON, trials, settings)
     assert pearson.pop(TRAP).found > 100
     assert total(pearson.values()).precision < score.precision - 0.1
