@@ -30,6 +30,10 @@ class Repair:
         Share of the time left that repairing may take while a refutation runs beside it: the rest is for that to end.
     small_share
         Share of the time left that repairing may take where the complete model is small enough to be tried after it.
+    near_share
+        The same where some harm has to stay and little more than that does: it is the complete model that gets further.
+    nearly
+        Little more: above the least harm by one part in that many.
     trim_share
         Share of the time left that the first taking back of moves beyond the bound may take.
     """
@@ -42,6 +46,8 @@ class Repair:
     search_share: float = 0.95
     beside_share: float = 0.75
     small_share: float = 0.4
+    near_share: float = 0.1
+    nearly: int = 10
     trim_share: float = 0.25
 
 

@@ -131,7 +131,8 @@ class Solver:
     def _improved(self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> NDArray[np.int32]:
         with self._refuting(best.values()) as beside:
             given = self.parameters.repair
-            share = given.beside_share if beside else given.small_share if self.small else 1.0
+            small = (given.small_share, given.near_share)[self._is_near(best.values())]
+            share = given.beside_share if beside else small if self.small else 1.0
             return self._searched(best, acceptable, self.deadline.part(share))
 
     def _searched(
@@ -234,6 +235,12 @@ class Solver:
         begun = {v for mine in components if not work.displaced.isdisjoint(mine) for v in mine}
         return [v for v in vms if v not in begun]
 
+    def _is_near(self, values: Values) -> bool:
+        """Whether harm has to stay, and what does is above the least by a small part of it."""
+        least = sum(self.bounds.floor.values())
+        above = sum(values[s] for s in self.bounds.floor) - least
+        return 0 < self.parameters.repair.nearly * above <= least
+
     @property
     def _evens_out(self) -> bool:
         return self.parameters.evening.enabled and limits_that_should_hold(self.problem)
@@ -265,12 +272,15 @@ class Solver:
             model.cap(stage, most - offset[stage])
         for stage, least in self.bounds.whatever_else.items():
             model.bound(stage, least - offset[stage])
+        lone = self._is_near(
+            work.values()
+        )  # few threads of CP-SAT are other searches than one, and stay above the least
         found, ends = model.run(
             self.stages,
             work=self.limits.seconds,
             deadline=self.deadline,
             seed=self.limits.seed,
-            workers=self.limits.workers,
+            workers=1 if lone else self.limits.workers,
         )
         return _exact(found, ends, offset)
 

@@ -20,7 +20,7 @@ from optimizer.repair.solver import Method, Solver, whole_proof
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.policy_yaml import read_policy
 from tests.problem.random_problems import random_problem
-from tests.problem.tiny import MUST, problem, room, sets
+from tests.problem.tiny import MUST, SHOULD, problem, room, sets
 from tests.repair.solving import assert_never_worse, solver_of
 
 
@@ -198,3 +198,18 @@ def test_the_proof_of_the_whole_names_everything_that_may_move() -> None:
 
 def test_paths_are_called_as_users_call_them() -> None:
     assert [p.value for p in Method] == ["auto", "exact", "repair"]
+
+
+def test_what_is_nearly_the_least_is_left_to_the_complete_model() -> None:
+    """Two hosts of 100 with 130 where 60 should be: 10 stays at least, and 1 more of it is near that, 5 more is not."""
+    should = replace(SHOULD, weight=1)
+    asked = problem(
+        [0, 0, 1],
+        [room([50, 40, 40], [60, 60, 0], asked=should, unit=100)],
+        stages=(Stage.HARM, Stage.SHOULD_HARM, Stage.MOVING, Stage.PLACEMENT),
+    )
+    solver = solver_of(asked)
+    assert solver.bounds.floor[Stage.SHOULD_HARM] == 100
+    for harm, near in ((100, False), (101, True), (110, True), (111, False)):
+        assert solver._is_near({Stage.HARM: 0, Stage.SHOULD_HARM: harm}) is near
+    assert not solver_of(full())._is_near({Stage.HARM: 1, Stage.SHOULD_HARM: 0})
