@@ -94,6 +94,8 @@ class Evening:
     ----------
     enabled
         Whether those who leave are received so first.
+    share
+        Share of the time left that it may take.
     depth
         Hosts that make way one for the other, at most.
     asked
@@ -105,6 +107,7 @@ class Evening:
     """
 
     enabled: bool = True
+    share: float = 0.3
     depth: int = 2
     asked: int = 16
     hosts: int = 256

@@ -209,7 +209,7 @@ class Solver:
             if start > 1 and start % 2 == 0 and broken:
                 search.by_full_hosts()
             if start == 0 and self._evens_out:
-                EveningOut(work, evicted(self.bounds), self.parameters.evening, self.deadline.over).receive()
+                self._even_out(work)
             leaving = self._not_begun(work, evicted(self.bounds, jitter))
             receive(work, leaving, tight=start > 0, near=given.near, stop=self.deadline.over)
             search.by_company()
@@ -240,6 +240,14 @@ class Solver:
         least = sum(self.bounds.floor.values())
         above = sum(values[s] for s in self.bounds.floor) - least
         return 0 < self.parameters.repair.nearly * above <= least
+
+    def _even_out(self, work: WorkingPlacement) -> None:
+        """Receive the largest first; nothing is kept of it where its share of the time is not enough."""
+        given = self.parameters.evening
+        deadline = self.deadline.part(given.share)
+        EveningOut(work, evicted(self.bounds), given, deadline.over).receive()
+        if deadline.over():
+            work.become(self.problem.start)
 
     @property
     def _evens_out(self) -> bool:
