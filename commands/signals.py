@@ -2,10 +2,12 @@
 
 While a library loads, an exception would come out as an error of that library's own, so there the process ends at once:
 nothing was begun. Everywhere else the signals are a `KeyboardInterrupt`, until a command handles them itself.
+What comes when all is done, while Python is being taken down, changes nothing any more: least of all the exit code.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -33,6 +35,7 @@ def handle_from_now_on(instead_of: Callable[[int, Any], None] | None = None) -> 
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL, instead_of or signal.SIG_DFL):
             signal.signal(number, _interrupt)
+            atexit.register(signal.signal, number, signal.SIG_IGN)  # Python takes its handlers away before it has ended
 
 
 def _interrupt(_number: int, frame: FrameType | None) -> None:

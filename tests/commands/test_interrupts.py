@@ -86,3 +86,25 @@ cli.main()
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "remora: interrupted\n")
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_comes_when_all_is_done_changes_nothing(number):
+    """It comes while Python takes down its modules: its own handlers are gone by then."""
+    code = f"""
+import os, signal, sys
+import cli
+
+class Late:
+    def __del__(self, kill=os.kill, me=os.getpid(), number=signal.{number}):
+        kill(me, number)
+
+late = Late()
+sys.argv = ["remora", "rules"]
+cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "capacity" in done.stdout
