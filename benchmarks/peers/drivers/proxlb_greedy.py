@@ -5,7 +5,7 @@ use, and the largest goes to the node with most free resources, then the next on
 asked for. Guests that are ignored stay; tags keep guests apart on nodes and pin them to some; with `overprovisioning`
 no node is filled beyond what it has. ProxLB has no limit of moves: after MOVES of them it is stopped (0: never).
 
-Written for this comparison from those words; nothing of ProxLB is in it.
+Written for this comparison; how ProxLB ranks nodes was looked up in its source, and none of its code is in here.
 """
 
 import json
