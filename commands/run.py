@@ -83,14 +83,14 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
     service = Service(settings, policy, read, ending, told, **edges)
     notified = notifying(settings.config, told, clock, Random(), os.environ, settings.cycle.every_s)
     with service, notified, Signals(ending, service.triggers):
+        for line in found_late(settings, once=once):
+            logs.logger.warning("found late", detail=line)
         if once:
-            return _once(service.periodic, as_json)
+            return _once(service.periodic, as_json, simulated=settings.driver.name == "simulated")
         with _endpoint(service, told, clock, os.environ) as address:
             began = clock.monotonic()
             warm_up(policy)
             warm = {"warm_s": round(clock.monotonic() - began, 1), "metrics": address, "driver": settings.driver.name}
-            for line in found_late(settings):
-                logs.logger.warning("found late", detail=line)
             logs.logger.info("ready", level=settings.automation.level.value, **warm)
             service.periodic.run()
     logs.logger.info("ended")
@@ -118,7 +118,7 @@ def _endpoint(service: Service, told: Everybody, clock: Clock, environ: Mapping[
         yield address
 
 
-def _once(periodic: Periodic, as_json: bool) -> Exit:
+def _once(periodic: Periodic, as_json: bool, *, simulated: bool) -> Exit:
     """Make one cycle; an error in it is said as any other command's."""
     from optimizer.errors import SafetyStop
     from optimizer.report.cycles_page import cycles_page
@@ -126,7 +126,7 @@ def _once(periodic: Periodic, as_json: bool) -> Exit:
     cycle = periodic.once()
     if periodic.error is not None and not isinstance(periodic.error, SafetyStop):
         raise periodic.error
-    say(as_json, lambda: cycle, lambda: cycles_page([as_row(cycle)]))
+    say(as_json, lambda: cycle, lambda: cycles_page([as_row(cycle)], simulated=simulated))
     return exit_of(cycle)
 
 

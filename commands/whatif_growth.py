@@ -75,7 +75,7 @@ def grow_command(
         from optimizer.whatif.rates import pasts_of_rates
 
         resources = [r.name for r in snapshot.resources]
-        pasts = pasts_of_rates(read_rates(rates, resources, names), names, resources)
+        pasts = pasts_of_rates(read_rates(rates, resources, names))
     else:
         series = _series(snapshot, names, history, config)
         pasts = {key: past_of_series(*one, horizon) for key, one in series.items()}

@@ -96,9 +96,14 @@ def _no_connection(error: Exception) -> str:
 
     The cause is in the error of `requests` as its argument, and in that as `reason`; its text begins with the object.
     """
+    if isinstance(error, ValueError):  # of requests: no address, or none that can be read
+        return "no connection: its address cannot be read"
     cause = error.args[0] if error.args else error
     cause = getattr(cause, "reason", None) or cause
+    while isinstance(inner := next((a for a in getattr(cause, "args", ())[1:]), None), Exception):
+        cause = inner  # of a proxy
     text = re.sub(r"^(?:<[^>]*>|HTTPS?Connection(?:Pool)?\([^)]*\)): ", "", str(cause))
+    text = re.sub("not valid for '[^']*'", "not valid for its name", text)
     return "no connection: " + re.sub("resolve '[^']*'", "resolve its name", text)
 
 

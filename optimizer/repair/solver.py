@@ -236,7 +236,9 @@ class Solver:
         return [v for v in vms if v not in begun]
 
     def _is_near(self, values: Values) -> bool:
-        """Whether harm has to stay, and what does is above the least by a small part of it."""
+        """Whether harm of shoulds has to stay, and what does is above the least by a small part of it."""
+        if values[Stage.HARM] > self.bounds.floor.get(Stage.HARM, 0):
+            return False
         least = sum(self.bounds.floor.values())
         above = sum(values[s] for s in self.bounds.floor) - least
         return 0 < self.parameters.repair.nearly * above <= least
@@ -280,9 +282,8 @@ class Solver:
             model.cap(stage, most - offset[stage])
         for stage, least in self.bounds.whatever_else.items():
             model.bound(stage, least - offset[stage])
-        lone = self._is_near(
-            work.values()
-        )  # few threads of CP-SAT are other searches than one, and stay above the least
+        # few threads of CP-SAT are other searches than one, and stay above the least
+        lone = self._is_near(work.values())
         found, ends = model.run(
             self.stages,
             work=self.limits.seconds,

@@ -27,9 +27,11 @@ TONES = {
 }
 
 
-def cycles_page(cycles: Sequence[Cycle]) -> Page:
-    """Lay out cycles, one a row."""
+def cycles_page(cycles: Sequence[Cycle], *, simulated: bool = False) -> Page:
+    """Lay out cycles, one a row; `simulated`: what was carried out in them moved nothing."""
     page = Page()
+    if simulated and any(one.counts.get("done") for one in cycles):
+        page.line("SIMULATED: no VM is migrated outside this process", Tone.WARN)
     headers = (">cycle", "fleet", "began", "took", "cause", "outcome", ">violations", ">moves", ">done", "plan", "~why")
     table = Table(headers)
     for one in cycles:

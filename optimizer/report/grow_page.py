@@ -148,7 +148,8 @@ def grow_page(facts: GrowFacts) -> Page:
         page.table(table)
         if pool.provision == Provision.UNDECIDED.value:
             lacking = ", ".join(spoken(r.resource) for r in pool.resources if r.by_day is None)
-            page.line(f"no past of at least {LEAST_DAYS} days of {lacking or 'anything'}: it may be short", Tone.WARN)
+            why = f"no past of at least {LEAST_DAYS} days, and no rate, of {lacking or 'anything'}: it may be short"
+            page.line(why, Tone.WARN)
         for buy in pool.buy:
             page.line(f"buy {count(buy.hosts, 'host')} like {buy.like}{_labels(buy.labels)}", Tone.BAD)
         for spare in pool.not_needed:

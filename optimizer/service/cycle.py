@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from optimizer.debug_log import Event as LogEvent
 from optimizer.errors import InputError, Interrupted, RemoraError, SafetyStop, printable
@@ -18,7 +18,7 @@ from optimizer.service.events import FleetRead, PlanMade, PlanWaits, RunEnded, S
 from optimizer.service.record import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from optimizer.execute.apply import Applied
     from optimizer.fleet import Fleet
@@ -53,6 +53,7 @@ class CycleRun:
         self._counts: dict[str, float] = {}
         self._plan = self._detail = ""
         self._notes: tuple[str, ...] = ()
+        self._snapshot: Mapping[str, Any] | None = None
         self.error: Exception | None = None
         self.fleet: Fleet | None = None
         self.again_s: float | None = None
@@ -100,6 +101,7 @@ class CycleRun:
 
     def _spine(self) -> Outcome:
         reading = self._read()
+        self._snapshot = reading.document
         self._note(reading.notes)
         watched = self._stage("watch", None, lambda: self._parts.watch(reading, self._parts.policy))
         self._see(watched)
@@ -181,7 +183,7 @@ class CycleRun:
         if not plan.moves:
             return Outcome.REMAINS if plan.remaining else Outcome.CLEAN
         self._plan = plan.id
-        path = parts.keep.put(plan)
+        path = parts.keep.put(plan, self._snapshot)
         parts.told.tell(PlanMade(self._cycle, plan, path))
         if parts.level is Level.PROPOSE:
             return Outcome.PROPOSED

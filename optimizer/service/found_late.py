@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.monitors.config import MonitorsPart, pressure_monitors
@@ -21,17 +22,23 @@ WINDOWS = 2
 """An event is to be found within that many windows of the signals."""
 
 
-def found_late(settings: ServiceConfig) -> Iterator[str]:
+def found_late(settings: ServiceConfig, *, once: bool = False) -> Iterator[str]:
     """Yield a line for each monitor of pressure that may find an event later than two windows after it began.
 
     Monitors of other kinds do not look at windows, and fleets without section `signals` are not read at set times.
+
+    Parameters
+    ----------
+    once
+        Only cycles are made, by somebody else's clock, every `cycle.every_s` seconds as far as is known.
     """
     if not settings.config.has("signals"):
         return
     signals = settings.config.section("signals", SignalsPart)
     within_s = WINDOWS * signals.window_s
+    cycle = replace(settings.cycle, watch_every_s=None) if once else settings.cycle
     for monitor in pressure_monitors(settings.config.section("monitors", MonitorsPart)):
-        after_s = found_after_s(monitor, signals, settings.cycle)
+        after_s = found_after_s(monitor, signals, cycle)
         if after_s > within_s:
             yield (
                 f"{monitor.name} may open only {duration(after_s)} after what it watches for began, later than "

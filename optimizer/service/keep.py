@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from optimizer.errors import InputError
-from optimizer.sources.files import write_whole
+from optimizer.sources.files import json_bytes, write_whole
 from optimizer.sources.plan_json import read_plan, write_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from optimizer.plan import Plan
 
 __all__ = ["DirectoryKeep", "Keep", "MemoryKeep"]
@@ -18,8 +20,8 @@ __all__ = ["DirectoryKeep", "Keep", "MemoryKeep"]
 class Keep(Protocol):
     """What a cycle leaves to the next, other than in the ledger."""
 
-    def put(self, plan: Plan) -> str:
-        """Keep a plan; returns where."""
+    def put(self, plan: Plan, snapshot: Mapping[str, Any] | None = None) -> str:
+        """Keep a plan, and the snapshot that it was made from; returns where the plan is."""
 
     def path(self, plan: Plan) -> str:
         """Return where a plan is kept."""
@@ -43,7 +45,7 @@ class MemoryKeep:
     def __init__(self) -> None:
         self._waiting: Plan | None = None
 
-    def put(self, plan: Plan) -> str:
+    def put(self, plan: Plan, snapshot: Mapping[str, Any] | None = None) -> str:
         """Keep nothing but the name."""
         return plan.id
 
@@ -71,7 +73,12 @@ class MemoryKeep:
 
 
 class DirectoryKeep:
-    """Keeps plans as files ``plans/ID.json`` in a directory, the latest `most` of them.
+    """Keeps plans as files ``plans/ID.json`` in a directory, and their snapshots as ``fleets/ID.json.gz``: the latest.
+
+    Parameters
+    ----------
+    most
+        How many plans stay.
 
     Raises
     ------
@@ -81,7 +88,7 @@ class DirectoryKeep:
 
     def __init__(self, directory: Path, most: int = 100) -> None:
         self.directory, self._most = directory, most
-        self._plans, self._mark = directory / "plans", directory / "waiting"
+        self._plans, self._fleets, self._mark = directory / "plans", directory / "fleets", directory / "waiting"
         self._read: Plan | None = None
         self._lost = ""
         try:
@@ -90,16 +97,23 @@ class DirectoryKeep:
             where = str(directory)
             raise InputError(where, "", error.strerror or str(error), "a directory that can be made") from error
 
-    def put(self, plan: Plan) -> str:
-        """Write the plan."""
+    def put(self, plan: Plan, snapshot: Mapping[str, Any] | None = None) -> str:
+        """Write both."""
         path = self._path(plan.id)
+        if snapshot is not None:
+            self._fleets.mkdir(exist_ok=True)
+            write_whole(self._fleet(path), json_bytes(snapshot))
         write_plan(path, plan)
         waiting = self._name()
         kept = sorted(self._plans.glob("*.json"), key=lambda p: p.stat().st_mtime, reverse=True)
         for old in kept[self._most :]:
             if old not in (path, self._path(waiting)):
                 old.unlink(missing_ok=True)
+                self._fleet(old).unlink(missing_ok=True)
         return str(path)
+
+    def _fleet(self, plan: Path) -> Path:
+        return self._fleets / f"{plan.name}.gz"
 
     def path(self, plan: Plan) -> str:
         """Return its file."""

@@ -119,7 +119,8 @@ class Logs:
                 self.logger.warning("stopped", **_of(cycle), detail=reason)
             case events.RunEnded(cycle, plan, applied):
                 came = {name: len(getattr(applied, name)) for name in ("done", "failed", "skipped", "unknown")}
-                self.logger.info("plan carried out", **_of(cycle), plan=plan.id, **came)
+                simulated = {"simulated": "no VM was migrated"} if applied.simulated else {}
+                self.logger.info("plan carried out", **_of(cycle), plan=plan.id, **came, **simulated)
 
     def _ended(self, cycle: Cycle) -> None:
         fields: dict[str, Any] = {**_of(cycle), "outcome": cycle.outcome.value}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from optimizer.errors import SafetyStop
+from optimizer.errors import InputError, SafetyStop
 from optimizer.execute.ledger import open_ledger
 from optimizer.execute.ledger.reservations import Reservation
 from optimizer.report.document import as_document
@@ -23,7 +23,7 @@ from optimizer.whatif.effort import Effort
 from optimizer.whatif.place_request import kept_of, place_request, with_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from optimizer.clock import Clock
     from optimizer.policy import Policy
@@ -111,6 +111,7 @@ class Placer:
         started, fleet = self._clock.monotonic(), document["fleet"]
         with open_ledger(self._ledger) as ledger:
             held = ledger.reservations.of(fleet, self._clock.now())
+            _refuse_kept(request, held)
             known = with_kept(document, [room_of(one) for one in held], "reservations")
             effort = Effort(self._clock, started + self._seconds, 1)
             placed = place_request(known, request, WHERE, self._policy, effort, ranked)
@@ -131,3 +132,16 @@ class Placer:
             one = Reservation(fleet, self._random(), room, now, now + timedelta(seconds=hold_s), by)
             written = ledger.reservations.keep(one, {r.id for r in held})
         return Answer(True, facts, one) if written else None
+
+
+def _refuse_kept(request: Document, held: Sequence[Reservation]) -> None:
+    """Refuse an id that room is kept for: the same request again, or another that has the name."""
+    kept = {vm: one for one in held for vm, _ in room_of(one).placements}
+    for i, vm in enumerate(request["vms"]):
+        count = vm.get("count", 1)
+        for name in [vm["id"]] if count == 1 else [f"{vm['id']}-{n + 1}" for n in range(count)]:
+            if name in kept:
+                one = kept[name]
+                until = one.until.isoformat(timespec="seconds")
+                expected = f"an id for which no room is kept (reservation {one.id} keeps some until {until})"
+                raise InputError(WHERE, f"vms[{i}].id", name, expected)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from optimizer.errors import RemoraError
 from optimizer.execute.ledger import peek_ledger
+from optimizer.report.words import count
 from optimizer.service.reserved import fleet_with_reservations
 from optimizer.service.roles import Reading
 from optimizer.signals.config import InventoryPart, SignalsPart
@@ -13,11 +15,12 @@ from optimizer.signals.reading import read_fleet
 from optimizer.sources.fleet_json import fleet_from_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from optimizer.clock import Clock
     from optimizer.execute.ledger.reservations import Reservation
+    from optimizer.fleet import Fleet
     from optimizer.sources.config_yaml import Config
 
 __all__ = ["ConfiguredReader"]
@@ -44,18 +47,18 @@ class ConfiguredReader:
 
     def __call__(self) -> Reading:
         """Return the fleet as it is now."""
+        where, fleet = f"{self._config.where}: inventory", None
+        notes: tuple[str, ...] = ()
         if self._config.has("signals"):
             read = read_fleet(self._config, self._clock, self._environ)
-            document, notes = read.document, read.report.doubts
+            document, fleet, notes = read.document, read.fleet, tuple(read.report.notes)
         else:
-            document, notes = read_inventory(self._config, self._inventory, self._clock, self._environ), ()
-        held = self._held(document)
-        where = f"{self._config.where}: inventory"
-        if not held:
-            return Reading(fleet_from_document(document, where), notes)
-        fleet = fleet_with_reservations(document, held, where)
-        waits = f"room is kept for {len(fleet.awaited):,} VMs that are not there yet"
-        return Reading(fleet, (*notes, waits) if fleet.awaited else notes)
+            document = read_inventory(self._config, self._inventory, self._clock, self._environ)
+        if held := self._held(document):
+            fleet, document, left_out = _counted(document, held, where)
+            waits = (f"room is kept for {count(len(fleet.awaited), 'VM')} still to come",) if fleet.awaited else ()
+            notes = (*notes, *waits, *left_out)
+        return Reading(fleet or fleet_from_document(document, where), notes, document)
 
     def _held(self, document: Mapping[str, Any]) -> tuple[Reservation, ...]:
         ledger = peek_ledger(self._ledger)
@@ -63,3 +66,22 @@ class ConfiguredReader:
             return ()
         with ledger:
             return ledger.reservations.of(document["fleet"], self._clock.now())
+
+
+def _counted(
+    document: dict[str, Any], held: Sequence[Reservation], where: str
+) -> tuple[Fleet, dict[str, Any], list[str]]:
+    """Lay reservations over a snapshot; one that no longer fits it is left out, and named: no cycle ends for it."""
+    try:
+        return *fleet_with_reservations(document, held, where), []
+    except RemoraError:
+        fits: list[Reservation] = []
+        left_out: list[str] = []
+        for one in held:
+            try:
+                fleet_with_reservations(document, [*fits, one], where)
+            except RemoraError as error:
+                left_out.append(f"reservation {one.id} is not counted: {error}")
+            else:
+                fits.append(one)
+        return *fleet_with_reservations(document, fits, where), left_out

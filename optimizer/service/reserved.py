@@ -10,12 +10,15 @@ from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.whatif.place_request import Kept, with_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from optimizer.execute.ledger.reservations import Reservation
     from optimizer.fleet import Fleet
 
 __all__ = ["fleet_with_reservations", "room_of"]
+
+APART = frozenset({"anti_affinity", "apart"})
+"""Rules of groups that no VM satisfies by being there."""
 
 STAYS = {"mobility": "none", "mobility_reason": "room is kept for it here, and it is not there yet"}
 
@@ -34,10 +37,14 @@ def room_of(one: Reservation) -> Kept:
         raise RemoraError(f"reservation {one.id} cannot be read: {error!r}") from error
 
 
-def fleet_with_reservations(document: dict[str, Any], held: Sequence[Reservation], where: str) -> Fleet:
-    """Return the fleet of a snapshot in which VMs of reservations count, with their groups, owners and needs.
+def fleet_with_reservations(
+    document: dict[str, Any], held: Sequence[Reservation], where: str
+) -> tuple[Fleet, dict[str, Any]]:
+    """Return the fleet, and its document, in which VMs of reservations count as what takes room.
 
-    Those that the snapshot has by now are taken from it. The others are `awaited`, and stay where they are put.
+    Those that the snapshot has by now are taken from it. The others are `awaited`, and stay where they are put. They
+    belong to groups that ask VMs to be apart, and to none that asks for somebody's presence (spread, needs, together):
+    nobody is there yet.
 
     Raises
     ------
@@ -48,6 +55,25 @@ def fleet_with_reservations(document: dict[str, Any], held: Sequence[Reservation
     """
     there = {vm["id"] for vm in document["vms"]}
     larger = with_kept(document, map(room_of, held), where)
-    vms = [vm if vm["id"] in there else {**vm, **STAYS} for vm in larger["vms"]]
-    fleet = fleet_from_document({**larger, "vms": vms}, where)
-    return replace(fleet, awaited=frozenset(fleet.vms.ids) - there)
+    absent = _by_presence(larger.get("groups", ()))
+    vms = [vm if vm["id"] in there else _only_room(vm, absent) for vm in larger["vms"]]
+    declared = {group["id"] for group in larger.get("groups", ())}
+    empty = [{"id": name, "rules": []} for name in sorted(absent - declared)]  # one whose only VMs are still to come
+    whole = {**larger, "vms": vms, "groups": [*larger.get("groups", ()), *empty]}
+    fleet = fleet_from_document(whole, where)
+    return replace(fleet, awaited=frozenset(fleet.vms.ids) - there), whole
+
+
+def _by_presence(groups: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the groups that a VM may belong to only once it is there: somebody asks for its presence."""
+    found = set()
+    for group in groups:
+        for rule in group.get("rules", ()):
+            if rule["rule"] not in APART:
+                found.add(group["id"])
+                found |= {rule["with"]} if "with" in rule else set()
+    return found
+
+
+def _only_room(vm: Mapping[str, Any], absent: set[str]) -> dict[str, Any]:
+    return {**vm, **STAYS, "groups": [group for group in vm.get("groups", ()) if group not in absent]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,10 +21,11 @@ __all__ = ["Found", "Hands", "Planner", "Reader", "Reading", "Watched", "Watcher
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read; `notes` say what is doubtful about it."""
+    """What was read; `notes` say what is doubtful about it, `document` is the snapshot, where there is one to keep."""
 
     fleet: Fleet
     notes: tuple[str, ...] = ()
+    document: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

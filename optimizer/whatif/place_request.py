@@ -56,7 +56,7 @@ def with_kept(document: Document, kept: Iterable[Kept], where: str) -> Document:
     """Return a snapshot in which the VMs of reservations stand on their hosts.
 
     What the snapshot has by now (a VM that was made, a group that was declared) is taken from it; a VM whose host is
-    gone keeps nothing.
+    gone, or receives nothing, keeps nothing.
     """
     for one in kept:
         document = _with(document, one, where)
@@ -66,11 +66,16 @@ def with_kept(document: Document, kept: Iterable[Kept], where: str) -> Document:
 def _with(document: Document, kept: Kept, where: str) -> Document:
     there = {vm["id"] for vm in document["vms"]}
     hosts = {host["id"] for host in document["hosts"]}
+    receiving = {host["id"] for host in document["hosts"] if host.get("state", "active") == "active"}
     declared = {group["id"] for group in document.get("groups", ())}
     groups = [group for group in kept.request.get("groups", ()) if group["id"] not in declared]
     bare = {**document, "vms": [], "groups": []}
     larger, _ = laid_over(bare, {**kept.request, "groups": []}, where)
-    stands = {vm: host for vm, host in kept.placements if vm not in there and host in hosts}
-    added = [vm for vm in larger["vms"] if vm["id"] in stands]
+    stands = {vm: host for vm, host in kept.placements if vm not in there and host in receiving}
+    added = [
+        {**vm, "forbidden_hosts": [h for h in vm["forbidden_hosts"] if h in hosts]} if "forbidden_hosts" in vm else vm
+        for vm in larger["vms"]
+        if vm["id"] in stands
+    ]
     whole = {**document, "vms": [*document["vms"], *added], "groups": [*document.get("groups", ()), *groups]}
     return settled(whole, stands.items())

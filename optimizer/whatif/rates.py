@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from optimizer.whatif.forecast import BAND, UNTESTED, WEEK, Forecast
 from optimizer.whatif.grow import Past
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from optimizer.sources.rates import Rate
 
 __all__ = ["pasts_of_rates"]
 
 
-def pasts_of_rates(
-    rates: Iterable[Rate], pools: Sequence[str], resources: Sequence[str]
-) -> dict[tuple[str, str], Past]:
-    """Return the forecast of each resource of each pool; what no rate is about stays as it is.
+def pasts_of_rates(rates: Iterable[Rate]) -> dict[tuple[str, str], Past]:
+    """Return the forecast of each resource of each pool that a rate is about; of the others nobody says anything.
 
     VMs of a size come as a Poisson process: after h days the mean is ``rate x h x size``, the variance
     ``rate x h x size^2``; those of all sizes add up. Those that go are one, too, of its own.
     """
-    slope = {(pool, resource): 0.0 for pool in pools for resource in resources}
-    variance = dict(slope)
+    slope: defaultdict[tuple[str, str], float] = defaultdict(float)
+    variance: defaultdict[tuple[str, str], float] = defaultdict(float)
     for rate in rates:
         for resource, size in rate.demand.items():
             slope[rate.pool, resource] += rate.per_day * size

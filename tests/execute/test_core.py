@@ -317,7 +317,7 @@ def test_the_pace_is_doubled_while_all_goes_well_and_halved_on_a_problem() -> No
         state = replace(state, pace=faster(state, now))
         limits.append(state.pace.limit)
     assert limits == [10, 16, 16]
-    state = replace(state, pace=slower(state.pace, 10.0, 9.0))
+    state = replace(state, pace=slower(state.pace, 10.0, 9.0, flying=16))
     assert state.pace.limit == 8
     assert faster(state, 19.0).limit == 8
     grown = replace(state, pace=faster(state, 20.0))
@@ -326,15 +326,20 @@ def test_the_pace_is_doubled_while_all_goes_well_and_halved_on_a_problem() -> No
     assert faster(grown, 30.0).limit == 10
     pace = grown.pace
     for later in range(31, 40):
-        pace = slower(pace, later, later)
+        pace = slower(pace, later, later, flying=16)
     assert pace.limit == 1
 
 
 def test_what_began_before_the_number_was_halved_does_not_halve_it_again() -> None:
-    pace = slower(Pace(16), 10.0, 5.0, 6.0, 7.0)
+    pace = slower(Pace(16), 10.0, 5.0, 6.0, 7.0, flying=16)
     assert pace.limit == 8
-    assert slower(pace, 11.0, 6.0, 10.0) == replace(pace, good_since=11.0)
-    assert slower(pace, 12.0, 6.0, 11.0).limit == 4
+    assert slower(pace, 11.0, 6.0, 10.0, flying=16) == replace(pace, good_since=11.0)
+    assert slower(pace, 12.0, 6.0, 11.0, flying=16).limit == 4
+
+
+def test_half_of_what_was_in_flight_goes_on_however_far_the_limit_had_grown() -> None:
+    """A canary of five of which one fails is not followed by half of the fleet's cap."""
+    assert slower(Pace(500), 10.0, 5.0, flying=5).limit == 2
 
 
 def test_when_the_number_is_halved_in_a_round_the_rest_of_the_round_waits() -> None:

@@ -49,6 +49,23 @@ def copying(state: State, *left: float | None, rate: float | None = None) -> Sta
     return replace(state, flying=flying)
 
 
+def test_what_is_less_urgent_does_not_join_what_a_more_urgent_move_waits_for() -> None:
+    state = tasks(0.0, 400.0, 0.0)
+    cool, hot, late = (state.tasks[k] for k in state.waiting)
+    links = links_now(copying(state, 90_000.0, rate=1000.0))
+    assert links.have_room(replace(late, rank=(2.0,)))
+    assert not links.have_room(hot)
+    links.keep(replace(hot, rank=(0.0,)))
+    assert not links.have_room(replace(late, rank=(2.0,)))
+    assert links.have_room(replace(cool, rank=(0.0,)))
+
+
+def test_nobody_joins_the_end_of_a_hot_guest_on_a_slow_uplink() -> None:
+    state = copying(tasks(200.0, 0.0, card=10_000.0, own_card=True), 1.0, rate=400.0)
+    assert room(state)
+    assert not room(replace(state, sharing=replace(state.sharing, carries={UPLINK: 400.0})))
+
+
 def room(state: State) -> bool:
     return links_now(state).have_room(state.tasks[state.waiting[-1]])
 

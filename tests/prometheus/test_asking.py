@@ -20,7 +20,7 @@ from optimizer.clock import SystemClock
 from optimizer.errors import InputError
 from optimizer.execution import Prometheus
 from optimizer.prometheus.answers import Matrix, Unclear, Vector, matrix, vector
-from optimizer.prometheus.asking import ask_all, ask_instant, ask_range
+from optimizer.prometheus.asking import _no_connection, ask_all, ask_instant, ask_range
 from optimizer.prometheus.server import Server, open_server
 from tests.prometheus.fake_server import answering, serving, success
 from tests.prometheus.fake_server import vector as samples
@@ -191,12 +191,20 @@ def test_what_is_missing_is_named_before_anything_is_asked(fields: dict[str, str
         ("http://127.0.0.1:9", "no connection: .*refused"),
         ("https://127.0.0.1:9", "no connection: .*refused"),
         ("http://no.such.host.invalid:9090", "no connection: Failed to resolve its name"),
+        ("http://no.such.host.invalid:x", "no connection: its address cannot be read"),
     ],
 )
 def test_where_nobody_is_the_reason_is_said_and_no_address(url: str, said: str) -> None:
     found = waited(ask_instant(Server(url), CLOCK, "up", 5.0))
     assert re.match(said, str(found))
     assert not re.search(r"127\.0|no\.such|:9|query", str(found))
+
+
+def test_neither_a_certificate_nor_a_proxy_gives_the_address_away() -> None:
+    wrong = ConnectionError("hostname 'other.internal' is not valid for 'prom.internal'")
+    assert _no_connection(OSError(wrong)).endswith("is not valid for its name")
+    proxy = ("Unable to connect to proxy", OSError("HTTPSConnection(host='proxy.internal', port=3128): refused"))
+    assert _no_connection(OSError(ConnectionError(*proxy))) == "no connection: refused"
 
 
 @pytest.mark.parametrize("status", [200, 403, 500])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from optimizer.check import check
 from optimizer.clock import SystemClock
 from optimizer.execute.drivers.simulated import SimulatedDriver
 from optimizer.execute.ledger import open_ledger
@@ -43,7 +45,7 @@ def kept(until: datetime, *vms: tuple[str, str], **more: Any) -> Reservation:
 
 
 def with_new(document: build.Document) -> Fleet:
-    return fleet_with_reservations(document, [kept(NOW, ("new", "h1"))], "here")
+    return fleet_with_reservations(document, [kept(NOW, ("new", "h1"))], "here")[0]
 
 
 def test_they_stand_where_they_will_be_and_stay() -> None:
@@ -63,6 +65,40 @@ def test_what_is_there_by_now_is_not_awaited_and_may_move() -> None:
     fleet = with_new(there)
     assert fleet.awaited == frozenset()
     assert fleet.vms.mobility_reason == {}
+
+
+def test_who_is_not_there_stands_in_for_nobody() -> None:
+    """A VM to come satisfies no `needs`, but is kept apart."""
+    document = inventory()
+    rules = {"g": [{"rule": "needs", "with": "cache"}], "apart": [{"rule": "anti_affinity"}]}
+    document["groups"] = [{"id": name, "rules": asked} for name, asked in rules.items()]
+    document["vms"][3]["groups"] = ["g", "apart"]
+    held = [kept(NOW, ("new", "h1"), groups=["cache", "apart"])]
+    fleet, _ = fleet_with_reservations(document, held, "here")
+    asked = build.policy({"rule": "needs"}, "anti_affinity")
+    assert sorted(v.rule for v in check(fleet, asked)) == ["anti_affinity", "needs"]
+
+
+@pytest.mark.parametrize("state", ["draining", "disabled", "down"])
+def test_room_on_a_host_that_receives_nothing_is_not_kept(state: str) -> None:
+    document = inventory()
+    document["hosts"][1]["state"] = state
+    assert with_new(document).awaited == frozenset()
+
+
+def test_a_reservation_that_no_longer_fits_is_left_out_and_named(tmp_path: Path) -> None:
+    """A host that it forbids is gone, which is nothing; one whose resource is gone ends no cycle."""
+    now = SystemClock().now()
+    wrong = kept(now + timedelta(minutes=5), ("other", "h0"))
+    wrong.room["request"]["vms"][0]["demand"] = {"gpus": 1}
+    with open_ledger(str(tmp_path / "l.sqlite")) as ledger:
+        assert ledger.reservations.keep(replace(wrong, id="wrong"), ())
+        right = kept(now + timedelta(minutes=5), ("new", "h1"), forbidden_hosts=["gone"])
+        assert ledger.reservations.keep(right, {"wrong"})
+    came = cycle(tmp_path, None)
+    assert came["outcome"] == "remains"
+    assert "room is kept for 1 VM still to come" in came["detail"]
+    assert "reservation wrong is not counted" in came["detail"]
 
 
 @pytest.mark.parametrize(
@@ -91,14 +127,21 @@ def test_elsewhere_it_is_a_stranger() -> None:
     assert said == "others have changed 'h0': 'new' came"
 
 
-def cycle(place: Path, hold: timedelta | None, *more: build.Document) -> Any:
-    """Make one cycle that acts, while room is kept until then."""
+def cycle(
+    place: Path,
+    hold: timedelta | None,
+    *more: build.Document,
+    level: str = "act",
+    hosts: list[build.Document] | None = None,
+) -> Any:
+    """Make one cycle, while room is kept until then."""
     now = SystemClock().now()
     document = inventory(now)
     document["vms"] += more
+    document["hosts"] += hosts or []
     (place / "fleet.json").write_text(json.dumps(document))
     sections = {"inventory": {"file": "fleet.json"}, "ledger": "l.sqlite", "policy": "p.yaml"}
-    (place / "remora.yaml").write_text(json.dumps({**sections, "automation": {"level": "act"}}))
+    (place / "remora.yaml").write_text(json.dumps({**sections, "automation": {"level": level}}))
     (place / "p.yaml").write_text("format: remora-policy/1\nrules: [{rule: capacity}]\n")
     if hold is not None:
         with open_ledger(str(place / "l.sqlite")) as ledger:
@@ -109,6 +152,18 @@ def cycle(place: Path, hold: timedelta | None, *more: build.Document) -> Any:
 def test_a_cycle_leaves_the_room_alone(tmp_path: Path) -> None:
     came = cycle(tmp_path, timedelta(minutes=5))
     assert (came["outcome"], came["plan"]) == ("remains", "")
+
+
+def test_a_plan_made_while_room_is_kept_can_be_verified(tmp_path: Path) -> None:
+    """The room on h1 stays; h2 is as good."""
+    cycle(tmp_path, timedelta(minutes=5), level="propose", hosts=[build.host("h2", memory=4096)])
+    (plan,) = (tmp_path / "remora-state" / "plans").glob("*.json")
+    fleet = tmp_path / "remora-state" / "fleets" / f"{plan.name}.gz"
+    assert [m["to"] for m in json.loads(plan.read_text())["moves"]] == ["h2"]
+    words = ("--policy", tmp_path / "p.yaml", "--ledger", tmp_path / "l.sqlite")
+    came = run("verify", fleet, plan, *words)
+    assert came.code == 0, came.out
+    assert run("verify", tmp_path / "fleet.json", plan, *words).code == 1
 
 
 def test_without_a_reservation_or_after_it_the_room_is_used(tmp_path: Path) -> None:

@@ -21,18 +21,19 @@ RESOURCES = ["cpu_millicores", "memory_mib"]
 SMALL, LARGE = {"memory_mib": 2048}, {"memory_mib": 16384, "cpu_millicores": 4000}
 
 
-def test_what_comes_is_a_line_and_the_rest_stays() -> None:
-    pasts = pasts_of_rates([Rate("a", SMALL, 3.0), Rate("a", LARGE, -0.5)], ["a", "b"], RESOURCES)
+def test_what_comes_is_a_line_and_of_the_rest_nobody_says_anything() -> None:
+    pasts = pasts_of_rates([Rate("a", SMALL, 3.0), Rate("a", LARGE, -0.5), Rate("b", SMALL, 0.0)])
     grown = pasts["a", "memory_mib"].forecast
     assert grown is not None
     assert grown.at(np.array([10.0])).tolist() == [10 * (3 * 2048 - 0.5 * 16384)]
+    assert ("b", "cpu_millicores") not in pasts
     still = pasts["b", "memory_mib"].forecast
     assert still is not None
     assert (still.slope, still.spread(np.array([90.0])).tolist()) == (0.0, [0.0])
 
 
 def test_of_arrivals_that_do_not_wait_for_each_other_eight_in_ten_are_within_the_band() -> None:
-    found = pasts_of_rates([Rate("a", SMALL, 6.0), Rate("a", LARGE, 1.5)], ["a"], RESOURCES)["a", "memory_mib"].forecast
+    found = pasts_of_rates([Rate("a", SMALL, 6.0), Rate("a", LARGE, 1.5)])["a", "memory_mib"].forecast
     assert found is not None
     rng, days = np.random.default_rng(1), 40
     came = 2048 * rng.poisson(6.0 * days, 4000) + 16384 * rng.poisson(1.5 * days, 4000)
@@ -78,3 +79,14 @@ def test_the_command(tmp_path: Path) -> None:
     assert "full in 25 days" in chart.read_text()
     assert "one of --history, --config and --rates" in refused("whatif", "grow", fleet)
     assert "one of --history" in refused("whatif", "grow", fleet, "--rates", asked, "--history", asked)
+
+
+def test_a_resource_that_no_rate_is_about_leaves_the_pool_undecided(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.json"
+    hosts = [host(f"h{i}", memory=102_400, disk=1000) for i in range(4)]
+    fleet.write_text(json.dumps(document(hosts, [vm("v", "h0", memory=51_200, disk=10)])))
+    asked = rates(tmp_path / "rates.json", {"flavour": "disk=1MiB", "per_day": 1})
+    came = run("whatif", "grow", fleet, "--rates", asked)
+    assert came.code == 0
+    assert "UNDECIDED" in came.out
+    assert "and no rate, of memory: it may be short" in " ".join(came.out.split())

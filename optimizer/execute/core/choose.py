@@ -119,6 +119,7 @@ def next_round(state: State, now: Moment) -> tuple[Key, ...]:
             continue
         if links is not None:
             if not links.have_room(task):
+                links.keep(task)
                 continue
             links.add(task)
         chosen.append(key)

@@ -40,6 +40,8 @@ def next_to_copy(state: State) -> tuple[Key, ...]:
         links = tuple(t for t in flight.tokens if t.kind in LINKS)
         task = state.tasks.get(flight.key)
         free = task is None or not state.settings.adapts or busy.have_room(task)
+        if not free and task is not None:
+            busy.keep(task)
         if len(chosen) < room and free and fit(links, taken):
             if task is not None:
                 busy.add(task)

@@ -10,7 +10,7 @@ from optimizer.execute.caps import PREPARING_TOO, WAITING
 if TYPE_CHECKING:
     from optimizer.execute.core.model import Pace, State
 
-__all__ = ["allowed", "allowed_to_copy", "breaker", "faster", "slower"]
+__all__ = ["allowed", "allowed_to_copy", "at_once", "breaker", "faster", "slower"]
 
 WINDOW_S = 10.0
 """Seconds without a problem, after a problem, for which some more moves are let in."""
@@ -30,15 +30,21 @@ def faster(state: State, now: float) -> Pace:
     return replace(pace, limit=max(pace.limit, min(settings.fleet_cap, pace.limit + more)), good_since=now)
 
 
-def slower(pace: Pace, now: float, *began: float) -> Pace:
+def slower(pace: Pace, now: float, *began: float, flying: int) -> Pace:
     """Return the pace after problems of moves that began at these seconds.
 
-    What began before the number was last halved belongs to the same problem: a platform that refuses twenty moves at
-    once is answered once.
+    Half of what was in flight may be (as in RFC 5681): a limit that grew and was never reached says nothing. What began
+    before the number was last halved belongs to the same problem: a platform that refuses twenty moves at once is
+    answered once.
     """
     if all(at <= pace.slowed_at for at in began):
         return replace(pace, good_since=now)
-    return replace(pace, limit=max(1, pace.limit // 2), slowed=True, slowed_at=now, good_since=now)
+    return replace(pace, limit=max(1, min(pace.limit, flying) // 2), slowed=True, slowed_at=now, good_since=now)
+
+
+def at_once(state: State) -> int:
+    """Return how many moves are in flight, or begin in this round."""
+    return len(state.flying) + len(state.queue)
 
 
 def allowed(state: State) -> int:

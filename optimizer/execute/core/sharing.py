@@ -49,6 +49,7 @@ class Links:
         self._sharing = sharing
         self._copies: Counter[Link] = Counter()
         self._needs: dict[Link, float] = {}
+        self._kept: dict[Link, float] = {}
 
     def add(self, task: Task) -> None:
         """Count a move that begins, or goes on."""
@@ -56,8 +57,15 @@ class Links:
             self._copies[link] += 1
             self._needs[link] = max(self._needs.get(link, 0.0), self._need(task))
 
+    def keep(self, task: Task) -> None:
+        """Keep the links of a move that waits for room from all that is less urgent: what goes over them has to end."""
+        for link in task.links:
+            self._kept[link] = min(self._kept.get(link, inf), task.rank[0])
+
     def have_room(self, task: Task) -> bool:
-        """Say whether each copy still gets what it needs when a move begins."""
+        """Say whether each copy still gets what it needs when a move begins, and nothing more urgent waits for it."""
+        if any(self._kept.get(link, inf) < task.rank[0] for link in task.links):
+            return False
         return all(
             not self._copies[link]
             or max(self._need(task), self._needs[link]) * (self._copies[link] + 1)
@@ -89,7 +97,7 @@ def _holds(flight: Flight, task: Task, sharing: Sharing, poll_s: float) -> bool:
     if flight.left_mib is None or flight.rate_mib_s is None:
         return True
     dirties = sharing.dirties_mib_s(task.dirties_mib_s)
-    if any(2 * TIMES * dirties > link.mib_s for link in task.links):
+    if any(2 * TIMES * dirties > sharing.carries.get(link, link.mib_s) for link in task.links):
         return True
     return flight.left_mib > (sharing.ahead_s.value + poll_s) * (flight.rate_mib_s - dirties)
 

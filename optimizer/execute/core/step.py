@@ -45,7 +45,7 @@ from optimizer.execute.core.gates import answered_by_gates, ask_again_s, asked_n
 from optimizer.execute.core.ground import has_to_read, is_old, read_again_s, taken_in
 from optimizer.execute.core.look import ABORTABLE, look_at
 from optimizer.execute.core.model import Ended, Flight, State
-from optimizer.execute.core.pace import allowed, faster, slower
+from optimizer.execute.core.pace import allowed, at_once, faster, slower
 from optimizer.execute.core.sharing import learned
 from optimizer.execute.states import ENDED, Failure, MoveState, RunState
 from optimizer.execution import is_open
@@ -130,7 +130,7 @@ def _observed(state: State, event: Observed) -> tuple[State, Effects]:
             skips += skipped
     now = event.now.seconds
     state = learned(state, before, now) if state.settings.adapts else state
-    pace = slower(state.pace, now, *trouble) if trouble else faster(state, now)
+    pace = slower(state.pace, now, *trouble, flying=len(before) + len(state.queue)) if trouble else faster(state, now)
     state = replace(state, pace=pace)
     state, given_up = give_up_prepared(state, event.now)
     written: Effects = (Record(tuple(changes)),) if changes else ()
@@ -164,7 +164,7 @@ def _proceeded(state: State, event: Proceeded) -> tuple[State, Effects]:
         now = event.now.seconds
         flight = replace(flight, state=event.change.state, ready=False, since=now, improved_at=now)
         flight = replace(flight, unknown_since=now if unknown else None)
-        state = replace(state, pace=slower(state.pace, now, now) if unknown else state.pace)
+        state = replace(state, pace=slower(state.pace, now, now, flying=at_once(state)) if unknown else state.pace)
     state = replace(state, flying={**state.flying, event.key: flight})
     return _go_on(state, event.now) if state.ready or event.change is None else _start(state, event.now)
 
@@ -236,7 +236,7 @@ def _answered(state: State, event: Answered) -> tuple[State, Effects]:
     flight = state.flying[change.key]
     pace = state.pace
     if change.state is MoveState.UNKNOWN or change.state in ENDED:
-        pace = slower(pace, event.now.seconds, flight.since)
+        pace = slower(pace, event.now.seconds, flight.since, flying=at_once(state))
     if change.state in ENDED:
         flying = {k: f for k, f in state.flying.items() if k != change.key}
         state, skips = after_end(replace(state, flying=flying, pace=pace), change, event.now)

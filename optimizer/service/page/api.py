@@ -61,6 +61,8 @@ class Api:
         ]
 
     async def _place(self, request: Request) -> JSONResponse:
+        if unknown := sorted(request.query_params.keys() - {"hold_s", "hosts"}):
+            raise _Refused(400, f"{unknown[0]}: there are hold_s and hosts")
         hold_s, ranked = _number(request, "hold_s", HELD_S, MOST_HELD_S), _number(request, "hosts", RANKED, 1000)
         document, by = await _body(request), _by(request)
         answer = await self._aside(lambda: self._placer.place(document, hold_s, by, max(1, ranked)))

@@ -40,7 +40,7 @@ LARGEST_STRETCH = 2.5
 LARGEST_MEMORY_MIB = 16 * 1024
 """A VM that has to leave is small enough in memory to find room."""
 
-LARGEST_MENDER_MIB = 40 * 1024
+LARGEST_MOVER_MIB = 40 * 1024
 """The same where memory itself is short."""
 
 MOST_FORBIDDEN = 50
@@ -111,7 +111,7 @@ def memory_over(draft: Draft, rng: np.random.Generator, host: int) -> bool:
     for mover in plain_vms(draft, host):
         rest = _sum(draft, host, MEMORY, without=[mover])
         size = -(-(int(usable * rng.uniform(1.005, 1.02)) + 1 - rest) // 512) * 512
-        if 0.60 * usable <= rest <= 0.80 * usable and size <= LARGEST_MENDER_MIB:
+        if 0.60 * usable <= rest <= 0.80 * usable and size <= LARGEST_MOVER_MIB:
             draft.demand[mover, MEMORY] = size
             return record(draft, "memory_over", host_id(host), [host], [mover], 1)
     return False
