@@ -1,4 +1,4 @@
-"""Workers of a dask scheduler, on as many machines as there are (`pip install 'remora[dask]'`)."""
+"""Workers of a dask scheduler, on as many machines as there are (`pip install -e '.[dask]' in the checkout`)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class OnDask:
         try:
             distributed = import_module("distributed")
         except ImportError as error:
-            hint = "install it: pip install 'remora[dask]'"
+            hint = "install it: pip install -e '.[dask]' in the checkout"
             raise InputError("--engine", "", self.name, "an engine that is installed", hint) from error
         try:
             self._client: Any = distributed.Client(scheduler, timeout=CONNECT_S, set_as_default=False)

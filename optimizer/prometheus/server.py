@@ -60,7 +60,7 @@ def open_server(where: str, path: str, asked: Prometheus, environ: Mapping[str, 
         hint = "or name it with --prometheus, or in REMORA_PROMETHEUS"
         raise InputError(where, f"{path}.url", "", "the address of a Prometheus", hint)
     if importlib.util.find_spec(PACKAGE) is None:
-        hint = "pip install 'remora[prometheus]'"
+        hint = "pip install -e '.[prometheus]' in the checkout"
         raise InputError(where, path, "not installed", "the package prometheus-api-client", hint)
     for name in ("ca_file", "client_cert_file", "client_key_file"):
         file = getattr(asked, name)

@@ -102,6 +102,8 @@ class CycleRun:
     def _spine(self) -> Outcome:
         reading = self._read()
         self._snapshot = reading.document
+        if reading.fleet.awaited:
+            self._counts["awaited"] = len(reading.fleet.awaited)
         self._note(reading.notes)
         watched = self._stage("watch", None, lambda: self._parts.watch(reading, self._parts.policy))
         self._see(watched)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INSTALL", "LogPart", "Logs", "open_logs"]
 
-INSTALL = "the service needs the extra `service`: pip install 'remora[service]'"
+INSTALL = "the service needs the extra `service`: pip install -e '.[service]' in the checkout"
 Lowest = Literal["debug", "info", "warning", "error"]
 
 

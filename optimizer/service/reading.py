@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from optimizer.errors import RemoraError
 from optimizer.execute.ledger import peek_ledger
-from optimizer.report.words import count
 from optimizer.service.reserved import fleet_with_reservations
 from optimizer.service.roles import Reading
 from optimizer.signals.config import InventoryPart, SignalsPart
@@ -56,8 +55,7 @@ class ConfiguredReader:
             document = read_inventory(self._config, self._inventory, self._clock, self._environ)
         if held := self._held(document):
             fleet, document, left_out = _counted(document, held, where)
-            waits = (f"room is kept for {count(len(fleet.awaited), 'VM')} still to come",) if fleet.awaited else ()
-            notes = (*notes, *waits, *left_out)
+            notes = (*notes, *left_out)
         return Reading(fleet or fleet_from_document(document, where), notes, document)
 
     def _held(self, document: Mapping[str, Any]) -> tuple[Reservation, ...]:

@@ -90,7 +90,7 @@ def _hosts(fleet: Fleet, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
             violated[name] = violated.get(name, 0) + 1
     on: list[list[str]] = [[] for _ in hosts.ids]
     for vm, h in zip(fleet.vms.ids, fleet.vms.host.tolist(), strict=True):
-        if h != ABSENT:
+        if h != ABSENT and vm not in fleet.awaited:
             on[h].append(vm)
     racks = fleet.domain_ids[1] if len(fleet.levels) > 1 else ("",)
     rack_of = hosts.domain[1].tolist() if len(fleet.levels) > 1 else [0] * len(hosts)

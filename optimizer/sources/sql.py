@@ -64,7 +64,7 @@ def read_sql(asked: SqlInventory, fleet_id: str, taken_at: datetime) -> dict[str
         The extra is not installed, the database does not answer in time or refuses a query, or a cell is wrong.
     """
     if importlib.util.find_spec("sqlalchemy") is None:
-        hint = "pip install 'remora[sql]'"
+        hint = "pip install -e '.[sql]' in the checkout"
         raise InputError(asked.where, asked.path, "not installed", "the package sqlalchemy", hint)
     for name, query in asked.queries.items():
         if not READS.match(query):

@@ -27,7 +27,7 @@ IDLE_S = 75
 
 BACKLOG = 4096
 STOP_S = 5
-INSTALL = "the gateway needs the extra `gateway`: pip install 'remora[gateway]'"
+INSTALL = "the gateway needs the extra `gateway`: pip install -e '.[gateway]' in the checkout"
 
 
 def bind(listen: str, *, tls: bool, tokens: bool) -> socket.socket:

@@ -185,7 +185,7 @@ def load_psycopg(address: str) -> Any:
     return psycopg
 
 
-_INSTALL = "a ledger in PostgreSQL needs the extra `postgres`: pip install 'remora[postgres]'"
+_INSTALL = "a ledger in PostgreSQL needs the extra `postgres`: pip install -e '.[postgres]' in the checkout"
 
 
 def open_pool(address: str, connections: int = 2, *, write: bool = True) -> ConnectionPool[psycopg.Connection[Any]]:
