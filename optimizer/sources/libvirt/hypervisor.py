@@ -27,8 +27,8 @@ STUCK = 3
 """Calls that may be overdue at one host, at most; until one of them returns it is not asked again."""
 
 INSTALL = (
-    "install the extra: pip install -e '.[libvirt]' in the checkout (it is compiled: apt-get install libvirt-dev pkg-config gcc "
-    "python3-dev before), or on Debian: apt-get install python3-libvirt"
+    "install the extra: pip install -e '.[libvirt]' in the checkout (it is compiled: apt-get install libvirt-dev "
+    "pkg-config gcc python3-dev before), or on Debian: apt-get install python3-libvirt"
 )
 
 
