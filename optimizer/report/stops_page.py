@@ -129,6 +129,9 @@ def _help(problem: Problem, one: Help) -> HelpFacts:
     )
 
 
+WHOLE = "(moves are those of a whole plan, which repairs what else it can; --max-moves asks for fewer)"
+
+
 def stops_page(facts: StopsFacts) -> Page:
     """Lay out what stops something."""
     page = Page()
@@ -144,6 +147,7 @@ def stops_page(facts: StopsFacts) -> Page:
 def _no_proof(page: Page, facts: StopsFacts) -> None:
     if facts.verdict is Proven.POSSIBLE:
         page.line(f"nothing: {count(facts.moves or 0, 'move')} would do it, with nothing else worse", Tone.GOOD)
+        page.line(WHOLE, Tone.QUIET)
     elif facts.verdict is Proven.NO_ORDER:
         page.line("nothing at its end: a placement is possible, but no safe order of moves to it was found", Tone.WARN)
     else:
@@ -185,8 +189,10 @@ def _helps(page: Page, facts: StopsFacts) -> None:
     if verified:
         page.heading("What would help: any one of these")
     for one in verified:
-        size = f"; nothing smaller does{where}" if one.smallest and one is facts.helps[0] else ""
+        size = f"; no smaller change does{where}" if one.smallest and one is facts.helps[0] else ""
         page.line(f"  {one.text} (planned again: {count(one.moves or 0, 'move')}{size})")
+    if any(one.moves for one in verified):
+        page.line(WHOLE, Tone.QUIET)
     if len(verified) < len(facts.helps):
         page.heading("What may help: VMs could stand so, but no safe order of moves was found")
     for one in facts.helps:
