@@ -142,11 +142,12 @@ def flying(work: Path) -> list[list[str]]:
 
 
 def main(fleet: str, plan: str, work: str, *signals: str) -> None:
-    from optimizer.execute.drivers import simulated
+    from optimizer.execute.drivers import open_simulated
 
     with suppress(SystemExit), redirect_stdout(StringIO()):  # a dry run loads all that there is to load
         remora.main(["apply", fleet, plan, "--ledger", f"{work}/none.sqlite"], prog_name="remora")
-    simulated.SimulatedDriver = Witnessed  # type: ignore[misc, assignment]
+    assert hasattr(open_simulated, "SimulatedDriver"), "where the command gets its driver from"
+    open_simulated.SimulatedDriver = Witnessed  # type: ignore[misc, assignment]
     whole = one(Path(work) / "whole", fleet, plan, Trigger(10**9, []))
     print(json.dumps({"signals": "", **whole}))
     for names in signals:
