@@ -147,7 +147,7 @@ def main(fleet: str, plan: str, work: str, *signals: str) -> None:
     with suppress(SystemExit), redirect_stdout(StringIO()):  # a dry run loads all that there is to load
         remora.main(["apply", fleet, plan, "--ledger", f"{work}/none.sqlite"], prog_name="remora")
     assert hasattr(open_simulated, "SimulatedDriver"), "where the command gets its driver from"
-    open_simulated.SimulatedDriver = Witnessed  # type: ignore[misc, assignment]
+    open_simulated.SimulatedDriver = Witnessed
     whole = one(Path(work) / "whole", fleet, plan, Trigger(10**9, []))
     print(json.dumps({"signals": "", **whole}))
     for names in signals:
