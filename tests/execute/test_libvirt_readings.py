@@ -159,7 +159,7 @@ def test_opening_says_what_is_missing(files: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(InputError, match="'h1': expected every host of the fleet"):
         open_libvirt(FLEET, DriverSettings(where))
     monkeypatch.setitem(__import__("sys").modules, "libvirt", None)
-    with pytest.raises(InputError, match=r"libvirt-python.*remora\[libvirt\]"):
+    with pytest.raises(InputError, match=r"libvirt-python.*\[libvirt\]"):
         DRIVERS.load("libvirt")(FLEET, DriverSettings(where))
 
 

@@ -221,7 +221,7 @@ def _service(living: LivingFleet, ledger: Ledger, listener: _Listener, seed: int
 
 def _last_cycle(living: LivingFleet, ledger: Ledger, listener: _Listener, seed: int) -> None:
     """One more without faults, so that nothing is left open that could be known."""
-    living.faults.rate = 0.0
+    living.faults.until_s = 0.0  # readings fail no more, either: that has no part in the rate
     living.clock.sleep(HELD_S)
     _service(living, ledger, listener, seed).once()
 
