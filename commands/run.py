@@ -86,7 +86,7 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
         for line in found_late(settings, once=once):
             logs.logger.warning("found late", detail=line)
         if once:
-            return _once(service.periodic, as_json, simulated=settings.driver.name == "simulated")
+            return _once(service.periodic, as_json)
         with _endpoint(service, told, clock, os.environ) as address:
             began = clock.monotonic()
             warm_up(policy)
@@ -118,7 +118,7 @@ def _endpoint(service: Service, told: Everybody, clock: Clock, environ: Mapping[
         yield address
 
 
-def _once(periodic: Periodic, as_json: bool, *, simulated: bool) -> Exit:
+def _once(periodic: Periodic, as_json: bool) -> Exit:
     """Make one cycle; an error in it is said as any other command's."""
     from optimizer.errors import SafetyStop
     from optimizer.report.cycles_page import cycles_page
@@ -126,7 +126,7 @@ def _once(periodic: Periodic, as_json: bool, *, simulated: bool) -> Exit:
     cycle = periodic.once()
     if periodic.error is not None and not isinstance(periodic.error, SafetyStop):
         raise periodic.error
-    say(as_json, lambda: cycle, lambda: cycles_page([as_row(cycle)], simulated=simulated))
+    say(as_json, lambda: cycle, lambda: cycles_page([as_row(cycle)]))
     return exit_of(cycle)
 
 

@@ -80,7 +80,7 @@ def grow_command(
         series = _series(snapshot, names, history, config)
         pasts = {key: past_of_series(*one, horizon) for key, one in series.items()}
     found = grow(snapshot, question.policy, (names, of), pasts, horizon, full_at)
-    warn(doubts(found, str(history or config)))
+    warn(doubts(found, str(history or config or rates)))
     facts = describe_growth(snapshot, found, horizon, full_at, question.about())
     say(as_json, lambda: facts, lambda: grow_page(facts))
     write_answer(

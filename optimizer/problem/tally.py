@@ -145,8 +145,10 @@ class Tally:
     # -- changing ------------------------------------------------------------------------------------------------
 
     def add(self, vm: int, host: int) -> None:
-        """Make the VM present on `host` as well."""
-        self._change(vm, host, self.ends[vm], (*self.ends[vm], host), +1)
+        """Make the VM present on `host` as well; where it stands comes before where others are moving it."""
+        ends = self.ends[vm]
+        only_the_other = ends == (int(self.problem.also_at[vm]),)
+        self._change(vm, host, ends, (host, *ends) if only_the_other else (*ends, host), +1)
 
     def remove(self, vm: int, host: int) -> None:
         """Make the VM no longer present on `host`."""
@@ -256,7 +258,7 @@ class Tally:
         d, here = domain[host], {domain[h] for h in self.ends[vm]}
         if shape.by_domain:
             return d in here or not self._is_crowded(tally, side, vm, d)
-        return len(here) > 1 or self._excess_at(tally, vm, here, d) <= tally.allowed(0)
+        return len(here) > 1 or self._excess_at(tally, vm, d) <= tally.allowed(0)
 
     def _fits_flows(self, vm: int, host: int) -> bool:
         source = self._source(vm)
@@ -326,15 +328,15 @@ class Tally:
             special.update(*side.values())
         plain = next((d for d in range(len(out)) if d not in special), None)
         if plain is not None:
-            out[:] = self._excess_at(tally, vm, here, plain)
+            out[:] = self._excess_at(tally, vm, plain)
         for d in special:
-            out[d] = self._excess_at(tally, vm, here, d)
+            out[d] = self._excess_at(tally, vm, d)
         return out
 
-    def _excess_at(self, tally: SetTally, vm: int, here: set[int], domain: int) -> int:
-        """Return the excess of the set with the VM in `domain` and no longer `here`."""
+    def _excess_at(self, tally: SetTally, vm: int, domain: int) -> int:
+        """Return the excess of the set with the VM in `domain` and no longer where it is."""
         sides = [side for other, side in self.sets_of[vm] if other is tally]
-        before = tuple(here)
+        before = tuple([self._domain[tally.atom.level][h] for h in self.ends[vm]])
         for side in sides:
             tally.place(side, vm, before, -1)
             tally.place(side, vm, (domain,), +1)

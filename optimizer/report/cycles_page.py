@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optimizer.report.page import Page, Table, Tone
-from optimizer.report.words import duration
+from optimizer.report.words import count, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +27,13 @@ TONES = {
 }
 
 
-def cycles_page(cycles: Sequence[Cycle], *, simulated: bool = False) -> Page:
-    """Lay out cycles, one a row; `simulated`: what was carried out in them moved nothing."""
+def cycles_page(cycles: Sequence[Cycle]) -> Page:
+    """Lay out cycles, one a row."""
     page = Page()
-    if simulated and any(one.counts.get("done") for one in cycles):
-        page.line("SIMULATED: no VM is migrated outside this process", Tone.WARN)
+    simulated = [one.number for one in cycles if one.counts.get("simulated")]
+    if simulated:
+        named = "" if len(simulated) == len(cycles) else f" in {count(len(simulated), 'cycle')} of these"
+        page.line(f"SIMULATED: no VM was migrated{named}", Tone.WARN)
     headers = (">cycle", "fleet", "began", "took", "cause", "outcome", ">violations", ">moves", ">done", "plan", "~why")
     table = Table(headers)
     for one in cycles:

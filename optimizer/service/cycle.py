@@ -226,6 +226,8 @@ class CycleRun:
     def _count_ends(self, applied: Applied) -> None:
         for name in ("done", "failed", "skipped", "unknown"):
             self._counts[name] = len(getattr(applied, name))
+        if applied.simulated:
+            self._counts["simulated"] = len(applied.done)
 
     def _stage(self, name: str, seconds: float | None, work: Callable[[], T]) -> T:
         """Let a stage begin, unless the service ends, and note how long it took."""

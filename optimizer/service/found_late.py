@@ -42,7 +42,7 @@ def found_late(settings: ServiceConfig, *, once: bool = False) -> Iterator[str]:
         if after_s > within_s:
             yield (
                 f"{monitor.name} may open only {duration(after_s)} after what it watches for began, later than "
-                f"{WINDOWS} windows ({duration(within_s)}): {_advice(monitor, signals, within_s)}"
+                f"{WINDOWS} windows ({duration(within_s)}): {_advice(monitor, signals, within_s, once=once)}"
             )
 
 
@@ -59,8 +59,10 @@ def found_after_s(monitor: Psi | VcpuWait, signals: SignalsPart, cycle: CyclePar
     return crosses_s + min(cycle.watch_every_s, look_s) + monitor.open_after_s
 
 
-def _advice(monitor: Psi | VcpuWait, signals: SignalsPart, within_s: float) -> str:
+def _advice(monitor: Psi | VcpuWait, signals: SignalsPart, within_s: float, *, once: bool) -> str:
     left_s = math.floor(within_s - (1.0 - signals.quantile) * signals.window_s - monitor.open_after_s)
-    if left_s > 0:
-        return f"set cycle.watch_every_s to at most {left_s}"
-    return f"with its open_after_s, {monitor.open_after_s}, no interval of looks is short enough"
+    if left_s <= 1:
+        return f"with its open_after_s, {monitor.open_after_s}, no interval of looks is short enough"
+    if once:  # a look to see it, and less than another until it has been bad for long enough
+        return f"make a cycle at least every {left_s // 2} s, and say so in cycle.every_s (with cycle.jitter 0)"
+    return f"set cycle.watch_every_s to at most {left_s}"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectoryKeep", "Keep", "MemoryKeep"]
 
+SNAPSHOTS = 10
+
 
 class Keep(Protocol):
     """What a cycle leaves to the next, other than in the ledger."""
@@ -78,7 +80,7 @@ class DirectoryKeep:
     Parameters
     ----------
     most
-        How many plans stay.
+        How many plans stay; of snapshots, which may be large, `SNAPSHOTS` do. What waits for its approval keeps both.
 
     Raises
     ------
@@ -106,10 +108,13 @@ class DirectoryKeep:
         write_plan(path, plan)
         waiting = self._name()
         kept = sorted(self._plans.glob("*.json"), key=lambda p: p.stat().st_mtime, reverse=True)
-        for old in kept[self._most :]:
-            if old not in (path, self._path(waiting)):
-                old.unlink(missing_ok=True)
+        for number, old in enumerate(kept):
+            if old in (path, self._path(waiting)):
+                continue
+            if number >= min(SNAPSHOTS, self._most):
                 self._fleet(old).unlink(missing_ok=True)
+            if number >= self._most:
+                old.unlink(missing_ok=True)
         return str(path)
 
     def _fleet(self, plan: Path) -> Path:

@@ -18,7 +18,7 @@ from optimizer.report.document import as_document
 from optimizer.report.whatif_facts import About, describe_place
 from optimizer.service.reserved import room_of
 from optimizer.sources.files import canonical_digest
-from optimizer.sources.request import checked_request
+from optimizer.sources.request import checked_request, ids_of
 from optimizer.whatif.effort import Effort
 from optimizer.whatif.place_request import kept_of, place_request, with_kept
 
@@ -138,8 +138,7 @@ def _refuse_kept(request: Document, held: Sequence[Reservation]) -> None:
     """Refuse an id that room is kept for: the same request again, or another that has the name."""
     kept = {vm: one for one in held for vm, _ in room_of(one).placements}
     for i, vm in enumerate(request["vms"]):
-        count = vm.get("count", 1)
-        for name in [vm["id"]] if count == 1 else [f"{vm['id']}-{n + 1}" for n in range(count)]:
+        for name in ids_of(vm):
             if name in kept:
                 one = kept[name]
                 until = one.until.isoformat(timespec="seconds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.errors import RemoraError
@@ -69,17 +70,26 @@ class ConfiguredReader:
 def _counted(
     document: dict[str, Any], held: Sequence[Reservation], where: str
 ) -> tuple[Fleet, dict[str, Any], list[str]]:
-    """Lay reservations over a snapshot; one that no longer fits it is left out, and named: no cycle ends for it."""
+    """Lay reservations over a snapshot; what no longer fits it is left out, and named: no cycle ends for it.
+
+    They are tried by halves, so that a few wrong ones among many cost a few readings of the fleet.
+
+    Raises
+    ------
+    InputError
+        The snapshot itself is wrong.
+    """
     try:
         return *fleet_with_reservations(document, held, where), []
-    except RemoraError:
-        fits: list[Reservation] = []
-        left_out: list[str] = []
-        for one in held:
-            try:
-                fleet_with_reservations(document, [*fits, one], where)
-            except RemoraError as error:
-                left_out.append(f"reservation {one.id} is not counted: {error}")
-            else:
-                fits.append(one)
-        return *fleet_with_reservations(document, fits, where), left_out
+    except RemoraError as error:
+        if len(held) == 1:
+            said = f"reservation {held[0].id} is not counted: {error}"
+            return fleet_from_document(document, where), document, [said]
+        fleet_from_document(document, where)
+    left_out: list[str] = []
+    whole = document
+    awaited: frozenset[str] = frozenset()
+    for half in (held[: len(held) // 2], held[len(held) // 2 :]):
+        fleet, whole, said_of = _counted(whole, half, where)
+        awaited, left_out = awaited | fleet.awaited, [*left_out, *said_of]
+    return replace(fleet, awaited=awaited), whole, left_out

@@ -44,6 +44,7 @@ __all__ = [
     "checked_request",
     "copy_of",
     "flavour",
+    "ids_of",
     "read_request",
     "settled",
     "with_amounts",
@@ -227,6 +228,12 @@ def holds_at(request: Document, at: datetime) -> bool:
     return until is None or at < until
 
 
+def ids_of(vm: Document) -> list[str]:
+    """Return what the VMs of an entry of a request are called, each by itself."""
+    count = vm.get("count", 1)
+    return [vm["id"]] if count == 1 else [f"{vm['id']}-{n + 1}" for n in range(count)]
+
+
 def laid_over(document: Document, request: Document, where: str) -> tuple[Document, list[str]]:
     """Return a snapshot with all VMs of a checked request, each by itself and without a host, and their ids.
 
@@ -238,9 +245,8 @@ def laid_over(document: Document, request: Document, where: str) -> tuple[Docume
     taken = {vm["id"] for vm in document["vms"]}
     made = []
     for i, vm in enumerate(request["vms"]):
-        count = vm.get("count", 1)
         record = {**{key: value for key, value in vm.items() if key != "count"}, "host": None}
-        for name in [vm["id"]] if count == 1 else [f"{vm['id']}-{n + 1}" for n in range(count)]:
+        for name in ids_of(vm):
             if name in taken:
                 raise InputError(where, f"vms[{i}].id", name, f"an id that no VM of fleet {document['fleet']} has")
             taken.add(name)

@@ -113,5 +113,25 @@ def test_a_vm_that_others_move_counts_at_its_worse_end() -> None:
     assert floating > 10
 
 
+def test_a_vm_that_others_move_stands_where_it_stood_after_a_trial() -> None:
+    """`Same` counts it where it stands: taking it elsewhere and back, or asking where it would do, changes nothing."""
+    tried = 0
+    for seed in range(600):
+        problem = random_problem(Random(seed), kinds=["same"])
+        tally = Tally(problem)
+        before = [dict(s.count[0]) for s in tally.sets]
+        for vm in np.flatnonzero((problem.also_at != ABSENT) & (problem.start != ABSENT)).tolist():
+            home = int(problem.start[vm])
+            for of, _ in tally.sets_of[vm]:
+                tally.excess_in(of, vm)
+            for host in set(range(problem.hosts)) - set(tally.ends[vm]):
+                tally.move(vm, home, host)
+                tally.move(vm, host, home)
+                tried += bool(tally.sets_of[vm])
+            assert tally.ends[vm] == (home, int(problem.also_at[vm]))
+        assert [dict(s.count[0]) for s in tally.sets] == before
+    assert tried > 20
+
+
 def _fields(move: Move) -> tuple[int, int, int]:
     return move.vm, move.source, move.target

@@ -15,9 +15,9 @@ from optimizer.signals.config import SignalsPart
 from optimizer.sources.config_yaml import config_from_document
 
 
-def late(**sections: Any) -> list[str]:
+def late(*, once: bool = False, **sections: Any) -> list[str]:
     document = {"inventory": {"file": "fleet.json"}, "signals": {}, **sections}
-    return list(found_late(service_config(config_from_document(document, "remora.yaml"))))
+    return list(found_late(service_config(config_from_document(document, "remora.yaml")), once=once))
 
 
 def test_the_defaults_find_within_two_windows() -> None:
@@ -30,6 +30,12 @@ def test_looks_that_are_too_rare_are_named_with_what_would_do(cycle: dict[str, A
     assert [line.split()[0] for line in lines] == ["vcpu_wait", "psi_cpu", "psi_io", "psi_memory"]
     assert all("later than 2 windows (20 min 0 s): set cycle.watch_every_s to at most 396" in line for line in lines)
     assert late(cycle={"watch_every_s": 396}) == []
+
+
+def test_single_cycles_have_no_looks_in_between() -> None:
+    lines = late(once=True)
+    assert lines and all("make a cycle at least every 198 s" in line for line in lines)
+    assert late(once=True, cycle={"every_s": 198, "jitter": 0}) == []
 
 
 def test_a_longer_window_gives_more_time() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,15 @@ import pytest
 
 from optimizer.check import check
 from optimizer.clock import SystemClock
+from optimizer.errors import InputError
 from optimizer.execute.drivers.simulated import SimulatedDriver
 from optimizer.execute.ledger import open_ledger
 from optimizer.execute.ledger.reservations import Reservation
 from optimizer.execute.readings import standing
 from optimizer.execute.recheck import Expected
+from optimizer.pipeline import Request, make_plan
+from optimizer.service import reading
+from optimizer.service.keep import DirectoryKeep
 from optimizer.service.reserved import fleet_with_reservations
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.kinds import time_text
@@ -99,6 +104,44 @@ def test_a_reservation_that_no_longer_fits_is_left_out_and_named(tmp_path: Path)
     assert came["outcome"] == "remains"
     assert (came["counts"]["awaited"], came["counts"]["notes"]) == (1, 1)
     assert "reservation wrong is not counted" in came["detail"]
+
+
+def test_few_wrong_reservations_among_many_are_found_by_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = [replace(kept(NOW, (f"n{i}", "h1")), id=f"r{i}") for i in range(64)]
+    held[40].room["request"]["vms"][0]["demand"] = {"gpus": 1}
+    held[41] = replace(held[41], room={})
+    calls: list[int] = []
+
+    def counting(document: build.Document, some: Any, where: str) -> Any:
+        calls.append(len(some))
+        return fleet_with_reservations(document, some, where)
+
+    monkeypatch.setattr(reading, "fleet_with_reservations", counting)
+    fleet, document, left_out = reading._counted(inventory(), held, "here")
+    assert len(fleet.awaited) == 62
+    assert fleet.digest == fleet_from_document(document, "here").digest
+    assert [line.split()[1] for line in left_out] == ["r40", "r41"]
+    assert len(calls) < 20
+
+
+def test_a_snapshot_that_is_wrong_itself_is_told_as_such() -> None:
+    wrong = inventory()
+    wrong["vms"][0]["host"] = "nowhere"
+    with pytest.raises(InputError, match="nowhere"):
+        reading._counted(wrong, [kept(NOW, ("new", "h1"))] * 2, "here")
+
+
+def test_the_latest_snapshots_stay(tmp_path: Path) -> None:
+    keep = DirectoryKeep(tmp_path, most=20)
+    made = make_plan(fleet_from_document(inventory(), "f"), build.policy(), Request(seconds=1, deterministic=True))
+    for n in range(24):
+        keep.put(replace(made, id=f"plan-{n:016x}"), {"n": n})
+        os.utime(keep.path(replace(made, id=f"plan-{n:016x}")), (n, n))
+        if n == 1:
+            keep.wait(replace(made, id=f"plan-{n:016x}"))
+    assert len(list((tmp_path / "plans").iterdir())) == 21
+    left = {int(p.name[5:21], 16) for p in (tmp_path / "fleets").iterdir()}
+    assert left == {1, *range(14, 24)}
 
 
 @pytest.mark.parametrize(

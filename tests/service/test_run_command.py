@@ -74,6 +74,8 @@ def test_a_page_of_cycles(place: Path) -> None:
     run("run", "--once", "--config", path)
     page = run("run", "--once", "--config", path)
     assert "was already applied" in page.out
+    assert "SIMULATED" not in page.out, "nothing was done in this one"
+    assert "SIMULATED: no VM was migrated in 1 cycle of these" in run("cycles", "--ledger", place / "ledger.sqlite").out
     listed = run("cycles", "--ledger", place / "ledger.sqlite", "--last", "1")
     assert "stopped" in listed.out and "done  " not in listed.out.split("\n")[1]
 
