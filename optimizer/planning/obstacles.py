@@ -13,6 +13,7 @@ import numpy as np
 from optimizer.disruption_rule import DISRUPTION
 from optimizer.fleet import ABSENT
 from optimizer.problem.instance import Instance
+from optimizer.problem.naming import name_of
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.problem.atoms import Asked, Atom
+    from optimizer.problem.set_tally import SetTally
     from optimizer.problem.working_placement import WorkingPlacement
 
     Hosts = NDArray[np.bool_]
@@ -99,7 +101,7 @@ class Obstacles:
             if t.shape.at_end and t.atom.asked.hardness is not Hardness.SHOULD:
                 sets = t.atom.sides[0]
                 vms = [int(v) for v in sets[t.member] if self.work.placement[v] != ABSENT]
-                return Obstacle(Kind.GROUP, t.atom.asked.rule, sets.ids[t.member]), vms
+                return Obstacle(Kind.GROUP, t.atom.asked.rule, self._subject(t)), vms
         return None
 
     def instances(self, vm: int, obstacle: Obstacle, host: int) -> list[Instance]:
@@ -112,12 +114,17 @@ class Obstacles:
             sums = (t for t in self.work.tally.linears if (t.atom.asked.rule, t.atom.resource) == obstacle[1::2])
             return [t.instance(int(domain[t.atom.level][host])) for t in sums]
         if obstacle.kind is Kind.GROUP:
-            mine = (t for t, _ in self.work.tally.sets_of.get(vm, ()) if t.atom.asked.rule == obstacle.rule)
+            named = (obstacle.rule, obstacle.subject)  # another group of the rule may be what is to be repaired
+            mine = (t for t, _ in self.work.tally.sets_of.get(vm, ()) if (t.atom.asked.rule, self._subject(t)) == named)
             return [t.instance(int(domain[t.atom.level][host]) if t.shape.by_domain else 0) for t in mine]
         if obstacle.kind is Kind.LEAVING:
             leaves = self.problem.demands.leaves.items()
             return [Instance(n, vm, 0) for n, a in leaves if a.asked.rule == obstacle.rule and a.hosts[host]]
         return []
+
+    def _subject(self, of: SetTally) -> str:
+        """Return the name of the group, or of the two, that a tally is of."""
+        return name_of(self.problem, of.instance(0)).subject
 
     def _all(self, vm: int) -> Iterator[tuple[Obstacle, Hosts]]:
         yield from self._hard(vm)
@@ -174,8 +181,7 @@ class Obstacles:
                     allowed[domain[h]] = False
             else:
                 allowed = tally.excess_in(t, vm) > t.allowed(0)
-            subject = "|".join(sets.ids[t.member] for sets in t.atom.sides)
-            yield Obstacle(Kind.GROUP, t.atom.asked.rule, subject), allowed[domain]
+            yield Obstacle(Kind.GROUP, t.atom.asked.rule, self._subject(t)), allowed[domain]
 
     def _flows(self, vms: Sequence[int]) -> Iterator[tuple[Obstacle, Hosts]]:
         now = self.work.placement

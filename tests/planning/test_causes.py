@@ -34,6 +34,7 @@ def test_no_cause_is_wrong(chunk: int) -> None:
     "number",
     [
         pytest.param(11490, id="two preferences that ask the same"),
+        pytest.param(50343, id="a VM that one group keeps where another wants it away: the two are of one rule"),
         pytest.param(40182, id="VMs that others are moving stand where they stood, whatever was tried before"),
         pytest.param(20203, id="a VM that had to make way, and whose way back costs another move"),
     ],
