@@ -175,6 +175,7 @@ def _carry_out(
     act: bool,
 ) -> Applied:
     from optimizer.execute.apply import apply
+    from optimizer.execute.ledger.records import recorded_driver
 
     watched = Interrupt("no further move is started")
     with watched as interrupt, _opened(path, act=act) as ledger, Progress("applying") as progress:
@@ -190,7 +191,7 @@ def _carry_out(
             ledger,
             act=act,
             order=order,
-            driver_name=name,
+            driver_name=recorded_driver(name, simulated=driver.simulated),
             button=button,
             guards=guards,
             progress=tell,

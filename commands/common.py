@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from optimizer.plan import Caution, Plan
     from optimizer.policy import Policy
     from optimizer.report.page import Page
+    from optimizer.service.config import ServiceConfig
+    from optimizer.sources.config_yaml import Config
 
 __all__ = [
     "FILE",
@@ -33,6 +35,8 @@ __all__ = [
     "began_at",
     "fleet_argument",
     "json_option",
+    "load_config",
+    "load_configured_policy",
     "load_fleet",
     "load_fleet_and_document",
     "load_plan",
@@ -192,6 +196,39 @@ def load_policy(name_or_path: str) -> Policy:
     from optimizer.sources.policy_yaml import read_policy
 
     return read_policy(name_or_path, CATALOGUE, SHIPPED)
+
+
+def load_config(path: Path | None, unnamed: str = "") -> Config:
+    """Read a configuration whole, so that no command is content with a file that another refuses.
+
+    Parameters
+    ----------
+    path
+        Its file; None for one that says nothing, which messages call `unnamed`.
+    """
+    from optimizer.service.sections import read_checked
+    from optimizer.sources.config_yaml import config_from_document
+
+    return config_from_document({}, unnamed) if path is None else read_checked(path)
+
+
+def load_configured_policy(settings: ServiceConfig) -> Policy:
+    """Read the policy that a configuration names.
+
+    Raises
+    ------
+    InputError
+        There is none of that name, or it is wrong.
+    """
+    from constraints import SHIPPED
+    from optimizer.similar import similar
+
+    name = settings.policy
+    if name not in SHIPPED and not Path(name).is_file():
+        hint = similar(name, SHIPPED) or f"shipped: {', '.join(sorted(SHIPPED))}"
+        expected = "the name of a policy that ships, or a file that can be read"
+        raise InputError(settings.config.where, settings.field("policy"), name, expected, hint)
+    return load_policy(name)
 
 
 def refuse_or_warn(fleet: Fleet, policy: Policy) -> None:

@@ -12,6 +12,7 @@ from commands.common import (
     KeptFile,
     NewFile,
     json_option,
+    load_config,
     load_fleet_and_document,
     say,
     tell_written,
@@ -70,7 +71,7 @@ def command(
         raise click.UsageError("-o writes a snapshot: give the one to start from with --fleet")
     from optimizer.signals.series_reading import InterferencePart
 
-    read = _configuration(config)
+    read = load_config(config, "the defaults")
     settings = read.section("interference", InterferencePart)
     snapshot, document = _snapshot(fleet, read if series is None else None)
     if series is None:
@@ -123,12 +124,6 @@ def _from_prometheus(config: Config, fleet: Fleet, url: str) -> Observation:
     reading = read_series(config, fleet, SystemClock(), SystemClock(), os.environ, url=address)
     warn(Caution("series_not_read", "interference", note) for note in reading.notes)
     return reading.observation
-
-
-def _configuration(path: Path | None) -> Config:
-    from optimizer.sources.config_yaml import config_from_document, read_config
-
-    return config_from_document({}, "the defaults") if path is None else read_config(path)
 
 
 def _observation(path: Path) -> Observation:

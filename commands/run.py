@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import FILE, json_option, load_policy, say
+from commands.common import FILE, json_option, load_config, load_configured_policy, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -61,14 +61,13 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
     from optimizer.service.planner import warm_up
     from optimizer.service.reading import ConfiguredReader
     from optimizer.service.service import Service
-    from optimizer.sources.config_yaml import read_config
 
     if as_json and not once:
         raise click.UsageError(
             "--json is for --once: the service itself logs (section log)", click.get_current_context()
         )
-    settings = service_config(read_config(config))
-    policy = load_policy(settings.policy)
+    settings = service_config(load_config(config))
+    policy = load_configured_policy(settings)
     clock = SystemClock()
     ending = Ending(clock, settings.cycle.stop_s)
     logs = open_logs(settings.config.section("log", LogPart), sys.stderr)
@@ -113,7 +112,7 @@ def _endpoint(service: Service, told: Everybody, clock: Clock, environ: Mapping[
         return
     metrics = Metrics(clock, version("remora"), service.settings.automation.level.value)
     told.add(metrics)
-    token = read_token(config, "metrics", part.token_env, part.token_file, environ)
+    token = read_token(config, "metrics", part, environ)
     with serving(part.listen, metrics, service.ill, service.triggers.pull, token) as address:
         yield address
 
@@ -137,7 +136,7 @@ def as_row(cycle: Cycle) -> Any:
     return Row(
         cycle.fleet,
         cycle.number,
-        cycle.cause,
+        cycle.trigger,
         cycle.by,
         cycle.started_at,
         cycle.ended_at,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.common import load_policy
+from commands.common import load_config, load_configured_policy
 from commands.interrupt import Interrupt
 from commands.run import config_option
 
@@ -30,9 +30,8 @@ def command(config: Path) -> None:
     from optimizer.clock import SystemClock
     from optimizer.service.config import service_config
     from optimizer.service.page.serving import serve_page
-    from optimizer.sources.config_yaml import read_config
 
-    settings = service_config(read_config(config))
+    settings = service_config(load_config(config))
     with Interrupt("the page ends") as interrupt:
         serve_page(
             settings,
@@ -40,5 +39,5 @@ def command(config: Path) -> None:
             os.environ,
             interrupt.event.is_set,
             lambda address: click.echo(f"listening on {address}", err=True),
-            lambda: load_policy(settings.policy),
+            lambda: load_configured_policy(settings),
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import FILE, NewFile, json_option, say, say_json, tell_fleet_written, write_json
+from commands.common import FILE, NewFile, json_option, load_config, say, say_json, tell_fleet_written, write_json
 from commands.outputs import InputName
 
 if TYPE_CHECKING:
@@ -93,11 +93,10 @@ def _read(config: Path, url: str) -> FleetReading:
 
     from optimizer.clock import SystemClock
     from optimizer.signals.reading import read_fleet
-    from optimizer.sources.config_yaml import read_config
     from optimizer.sources.prometheus_part import prometheus_address
 
     address = prometheus_address("--prometheus", url) if url else ""
-    return read_fleet(read_config(config), SystemClock(), os.environ, url=address)
+    return read_fleet(load_config(config), SystemClock(), os.environ, url=address)
 
 
 def _known_hosts(hosts: tuple[str, ...], ids: tuple[str, ...]) -> None:

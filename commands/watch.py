@@ -11,6 +11,7 @@ from commands.common import (
     FILE,
     fleet_argument,
     json_option,
+    load_config,
     load_fleet,
     load_policy,
     overlay_option,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from optimizer.monitors.config import MonitorsPart
     from optimizer.monitors.reading import Monitor, Observation
     from optimizer.monitors.watching import Watched
-    from optimizer.sources.config_yaml import Config
 
 __all__ = ["evidence", "imbalances", "watch"]
 
@@ -79,7 +79,7 @@ def watch(
     wish = load_policy(policy)
     snapshot = load_fleet(fleet, overlay)
     refuse_or_warn(snapshot, wish)
-    said = _config(config)
+    said = load_config(config)
     part = said.section("monitors", MonitorsPart)
     monitors = monitors_of(part, wish.rules, snapshot, said.where)
     answers = answers_for(monitors, said, wish, SystemClock(), os.environ, part.ask_within_s, prometheus)
@@ -127,12 +127,6 @@ def evidence(fleet: str | None, ledger: Path | str, as_json: bool) -> Exit:
         found = evidence_rows([one for name in fleets_of(book, fleet) for one in book.evidence(name)])
     say(as_json, lambda: found, lambda: evidence_page(found))
     return Exit.ATTENTION if any(one.state == State.EVIDENT.value for one in found) else Exit.DONE
-
-
-def _config(path: Path | None) -> Config:
-    from optimizer.sources.config_yaml import config_from_document, read_config
-
-    return config_from_document({}, "") if path is None else read_config(path)
 
 
 def _looked(monitors: tuple[Monitor, ...], part: MonitorsPart, seen: Observation, ledger: Path | str) -> Watched:

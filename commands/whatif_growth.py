@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import FILE, Whole, say, warn
+from commands.common import FILE, Whole, load_config, say, warn
 from commands.report import write_answer
 from commands.whatif_question import Question, pool_of, question_options
 
@@ -106,10 +106,9 @@ def _series(
 
         from optimizer.clock import SystemClock
         from optimizer.signals.past import read_past
-        from optimizer.sources.config_yaml import read_config
 
         assert config is not None
-        past = read_past(read_config(config), resources, pools, fleet.taken_at, SystemClock(), os.environ)
+        past = read_past(load_config(config), resources, pools, fleet.taken_at, SystemClock(), os.environ)
     return {(one.pool, one.resource): (one.times, one.amounts) for one in past}
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from optimizer.execute.ledger.records import is_simulated
 from optimizer.fleet import MoveOutcome, PastMove
 from optimizer.problem.atoms import Fixed
 from optimizer.sources.config_yaml import STRICT
@@ -64,7 +65,7 @@ def with_history(fleet: Fleet, ledger: Ledger, *, simulated: bool | None = None)
     travels = [
         travel
         for travel in ledger.travels(fleet.id, fleet.taken_at - LOOKS_BACK)
-        if travel.ended_at <= fleet.taken_at and (count or travel.driver != "simulated")
+        if travel.ended_at <= fleet.taken_at and (count or not is_simulated(travel.driver))
     ]
     history = merged(fleet.history, travels)
     if history == fleet.history:

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from optimizer.monitors.reading import Monitor
     from optimizer.problem.rule import Rule
 
-__all__ = ["WATCHED_RULES", "MonitorsPart", "monitors_of", "pressure_monitors"]
+__all__ = [
+    "WATCHED_RULES",
+    "MonitorsPart",
+    "monitors_of",
+    "pressure_monitors",
+    "refuse_same_names",
+    "refuse_unknown_rules",
+]
 
 WATCHED_RULES = ("anti_affinity", "capacity", "headroom", "maintenance", "noisy_neighbor", "spread")
 """The kinds of rules that are watched where nothing is said: those whose violations hurt."""
@@ -77,20 +84,43 @@ def monitors_of(part: MonitorsPart, rules: Sequence[Rule], fleet: Fleet, where: 
     InputError
         Two have one name, or one watches a rule that the policy does not have.
     """
+    refuse_unknown_rules(part, rules, where)
     given = part.watch if part.watch is not None else _usual(rules, fleet)
-    found: list[Monitor] = [*given, *part.and_watch]
+    found = (*given, *part.and_watch)
+    refuse_same_names(found, where)
+    return found
+
+
+def refuse_unknown_rules(part: MonitorsPart, rules: Sequence[Rule], where: str) -> None:
+    """Refuse a monitor that watches a rule that the policy does not have.
+
+    Raises
+    ------
+    InputError
+        There is one.
+    """
     names = [rule.name for rule in rules]
+    for field, monitors in (("watch", part.watch or ()), ("and_watch", part.and_watch)):
+        for i, monitor in enumerate(monitors):
+            if isinstance(monitor, ByRule) and monitor.rule not in names:
+                hint = similar(monitor.rule, names) or f"it has {', '.join(names)}"
+                raise InputError(where, f"monitors.{field}[{i}].rule", monitor.rule, "a rule of the policy", hint)
+
+
+def refuse_same_names(monitors: Sequence[Monitor], where: str) -> None:
+    """Refuse two monitors of one name.
+
+    Raises
+    ------
+    InputError
+        There are such.
+    """
     seen: set[str] = set()
-    for monitor in found:
-        if isinstance(monitor, ByRule) and monitor.rule not in names:
-            hint = similar(monitor.rule, names) or f"it has {', '.join(names)}"
-            raise InputError(where, "monitors", monitor.rule, "a rule of the policy", hint)
+    for monitor in monitors:
         if monitor.name in seen:
-            raise InputError(
-                where, "monitors", monitor.name, "a name for each monitor", "give one of them another `name`"
-            )
+            hint = "give one of them another `name`"
+            raise InputError(where, "monitors", monitor.name, "a name for each monitor", hint)
         seen.add(monitor.name)
-    return tuple(found)
 
 
 def pressure_monitors(part: MonitorsPart) -> tuple[Psi | VcpuWait, ...]:

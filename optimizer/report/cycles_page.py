@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optimizer.report.page import Page, Table, Tone
-from optimizer.report.words import count, duration
+from optimizer.report.words import count, duration, minute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,18 +34,24 @@ def cycles_page(cycles: Sequence[Cycle]) -> Page:
     if simulated:
         named = "" if len(simulated) == len(cycles) else f" in {count(len(simulated), 'cycle')} of these"
         page.line(f"SIMULATED: no VM was migrated{named}", Tone.WARN)
-    headers = (">cycle", "fleet", "began", "took", "cause", "outcome", ">violations", ">moves", ">done", "plan", "~why")
-    table = Table(headers)
+    several = len({one.fleet for one in cycles}) > 1
+    headers = (">cycle", "began", "?took", "trigger", "outcome", ">violations", ">moves", "~plan", "~why")
+    table = Table((*["fleet"] * several, *headers))
     for one in cycles:
         outcome = one.outcome if one.ended_at is not None else "running"
         took = "" if one.ended_at is None else duration((one.ended_at - one.started_at).total_seconds())
-        began = one.started_at.isoformat(timespec="seconds").replace("+00:00", "Z")
-        numbers = [_number(one, name) for name in ("violations", "moves", "done")]
+        numbers = (_number(one, "violations"), _moves(one))
         tone = TONES.get(outcome, Tone.PLAIN)
-        row = (one.number, one.fleet, began, took, one.trigger, outcome, *numbers, one.plan or "", one.detail)
-        table.add(*row, tone=tone)
+        row = (one.number, minute(one.started_at), took, one.trigger, outcome, *numbers, one.plan or "", one.detail)
+        table.add(*[one.fleet] * several, *row, tone=tone)
     page.table(table, empty="no cycle was made yet")
     return page
+
+
+def _moves(cycle: Cycle) -> str:
+    """Say how many moves were planned, and, where the plan was carried out, how many of them are done."""
+    planned, done = _number(cycle, "moves"), _number(cycle, "done")
+    return f"{done} of {planned}" if done and planned else planned
 
 
 def _number(cycle: Cycle, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from optimizer.report.page import Page, Table, Tone
-from optimizer.report.words import count, duration
+from optimizer.report.words import count, duration, minute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,12 +64,12 @@ def imbalances_page(found: Sequence[Imbalance]) -> Page:
 
 def _table(found: Iterable[Imbalance], *, fleets: bool = False) -> Table:
     """Tabulate imbalances; how long they last is known until the last look."""
-    table = Table((*["fleet"] * fleets, "id", "monitor", "subject", "state", "since", ">lasted", "~evidence"))
+    table = Table((*["fleet"] * fleets, "monitor", "subject", "state", "since", ">lasted", "?id", "~evidence"))
     for one in found:
         lasts = duration(((one.closed_at or one.seen_at) - one.since).total_seconds())
         unjudged = one.machine.get("unjudged")
         evidence = evidence_text(one.evidence) + (f"; not judged now: {unjudged}" if unjudged else "")
-        cells = (one.id, one.monitor, _subject(one), one.state, _time(one.since), lasts, evidence)
+        cells = (one.monitor, _subject(one), one.state, minute(one.since), lasts, one.id, evidence)
         table.add(*[one.fleet] * fleets, *cells, tone=TONES.get(one.state, Tone.PLAIN))
     return table
 
@@ -123,7 +123,3 @@ def _not_judged(page: Page, unjudged: Sequence[Unjudged]) -> None:
 
 def _percent(share: Any) -> str:
     return f"{100 * float(share):.1f} %"
-
-
-def _time(at: datetime) -> str:
-    return at.isoformat(timespec="seconds").replace("+00:00", "Z")

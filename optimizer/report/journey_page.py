@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from optimizer.execute.ledger.records import is_simulated
 from optimizer.report.page import Page, Table, Tone
 from optimizer.report.words import count, duration
 
@@ -125,7 +126,7 @@ def journey_page(journey: Journey) -> Page:
         took = "-" if seen else duration((trip.ended_at - trip.started_at).total_seconds())
         name = f"{trip.plan}/{trip.move}" if trip.plan else "-"
         again = f"attempt {trip.attempt}" if trip.attempt > 1 else ""
-        rehearsed = "simulated: not counted for a real fleet" if trip.driver == "simulated" else ""
+        rehearsed = "simulated: not counted for a real fleet" if is_simulated(trip.driver) else ""
         said = "; ".join(part for part in (again, trip.detail, rehearsed) if part)
         tone = TONES.get(trip.outcome, Tone.WARN)
         table.add(_text(trip.ended_at), trip.source, trip.target, trip.outcome, took, trip.by, name, said, tone=tone)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from optimizer.report.page import Table
 
@@ -72,9 +72,22 @@ def table_lines(table: Table, width: int | None) -> Iterator[Row]:
 
 
 def _kept(columns: list[_Column], width: int | None) -> list[_Column]:
-    """Leave out what can be, from the right, until the rest fits, or its text has room enough."""
+    """Leave out what can be, from the right, until the rest fits, or its text has room enough.
+
+    Where texts will stand below their rows all the same, only the rest has to fit.
+    """
+    if width is None:
+        return columns
+    kept = _without_spare(columns, lambda left: _span(left) <= width or _room(left, width) >= WANTED_TEXT)
+    if _span(kept) <= width or _room(kept, width) >= NARROWEST_TEXT:
+        return kept
+    return _without_spare(columns, lambda left: _span([c for c in left if not c.text]) <= width)
+
+
+def _without_spare(columns: list[_Column], fits: Callable[[list[_Column]], bool]) -> list[_Column]:
+    """Leave out spare columns, from the right, until the rest fits."""
     for column in reversed(columns):
-        if width is None or _span(columns) <= width or _room(columns, width) >= WANTED_TEXT:
+        if fits(columns):
             break
         if column.spare:
             columns = [c for c in columns if c is not column]

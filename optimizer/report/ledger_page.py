@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from optimizer.execute.states import MoveState, RunState
 from optimizer.report.page import Page, Table, Tone
-from optimizer.report.words import count
+from optimizer.report.words import count, duration, minute, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from optimizer.execute.ledger.audit import Audit
     from optimizer.execute.ledger.records import Control, EventRecord, FlyingMove, MoveRecord, Run
@@ -27,6 +26,9 @@ TONES = {
     "skipped": Tone.WARN,
     "superseded": Tone.WARN,
 }
+
+
+NOTHING_MOVED = "SIMULATED: no VM was migrated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,20 @@ class Status:
 def runs_page(runs: Sequence[Run]) -> Page:
     """Lay out runs, one a row."""
     page = Page()
-    table = Table(("plan", "fleet", ">moves", "state", "started", "ended", "by", "approved by", "~reason"))
+    simulated = sum(run.simulated for run in runs)
+    if simulated:
+        named = "" if simulated == len(runs) else f" in {count(simulated, 'run')} of these, by the driver"
+        page.line(f"{NOTHING_MOVED}{named}", Tone.WARN)
+    several = len({run.fleet for run in runs}) > 1
+    headers = ("plan", ">moves", "state", "started", "?took", "driver", "~by", "~approved by", "~reason")
+    table = Table((*["fleet"] * several, *headers))
     for run in runs:
-        times = (_time(run.started_at), _time(run.ended_at))
+        took = "" if run.ended_at is None else duration((run.ended_at - run.started_at).total_seconds())
+        how = (run.moves, run.state.value, minute(run.started_at), took, run.driver)
         who = (run.ordered_by, run.approved_by, run.reason)
         tone = TONES.get(run.state.value, Tone.PLAIN)
-        table.add(run.plan, run.fleet, run.moves, run.state.value, *times, *who, tone=tone)
-    page.table(table)
+        table.add(*[run.fleet] * several, run.plan, *how, *who, tone=tone)
+    page.table(table, empty="no plan was carried out yet")
     return page
 
 
@@ -67,12 +76,14 @@ def moves_page(run: Run, moves: Sequence[MoveRecord]) -> Page:
     """Lay out the moves of a run."""
     page = Page()
     page.line(f"plan {run.plan} of fleet {run.fleet}: {run.state.value}, {count(run.moves, 'move')}")
-    table = Table(("move", "VM", "from", "to", "state", ">attempt", "changed", "~why"))
+    if run.simulated:
+        page.line(NOTHING_MOVED, Tone.WARN)
+    table = Table(("move", "VM", "from", "to", "state", ">attempt", "?changed", "~why"))
     for move in moves:
         f = move.flying
         state = f.state.value if move.failure is None else f"{f.state.value} ({move.failure.value})"
         tone = TONES.get(f.state.value, Tone.PLAIN)
-        table.add(f.move, f.vm, f.source, f.target, state, f.attempt, _time(move.changed_at), move.detail, tone=tone)
+        table.add(f.move, f.vm, f.source, f.target, state, f.attempt, moment(move.changed_at), move.detail, tone=tone)
     page.table(table)
     return page
 
@@ -80,9 +91,10 @@ def moves_page(run: Run, moves: Sequence[MoveRecord]) -> Page:
 def events_page(events: Sequence[EventRecord]) -> Page:
     """Lay out events, one a row."""
     page = Page()
-    table = Table((">number", "at", "fleet", "plan", "move", "state", ">epoch", "by", "~detail"))
+    several = len({e.fleet for e in events}) > 1
+    table = Table((*["fleet"] * several, ">number", "at", "plan", "move", "state", "?>epoch", "~by", "~detail"))
     for e in events:
-        table.add(e.number, e.at, e.fleet, e.plan or "", e.move or "", e.state, e.epoch, e.by, e.detail)
+        table.add(*[e.fleet] * several, e.number, e.at, e.plan or "", e.move or "", e.state, e.epoch, e.by, e.detail)
     page.table(table)
     return page
 
@@ -120,17 +132,15 @@ def status_page(found: Sequence[Status]) -> Page:
             states = [f"{n:,} {state}" for state, n in one.moves.items()] + [f"{waiting:,} waiting"] * bool(waiting)
             tone = TONES.get(one.run.state.value, Tone.PLAIN)
             page.line(f"{one.fleet}: plan {one.run.plan} {one.run.state.value}: {', '.join(states)}", tone)
+            if one.run.simulated:
+                page.line(f"{one.fleet}: {NOTHING_MOVED}", Tone.WARN)
         if one.gate is not None and one.gate.state == "gate closed":
             page.line(f"{one.fleet}: gate closed since {one.gate.at}: {one.gate.detail}", Tone.BAD)
         if one.in_flight:
-            table = Table(("move", "VM", "from", "to", "state", ">GiB", "plan"))
+            table = Table(("move", "VM", "from", "to", "state", ">GiB", "?plan"))
             for f in one.in_flight:
                 tone = Tone.BAD if f.state is MoveState.UNKNOWN else Tone.PLAIN
                 gib = f"{f.copied_mib / 1024:.1f}"
                 table.add(f.move, f.vm, f.source, f.target, f.state.value, gib, f.plan, tone=tone)
             page.table(table)
     return page
-
-
-def _time(at: datetime | None) -> str:
-    return "" if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from optimizer.problem.amounts import amount, pair, percent, spoken
 
-__all__ = ["amount", "clean", "count", "duration", "pair", "percent", "shortened", "spoken"]
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = ["amount", "clean", "count", "duration", "minute", "moment", "pair", "percent", "shortened", "spoken"]
 
 
 def clean(text: object) -> str:
@@ -30,6 +35,16 @@ def duration(seconds: float) -> str:
         if whole >= size:
             return f"{whole // size} {name} {whole % size // step} {below}"
     return f"{whole} s"
+
+
+def moment(at: datetime | None) -> str:
+    """Render a time to the second; nothing where there is none."""
+    return "" if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def minute(at: datetime | None) -> str:
+    """Render a time to the minute, for tables; nothing where there is none."""
+    return "" if at is None else at.isoformat(timespec="minutes").replace("+00:00", "Z")
 
 
 def count(number: int, one: str, many: str = "") -> str:

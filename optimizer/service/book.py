@@ -33,7 +33,7 @@ class LedgerBook:
             if row.ended_at is None:
                 said = "its process ended without a word"
                 self._ledger.end_cycle(cycle.fleet, row.number, Outcome.LOST.value, cycle.started_at, detail=said)
-        return self._ledger.begin_cycle(cycle.fleet, cycle.cause, cycle.started_at, by=cycle.by)
+        return self._ledger.begin_cycle(cycle.fleet, cycle.trigger, cycle.started_at, by=cycle.by)
 
     def end(self, cycle: Cycle) -> None:
         """Write down how it ended."""
@@ -58,7 +58,7 @@ def _cycle(row: Row) -> Cycle:
     return Cycle(
         fleet=row.fleet,
         number=row.number,
-        cause=row.trigger,
+        trigger=row.trigger,
         by=row.by,
         started_at=row.started_at,
         ended_at=row.ended_at,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AutomationPart", "CyclePart", "DriverPart", "LedgerPart", "PolicyPart", "ServiceConfig", "service_config"]
 
+FIRST = {"policy": "name", "ledger": "place", "driver": "name"}
+"""Sections that may be one text alone, and the field that it is the value of."""
+
 Part = TypeVar("Part")
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Text = Annotated[str, Field(max_length=1000)]
@@ -121,6 +124,10 @@ class ServiceConfig:
     automation: AutomationPart
     state: Path
 
+    def field(self, name: str) -> str:
+        """Return the path of the field that says `policy`, `ledger` or `driver`: the section, if that is one text."""
+        return name if isinstance(self.config.sections.get(name), str) else f"{name}.{FIRST[name]}"
+
 
 def service_config(config: Config) -> ServiceConfig:
     """Check the sections that every service needs.
@@ -132,8 +139,8 @@ def service_config(config: Config) -> ServiceConfig:
     InputError
         With the path of the field that is wrong.
     """
-    policy = _named(config, "policy", PolicyPart, "name").name
-    ledger = _named(config, "ledger", LedgerPart, "place")
+    policy = _named(config, "policy", PolicyPart).name
+    ledger = _named(config, "ledger", LedgerPart)
     cycle = config.section("cycle", CyclePart)
     place = ledger.place if "://" in ledger.place else str(config.beside(ledger.place))
     return ServiceConfig(
@@ -141,16 +148,16 @@ def service_config(config: Config) -> ServiceConfig:
         policy=str(config.beside(policy)) if "/" in policy or policy.endswith((".yaml", ".yml")) else policy,
         ledger=place,
         stop_file=str(config.beside(ledger.stop_file)) if ledger.stop_file else "",
-        driver=_named(config, "driver", DriverPart, "name"),
+        driver=_named(config, "driver", DriverPart),
         cycle=cycle,
         automation=config.section("automation", AutomationPart),
         state=config.beside(cycle.state),
     )
 
 
-def _named(config: Config, name: str, kind: type[Part], field: str) -> Part:
+def _named(config: Config, name: str, kind: type[Part]) -> Part:
     """Return a section that may be one text alone: the value of its first field."""
     said = config.sections.get(name)
     if isinstance(said, str):
-        config = replace(config, sections={**config.sections, name: {field: said}})
+        config = replace(config, sections={**config.sections, name: {FIRST[name]: said}})
     return config.section(name, kind)

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from optimizer.errors import InputError
+from optimizer.listening import address_of
+from optimizer.service.tokens import TokenPart
 from optimizer.sources.config_yaml import STRICT
 
 if TYPE_CHECKING:
@@ -22,10 +24,17 @@ if TYPE_CHECKING:
 __all__ = ["MetricsPart", "serving"]
 
 IDLE_S = 10.0
+AN_ADDRESS = "HOST:PORT, such as 127.0.0.1:9479"
+
+
+def _listen(text: str) -> str:
+    if text and address_of(text) is None:
+        raise ValueError(AN_ADDRESS)
+    return text
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class MetricsPart:
+class MetricsPart(TokenPart):
     """Where metrics are served, and who may start a cycle by ``POST /cycle``.
 
     Parameters
@@ -36,9 +45,7 @@ class MetricsPart:
         The bearer token that ``POST /cycle`` needs; without one nobody may.
     """
 
-    listen: Annotated[str, Field(max_length=300)] = ""
-    token_file: str = ""
-    token_env: str = ""
+    listen: Annotated[str, Field(max_length=300), AfterValidator(_listen)] = ""
 
 
 class _Server(ThreadingHTTPServer):
@@ -121,17 +128,17 @@ def serving(
     InputError
         The address cannot be bound.
     """
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise InputError("metrics", "listen", listen, "HOST:PORT, such as 127.0.0.1:9479")
+    address = address_of(listen)
+    if address is None:
+        raise InputError("metrics", "listen", listen, AN_ADDRESS)
     try:
-        server = _Server((host.strip("[]"), int(port)), metrics, ready, trigger, token)
+        server = _Server(address, metrics, ready, trigger, token)
     except OSError as error:
         raise InputError("metrics", "listen", listen, f"an address that can be bound ({error})") from error
     thread = threading.Thread(target=server.serve_forever, args=(0.2,), name="metrics", daemon=True)
     thread.start()
     try:
-        yield f"http://{host}:{server.server_address[1]}"
+        yield f"http://{listen.rpartition(':')[0]}:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from optimizer.errors import Interrupted
 from optimizer.execute.apply import apply
 from optimizer.execute.guards.guards import NO_GUARDS, has_guards
+from optimizer.execute.ledger.records import recorded_driver
 from optimizer.execute.settle import left_open, settle
 from optimizer.plan_identity import digest_of
 from optimizer.service.automation import Level
@@ -102,7 +103,7 @@ class LedgerHands:
             self._ledger,
             act=True,
             order=self._order,
-            driver_name=self._name,
+            driver_name=recorded_driver(self._name, simulated=driver.simulated),
             button=EndingButton(self._button, ending),
             guards=guards,
             progress=told,

@@ -81,7 +81,7 @@ class Logs:
         """Log an event."""
         match event:
             case events.CycleBegan(cycle):
-                self.logger.info("cycle begun", **_of(cycle), cause=cycle.cause)
+                self.logger.info("cycle begun", **_of(cycle), trigger=cycle.trigger)
             case events.CycleEnded(cycle):
                 self._ended(cycle)
             case events.FleetRead(cycle, notes):

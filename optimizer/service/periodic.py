@@ -53,17 +53,17 @@ class Triggers:
     """Why a cycle is wanted now. Signal handlers and other threads add to it, so there is no lock."""
 
     def __init__(self) -> None:
-        self._causes: deque[str] = deque(maxlen=16)
+        self._pulled: deque[str] = deque(maxlen=16)
 
-    def pull(self, cause: str) -> None:
+    def pull(self, trigger: str) -> None:
         """Want a cycle, as soon as the present one has ended."""
-        self._causes.append(cause)
+        self._pulled.append(trigger)
 
     def take(self) -> str:
         """Return what was wanted since, in one word; empty if nothing was."""
-        causes = list(dict.fromkeys(self._causes))
-        self._causes.clear()
-        return "+".join(causes)
+        pulled = list(dict.fromkeys(self._pulled))
+        self._pulled.clear()
+        return "+".join(pulled)
 
 
 class Periodic:
@@ -116,11 +116,11 @@ class Periodic:
                 if self.fleet and not self._has_lead():
                     self._rest(self._again_s)
                     continue
-                cause = self._cause()
-                if cause and not self.fleet and not self._learned(cause):
+                trigger = self._trigger()
+                if trigger and not self.fleet and not self._learned(trigger):
                     continue
-                if cause and self._has_lead():
-                    self.one(cause, planning=cause != "watch")
+                if trigger and self._has_lead():
+                    self.one(trigger, planning=trigger != "watch")
                 else:
                     self._rest(self._look_s)
             self._write_rest()
@@ -144,10 +144,10 @@ class Periodic:
         finally:
             self._give_up("one cycle was made")
 
-    def _learned(self, cause: str) -> bool:
+    def _learned(self, trigger: str) -> bool:
         """Find out which fleet it is, before there can be a lease; a reading that fails is a cycle that failed."""
         began = self._parts.clock.monotonic()
-        cycle = Cycle("", 0, cause, self._holder, self._parts.clock.now())
+        cycle = Cycle("", 0, trigger, self._holder, self._parts.clock.now())
         run = CycleRun(self._parts, cycle, self._ending)
         self.fleet = run.fleet_of()
         self.error = run.error
@@ -156,10 +156,10 @@ class Periodic:
         self._over(self._unrecorded(run.ended(Outcome.ERROR)), began, planned=True)
         return False
 
-    def one(self, cause: str, *, planning: bool = True) -> Cycle:
+    def one(self, trigger: str, *, planning: bool = True) -> Cycle:
         """Make one cycle, write it down, and say when the next is due."""
         began = self._parts.clock.monotonic()
-        cycle = Cycle(self.fleet, 0, cause, self._holder, self._parts.clock.now(), epoch=self._lease.epoch)
+        cycle = Cycle(self.fleet, 0, trigger, self._holder, self._parts.clock.now(), epoch=self._lease.epoch)
         return self._over(self._made(cycle, planning=planning), began, planned=planning)
 
     def _over(self, cycle: Cycle, began: float, *, planned: bool) -> Cycle:
@@ -216,11 +216,11 @@ class Periodic:
             self._parts.book.end(cycle)
             self._unwritten.popleft()
 
-    def _cause(self) -> str:
+    def _trigger(self) -> str:
         """Return why a cycle is due: somebody wants one, a plan was approved, or it is time."""
-        cause = self.triggers.take()
-        if cause:
-            return cause
+        trigger = self.triggers.take()
+        if trigger:
+            return trigger
         now = self._parts.clock.monotonic()
         if now - self._looked_at >= APPROVAL_S and self._parts.level.acts:
             self._looked_at = now

@@ -58,7 +58,7 @@ class Cycle:
     ----------
     number
         From 1, without a gap; 0 where it is not written down yet.
-    cause
+    trigger
         Why it began: ``time``, ``start``, ``SIGHUP``, ``http``, ``approval``, ``imbalance``, ``watch``, ``retry``,
         ``once``.
     counts
@@ -70,7 +70,7 @@ class Cycle:
 
     fleet: str
     number: int
-    cause: str
+    trigger: str
     by: str
     started_at: datetime
     ended_at: datetime | None = None

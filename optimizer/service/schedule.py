@@ -37,12 +37,12 @@ class Schedule:
     bad: int = 0
     next_at: float = float("-inf")
     watch_at: float = float("inf")
-    cause: str = "start"
+    trigger: str = "start"
 
     def due(self, now: float) -> str:
         """Return why a cycle is due now; empty if none is."""
         if now >= self.next_at:
-            return self.cause
+            return self.trigger
         return "watch" if now >= self.watch_at else ""
 
     def after(self, began: float, now: float, outcome: Outcome, *, planned: bool, again_s: float | None = None) -> None:
@@ -55,10 +55,10 @@ class Schedule:
         if outcome in BAD:
             self.bad += 1
             wait = min(self.backoff_s * 2 ** min(self.bad - 1, 30), self.backoff_most_s)
-            self.next_at, self.cause = now + self._around(wait), "retry"
+            self.next_at, self.trigger = now + self._around(wait), "retry"
         elif planned or self.bad:
             self.bad = 0
-            self.next_at, self.cause = max(now, began + self._around(self.every_s)), "time"
+            self.next_at, self.trigger = max(now, began + self._around(self.every_s)), "time"
 
     def _around(self, seconds: float) -> float:
         return seconds * (1 + self.rng.uniform(-self.jitter, self.jitter))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from optimizer.errors import InputError
 from optimizer.execute.button import StopFile
 from optimizer.execute.drivers.registry import DRIVERS
 from optimizer.execute.drivers.settings import DriverSettings
 from optimizer.execute.guards.guards import open_guards
 from optimizer.execute.ledger import open_ledger
 from optimizer.execute.ledger.records import Order
+from optimizer.monitors.config import MonitorsPart, refuse_unknown_rules
 from optimizer.pipeline import Request
 from optimizer.service.book import LedgerBook
 from optimizer.service.evidence import EvidenceWatcher, PrometheusAttributing, evidence_part
@@ -29,7 +31,7 @@ from optimizer.service.view import ViewWriter
 from optimizer.service.watching import MonitorsWatcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from random import Random
     from types import TracebackType
 
@@ -54,6 +56,25 @@ class _Edges:
     rng: Random
     environment: Mapping[str, str]
     machine: str
+
+
+@contextmanager
+def said_in(settings: ServiceConfig) -> Iterator[None]:
+    """Name the field of the configuration where a driver names the option of the command line that `apply` has.
+
+    Raises
+    ------
+    InputError
+        As it was raised inside.
+    """
+    fields = {"--driver": settings.field("driver"), "--location": "driver.location"}
+    try:
+        yield
+    except InputError as error:
+        if error.where not in fields:
+            raise
+        field = fields[error.where] + (f" ({error.path})" if error.path else "")
+        raise InputError(settings.config.where, field, error.value, error.expected, error.hint) from error
 
 
 class Service:
@@ -94,11 +115,13 @@ class Service:
         self._edges = _Edges(clock, rng, environment, machine)
         self._stack = ExitStack()
         self.seen_alive_at = clock.monotonic()
-        factory = DRIVERS.load(settings.driver.name)
+        with said_in(settings):
+            factory = DRIVERS.load(settings.driver.name)
         self.button = StopFile(Path(settings.stop_file)) if settings.stop_file else StopFile.beside(settings.ledger)
 
         def opened(fleet: Fleet) -> Driver:
-            return factory(fleet, DriverSettings(settings.driver.location))
+            with said_in(settings):
+                return factory(fleet, DriverSettings(settings.driver.location))
 
         self.keep = DirectoryKeep(settings.state, settings.cycle.keep_plans)
         told.add(ViewWriter(settings.state, policy, told))
@@ -165,6 +188,7 @@ class Service:
     def _watcher(self, by: str, ending: Ending, told: Everybody) -> Watcher:
         """Return the monitors' watcher; where sections ask for it, by a fleet that has the evidence of interference."""
         edges, config = self._edges, self.settings.config
+        refuse_unknown_rules(config.section("monitors", MonitorsPart), self.policy.rules, config.where)
         monitors = MonitorsWatcher(self.ledger, config, edges.clock, edges.environment, by)
         part = evidence_part(config)
         if part is None:

@@ -3,32 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
 
 from optimizer.errors import InputError
+from optimizer.sources.config_yaml import STRICT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from optimizer.sources.config_yaml import Config
 
-__all__ = ["read_token"]
+__all__ = ["TokenPart", "read_token"]
 
 LEAST = 16
 MOST = 4096
 
 
-def read_token(config: Config, path: str, variable: str, file: str, environ: Mapping[str, str]) -> str:
-    """Return the token; empty where the section `path` names neither a variable nor a file.
+Text = Annotated[str, Field(max_length=1000)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class TokenPart:
+    """Where a token is: a variable, or a file, or neither; never the token itself."""
+
+    token_env: Text = ""
+    token_file: Text = ""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.token_env and self.token_file:
+            raise ValueError("token_env or token_file")
+        return self
+
+    @property
+    def has_token(self) -> bool:
+        """Whether one is named."""
+        return bool(self.token_env or self.token_file)
+
+
+def read_token(config: Config, path: str, part: TokenPart, environ: Mapping[str, str]) -> str:
+    """Return the token; empty where the section, which is at `path`, names none.
 
     Raises
     ------
     InputError
-        It names both, or there is none, or it is too short to be one; the message does not have it.
+        There is none, or it is too short to be one; the message does not have it.
     """
-    if variable and file:
-        raise InputError(config.where, path, "both", "token_env or token_file")
-    if not variable and not file:
+    variable, file = part.token_env, part.token_file
+    if not part.has_token:
         return ""
     if variable:
         field, token = f"{path}.token_env", environ.get(variable, "").strip()

@@ -207,7 +207,9 @@ def _service(living: LivingFleet, ledger: Ledger, listener: _Listener, seed: int
         level=Level.ACT,
         clock=clock,
         read=living.read,
-        watch=MonitorsWatcher(ledger, config_from_document({}, "days"), clock, {}, "simulated"),
+        watch=MonitorsWatcher(
+            ledger, config_from_document({"journeys": {"simulated": True}}, "days"), clock, {}, "simulated"
+        ),
         plan=PipelinePlanner(Request(seconds=2, deterministic=True)),
         hands=LedgerHands(ledger, living.driver, "living", StopFile(None), Level.ACT, order, told),
         keep=MemoryKeep(),

@@ -212,7 +212,9 @@ def lived(days: float, seed: int, directory: Path, every_s: float = 600.0) -> We
             level=Level.ACT,
             clock=clock,
             read=fleet.read,
-            watch=MonitorsWatcher(ledger, config_from_document({}, "weeks"), clock, {}, "simulated"),
+            watch=MonitorsWatcher(
+                ledger, config_from_document({"journeys": {"simulated": True}}, "weeks"), clock, {}, "simulated"
+            ),
             plan=PipelinePlanner(Request(seconds=1, deterministic=True)),
             hands=LedgerHands(ledger, fleet.driver, "living", StopFile(None), Level.ACT, Order("test", "test"), told),
             keep=MemoryKeep(),

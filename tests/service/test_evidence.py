@@ -66,7 +66,9 @@ def lived(tmp_path: Path, fleet: NoisyFleet, hours: float) -> tuple[Ear, Ledger,
 
     clock.on_sleep = on_sleep
     ending = Ending(clock)
-    monitors = MonitorsWatcher(ledger, config_from_document({}, "test"), clock, {}, "test")
+    monitors = MonitorsWatcher(
+        ledger, config_from_document({"journeys": {"simulated": True}}, "test"), clock, {}, "test"
+    )
     parts = Parts(
         policy=POLICY,
         level=Level.ACT,

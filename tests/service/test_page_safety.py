@@ -254,18 +254,18 @@ def test_every_host_has_a_cell(hosts: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "token", "said"),
+    ("part", "said"),
     [
-        ({"listen": "0.0.0.0:9480"}, True, "serve.listen"),
-        ({"listen": "0.0.0.0:9480", "tls_cert": "a", "tls_key": "b"}, False, "serve.listen"),
-        ({"listen": "nonsense"}, False, "serve.listen"),
-        ({"listen": "127.0.0.1:70000"}, False, "serve.listen"),
-        ({"listen": "127.0.0.1:0", "tls_cert": "a"}, False, "serve.tls_cert"),
+        ({"listen": "0.0.0.0:9480", "token_env": "T"}, "serve.listen"),
+        ({"listen": "0.0.0.0:9480", "tls_cert": "a", "tls_key": "b"}, "serve.listen"),
+        ({"listen": "nonsense"}, "serve.listen"),
+        ({"listen": "127.0.0.1:70000"}, "serve.listen"),
+        ({"listen": "127.0.0.1:0", "tls_cert": "a"}, "serve.tls_cert"),
     ],
 )
-def test_what_would_be_open_is_refused(part: dict[str, Any], token: bool, said: str) -> None:
+def test_what_would_be_open_is_refused(part: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said.replace(".", r"\.")):
-        check_listen("remora.yaml", ServePart(**part), token=token)
+        check_listen("remora.yaml", ServePart(**part))
 
 
 def test_the_command_names_what_is_wrong(tmp_path: Path) -> None:

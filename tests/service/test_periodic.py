@@ -140,8 +140,8 @@ class Bench:
         """Return when the cycles of the ledger began, in seconds."""
         return [round((c.started_at - self.fleet.taken_at).total_seconds(), 1) for c in self.book.rows.values()]
 
-    def causes(self) -> list[str]:
-        return [c.cause for c in self.book.rows.values()]
+    def began_by(self) -> list[str]:
+        return [c.trigger for c in self.book.rows.values()]
 
     def ended(self) -> list[Outcome]:
         return [e.cycle.outcome for e in self.heard if isinstance(e, CycleEnded)]
@@ -151,7 +151,7 @@ def test_a_cycle_every_few_minutes() -> None:
     bench = Bench()
     bench.periodic.run()
     assert bench.began() == [0.0, 600.0, 1200.0, 1800.0, 2400.0, 3000.0]
-    assert bench.causes() == ["start"] + ["time"] * 5
+    assert bench.began_by() == ["start"] + ["time"] * 5
     assert all(c.outcome is Outcome.CLEAN and c.ended_at for c in bench.book.rows.values())
     assert bench.lease.released == 1
 
@@ -171,7 +171,7 @@ def test_triggers_start_a_cycle_at_once_and_several_start_one() -> None:
     bench.clock.happens = [(100.0, partial(bench.triggers.pull, c)) for c in ("SIGHUP", "http", "SIGHUP")]
     bench.periodic.run()
     assert bench.began()[:3] == [0.0, 100.0, 700.0]
-    assert bench.causes()[1] == "SIGHUP+http"
+    assert bench.began_by()[1] == "SIGHUP+http"
 
 
 def test_bad_cycles_end_nothing_and_are_tried_later_and_later() -> None:
@@ -186,7 +186,7 @@ def test_bad_cycles_end_nothing_and_are_tried_later_and_later() -> None:
     bench.periodic.run()
     assert bench.began() == [0.0, 600.0, 660.0, 780.0, 1020.0, 1500.0, 2400.0, 3300.0]
     assert bench.ended() == [Outcome.CLEAN] + [Outcome.ERROR] * 6 + [Outcome.CLEAN]
-    assert bench.causes()[2:] == ["retry"] * 6
+    assert bench.began_by()[2:] == ["retry"] * 6
     assert bench.book.rows[2].detail == "OSError: no route to host"
 
 
@@ -242,7 +242,7 @@ def test_a_lease_that_is_lost_is_noticed() -> None:
 def test_watching_in_between() -> None:
     bench = Bench(ends_at=700.0, watch_every_s=120.0)
     bench.periodic.run()
-    assert bench.causes() == ["start"] + ["watch"] * 4 + ["time"]
+    assert bench.began_by() == ["start"] + ["watch"] * 4 + ["time"]
 
 
 def test_what_is_pending_is_looked_at_again_as_soon_as_it_may_open() -> None:
@@ -261,7 +261,7 @@ def test_what_is_pending_is_looked_at_again_as_soon_as_it_may_open() -> None:
 def test_once_makes_one_cycle() -> None:
     bench = Bench()
     assert bench.periodic.once().outcome is Outcome.CLEAN
-    assert (bench.causes(), bench.lease.released) == (["once"], 1)
+    assert (bench.began_by(), bench.lease.released) == (["once"], 1)
 
 
 def test_once_is_refused_where_another_leads() -> None:

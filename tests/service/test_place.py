@@ -144,6 +144,10 @@ def test_what_is_refused(tmp_path: Path, place: dict[str, Any]) -> None:
         status, said = ask("POST", "/api/place", request("a"))
         assert status == 400
         assert "vms[0].id" in said["error"]
+        for method, path, wanted in (("GET", "/api/plce", 404), ("GET", "/api/place", 405), ("POST", "/api/", 404)):
+            status, said = ask(method, path)
+            assert (status, list(said)) == (wanted, ["error"])
+            assert f"{path}: " in said["error"] and "POST /api/place" in said["error"]
 
 
 def test_without_an_inventory_there_is_none(tmp_path: Path) -> None:

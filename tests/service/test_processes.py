@@ -179,7 +179,7 @@ def test_sighup_starts_a_cycle(place: Place) -> None:
         )
     )
     process.send_signal(signal.SIGHUP)
-    place.until(lambda: any(line.get("cause") == "SIGHUP" for line in place.log()))
+    place.until(lambda: any(line.get("trigger") == "SIGHUP" for line in place.log()))
     process.send_signal(signal.SIGTERM)
     assert process.wait(LONG_S) == 0
     place.agree()

@@ -22,6 +22,8 @@ __all__ = [
     "MoveRecord",
     "Order",
     "Run",
+    "is_simulated",
+    "recorded_driver",
 ]
 
 EVERY_FLEET = ""
@@ -102,9 +104,23 @@ class Change:
     failure: Failure | None = None
 
 
+SIMULATED = "simulated"
+"""The driver that moves nothing; what another is called that moves nothing either ends in this."""
+
+
+def recorded_driver(name: str, *, simulated: bool) -> str:
+    """Return what the ledger calls a driver: whether it moved anything has to be seen later, too."""
+    return name if not simulated or name == SIMULATED else f"{name}, {SIMULATED}"
+
+
+def is_simulated(driver: str) -> bool:
+    """Whether what the ledger calls a driver so moved nothing."""
+    return driver == SIMULATED or driver.endswith(f", {SIMULATED}")
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The execution of a plan; `moves` is how many the plan has."""
+    """The execution of a plan; `moves` is how many the plan has, `driver` what carried it out (`recorded_driver`)."""
 
     fleet: str
     plan: str
@@ -119,6 +135,11 @@ class Run:
     epoch: int
     started_at: datetime
     ended_at: datetime | None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether no VM was moved by it."""
+        return is_simulated(self.driver)
 
 
 @dataclass(frozen=True, slots=True)

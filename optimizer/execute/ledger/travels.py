@@ -11,6 +11,7 @@ from optimizer.execute.ledger.chain import append
 from optimizer.execute.ledger.leading import written_by
 from optimizer.execute.ledger.plain import to_json, utc_text
 from optimizer.execute.ledger.queries import STATES
+from optimizer.execute.ledger.records import is_simulated
 from optimizer.execute.ledger.watch_records import Travel
 from optimizer.execute.states import OPEN, MoveState
 
@@ -160,7 +161,7 @@ def _done(db: Connection, fleet: str, since: datetime, at: datetime, *, simulate
     """Return by VM what moves of ours have done until a time, in order."""
     found: dict[str, list[Travel]] = {}
     for travel in _ours(db, fleet, since, None):
-        if travel.outcome == "done" and travel.ended_at <= at and (simulated or travel.driver != "simulated"):
+        if travel.outcome == "done" and travel.ended_at <= at and (simulated or not is_simulated(travel.driver)):
             found.setdefault(travel.vm, []).append(travel)
     return found
 

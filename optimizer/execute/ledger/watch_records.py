@@ -136,7 +136,7 @@ class Travel:
     plan, move, attempt
         What it is in the ledger; empty and 0 for a move by others.
     driver
-        What carried it out; ``simulated`` moves nothing.
+        What carried it out (`records.recorded_driver`).
     """
 
     vm: str

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from optimizer.errors import InputError
@@ -27,6 +27,19 @@ ALL: tuple[What, ...] = ("imbalance", "approval", "stop")
 Text = Annotated[str, Field(max_length=2000)]
 
 
+AN_ADDRESS = "an address: http:// or https://"
+
+
+def _is_address(url: str) -> bool:
+    return url.startswith(("http://", "https://")) and not any(c.isspace() for c in url)
+
+
+def _address(url: str) -> str:
+    if url and not _is_address(url):
+        raise ValueError(AN_ADDRESS)
+    return url
+
+
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ReceiverPart(CredentialsPart):
     """One receiver, and what is sent along: a bearer token, or basic authentication.
@@ -43,12 +56,23 @@ class ReceiverPart(CredentialsPart):
         How often it is tried, with growing pauses.
     """
 
-    url: Text = ""
+    url: Annotated[Text, AfterValidator(_address)] = ""
     url_env: Text = ""
     url_file: Text = ""
     of: Annotated[tuple[What, ...], Field(min_length=1)] = ALL
     deadline_s: Annotated[float, Field(gt=0, le=300)] = 10.0
     tries: Annotated[int, Field(ge=1, le=10)] = 3
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if len(self.given) != 1:
+            raise ValueError("one of url, url_env, url_file")
+        return self
+
+    @property
+    def given(self) -> list[str]:
+        """Which fields say where it is."""
+        return [name for name in ("url", "url_env", "url_file") if getattr(self, name)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -67,12 +91,10 @@ def address_of(config: Config, path: str, part: ReceiverPart, environ: Mapping[s
     InputError
         Address or secret is not where it is said to be. No message has either.
     """
-    given = [name for name in ("url", "url_env", "url_file") if getattr(part, name)]
-    if len(given) != 1:
-        raise InputError(config.where, path, ", ".join(given) or "none", "one of url, url_env, url_file")
-    url = _url(config, f"{path}.{given[0]}", given[0], getattr(part, given[0]), environ)
-    if not url.startswith(("http://", "https://")) or any(c.isspace() for c in url):
-        raise InputError(config.where, f"{path}.{given[0]}", "what stands there", "an address: http:// or https://")
+    [given] = part.given
+    url = _url(config, f"{path}.{given}", given, getattr(part, given), environ)
+    if not _is_address(url):
+        raise InputError(config.where, f"{path}.{given}", "what stands there", AN_ADDRESS)
 
     credentials = beside(config, part.plain())
     secret = read_secret(config.where, path, credentials, environ)

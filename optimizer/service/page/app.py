@@ -41,6 +41,7 @@ __all__ = ["Page", "application"]
 HERE = Path(__file__).parent
 HOSTS_A_PAGE = 200
 LARGEST_FORM = 16_384
+API = "there are POST /api/place, GET /api/reservations and DELETE /api/reservations/ID, with a token and an inventory"
 
 
 class Page:
@@ -191,6 +192,10 @@ class Page:
         """Say what went wrong, in a line."""
         status = error.status_code if isinstance(error, HTTPException) else 503
         said = str(error.detail) if isinstance(error, HTTPException) else str(error)
+        if request.url.path.startswith("/api/"):
+            return JSONResponse(
+                {"error": f"{request.url.path}: {said}; {API}" if status in (404, 405) else said}, status
+            )
         return self._html(request, "failed.html", said=said, status=status)
 
     async def _now(self) -> dict[str, Any]:

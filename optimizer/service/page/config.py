@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from optimizer.errors import InputError
 from optimizer.listening import address_of, is_loopback
+from optimizer.service.tokens import TokenPart
 from optimizer.sources.config_yaml import STRICT
 
 __all__ = ["ServePart", "check_listen"]
@@ -17,7 +18,7 @@ Text = Annotated[str, Field(max_length=1000)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class ServePart:
+class ServePart(TokenPart):
     """Where the page is served, and who may act by it.
 
     Parameters
@@ -33,14 +34,12 @@ class ServePart:
     """
 
     listen: Text = "127.0.0.1:9480"
-    token_env: Text = ""
-    token_file: Text = ""
     names: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
     tls_cert: Text = ""
     tls_key: Text = ""
 
 
-def check_listen(where: str, part: ServePart, *, token: bool) -> tuple[str, int]:
+def check_listen(where: str, part: ServePart) -> tuple[str, int]:
     """Return the host and port to listen on.
 
     Raises
@@ -53,7 +52,7 @@ def check_listen(where: str, part: ServePart, *, token: bool) -> tuple[str, int]
         raise InputError(where, "serve.listen", part.listen, "HOST:PORT, such as 127.0.0.1:9480")
     if bool(part.tls_cert) != bool(part.tls_key):
         raise InputError(where, "serve.tls_cert", part.tls_cert, "tls_cert and tls_key, or neither")
-    if not is_loopback(address[0]) and not (part.tls_cert and token):
+    if not is_loopback(address[0]) and not (part.tls_cert and part.has_token):
         expected = "a loopback address, or tls_cert, tls_key and token_file"
         raise InputError(where, "serve.listen", part.listen, expected, "the page can stop and approve")
     return address

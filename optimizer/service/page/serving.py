@@ -60,8 +60,8 @@ def serve_page(
         raise InputError("serve", "", f"no {error.name}", "an installed extra", INSTALL) from error
     config = settings.config
     part = config.section("serve", ServePart)
-    token = read_token(config, "serve", part.token_env, part.token_file, environ)
-    host, port = check_listen(config.where, part, token=bool(token))
+    token = read_token(config, "serve", part, environ)
+    host, port = check_listen(config.where, part)
     try:
         bound = listening.bind(host, port)
     except OSError as error:
