@@ -52,7 +52,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"serve": {"token_env": "A", "token_file": "b"}}, "serve", "token_env or token_file"),
     ({"metrics": {"listen": "here"}}, "metrics.listen", "HOST:PORT"),
     ({"metrics": {"lsten": "127.0.0.1:1"}}, "metrics.lsten", "did you mean listen?"),
-    ({"log": {"levl": "info"}}, "log.levl", "did you mean level?"),
+    ({"log": {"levels": "info"}}, "log.levels", "did you mean level?"),
     ({"sevre": {}}, "sevre", "did you mean serve?"),
 ]
 
@@ -90,7 +90,7 @@ def config(place: Path, **sections: Any) -> Path:
     ],
     ids=lambda c: " ".join(map(str, c[:2])) if isinstance(c, list) else "",
 )
-@pytest.mark.parametrize(("section", "field"), [("serve", "lisen"), ("growth", "querys"), ("interference", "setp_s")])
+@pytest.mark.parametrize(("section", "field"), [("serve", "lisen"), ("growth", "queriez"), ("interference", "setp_s")])
 def test_every_command_refuses_what_another_would(tmp_path: Path, command: list[Any], section: str, field: str) -> None:
     path = config(tmp_path, **{section: {field: 1}})
     words = [tmp_path / "out.json" if word == "OUT" else word for word in command]
