@@ -86,7 +86,7 @@ def command(
     by: str | None,
     ledger: Path | str,
     stop_file: str | None,
-    policy: str,
+    policy_name: str,
     overlay: Path | None,
     as_json: bool,
 ) -> int:
@@ -103,22 +103,22 @@ def command(
 
     if not act and (fail or output):
         raise click.UsageError("--fail and -o need --act: without it nothing is done", click.get_current_context())
-    wish = load_policy(policy)
+    policy = load_policy(policy_name)
     snapshot, document = load_fleet_and_document(fleet, overlay)
-    refuse_or_warn(snapshot, wish)
+    refuse_or_warn(snapshot, policy)
     answer = read_plan(plan)
     snapshot = as_planned(snapshot, answer, ledger)
     _check_failures(plan, answer, fail)
-    wish = under_scope(wish, snapshot, answer.scope)
+    policy = under_scope(policy, snapshot, answer.scope)
     hands = _open(driver, snapshot, where, fail)
     order = order_of(by, reason or ("simulated" if hands.simulated or not act else ""))
     button = open_button(stop_file, ledger)
-    asked = _guards(wish, hands, prometheus, wanted=guards)
-    applied = _carry_out(snapshot, wish, answer, hands, ledger, button, asked, order, name=driver, act=act)
+    asked = _guards(policy, hands, prometheus, wanted=guards)
+    applied = _carry_out(snapshot, policy, answer, hands, ledger, button, asked, order, name=driver, act=act)
     if output is not None:
         write_json(output, after_document(document, applied.past, applied.ended_at, simulated=applied.simulated))
         tell_written(output, _what_is_written(applied))
-    facts = describe_applied(answer, applied, guarded=asked.are_there or not has_guards(wish))
+    facts = describe_applied(answer, applied, guarded=asked.are_there or not has_guards(policy))
     say(as_json, lambda: facts, lambda: apply_page(facts, Called.of(snapshot)))
     return applied.exit_code
 

@@ -31,16 +31,16 @@ __all__ = ["command"]
 @overlay_option
 @report_option
 @json_option
-def command(fleet: Path, policy: str, overlay: Path | None, report: Path | None, as_json: bool) -> Exit:
+def command(fleet: Path, policy_name: str, overlay: Path | None, report: Path | None, as_json: bool) -> Exit:
     """List what is wrong with a fleet, rule by rule. Exits with 1 if anything is."""
     from optimizer.check import check
     from optimizer.report.called import Called
     from optimizer.report.violations import check_page, describe_check
 
-    wish = load_policy(policy)
+    policy = load_policy(policy_name)
     snapshot = load_fleet(fleet, overlay)
-    refuse_or_warn(snapshot, wish)
-    facts = describe_check(snapshot, wish.name, wish.rules, check(snapshot, wish))
+    refuse_or_warn(snapshot, policy)
+    facts = describe_check(snapshot, policy.name, policy.rules, check(snapshot, policy))
     say(as_json, lambda: facts, lambda: check_page(facts, Called.of(snapshot)))
-    write_check_report(report, snapshot, wish, facts, check_page(facts, Called.of(snapshot)))
+    write_check_report(report, snapshot, policy, facts, check_page(facts, Called.of(snapshot)))
     return Exit.DONE if facts.clean else Exit.ATTENTION

@@ -74,6 +74,7 @@ def _policy_path(name_or_path: str) -> Path:
 
 policy_option = click.option(
     "--policy",
+    "policy_name",
     type=InputName(_policy_path),
     default=DEFAULT_POLICY,
     metavar="NAME|PATH",

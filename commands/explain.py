@@ -57,7 +57,7 @@ def command(
     subject: str | None,
     to: str | None,
     plan_path: Path | None,
-    policy: str,
+    policy_name: str,
     overlay: Path | None,
     as_json: bool,
     **options: Any,
@@ -76,21 +76,21 @@ def command(
     from optimizer.report.explain import Case
     from optimizer.report.subject import find_subject
 
-    wish = load_policy(policy)
+    policy = load_policy(policy_name)
     snapshot = load_fleet(fleet, overlay)
-    refuse_or_warn(snapshot, wish)
+    refuse_or_warn(snapshot, policy)
     plan = None if plan_path is None else load_plan(plan_path, snapshot)
-    wish = wish if plan is None else under_scope(wish, snapshot, plan.scope)
+    policy = policy if plan is None else under_scope(policy, snapshot, plan.scope)
     if asks_what_stops(options):
-        return say_what_stops(snapshot, wish, plan, subject, {**options, "to": to}, as_json)
+        return say_what_stops(snapshot, policy, plan, subject, {**options, "to": to}, as_json)
     what = find_subject(snapshot, plan, subject)
-    problem = build(snapshot, wish.demands, wish.least)
-    check_exact(problem, f"fleet {snapshot.id} with policy {wish.name}")
-    case = Case(snapshot, wish.demands, problem, check(snapshot, wish), plan)
+    problem = build(snapshot, policy.demands, policy.least)
+    check_exact(problem, f"fleet {snapshot.id} with policy {policy.name}")
+    case = Case(snapshot, policy.demands, problem, check(snapshot, policy), plan)
     if to is not None:
         _say_filters(case, what, to, as_json)
     else:
-        _say_subject(case, what, wish, as_json)
+        _say_subject(case, what, policy, as_json)
     return Exit.DONE
 
 
@@ -106,7 +106,7 @@ def _say_filters(case: Case, what: Subject, to: str, as_json: bool) -> None:
     say(as_json, lambda: {"vm": vm, "to": to, "filters": words}, lambda: filters_page(vm, to, words))
 
 
-def _say_subject(case: Case, what: Subject, wish: Policy, as_json: bool) -> None:
+def _say_subject(case: Case, what: Subject, policy: Policy, as_json: bool) -> None:
     from optimizer.report import explain, explain_page, explain_plan
     from optimizer.report.called import Called
     from optimizer.report.subject import SubjectKind
@@ -125,4 +125,4 @@ def _say_subject(case: Case, what: Subject, wish: Policy, as_json: bool) -> None
             say(as_json, lambda: move, lambda: explain_plan.move_page(move))
         case _ if case.plan is not None:
             facts = explain_plan.explain_plan(case, case.plan)
-            say(as_json, lambda: facts, lambda: explain_plan.explain_plan_page(facts, wish.least, called, copied))
+            say(as_json, lambda: facts, lambda: explain_plan.explain_plan_page(facts, policy.least, called, copied))

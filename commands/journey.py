@@ -35,7 +35,7 @@ __all__ = ["command"]
 def command(
     vm: str,
     snapshot: Path | None,
-    policy: str,
+    policy_name: str,
     overlay: Path | None,
     fleet: str | None,
     ledger: Path | str,
@@ -52,7 +52,7 @@ def command(
         if snapshot is None:
             found = _known(book, vm, fleet)
         else:
-            found = _with_snapshot(book, vm, load_fleet(snapshot, overlay), load_policy(policy), fleet)
+            found = _with_snapshot(book, vm, load_fleet(snapshot, overlay), load_policy(policy_name), fleet)
     say(as_json, lambda: {**as_document(found), "free_at": found.free_at}, lambda: journey_page(found))
     return Exit.ATTENTION if found.held else Exit.DONE
 

@@ -129,7 +129,7 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
 @json_option
 def command(
     fleet: Path,
-    policy: str,
+    policy_name: str,
     overlay: Path | None,
     place: Path | None,
     output: Path | None,
@@ -154,11 +154,11 @@ def command(
     _agree(limits["engine"], limits["scheduler"])
     if limits["template"] is not None and form != SHELL:
         raise click.UsageError("--template is for --format shell", click.get_current_context())
-    wish = load_policy(policy)
+    policy = load_policy(policy_name)
     clock = SystemClock()
     began, started = began_at(clock), clock.monotonic()
     snapshot = with_ledger(load_fleet(fleet, overlay), limits["ledger"])
-    refuse_or_warn(snapshot, wish)
+    refuse_or_warn(snapshot, policy)
     exported = _exporter(snapshot, limits["template"])
     read_s = round(clock.monotonic() - started, 3)
     request = Request(
@@ -171,7 +171,7 @@ def command(
         parts=limits["parts"],
         gap=limits["gap"],
     )
-    scope = scope_of(snapshot, wish, limits)
+    scope = scope_of(snapshot, policy, limits)
     engine = closing(_engine(limits["engine"], limits["workers"], limits["scheduler"]))
     with Interrupt() as interrupt:
         with Progress("planning") as progress, engine as doer:
@@ -180,7 +180,7 @@ def command(
                 return make_scoped_plan(
                     snapshot,
                     wanted,
-                    lambda narrowed: under_scope(wish, snapshot, narrowed),
+                    lambda narrowed: under_scope(policy, snapshot, narrowed),
                     replace(request, seconds=seconds),
                     progress=progress.tell,
                     interrupt=interrupt.event,
@@ -191,14 +191,14 @@ def command(
             if place is None:
                 plan = make(scope, request.seconds)
             else:
-                plan, coming = make_room((fleet, overlay, place), wish, scope, request, make, interrupt.event)
-        wish = under_scope(wish, snapshot, plan.scope)
+                plan, coming = make_room((fleet, overlay, place), policy, scope, request, make, interrupt.event)
+        policy = under_scope(policy, snapshot, plan.scope)
         plan = _with_reading(plan, read_s)
         if output is not None:
             _write(output, form or JSON, plan, exported)
         if limits["report"] is not None:
-            write_report(limits["report"], plan, snapshot, wish, _page(plan, snapshot, wish, coming))
-        _say(plan, snapshot, wish, None if output is not None else form, as_json, exported, coming)
+            write_report(limits["report"], plan, snapshot, policy, _page(plan, snapshot, policy, coming))
+        _say(plan, snapshot, policy, None if output is not None else form, as_json, exported, coming)
     if interrupt.asked:
         return Exit.INTERRUPTED
     lacking = coming is not None and bool(coming.without)

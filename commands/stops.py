@@ -54,7 +54,7 @@ def refuse_mixed(subject: str | None, plan: Plan | None, options: dict[str, Any]
 
 
 def say_what_stops(
-    fleet: Fleet, wish: Policy, plan: Plan | None, subject: str | None, options: dict[str, Any], as_json: bool
+    fleet: Fleet, policy: Policy, plan: Plan | None, subject: str | None, options: dict[str, Any], as_json: bool
 ) -> Exit:
     """Answer, print, and return 0 where nothing stops it, 1 where something does, 3 where that is not known."""
     from optimizer.clock import SystemClock
@@ -69,11 +69,11 @@ def say_what_stops(
     seconds = seconds_left(options["time_limit"], began_at(clock), clock, counted=False)
     limits = Limits(seconds=seconds, seed=options["seed"])
     deadline = Deadline.of(limits, clock)
-    wish, ask = _question(fleet, wish, plan, subject, options)
-    problem = build(fleet, wish.rules, wish.least)
-    check_exact(problem, f"fleet {fleet.id} with policy {wish.name}")
+    policy, ask = _question(fleet, policy, plan, subject, options)
+    problem = build(fleet, policy.rules, policy.least)
+    check_exact(problem, f"fleet {fleet.id} with policy {policy.name}")
     stops = what_stops(problem, ask(problem), limits, deadline, clock.monotonic)
-    facts = stops_facts(fleet, wish.name, problem, stops)
+    facts = stops_facts(fleet, policy.name, problem, stops)
     say(as_json, lambda: facts, lambda: stops_page(facts))
     return {
         Proven.STOPPED: Exit.ATTENTION,
@@ -84,22 +84,22 @@ def say_what_stops(
 
 
 def _question(
-    fleet: Fleet, wish: Policy, plan: Plan | None, subject: str | None, options: dict[str, Any]
+    fleet: Fleet, policy: Policy, plan: Plan | None, subject: str | None, options: dict[str, Any]
 ) -> tuple[Policy, Callable[[Problem], Goal]]:
     """Return the policy under which it is asked, and how the goal is made from the problem."""
     from optimizer.explain.questions import to_move_less, to_repair
     from optimizer.report.subject import SubjectKind, find_subject
 
     if options["blocked"]:
-        return _limited(fleet, wish, options), lambda p: to_repair(p, options["blocked"], fleet, plan)
+        return _limited(fleet, policy, options), lambda p: to_repair(p, options["blocked"], fleet, plan)
     if options["fewer"] and plan is not None:
-        return wish, lambda p: to_move_less(p, fleet, plan)
+        return policy, lambda p: to_move_less(p, fleet, plan)
     if options["drain"]:
-        return _emptied(fleet, wish, options, options["drain"])
+        return _emptied(fleet, policy, options, options["drain"])
     what = find_subject(fleet, None, subject)
     if what.kind is SubjectKind.HOST:
-        return _emptied(fleet, wish, options, (fleet.hosts.ids[what.index],))
-    return _limited(fleet, wish, options), _of_vm(fleet, what.index, options["to"])
+        return _emptied(fleet, policy, options, (fleet.hosts.ids[what.index],))
+    return _limited(fleet, policy, options), _of_vm(fleet, what.index, options["to"])
 
 
 def _of_vm(fleet: Fleet, vm: int, to: str | None) -> Callable[[Problem], Goal]:
@@ -116,15 +116,15 @@ def _of_vm(fleet: Fleet, vm: int, to: str | None) -> Callable[[Problem], Goal]:
     return lambda problem: to_place(problem, vm, host)
 
 
-def _limited(fleet: Fleet, wish: Policy, options: dict[str, Any]) -> Policy:
+def _limited(fleet: Fleet, policy: Policy, options: dict[str, Any]) -> Policy:
     from optimizer.scope import Scope
 
     most = options["max_moves"]
-    return wish if most is None else under_scope(wish, fleet, Scope(max_moves=most))
+    return policy if most is None else under_scope(policy, fleet, Scope(max_moves=most))
 
 
 def _emptied(
-    fleet: Fleet, wish: Policy, options: dict[str, Any], names: tuple[str, ...]
+    fleet: Fleet, policy: Policy, options: dict[str, Any], names: tuple[str, ...]
 ) -> tuple[Policy, Callable[[Problem], Goal]]:
     from optimizer.explain.questions import to_empty
     from optimizer.fleet.selection import host_mask
@@ -133,4 +133,4 @@ def _emptied(
 
     words = host_words("--drain", names, fleet)
     scope = Scope(drain=words, max_moves=options["max_moves"])
-    return under_scope(wish, fleet, scope), lambda problem: to_empty(problem, host_mask(fleet, words))
+    return under_scope(policy, fleet, scope), lambda problem: to_empty(problem, host_mask(fleet, words))

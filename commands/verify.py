@@ -48,7 +48,7 @@ __all__ = ["command"]
 def command(
     fleet: Path,
     plan: Path,
-    policy: str,
+    policy_name: str,
     overlay: Path | None,
     at: datetime | None,
     ledger: Path | str,
@@ -65,14 +65,14 @@ def command(
     from optimizer.sources.plan_json import read_claims
     from optimizer.verify.verify import verify
 
-    wish = load_policy(policy)
+    policy = load_policy(policy_name)
     snapshot = with_ledger(load_fleet(fleet, overlay), ledger)
-    refuse_or_warn(snapshot, wish)
+    refuse_or_warn(snapshot, policy)
     answer, misfits = read_claims(plan)
-    wish = under_scope(wish, snapshot, answer.scope)
+    policy = under_scope(policy, snapshot, answer.scope)
     today = SystemClock().now()
     when, notes = _expiry(answer, at, today)
-    verdict = verify(snapshot, wish, answer, now=when, latest=today)
+    verdict = verify(snapshot, policy, answer, now=when, latest=today)
     facts = describe_verdict(answer, verdict, misfits, notes)
     say(as_json, lambda: facts, lambda: verify_page(facts))
     return Exit.DONE if facts.holds else Exit.ATTENTION

@@ -54,7 +54,7 @@ config_option = click.option(
 @json_option
 def watch(
     fleet: Path,
-    policy: str,
+    policy_name: str,
     overlay: Path | None,
     config: Path | None,
     record: bool,
@@ -76,14 +76,14 @@ def watch(
     from optimizer.monitors.reading import Observation
     from optimizer.report.imbalances_page import watched_document, watched_page
 
-    wish = load_policy(policy)
+    policy = load_policy(policy_name)
     snapshot = load_fleet(fleet, overlay)
-    refuse_or_warn(snapshot, wish)
+    refuse_or_warn(snapshot, policy)
     said = load_config(config)
     part = said.section("monitors", MonitorsPart)
-    monitors = monitors_of(part, wish.rules, snapshot, said.where)
-    answers = answers_for(monitors, said, wish, SystemClock(), os.environ, part.ask_within_s, prometheus)
-    seen = Observation(snapshot, snapshot.taken_at, wish.rules, answers)
+    monitors = monitors_of(part, policy.rules, snapshot, said.where)
+    answers = answers_for(monitors, said, policy, SystemClock(), os.environ, part.ask_within_s, prometheus)
+    seen = Observation(snapshot, snapshot.taken_at, policy.rules, answers)
     who = order_of(by, "watch").by
     found = _recorded(monitors, part, seen, ledger, who) if record else _looked(monitors, part, seen, ledger)
     at = snapshot.taken_at

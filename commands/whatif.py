@@ -102,7 +102,7 @@ def _with(options: tuple[Callable[[Any], Any], ...]) -> Callable[[F], F]:
     "--survive", type=Whole(1, 100), metavar="K", help="Also how many fit so that any K hosts may be lost (N+K)."
 )
 @click.option("--by", default="", metavar="POOL", help="Answer by pool: a level, or label:KEY.")
-def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, by: str, **given: Any) -> Exit:
+def fit_command(fleet: Path, policy_name: str, overlay: Path | None, as_json: bool, by: str, **given: Any) -> Exit:
     """Count how many VMs more fit, without moving anything, and what stops the next one.
 
     A request with several entries asks for a mix: `count` of each in one unit. Groups that are counted with --replicas
@@ -118,7 +118,7 @@ def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, b
 
     clock = SystemClock()
     started = clock.monotonic()
-    asked = Asked.read(fleet, policy, overlay, given)
+    asked = Asked.read(fleet, policy_name, overlay, given)
     replicas = _replicas(asked.fleet, len(asked.wanted), given)
     pool, steps = pool_of(asked.fleet, by), _steps(given, asked.wanted)
     with Interrupt() as interrupt:
@@ -145,7 +145,7 @@ def fit_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, b
     "--hosts", type=Whole(1, 1000), default=5, show_default=True, help="How many hosts to rank for each size."
 )
 def place_command(
-    fleet: Path, policy: str, overlay: Path | None, as_json: bool, count: int, hosts: int, **given: Any
+    fleet: Path, policy_name: str, overlay: Path | None, as_json: bool, count: int, hosts: int, **given: Any
 ) -> Exit:
     """Choose hosts for new VMs, together, without moving anything; say why the other hosts are skipped.
 
@@ -162,7 +162,7 @@ def place_command(
         raise click.UsageError(
             "--count is for --flavour and --like; a request says its own", click.get_current_context()
         )
-    asked = Asked.read(fleet, policy, overlay, given, count)
+    asked = Asked.read(fleet, policy_name, overlay, given, count)
     with Interrupt() as interrupt:
         answer = place(asked.fleet, asked.policy, asked.wanted, effort_of(given, interrupt.event), hosts)
         facts = describe_place(answer, asked.about(clock.monotonic() - started))
@@ -178,7 +178,7 @@ def place_command(
 @click.option("--scenarios", type=FILE, required=True, metavar="FILE", help="The scenarios (remora-scenarios/1, YAML).")
 @_with(_NEW_VMS)
 def compare_command(
-    fleet: Path, policy: str, overlay: Path | None, as_json: bool, scenarios: Path, **given: Any
+    fleet: Path, policy_name: str, overlay: Path | None, as_json: bool, scenarios: Path, **given: Any
 ) -> Exit:
     """Compare the fleet as it is with scenarios: hosts, sizes, overcommit, reserves or the policy changed.
 
@@ -189,7 +189,7 @@ def compare_command(
     from optimizer.report.compare_page import compare_page
 
     with Interrupt() as interrupt:
-        facts = compared(fleet, policy, overlay, scenarios, given, interrupt.event)
+        facts = compared(fleet, policy_name, overlay, scenarios, given, interrupt.event)
         say(as_json, lambda: facts, lambda: compare_page(facts))
         write_answer(given["report"], facts, lambda: compare_page(facts))
     return Exit.INTERRUPTED if interrupt.asked else Exit.DONE
@@ -202,21 +202,21 @@ class Asked:
         self.fleet, self.digest, self.policy, self.wanted = fleet, digest, policy, wanted
 
     @classmethod
-    def read(cls, fleet: Path, policy: str, overlay: Path | None, given: Document, count: int = 1) -> Asked:
+    def read(cls, fleet: Path, policy_name: str, overlay: Path | None, given: Document, count: int = 1) -> Asked:
         """Read all that a question names; refuse what means nothing."""
         from optimizer.sources.request import with_request
 
-        wish = load_policy(policy)
+        policy = load_policy(policy_name)
         snapshot, document = load_fleet_and_document(fleet, overlay)
-        refuse_or_warn(snapshot, wish)
+        refuse_or_warn(snapshot, policy)
         if overlay is not None:
             from optimizer.sources.overlay import apply_overlay
 
             document = apply_overlay(document, overlay)
-        document = with_reservations(document, given["reserve"], wish, effort_of(given))
+        document = with_reservations(document, given["reserve"], policy, effort_of(given))
         where, request = request_of(document, given, count)
         larger, new = with_request(document, request, where)
-        return cls(larger, snapshot.digest, wish, [(one.vm, one.count) for one in new])
+        return cls(larger, snapshot.digest, policy, [(one.vm, one.count) for one in new])
 
     def about(self, seconds: float) -> About:
         """Return what the answer is about."""

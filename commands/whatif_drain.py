@@ -30,7 +30,7 @@ plan_option = click.option(
 @plan_option
 def drain_command(
     fleet: Path,
-    policy: str,
+    policy_name: str,
     overlay: Path | None,
     as_json: bool,
     hosts: tuple[str, ...],
@@ -48,7 +48,7 @@ def drain_command(
     from optimizer.sources.scope_words import host_words
     from optimizer.whatif.drain import drain
 
-    question = Question.read(fleet, policy, overlay, given)
+    question = Question.read(fleet, policy_name, overlay, given)
     words = host_words("HOST", hosts, question.fleet)
     with Interrupt() as interrupt:
         answer = drain(

@@ -28,7 +28,7 @@ MOST = 10**9
 @plan_option
 def empty_command(
     fleet: Path,
-    policy: str,
+    policy_name: str,
     overlay: Path | None,
     as_json: bool,
     hosts: int | None,
@@ -44,7 +44,7 @@ def empty_command(
     from optimizer.report.whatif_empty_page import describe_empty, empty_page
     from optimizer.whatif.empty import empty
 
-    question = Question.read(fleet, policy, overlay, given)
+    question = Question.read(fleet, policy_name, overlay, given)
     with Interrupt() as interrupt:
         answer = empty(
             question.fleet,

@@ -44,7 +44,7 @@ class _Share(click.FloatRange):
 )
 def grow_command(
     fleet: Path,
-    policy: str,
+    policy_name: str,
     overlay: Path | None,
     as_json: bool,
     history: Path | None,
@@ -66,7 +66,7 @@ def grow_command(
 
     if sum(one is not None for one in (history, config, rates)) != 1:
         raise click.UsageError("one of --history, --config and --rates", click.get_current_context())
-    question = Question.read(fleet, policy, overlay, given)
+    question = Question.read(fleet, policy_name, overlay, given)
     snapshot = question.fleet
     names, of = pools_of(snapshot, pool_of(snapshot, by))
     series: dict[tuple[str, str], tuple[Sequence[float], Sequence[float]]] = {}
@@ -123,7 +123,7 @@ def _series(
 )
 @click.option("--show", type=Whole(1, 100_000), default=20, show_default=True, help="How many VMs the page lists.")
 def size_command(
-    fleet: Path, policy: str, overlay: Path | None, as_json: bool, pair: str, show: int, **given: Any
+    fleet: Path, policy_name: str, overlay: Path | None, as_json: bool, pair: str, show: int, **given: Any
 ) -> Exit:
     """List VMs that are idle, too large, too small or noisy, by what they use.
 
@@ -133,7 +133,7 @@ def size_command(
     from optimizer.report.size_page import describe_size, size_page
     from optimizer.whatif.size import Thresholds, judged, size
 
-    question = Question.read(fleet, policy, overlay, given)
+    question = Question.read(fleet, policy_name, overlay, given)
     asked = _pair(question, pair)
     found = size(question.fleet, asked, Thresholds())
     facts = describe_size(question.fleet, asked, found, len(judged(question.fleet, asked)), question.about())

@@ -39,7 +39,7 @@ __all__ = ["lose_command"]
 @click.option("--stopped", is_flag=True, help="VMs that are stopped need a host again too.")
 def lose_command(
     fleet: Path,
-    policy: str,
+    policy_name: str,
     overlay: Path | None,
     as_json: bool,
     hosts: tuple[str, ...],
@@ -64,7 +64,7 @@ def lose_command(
 
     if sum(map(bool, (hosts, level, any_k))) > 1:
         raise click.UsageError("--hosts, --level and --any ask two questions: ask one", click.get_current_context())
-    question = Question.read(fleet, policy, overlay, given).with_reserved(fleet, overlay, reserve)
+    question = Question.read(fleet, policy_name, overlay, given).with_reserved(fleet, overlay, reserve)
     losses = _losses(question.fleet, hosts, level)
     with Interrupt() as interrupt:
         effort = question.effort(interrupt.event)

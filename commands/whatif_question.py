@@ -56,15 +56,15 @@ class Question:
         self.fleet, self.policy, self.given, self.started = fleet, policy, given, started
 
     @classmethod
-    def read(cls, fleet: Path, policy: str, overlay: Path | None, given: dict[str, Any]) -> Question:
+    def read(cls, fleet: Path, policy_name: str, overlay: Path | None, given: dict[str, Any]) -> Question:
         """Read fleet and policy; refuse what means nothing."""
         from optimizer.clock import SystemClock
 
         started = SystemClock().monotonic()
-        wish = load_policy(policy)
+        policy = load_policy(policy_name)
         snapshot = load_fleet(fleet, overlay)
-        refuse_or_warn(snapshot, wish)
-        return cls(snapshot, wish, given, started)
+        refuse_or_warn(snapshot, policy)
+        return cls(snapshot, policy, given, started)
 
     def with_reserved(self, fleet: Path, overlay: Path | None, files: Sequence[Path]) -> Question:
         """Return the question about the fleet in which reserved VMs stand where there is room for them."""

@@ -29,7 +29,7 @@ __all__ = ["refuse_unknown_pool", "roll_command"]
     metavar="UNIT",
     help="What is serviced as a whole: host, another level such as rack, or label:KEY.",
 )
-def roll_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, by: str, **given: Any) -> Exit:
+def roll_command(fleet: Path, policy_name: str, overlay: Path | None, as_json: bool, by: str, **given: Any) -> Exit:
     """Find the fewest waves in which all hosts can be emptied and serviced, while the rest runs.
 
     What leaves a host stays where it went. Exits with 1 if some hosts could not be emptied.
@@ -38,7 +38,7 @@ def roll_command(fleet: Path, policy: str, overlay: Path | None, as_json: bool, 
     from optimizer.report.whatif_roll_page import describe_roll, roll_page
     from optimizer.whatif.roll import roll
 
-    question = Question.read(fleet, policy, overlay, given)
+    question = Question.read(fleet, policy_name, overlay, given)
     refuse_unknown_pool(question.fleet, by)
     names, unit = pools_of(question.fleet, by)
     with Interrupt() as interrupt:

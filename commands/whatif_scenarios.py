@@ -27,7 +27,7 @@ NOW = "now"
 
 
 def compared(
-    fleet: Path, policy: str, overlay: Path | None, scenarios: Path, given: Document, interrupt: threading.Event
+    fleet: Path, policy_name: str, overlay: Path | None, scenarios: Path, given: Document, interrupt: threading.Event
 ) -> CompareFacts:
     """Measure the fleet as it is, and each scenario of a file.
 
@@ -49,15 +49,15 @@ def compared(
         from optimizer.sources.overlay import apply_overlay
 
         document = apply_overlay(document, overlay)
-    wish = load_policy(policy)
-    refuse_or_warn(snapshot, wish)
-    document = with_reservations(document, given["reserve"], wish, effort_of(given))
-    cases = [(NOW, document, wish)]
+    policy = load_policy(policy_name)
+    refuse_or_warn(snapshot, policy)
+    document = with_reservations(document, given["reserve"], policy, effort_of(given))
+    cases = [(NOW, document, policy)]
     for scenario in read_scenarios(scenarios):
         where = f"{scenarios}: scenario {scenario['name']}"
         other = changed(document, scenario.get("changes", ()), where)
         named = _beside(scenarios, scenario["policy"]) if "policy" in scenario else None
-        case = wish if named is None else load_policy(named)
+        case = policy if named is None else load_policy(named)
         refuse_or_warn(fleet_from_document(other, where), case)
         cases.append((scenario["name"], other, case))
     asks = any(given[name] is not None for name in ("flavour", "like", "request"))
@@ -66,7 +66,7 @@ def compared(
     for i, (name, changed_document, case) in enumerate(cases):
         share = max(0.5, (until - clock.monotonic()) / (len(cases) - i))
         found.append(_measured(name, changed_document, case, share, given, asks, interrupt))
-    about = About(snapshot.id, snapshot.digest, wish.name, wish.digest, round(clock.monotonic() - started, 3))
+    about = About(snapshot.id, snapshot.digest, policy.name, policy.digest, round(clock.monotonic() - started, 3))
     return CompareFacts("compare", about, "VMs" if asks else "", tuple(found))
 
 

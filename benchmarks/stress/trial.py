@@ -66,7 +66,7 @@ def limited_runs(kind: str, seeds: range, limit_s: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="remora-limits-") as name:
         for seed in seeds:
             fleet, policy = _written(Path(name), kind, seed)
-            command = _planning(fleet, policy, limit_s, "-m", "benchmarks.stress.by_cpu")
+            command = _planning(fleet, policy, limit_s, "-m", "benchmarks.by_cpu")
             child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)

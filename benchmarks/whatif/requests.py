@@ -9,11 +9,13 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.policy import default_policy
 from optimizer.clock import SystemClock
 from optimizer.service.placing import Placer
 from optimizer.signals.config import InventoryPart
 from optimizer.signals.inventory import read_inventory
 from optimizer.sources.config_yaml import config_from_document
+from optimizer.sources.files import json_bytes, write_whole
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.synthetic import Spec, generate
 
@@ -29,16 +31,14 @@ REQUESTS = 7
 
 def print_requests(arguments: list[str]) -> None:
     """Print CPU seconds of each of some requests one after the other, by the number of hosts."""
-    from commands.common import load_policy, write_json
-
-    policy = load_policy("default")
+    policy = default_policy()
     print("| hosts | VMs | first | median | most (CPU s) | kept |")
     print("|--:|--:|--:|--:|--:|--:|")
     for hosts in [int(n) for n in arguments] or [1000, 10_000]:
         with tempfile.TemporaryDirectory() as directory:
             document = generate(Spec(hosts=hosts, vms=10 * hosts))
             vms = len(fleet_from_document(document, "generated").vms)
-            write_json(Path(directory) / "fleet.json", document)
+            write_whole(Path(directory) / "fleet.json", json_bytes(document))
             placer = _placer(Path(directory), policy)
             kept, seconds = 0, []
             for n in range(REQUESTS):

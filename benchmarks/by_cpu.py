@@ -1,6 +1,6 @@
 """`remora`, but its clock counts the CPU time of the process: a limit then means the same on a machine with other work.
 
-    python -m benchmarks.stress.by_cpu plan FLEET --time-limit 2 --workers 1
+    python -m benchmarks.by_cpu plan FLEET --time-limit 2 --workers 1
 
 The one thing here that reaches into the program. It makes the trial harder, not easier: on a machine of its own, wall
 time runs at least as fast.
@@ -39,4 +39,4 @@ if __name__ == "__main__":
     optimizer.process_age.process_age_s = time.process_time
     SystemClock.monotonic = lambda self: clock()  # type: ignore[method-assign]
     time.monotonic = clock
-    run_path(str(Path(__file__).resolve().parent.parent.parent / "cli.py"), run_name="__main__")
+    run_path(str(Path(__file__).resolve().parent.parent / "cli.py"), run_name="__main__")
