@@ -1,8 +1,8 @@
 """`python -m benchmarks.explain [--hosts 1000] [--each 4] [--seconds 10] [--only KIND]`: prints a table in Markdown.
 
 Asks `remora explain`, each time as a whole process whose clock counts CPU seconds (`benchmarks/by_cpu.py`), what stops
-something that cannot be, on fleets made for it (`fleets.py`). For each kind: how many of its cases were proven, when the
-first set was there (CPU seconds from the start of the process) and when all was done, items and elements of the sets,
+something that cannot be, on fleets made for it (`fleets.py`). For each kind: how many of its cases were proven, when
+the first set was there (CPU seconds from the start of the process) and when all was done, items and elements of the sets,
 how many are minimal in either, and for how many of them a change was planned again that helps.
 """
 
