@@ -2,8 +2,8 @@
 
 Asks `remora explain`, each time as a whole process whose clock counts CPU seconds (`benchmarks/by_cpu.py`), what stops
 something that cannot be, on fleets made for it (`fleets.py`). For each kind: how many of its cases were proven, when
-the first set was there (CPU seconds from the start of the process) and when all was done, items and elements of the sets,
-how many are minimal in either, and for how many of them a change was planned again that helps.
+the first set was there (CPU seconds from the start of the process) and when all was done, items and elements of the
+sets, how many are minimal in either, and for how many of them a change was planned again that helps.
 """
 
 from __future__ import annotations
