@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, labelled
 from constraints.hard import HardParameters
-from constraints.standing import Need, misplaced, misplaced_by_class, need_of, offers, unmet
+from constraints.standing import Need, misplaced, misplaced_by_class, need_of, offered_nowhere, offers, unmet
 from optimizer.fleet import ABSENT, HostState, Mobility, VmState
 from optimizer.problem.atoms import Asked, Enter, Fixed, Leave
 from optimizer.problem.names import VmLabels, VmName
@@ -183,15 +183,15 @@ def _standing(fleet: Fleet, vm: int, subject: str) -> str:
 
 
 def _requires(fleet: Fleet, vm: int, subject: str) -> str:
-    return f"{_lacks(fleet, vm, fleet.host_index[subject])} by {fleet.vms.ids[vm]}"
+    return _lacks(fleet, vm, fleet.host_index[subject], f" by {fleet.vms.ids[vm]}")
 
 
-def _lacks(fleet: Fleet, vm: int, host: int) -> str:
+def _lacks(fleet: Fleet, vm: int, host: int, by: str = "") -> str:
     have = fleet.hosts.labels[host]
-    parts = [
-        f"{k} {have.get(k, 'is not labelled')}, {' or '.join(v)} required" for k, v in unmet(fleet, vm, host).items()
-    ]
-    return "; ".join(parts)
+    return "; ".join(
+        f"{k} {have.get(k, 'is not labelled')}, {' or '.join(v)} required{by}{offered_nowhere(fleet, k, v)}"
+        for k, v in unmet(fleet, vm, host).items()
+    )
 
 
 def _forbidden(fleet: Fleet, vm: int, subject: str) -> str:

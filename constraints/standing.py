@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from constraints.hard import ends_of
-from optimizer.fleet import State
+from optimizer.fleet import Directory, NameKind, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from optimizer.fleet import Fleet
 
-__all__ = ["Need", "misplaced", "misplaced_by_class", "need_of", "offers", "unmet"]
+__all__ = ["Need", "misplaced", "misplaced_by_class", "need_of", "offered_nowhere", "offers", "unmet"]
 
 Need = tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -64,6 +64,18 @@ def unmet(fleet: Fleet, vm: int, host: int) -> dict[str, tuple[str, ...]]:
     need: Mapping[str, tuple[str, ...]] = fleet.vms.requires.get(vm, {})
     have = fleet.hosts.labels[host]
     return {key: values for key, values in need.items() if have.get(key) not in values}
+
+
+def offered_nowhere(fleet: Fleet, label: str, values: tuple[str, ...]) -> str:
+    """Say, to follow what is required, that no host of the fleet has the label or one of the values; else nothing."""
+    if any(have.get(label) in values for have in fleet.hosts.labels):
+        return ""
+    names, words = Directory(fleet), f"{label} {' or '.join(values)}"
+    kind, name, scope = NameKind.HOST_LABEL_VALUE, values[0], label
+    if not any(label in have for have in fleet.hosts.labels):
+        kind, name, scope, words = NameKind.HOST_LABEL, label, "", f"the label {label}"
+    hint = names.hint(kind, name, scope)
+    return f", and no host of fleet {fleet.id} has {words}" + (f" ({hint})" if hint else "")
 
 
 def _barred(fleet: Fleet, vm: int, host: int) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.fleet import ABSENT, HostState, Mobility, State, VmState
+from optimizer.fleet import ABSENT, Directory, HostState, Mobility, NameKind, State, VmState
 from optimizer.problem.atoms import UNLIMITED, Asked, Enter, Fixed, Linear
 from optimizer.problem.facts import AHEAD_S, FACTS, Effect
 from optimizer.problem.rule import Hardness, NotEvaluated, Violation
@@ -120,7 +120,7 @@ class SnapshotRule:
         """Yield the VMs with a need that nobody can judge: no host is known to be one for them."""
         for need, sparse in self._sparse(fleet).items():
             yield np.array(sorted(sparse), np.int64), _not_understood(need)
-        yield _unknown_labels(fleet), _UNKNOWN_LABEL
+        yield from _by_text(_unknown_labels(fleet))
 
     def _not_observed(self, fleet: Fleet) -> Iterator[tuple[NDArray[np.integer], str]]:
         if self.binds("host_unobserved"):
@@ -217,7 +217,10 @@ class SnapshotRule:
         vm = violation.vms[0]
         if violation.reason == "vm_state":
             return _state_text(VmState(int(fleet.vms.state[vm])))
-        text = {"in_flight": _IN_FLIGHT, "host_down": _DOWN, "unknown_label": _UNKNOWN_LABEL}.get(violation.reason, "")
+        if violation.reason == "unknown_label":
+            names = Directory(fleet)
+            return _unknown_label(_first_unknown(fleet.vms.requires[vm], names) or "", names)
+        text = {"in_flight": _IN_FLIGHT, "host_down": _DOWN}.get(violation.reason, "")
         text = text or _not_understood(violation.reason)
         if violation.reason == "no_move_until":
             return f"{text} ({datetime.fromtimestamp(float(fleet.vms.no_move_until[vm]), UTC).isoformat()})"
@@ -236,7 +239,6 @@ _NEEDS = ("requires", "forbidden_hosts", "unknown_label")
 _HOST_FACTS = ("host_state", "busy", "maintenance", "max_vms")
 _IN_FLIGHT = "somebody is moving it right now"
 _DOWN = "its host is down, and nothing leaves a host that is down"
-_UNKNOWN_LABEL = "it requires a label that no host of this fleet has"
 
 
 def _not_understood(need: str) -> str:
@@ -318,11 +320,25 @@ def _soonest(fleet: Fleet, windows: Iterable[Window]) -> bool:
     return any(w.start <= fleet.now + AHEAD_S and w.end > fleet.now for w in windows)
 
 
-def _unknown_labels(fleet: Fleet) -> NDArray[np.int64]:
-    known: set[str] = set()
-    if fleet.vms.requires:
-        known = {key for labels in fleet.hosts.labels for key in labels}
-    return np.array([v for v, need in sorted(fleet.vms.requires.items()) if not need.keys() <= known], np.int64)
+def _unknown_labels(fleet: Fleet) -> dict[int, str]:
+    """Return the VMs that require a label which no host has, with that in words: which, and what may be meant."""
+    names, texts, found = Directory(fleet), dict[str, str](), dict[int, str]()
+    for vm, need in sorted(fleet.vms.requires.items()):
+        label = _first_unknown(need, names)
+        if label is not None:
+            if label not in texts:
+                texts[label] = _unknown_label(label, names)
+            found[vm] = texts[label]
+    return found
+
+
+def _first_unknown(need: Mapping[str, object], names: Directory) -> str | None:
+    return next((key for key in need if not names.knows(NameKind.HOST_LABEL, key)), None)
+
+
+def _unknown_label(label: str, names: Directory) -> str:
+    hint = names.hint(NameKind.HOST_LABEL, label)
+    return f"it requires the label {label}, which no host of this fleet has" + (f" ({hint})" if hint else "")
 
 
 def _held(state: State) -> NDArray[np.int64]:

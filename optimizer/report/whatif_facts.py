@@ -273,7 +273,7 @@ def reasons(fleet: Fleet, found: Sequence[Obstacle]) -> tuple[Reason, ...]:
 def _reason_text(fleet: Fleet, o: Obstacle) -> str:
     if o.level is None:
         host = fleet.hosts.ids[o.example]
-        return o.what or f"closed to this VM by rule {' and '.join(o.rules)}, as {host} is"
+        return o.what or o.said or f"closed to this VM by rule {' and '.join(o.rules)}, as {host} is"
     at = fleet.domain_ids[o.level][int(fleet.hosts.domain[o.level, o.example])]
     where = at if o.level == 0 else f"{fleet.levels[o.level]} {at}"
     if o.counts:

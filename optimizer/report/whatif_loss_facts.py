@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.report.whatif_facts import GAP, PROVEN, helped, reasons
 from optimizer.report.words import count
+from optimizer.whatif.judge import in_words
 from optimizer.whatif.obstacles import obstacles, unlock, widened
 from optimizer.whatif.packing import pack
 
@@ -142,6 +143,7 @@ def describe_loss(restarts: Restarts, outcome: Outcome, *, explained: bool) -> L
 
 def _why(restarts: Restarts, outcome: Outcome, homeless: Sequence[tuple[int, int]]) -> tuple[Homeless, ...]:
     fleet, left = restarts.fleet, outcome.room.spent(outcome.numbers)
+    rest, _ = restarts.rest(outcome.loss)
     found = []
     for k in list(dict.fromkeys(k for k, _ in homeless))[:KINDS]:
         vms = [vm for kind, vm in homeless if kind == k]
@@ -151,7 +153,8 @@ def _why(restarts: Restarts, outcome: Outcome, homeless: Sequence[tuple[int, int
             more, _ = pack(widened(outcome.room, one), None)
             one = one if more.sum() > outcome.restarted else None
         names = tuple(fleet.vms.ids[vm] for vm in vms)
-        found.append(Homeless(names, reasons(fleet, obstacles(left, k, closed)), helped(fleet, one)))
+        said = in_words(rest, restarts.policy.rules, vms[0], obstacles(left, k, closed))
+        found.append(Homeless(names, reasons(fleet, said), helped(fleet, one)))
     return tuple(found)
 
 

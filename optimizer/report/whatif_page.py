@@ -33,8 +33,13 @@ def reasons_table(found: Sequence[Reason]) -> Table:
     """Return a table of reasons, counted in hosts."""
     table = Table(("rule", "what", ">hosts", ">only this", "such as", "~reason"))
     for reason in found:
-        table.add(" ".join(reason.rules), reason.what or "-", reason.hosts, reason.alone, reason.example, reason.text)
+        table.add(" ".join(reason.rules), _what(reason), reason.hosts, reason.alone, reason.example, reason.text)
     return table
+
+
+def _what(reason: Reason) -> str:
+    """Name the thing that a reason is about, where its text does not say the same."""
+    return "-" if reason.what in ("", reason.text) else reason.what
 
 
 def fit_page(facts: FitFacts) -> Page:
@@ -117,7 +122,7 @@ def _kind(page: Page, kind: KindPlaced, hosts: int) -> None:
         page.line(f"and {count(len(named) - SHOWN, 'host')} more", Tone.QUIET)
     skipped = Table(("rule", "what", ">hosts", ">only this", "such as", "~SKIP"))
     for reason in kind.missing or kind.skipped:
-        skipped.add(" ".join(reason.rules), reason.what or "-", reason.hosts, reason.alone, reason.example, reason.text)
+        skipped.add(" ".join(reason.rules), _what(reason), reason.hosts, reason.alone, reason.example, reason.text)
     if skipped.rows:
         page.line(f"skipped, of {count(hosts, 'host')}{', for the next VM' if kind.missing else ''}:")
     page.table(skipped)

@@ -10,7 +10,7 @@ import numpy as np
 from optimizer.fleet import Group, GroupRule, with_copies
 from optimizer.problem.problem import build
 from optimizer.whatif.fill import fill, nest
-from optimizer.whatif.judge import refuse_wrong
+from optimizer.whatif.judge import in_words, refuse_wrong
 from optimizer.whatif.making_room import Step, curve, most_after
 from optimizer.whatif.model import RoomModel
 from optimizer.whatif.obstacles import Obstacle, Unlock, closed_by, obstacles, unlock, widened
@@ -193,7 +193,7 @@ def fit(
         problem,
         tuple(created),
         numbers,
-        obstacles(left, which, closed[which]),
+        in_words(larger, policy.rules, int(kinds[which].vms[0]), obstacles(left, which, closed[which])),
         _verified(unlock(left, which, closed[which]), value, room, each, replicas, caps, effort),
         capped=max(ceiling) >= MOST and value > units,
         steps=tuple(steps),

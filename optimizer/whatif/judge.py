@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.fleet import State
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet, Move
     from optimizer.policy import Policy
     from optimizer.problem.rule import Rule, Violation
+    from optimizer.whatif.obstacles import Obstacle
 
-__all__ = ["made_worse", "refuse_wrong"]
+__all__ = ["in_words", "made_worse", "refuse_wrong"]
 
 
 def made_worse(
@@ -66,3 +68,15 @@ def refuse_wrong(fleet: Fleet, policy: Policy, created: Iterable[tuple[int, int]
         raise RuntimeError(
             f"what-if found a placement that {first.rule} refuses: {first.subject} {first.domain or ''} {first.reason}"
         )
+
+
+def in_words(fleet: Fleet, rules: Sequence[Rule], vm: int, found: Iterable[Obstacle]) -> tuple[Obstacle, ...]:
+    """Return obstacles to a VM without a host, with what the rules that close a host as such say of it there."""
+    return tuple(o if o.level is not None or o.what else replace(o, said=_said(fleet, rules, vm, o)) for o in found)
+
+
+def _said(fleet: Fleet, rules: Sequence[Rule], vm: int, obstacle: Obstacle) -> str:
+    """Return the rules' own words; nothing where they find nothing wrong with it."""
+    mine = {rule.name: rule for rule in rules if rule.name in obstacle.rules}
+    worse = made_worse(fleet, list(mine.values()), [(vm, obstacle.example)])
+    return "; ".join(dict.fromkeys(mine[v.rule].explain(v, fleet) for v in worse if v.rule in mine))

@@ -39,6 +39,8 @@ class Obstacle:
         What one VM takes there, what is left and what is allowed in all, where the reason has numbers.
     counts
         The numbers are of VMs.
+    said
+        What the rules themselves say of the kind on the example, where they close it as such (`judge.in_words`).
     """
 
     rules: tuple[str, ...]
@@ -51,6 +53,7 @@ class Obstacle:
     left: int = 0
     limit: int = 0
     counts: bool = False
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from optimizer.fleet import with_copies
 from optimizer.problem.problem import build
 from optimizer.whatif.greedy import Greedy, Ranked
-from optimizer.whatif.judge import refuse_wrong
+from optimizer.whatif.judge import in_words, refuse_wrong
 from optimizer.whatif.obstacles import Obstacle, Unlock, closed_by, obstacles, unlock
 from optimizer.whatif.packing import pack, pairs_of
 from optimizer.whatif.room import Kind, room_of
@@ -79,7 +79,8 @@ def place(fleet: Fleet, policy: Policy, wanted: Sequence[tuple[int, int]], effor
     empty, left = Greedy(room), room.spent(numbers)
     choices = []
     for k, kind in enumerate(kinds):
-        closed = closed_by(problem, int(kind.vms[0]))
+        first = int(kind.vms[0])
+        closed = closed_by(problem, first)
         made = int(numbers[k].sum())
         lacking = made < kind.wanted
         choices.append(
@@ -87,8 +88,8 @@ def place(fleet: Fleet, policy: Policy, wanted: Sequence[tuple[int, int]], effor
                 kind,
                 made,
                 tuple(empty.ranking(k, ranked)),
-                obstacles(room, k, closed),
-                obstacles(left, k, closed) if lacking else (),
+                in_words(larger, policy.rules, first, obstacles(room, k, closed)),
+                in_words(larger, policy.rules, first, obstacles(left, k, closed)) if lacking else (),
                 unlock(left, k, closed) if lacking else None,
             )
         )
