@@ -311,7 +311,7 @@ def tell_fleet_written(path: Path, fleet: str, hosts: int, vms: int, as_json: bo
 
     tell_written(path, f"fleet {fleet}, {count(hosts, 'host')}, {count(vms, 'VM')}")
     if as_json:
-        say_json({"output": str(path), "fleet": fleet, "hosts": hosts, "vms": vms})
+        say_json(with_warnings({"output": str(path), "fleet": fleet, "hosts": hosts, "vms": vms}))
 
 
 def say(as_json: bool, document: Callable[[], Any], page: Callable[[], Page]) -> None:

@@ -21,6 +21,7 @@ from commands.ledger_options import (
     unheard,
     written,
 )
+from optimizer.grammar import count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +137,7 @@ def limit(moves: str, reason: str, fleet: str | None, by: str | None, ledger: Pa
                 say_text(f"{name}: {'as many moves at once as the policy says' if lifted else 'had no limit'}\n")
             else:
                 book.controls.set(name, "limit", str(most), order, SystemClock().now())
-                say_text(f"{name}: at most {most} moves at once; {_flying(book, name)}\n")
+                say_text(f"{name}: at most {count(most, 'move')} at once; {_flying(book, name)}\n")
 
 
 @click.command("approve")
@@ -162,7 +163,7 @@ def approve(plan: Path, reason: str, by: str | None, ledger: Path | str) -> None
     answer = read_plan(plan)
     with open_ledger(str(ledger)) as book:
         book.controls.approve(answer.fleet, answer.id, digest_of(answer), order, SystemClock().now())
-    say_text(f"plan {answer.id} is approved by {order.by}: {len(answer.moves)} moves, {digest_of(answer)}\n")
+    say_text(f"plan {answer.id} is approved by {order.by}: {count(len(answer.moves), 'move')}, {digest_of(answer)}\n")
 
 
 def _flying(book: Ledger, fleet: str) -> str:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import FILE, NewFile, json_option, tell_fleet_written, write_json
+from commands.common import FILE, NewFile, json_option, tell_fleet_written, warn, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Caution
     from optimizer.sources.settings import SourceSettings
 
 __all__ = ["command"]
@@ -60,11 +63,24 @@ def command(source: str | None, where: str | None, output: Path, as_json: bool, 
         document = {**document, "resources": resources}
     fleet = fleet_from_document(document, str(output))
     write_json(output, document)
+    warn(_doubts(fleet))
     tell_fleet_written(output, fleet.id, len(fleet.hosts), len(fleet.vms), as_json)
     disks = [r.name for r in fleet.resources if r.copied and not is_memory(r.name)]
     if disks and source in (None, "csv"):
         click.echo(f"{', '.join(disks)}: copied when a VM moves; where hosts share storage, --shared-storage", err=True)
     return Exit.DONE
+
+
+def _doubts(fleet: Fleet) -> Iterator[Caution]:
+    """Yield what is odd about what was read: amounts and times far from any fleet's, groups that match nothing."""
+    from optimizer.clock import SystemClock
+    from optimizer.fleet.plausible import implausible, unmatched_groups
+    from optimizer.plan import Caution
+
+    groups = list(unmatched_groups(fleet))
+    said = {doubt.code for doubt in groups}
+    for doubt in (*groups, *(d for d in implausible(fleet, SystemClock().now()) if d.code not in said)):
+        yield Caution(doubt.code, doubt.field, doubt.text)
 
 
 def _fleet_of(output: Path) -> str:

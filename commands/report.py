@@ -8,6 +8,7 @@ import click
 
 from commands.common import tell_written, write_text
 from commands.outputs import NewFile
+from optimizer.grammar import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +61,8 @@ def write_report(path: Path, plan: Plan, fleet: Fleet, policy: Policy, page: Pag
         facts = describe_check(fleet, policy.name, policy.rules, check(fleet, policy))
         return plan_report(fleet, plan, facts, page, heats, policy.least, Called.of(fleet))
 
-    _write(path, html, lambda: picture(f"Plan for {fleet.id}: {len(plan.moves):,} moves", fleet.hosts.ids, heats))
+    title = f"Plan for {fleet.id}: {count(len(plan.moves), 'move')}"
+    _write(path, html, lambda: picture(title, fleet.hosts.ids, heats))
 
 
 def write_check_report(path: Path | None, fleet: Fleet, policy: Policy, facts: CheckFacts, page: Page) -> None:

@@ -119,12 +119,13 @@ def _wants(policy: str | None, reading: FleetReading) -> list[str]:
     if policy is None:
         return []
     from commands.common import load_policy
+    from optimizer.grammar import count
     from optimizer.signals.reading import ALWAYS_ZERO
 
     out = []
     for rule in load_policy(policy).rules:
         for lack in rule.not_evaluated(reading.fleet):
-            of = f"{lack.vms:,} VMs" if lack.vms else f"{lack.hosts:,} hosts"
+            of = count(lack.vms, "VM") if lack.vms else count(lack.hosts, "host")
             steal = f": {ALWAYS_ZERO}" if lack.what.endswith("cpu_steal") else ""
             out.append(f"rule {lack.rule} wants {lack.what}, which is missing for {of}{steal}")
     return out

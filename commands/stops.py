@@ -9,6 +9,7 @@ import click
 from commands.boundary import Exit
 from commands.common import began_at, say, seconds_left
 from commands.switches import under_scope
+from optimizer.grammar import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ def refuse_mixed(subject: str | None, plan: Plan | None, options: dict[str, Any]
     asked = [option for name, option in QUESTIONS.items() if options[name]]
     wrong = ""
     if len(asked) > 1:
-        wrong = f"{' and '.join(asked)} are different questions: ask one"
+        wrong = f"{listed(asked)} are different questions: ask one"
     elif subject is not None and not options["stops"]:
         wrong = f"{asked[0]} says itself what it is about: leave out SUBJECT"
     elif options["stops"] and subject is None:

@@ -11,6 +11,7 @@ from constraints.common import CONFIG, labelled
 from constraints.hard import HardParameters
 from constraints.standing import Need, misplaced, misplaced_by_class, need_of, offered_nowhere, offers, unmet
 from optimizer.fleet import ABSENT, HostState, Mobility, VmState
+from optimizer.grammar import listed
 from optimizer.problem.atoms import Asked, Enter, Fixed, Leave
 from optimizer.problem.names import VmLabels, VmName
 from optimizer.problem.rule import Hardness, NotEvaluated, Violation
@@ -189,7 +190,7 @@ def _requires(fleet: Fleet, vm: int, subject: str) -> str:
 def _lacks(fleet: Fleet, vm: int, host: int, by: str = "") -> str:
     have = fleet.hosts.labels[host]
     return "; ".join(
-        f"{k} {have.get(k, 'is not labelled')}, {' or '.join(v)} required{by}{offered_nowhere(fleet, k, v)}"
+        f"{k} {have.get(k, 'is not labelled')}, {listed(v, 'or')} required{by}{offered_nowhere(fleet, k, v)}"
         for k, v in unmet(fleet, vm, host).items()
     )
 

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG
 from optimizer.fleet.selection import host_mask, named_hosts, named_vms, vm_mask
+from optimizer.grammar import listed
 from optimizer.problem.names import (
     GroupName,
     HostLabel,
@@ -113,8 +114,8 @@ class Preference:
     def in_words(self) -> str:
         """Say which hosts: their ids or patterns, and their labels."""
         hosts = ", ".join(self.hosts[:WORDS]) + (", ..." if len(self.hosts) > WORDS else "")
-        labels = ", ".join(f"{key} {' or '.join(_values(value))}" for key, value in self.host_labels.items())
-        return " or ".join(part for part in (hosts, f"hosts with {labels}" if labels else "") if part)
+        labels = ", ".join(f"{key} {listed(_values(value), 'or')}" for key, value in self.host_labels.items())
+        return listed((part for part in (hosts, f"hosts with {labels}" if labels else "") if part), "or")
 
 
 def _values(wanted: str | Sequence[str]) -> tuple[str, ...]:

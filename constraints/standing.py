@@ -8,6 +8,7 @@ import numpy as np
 
 from constraints.hard import ends_of
 from optimizer.fleet import Directory, NameKind, State
+from optimizer.grammar import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,7 +71,7 @@ def offered_nowhere(fleet: Fleet, label: str, values: tuple[str, ...]) -> str:
     """Say, to follow what is required, that no host of the fleet has the label or one of the values; else nothing."""
     if any(have.get(label) in values for have in fleet.hosts.labels):
         return ""
-    names, words = Directory(fleet), f"{label} {' or '.join(values)}"
+    names, words = Directory(fleet), f"{label} {listed(values, 'or')}"
     kind, name, scope = NameKind.HOST_LABEL_VALUE, values[0], label
     if not any(label in have for have in fleet.hosts.labels):
         kind, name, scope, words = NameKind.HOST_LABEL, label, "", f"the label {label}"

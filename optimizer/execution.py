@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, timezone
 
+from optimizer.grammar import count, listed
+
 __all__ = [
     "PLACEHOLDERS",
     "Execution",
@@ -70,7 +72,8 @@ class WindowBudget:
     per: str = "fleet"
 
     def __str__(self) -> str:
-        what = " and ".join(f"{n} {w}" for n, w in ((self.moves, "moves"), (self.gib, "GiB")) if n is not None)
+        moves = [] if self.moves is None else [count(self.moves, "move")]
+        what = listed([*moves, *([] if self.gib is None else [f"{self.gib} GiB"])])
         of = "" if self.per == "fleet" else f" per {self.per}"
         return f"{what}{of} in {self.window_s} s"
 

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from optimizer.errors import InputError
+from optimizer.grammar import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -66,7 +67,7 @@ class Registry(Generic[T]):
         if not found:
             raise InputError(self.option, "", name, f"one of {', '.join(self.names())}", self._hint(name))
         if len(found) > 1:
-            raise InputError(self.option, "", name, "a name that one package registers", f"{' and '.join(found)} do")
+            raise InputError(self.option, "", name, "a name that one package registers", f"{listed(found)} do")
         entry = next(e for e in self.installed(self.group) if e.name == name)
         try:
             thing: T = entry.load()

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from optimizer.grammar import listed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -30,7 +32,7 @@ def similar(name: object, known: Iterable[str], most: int = 3) -> str:
     near = nearest(name, known, most)
     if not near:
         return ""
-    return f"did you mean {near[0] if len(near) == 1 else ', '.join(near[:-1]) + ' or ' + near[-1]}?"
+    return f"did you mean {listed(near, 'or')}?"
 
 
 def similar_or_some(name: object, known: Iterable[str], some: int = 8) -> str:

@@ -116,6 +116,13 @@ def test_windows_line_ends_are_no_mistake(here):
         ("plan f.json --from @nofile", "nofile"),
         ("plan f.json --max-moves -1", "'-1' is not a whole number from 0 to 1000000000"),
         ("plan f.json --max-moves ten", "'ten' is not a whole number from 0"),
+        ("plan f.json --max-moves 1 --balance memry", "did you mean memory?"),
+        ("whatif place f.json --flavour mem=8GiB", "--flavour: 'mem=8GiB': expected a resource: cpu, memory or disk"),
+        ("whatif place f.json --flavour memry=8GiB", "(did you mean memory?)"),
+        ("whatif fit f.json --flavour memory=-1GiB", "--flavour: memory: '-1GiB': expected an amount"),
+        ("explain f.json --blocked capacity:hv0", "nothing is violated at the start"),
+        ("explain f.json --drain hv9", "--drain: 'hv9': expected a host of fleet"),
+        ("whatif drain f.json hv9", "HOST: 'hv9': expected a host of fleet"),
         ("plan f.json --workers 0", "'0' is not a whole number from 1 to 256"),
         ("plan f.json --seed 1.5", "is not a whole number from 0 to"),
         ("plan f.json --time-limit 10s", "a number of seconds above 0"),
@@ -154,3 +161,45 @@ def test_where_no_name_is_near_a_few_are_named():
     assert similar_or_some("q", []) == "there is none"
     assert similar_or_some("q", ["ab", "cd"]) == "there are ab, cd"
     assert similar_or_some("q", [f"host{n}" for n in range(1000)]).endswith("host7 and 992 more")
+
+
+HOSTS_CSV = "id,rack,memory_mib\nhv0,r0,65536\nhv1,r1,65536\n"
+VMS_CSV = "id,host,memory_mib,groups\nvm0,hv0,8192,web\nvm1,hv1,8192,web;lose\n"
+
+
+@pytest.mark.parametrize(
+    ("groups", "warned"),
+    [
+        ("id,rule,level\nweb,anti_affinity,rack\nlose,anti_affinity,rack\n", []),
+        (
+            "id,rule,level\nweb,anti_affinity,rack\nwbe,anti_affinity,rack\nlose,anti_affinity,rack\n",
+            ["no VM is in the group wbe (did you mean web?): what is asked of it is asked of nobody"],
+        ),
+        (
+            "id,rule,level\nweb,anti_affinity,rack\nloose,anti_affinity,rack\n",
+            [
+                "no VM is in the group loose (did you mean lose?): what is asked of it is asked of nobody",
+                "VMs name the group lose (did you mean loose?), which is not declared: "
+                "anti-affinity on hosts is assumed",
+            ],
+        ),
+    ],
+)
+def test_groups_that_match_nothing_are_named_when_they_are_imported(groups, warned, here):
+    for name, text in (("hosts", HOSTS_CSV), ("vms", VMS_CSV), ("groups", groups)):
+        (here / f"{name}.csv").write_text(text)
+    done = run("import", "--source", "csv", "--location", here, "-o", "made.json", "--json")
+    assert done.code == 0
+    assert [warning["text"] for warning in done.json.get("warnings", [])] == warned
+    assert all(text in done.err for text in warned)
+
+
+def test_groups_of_an_overlay_that_match_nothing_are_named(here):
+    (here / "o.yaml").write_text(
+        "format: remora-overlay/1\ngroups:\n- {id: wbe, rules: [{rule: anti_affinity, level: rack}]}\n"
+        "- {id: we, vms: [vm3]}\n- {id: batch, vms: [vm4]}\n"
+    )
+    said = run("check", "f.json", "--overlay", "o.yaml").err
+    assert "o.yaml: groups[0].id: no VM is in the group wbe" in said
+    assert "(did you mean web?)" in said
+    assert "batch" not in said

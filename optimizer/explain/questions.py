@@ -9,14 +9,18 @@ import numpy as np
 from optimizer.errors import InputError
 from optimizer.explain.goals import Goal
 from optimizer.explain.stops import allowed_at_start
+from optimizer.grammar import count
+from optimizer.problem.amounts import amount, spoken
 from optimizer.problem.instance import Instance
 from optimizer.problem.naming import name_of
-from optimizer.problem.problem import Stage
+from optimizer.problem.problem import Least, Stage
 from optimizer.problem.rule import Hardness
 from optimizer.problem.working_placement import WorkingPlacement, staying
-from optimizer.similar import similar_or_some
+from optimizer.similar import similar, similar_or_some
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet
@@ -45,12 +49,11 @@ def to_repair(problem: Problem, word: str, fleet: Fleet, plan: Plan | None = Non
         If no violation is called so, or several are.
     """
     names = {instance: _called(problem, instance) for instance in allowed_at_start(problem)}
-    found = {i: name for i, name in names.items() if name == word} or {
-        i: name for i, name in names.items() if name.startswith(f"{word} ")
-    }
+    exact = {i: called[0] for i, called in names.items() if word in called}
+    found = exact or {i: called[0] for i, called in names.items() if any(c.startswith(f"{word} ") for c in called)}
     if not found:
-        hint = similar_or_some(word, sorted(set(names.values()))) if names else "nothing is violated at the start"
-        raise InputError(WHERE, "--blocked", word, "a violation of the start, as RULE:SUBJECT", hint)
+        shown = [names[i][0] for i in names if problem.demands.harming[i.atom].asked.hardness is not Hardness.GUARD]
+        raise InputError(WHERE, "--blocked", word, "a violation of the start, as RULE:SUBJECT", _meant(word, shown))
     if len(set(found.values())) > 1:
         raise InputError(WHERE, "--blocked", word, "one violation", f"say which: {', '.join(sorted(found.values()))}")
     kept = {} if plan is None else {i: most for i, most in _kept(problem, fleet, plan).items() if i not in found}
@@ -58,10 +61,22 @@ def to_repair(problem: Problem, word: str, fleet: Fleet, plan: Plan | None = Non
     return Goal(f"the repair of {next(iter(found.values()))}{beside}", ended=tuple(sorted(found)), kept=kept)
 
 
-def _called(problem: Problem, instance: Instance) -> str:
+def _called(problem: Problem, instance: Instance) -> tuple[str, str]:
+    """Return what a violation is called: with its resource as people say it, and as documents name it."""
     name = name_of(problem, instance)
     reason = name.reason if not (name.resource or name.domain) else ""
-    return " ".join(part for part in (str(name), reason) if part)
+    spelt = (name._replace(resource=spoken(name.resource)), name)
+    said, written = (" ".join(part for part in (str(one), reason) if part) for one in spelt)
+    return said, written
+
+
+def _meant(word: str, names: Iterable[str]) -> str:
+    """Say which violation may have been meant; its resource or domain may be left out where there is one alone."""
+    known = sorted(set(names))
+    if not known:
+        return "nothing is violated at the start"
+    short = [name.partition(" ")[0] for name in known]
+    return similar(word, known) or similar(word.partition(" ")[0], dict.fromkeys(short)) or similar_or_some(word, known)
 
 
 def to_empty(problem: Problem, hosts: NDArray[np.bool_]) -> Goal:
@@ -105,7 +120,17 @@ def _kept(problem: Problem, fleet: Fleet, plan: Plan) -> dict[Instance, int]:
 def to_move_less(problem: Problem, fleet: Fleet, plan: Plan) -> Goal:
     """Return the goal that less is moved than by a plan, and that everything which it repairs is repaired as far."""
     value = next((s.value for s in plan.objective if s.stage == Stage.MOVING.value), len(plan.moves))
-    measure = f"{value} moves" if problem.least.value == "moves" else f"{value} ({problem.least.value})"
-    return Goal(
-        f"a plan with less than {measure} that repairs as much", moving=value - 1, kept=_kept(problem, fleet, plan)
-    )
+    if not value:
+        hint = "it moves nothing that counts; --blocked asks what stops a repair"
+        raise InputError("--fewer", "", plan.id, "a plan that could move less", hint)
+    less = _LESS[problem.least](value)
+    return Goal(f"a plan with {less} that repairs as much", moving=value - 1, kept=_kept(problem, fleet, plan))
+
+
+_LESS: dict[Least, Callable[[int], str]] = {
+    Least.MOVES: lambda value: f"fewer than {count(value, 'move')}",
+    Least.GIB: lambda value: f"less than {amount('copied_mib', value)} copied",
+    Least.SECONDS: lambda value: f"less than {value / 10:,.1f} s of migrations",
+    Least.WEIGHTED: lambda value: f"less than {value / 1000:,.3f} of move_cost",
+}
+"""How much less a plan would have to move, in the measure of the policy."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from optimizer.grammar import listed
 from optimizer.planning.obstacles import Kind
-from optimizer.problem.amounts import amount, spoken
+from optimizer.problem.amounts import amount_of, spoken
 from optimizer.problem.naming import name_of
 from optimizer.problem.shapes import COMPANY, COUNT, OCCUPANCY, PAIR, TOGETHER
 
@@ -35,7 +36,7 @@ def correction_text(problem: Problem, correction: Correction) -> str:
     for e in correction.lifted:
         text, rule = _LIFT[e.kind](problem, e, correction.given[e])
         said.setdefault(text, []).append(rule)
-    text = " and ".join(f"{text} ({', '.join(dict.fromkeys(rules))})" for text, rules in said.items())
+    text = listed(f"{text} ({', '.join(dict.fromkeys(rules))})" for text, rules in said.items())
     return text if correction.amounts_least else f"{text}; less may be enough"
 
 
@@ -119,8 +120,7 @@ Said = tuple[str, str]
 
 def _free(problem: Problem, e: Element, gives: Sequence[Given]) -> Said:
     atom = cast("Linear", problem.atoms[e.atom])
-    much = amount(atom.resource, _most(gives))
-    return f"free {much} of {spoken(atom.resource)} on {e.item.level} {e.subject}", e.item.rule
+    return f"free {amount_of(atom.resource, _most(gives))} on {e.item.level} {e.subject}", e.item.rule
 
 
 def _share(problem: Problem, e: Element, gives: Sequence[Given]) -> Said:
@@ -131,7 +131,7 @@ def _share(problem: Problem, e: Element, gives: Sequence[Given]) -> Said:
     if atom.shape is COUNT:
         return f"let {most} more of {e.subject} share {where or f'a {level}'}", e.item.rule
     said: Mapping[object, str] = {
-        PAIR: f"let {' and '.join(e.subject.split('|'))} share {where or f'a {level}'}",
+        PAIR: f"let {listed(e.subject.split('|'))} share {where or f'a {level}'}",
         OCCUPANCY: f"let {e.subject} be on {most} {level}{'s' if most > 1 else ''} fewer",
         COMPANY: f"let {most} of {e.subject.split('|')[0]} be on a {level} without {e.subject.split('|')[-1]}",
         TOGETHER: f"let {most} of {e.subject} be on another {level}",

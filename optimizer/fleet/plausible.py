@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from optimizer.fleet.fleet import ABSENT
-from optimizer.similar import nearest
+from optimizer.grammar import listed
+from optimizer.similar import nearest, similar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
 
     from optimizer.fleet.fleet import Fleet
 
-__all__ = ["Doubt", "implausible"]
+__all__ = ["Doubt", "implausible", "unmatched_groups"]
 
 SKEW_S = 60
 """Clocks of well kept machines differ by less than this."""
@@ -51,6 +52,9 @@ LEAST_VM_MIB, ORDINARY_HOST_MIB = 32, 16_384
 VMS_OF_USUAL = 900
 VM_OF_HOST = 2
 """A VM that asks for more than this multiple of what the largest host has runs nowhere."""
+
+NAMED_GROUPS = 8
+"""Of more groups than this the others are counted."""
 
 ENOUGH = 5
 """Fewer hosts or VMs have no median that says anything."""
@@ -90,6 +94,29 @@ def _misspelt(fleet: Fleet) -> Iterator[Doubt]:
         if group.declared and not len(group.members) and (near := nearest(group.id, others, 1)):
             text = f"no VM is in the group {group.id}, and VMs name {near[0]}, which is not declared: is that this one?"
             yield Doubt("empty_group", "groups[]", text)
+
+
+def unmatched_groups(fleet: Fleet) -> Iterator[Doubt]:
+    """Say which declared groups have no VM, and which groups that VMs name are not declared though others are."""
+    empty = [group.id for group in fleet.groups if group.declared and not len(group.members)]
+    named = [group.id for group in fleet.groups if len(group.members)]
+    if empty:
+        text = f"no VM is in {_groups(empty, named)}: what is asked of it is asked of nobody"
+        yield Doubt("empty_group", "groups[]", text)
+    loose = [group.id for group in fleet.groups if not group.declared]
+    declared = [group.id for group in fleet.groups if group.declared]
+    if loose and declared:
+        verb = "which is" if len(loose) == 1 else "which are"
+        text = f"VMs name {_groups(loose, declared)}, {verb} not declared: anti-affinity on hosts is assumed"
+        yield Doubt("undeclared_group", "vms[].groups", text)
+
+
+def _groups(names: Sequence[str], meant: Sequence[str]) -> str:
+    """Name groups, the first of many, each with what may have been meant."""
+    hints = {name: similar(name, (m for m in meant if m != name), 1) for name in names[:NAMED_GROUPS]}
+    shown = [f"{name} ({hint})" if hint else name for name, hint in hints.items()]
+    more = [f"{len(names) - NAMED_GROUPS:,} more"] if len(names) > NAMED_GROUPS else []
+    return f"the group{'s' if len(names) > 1 else ''} {listed([*shown, *more])}"
 
 
 def _unlimited(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from optimizer.fleet import ABSENT, State
+from optimizer.grammar import count
 from optimizer.monitors.columns import GONE
 from optimizer.monitors.machine import Judged
 from optimizer.monitors.reading import Lookout, Reading
@@ -59,8 +60,8 @@ class ByRule(Lookout):
         for subject, (place, evidence) in bad.items():
             yield Reading(subject, Judged.BAD, place, evidence)
         for missing in rule.not_evaluated(seen.fleet):
-            count = f"{missing.vms} VMs" if missing.vms else f"{missing.hosts} hosts"
-            yield Reading("", Judged.MISSING, why=f"the snapshot does not say {missing.what} of {count}")
+            of = count(missing.vms, "VM") if missing.vms else count(missing.hosts, "host")
+            yield Reading("", Judged.MISSING, why=f"the snapshot does not say {missing.what} of {of}")
         for subject, before in live.items():
             if subject not in bad:
                 lost = _lost(seen.fleet, before)

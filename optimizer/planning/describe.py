@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import ABSENT, Move, State, copied_mib, move_seconds
+from optimizer.grammar import listed
 from optimizer.plan import Batch, PlannedMove, Reason, Remaining
 from optimizer.planning.advice import Outlook
 from optimizer.planning.deferral import Deferral
@@ -196,7 +197,7 @@ def _makes_room(fleet: Fleet, ordered: Ordered, move: Move, waiting: Sequence[in
 
 
 def _evens_out(resources: Sequence[str]) -> str:
-    return f"evens out {' and '.join(spoken(r) for r in resources)}"
+    return f"evens out {listed(spoken(r) for r in resources)}"
 
 
 # -- what remains --------------------------------------------------------------------------------------------------

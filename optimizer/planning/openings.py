@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from optimizer.fleet import ABSENT
+from optimizer.grammar import listed
 from optimizer.plan import Advice, Cause
 from optimizer.planning.not_made import NotMade
 from optimizer.planning.obstacles import Kind, Obstacle, Obstacles
 from optimizer.planning.trials import Trials, Unrepaired
+from optimizer.problem.amounts import amount_of
 from optimizer.problem.shapes import LEAVE
 
 if TYPE_CHECKING:
@@ -220,7 +222,9 @@ class Openings:
             rules, resource = sorted(way.rules), resources.pop()
             cause = Cause(Kind.ROOM.value, ", ".join(rules), vm, resource=resource, hosts=1, host=host)
             lacks = self.trials.shortage([way.vm], rules, resource, way.host)
-            return Advice(cause, f"free {lacks} {resource} on {host} for {vm}: {' and '.join(rules)} keep it off" + end)
+            verb = "keeps" if len(rules) == 1 else "keep"
+            text = f"free {amount_of(resource, lacks)} on {host} for {vm}: {listed(rules)} {verb} it off"
+            return Advice(cause, text + end)
         said = ", ".join(sorted({_rule_of(o) for o in way.obstacles}))
         cause = Cause(Kind.SEVERAL.value, vm=vm, host=host, reason=f"together they keep {vm} off {host}: {said}")
         return Advice(cause, f"no single change was found that helps; together, for {vm} to go to {host}: {said}{end}")
@@ -244,7 +248,7 @@ class Openings:
             return f"let {vm} move ({why}): {hosts} could take it, such as {host}"
         if o.kind is Kind.ROOM:
             lacks = self.trials.shortage(opening.vms, [o.rule], o.resource, opening.host)
-            return f"free {lacks} {o.resource} on {host} for {vm}: only {o.rule} keeps it off {hosts}"
+            return f"free {amount_of(o.resource, lacks)} on {host} for {vm}: only {o.rule} keeps it off {hosts}"
         if o.kind is Kind.GROUP:
             of = f"{o.rule} of {o.subject}"
             if self.trials.is_needed(o.rule, opening.vms):  # by others: out of the group it would be missed

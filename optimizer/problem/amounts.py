@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-__all__ = ["amount", "pair", "percent", "spoken"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["amount", "amount_of", "pair", "percent", "short_names", "spoken"]
 
 MIB_STEPS = (("PiB", 1024**3, 2), ("TiB", 1024**2, 2), ("GiB", 1024, 1))
 """Units, their size in MiB, and with how many digits after the point they are said."""
 
 MOST_DIGITS = 3
-WORDS = {"memory_mib": "memory", "disk_mib": "disk", "cpu_millicores": "CPU", "cpu_load_millicores": "CPU load"}
+WORDS = {
+    "memory_mib": "memory",
+    "disk_mib": "disk",
+    "cpu_millicores": "CPU",
+    "cpu_load_millicores": "CPU load",
+    "vms": "VMs",
+    "vms_to_leave": "VMs to leave",
+}
 UNITS = ("_mib", "_millicores")
 
 
@@ -19,10 +31,21 @@ def spoken(resource: str) -> str:
     return next((resource.removesuffix(unit) for unit in UNITS if resource.endswith(unit)), resource)
 
 
+def short_names(resources: Iterable[str]) -> dict[str, str]:
+    """Return resources by what may be typed for them on a command line: ``memory`` for ``memory_mib``."""
+    return {spoken(resource).lower().replace(" ", "_"): resource for resource in resources}
+
+
 def amount(resource: str, value: int) -> str:
     """Render an amount in the unit that the resource's name ends with; bare where it names none."""
     unit, size, digits = _unit(resource, value)
     return _said(value, unit, size, digits)
+
+
+def amount_of(resource: str, value: int) -> str:
+    """Render an amount and what it is of: ``4 GiB of memory``, or ``3 gpus`` where the name says no unit."""
+    of = "of " if resource.endswith(UNITS) else ""
+    return f"{amount(resource, value)} {of}{spoken(resource)}"
 
 
 def pair(resource: str, value: int, limit: int) -> tuple[str, str]:

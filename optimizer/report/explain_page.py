@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from optimizer.grammar import listed
 from optimizer.problem.rule import Hardness
 from optimizer.report.arrivals import Says
 from optimizer.report.called import NOBODY, Called
@@ -55,7 +56,7 @@ def _needs(page: Page, facts: VmFacts) -> None:
     if facts.labels:
         page.line("labels: " + ", ".join(f"{k}={v}" for k, v in facts.labels.items()))
     for label, values in facts.requires.items():
-        page.line(f"requires a host with {label} {' or '.join(values)}")
+        page.line(f"requires a host with {label} {listed(values, 'or')}")
     if facts.forbidden_hosts:
         page.line("forbidden hosts: " + ", ".join(facts.forbidden_hosts))
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from optimizer.engine import LocalEngine
+from optimizer.grammar import listed
 from optimizer.plan import Status
 from optimizer.planning.obstacles import Kind
 from optimizer.problem.problem import Least, Stage
@@ -96,7 +97,7 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
         " every violation in scope" if plan.scope.only else " every violation"
     )
     if plan.scope.balance:
-        repairs += f" and even{'s' if len(plan.moves) == 1 else ''} out {' and '.join(map(spoken, plan.scope.balance))}"
+        repairs += f" and even{'s' if len(plan.moves) == 1 else ''} out {listed(map(spoken, plan.scope.balance))}"
     left = _left(plan)
     match plan.status:
         case Status.NOTHING_TO_DO:
@@ -130,7 +131,7 @@ def _left(plan: Plan) -> str:
         if n
     ]
     parts += [f"{count(never, 'violation')} cannot be repaired"] * bool(never)
-    return ", and " + " and ".join(parts) if parts else ""
+    return "".join(f", {part}" for part in parts[:-1]) + f", and {parts[-1]}" if parts else ""
 
 
 def _open_stage(plan: Plan, least: Least) -> str:
@@ -197,7 +198,7 @@ def _totals(page: Page, plan: Plan, resources: Iterable[str]) -> None:
     displaced = len({m.vm for m in plan.moves})
     hops = sum(m.staging for m in plan.moves)
     copied = amount("copied_mib", sum(m.copied_mib for m in plan.moves))
-    parts = f" ({' and '.join(spoken(name) for name in resources)})" if resources else ""
+    parts = f" ({listed(spoken(name) for name in resources)})" if resources else ""
     lasts = duration(sum(b.seconds for b in plan.batches))
     staged = f" ({count(hops, 'staging hop')} among them)" if hops else ""
     page.line(
@@ -294,7 +295,8 @@ def _proof(page: Page, plan: Plan, least: Least) -> None:
     lines = [proof_line(proof, least) for proof in plan.proof if proof.bound]
     clean = plan.stats.get("clean_displaces_at_least")
     if isinstance(clean, int):
-        lines.append(f"to have nothing broken, at least {clean:,} VMs have to be displaced")
+        has = "has" if clean == 1 else "have"
+        lines.append(f"to have nothing broken, at least {count(clean, 'VM')} {has} to be displaced")
     if lines:
         page.heading("Why not less")
         for line in lines:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from optimizer.errors import InputError
+from optimizer.grammar import listed
 from optimizer.report.docstrings import parameter_docs
 from optimizer.report.page import Page, Table
 from optimizer.report.words import shortened
@@ -74,7 +75,7 @@ def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         inner = definitions.get(name, {}).get("properties", {})
         return "{" + ", ".join(inner) + "}" if inner else _type(definitions.get(name, {}), definitions)
     if "anyOf" in schema:
-        return " or ".join(_type(s, definitions) for s in schema["anyOf"])
+        return listed((_type(s, definitions) for s in schema["anyOf"]), "or")
     if "enum" in schema:
         return "one of " + ", ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":

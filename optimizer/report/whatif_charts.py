@@ -158,7 +158,7 @@ def _course(
     was = [((t - now_s) / DAY_S, float(a)) for t, a in sorted(zip(times, amounts, strict=True))]
     will = [(0.0, float(g.now)), *zip(days.tolist(), expected.tolist(), strict=True)]
     band = list(zip(days.tolist(), (expected - spread).tolist(), (expected + spread).tolist(), strict=True))
-    full = "not full" if g.days is None else f"full in {g.days:,} days"
+    full = "not full" if g.days is None else f"full in {count(g.days, 'day')}"
     edges = f"({_said(g.early)} to {_said(g.late)} at the edges of the band)"
     told = f"{amount(g.resource, g.now)} now, {amount(g.resource, g.limit)} is full; expected to be {full} {edges}"
     title = f"{pool}: {spoken(g.resource)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer.grammar import listed
 from optimizer.problem.rule import Hardness
 from optimizer.report.words import amount, count, spoken
 
@@ -273,13 +274,14 @@ def reasons(fleet: Fleet, found: Sequence[Obstacle]) -> tuple[Reason, ...]:
 def _reason_text(fleet: Fleet, o: Obstacle) -> str:
     if o.level is None:
         host = fleet.hosts.ids[o.example]
-        return o.what or o.said or f"closed to this VM by rule {' and '.join(o.rules)}, as {host} is"
+        return o.what or o.said or f"closed to this VM by rule {listed(o.rules)}, as {host} is"
     at = fleet.domain_ids[o.level][int(fleet.hosts.domain[o.level, o.example])]
     where = at if o.level == 0 else f"{fleet.levels[o.level]} {at}"
     if o.counts:
         return f"{where} has its {o.limit} of {o.what}"
     if not o.needs:
-        return f"{' and '.join(o.rules)} of {o.what} does not allow it on {where}, by where others are"
+        verb = "does" if len(o.rules) == 1 else "do"
+        return f"{listed(o.rules)} of {o.what} {verb} not allow it on {where}, by where others are"
     return f"needs {amount(o.what, o.needs)}, {amount(o.what, o.left)} left of {amount(o.what, o.limit)} on {where}"
 
 

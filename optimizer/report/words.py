@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from optimizer.grammar import count, listed
 from optimizer.problem.amounts import amount, pair, percent, spoken
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["amount", "clean", "count", "duration", "minute", "moment", "pair", "percent", "shortened", "spoken"]
+__all__ = [
+    "amount",
+    "clean",
+    "count",
+    "duration",
+    "listed",
+    "minute",
+    "moment",
+    "pair",
+    "percent",
+    "shortened",
+    "spoken",
+]
 
 
 def clean(text: object) -> str:
@@ -45,8 +58,3 @@ def moment(at: datetime | None) -> str:
 def minute(at: datetime | None) -> str:
     """Render a time to the minute, for tables; nothing where there is none."""
     return "" if at is None else at.isoformat(timespec="minutes").replace("+00:00", "Z")
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """Render a number with its noun."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optimizer.grammar import count
 from optimizer.signals.signal import Of, target
 from optimizer.sources.kinds import time_text
 
@@ -76,7 +77,7 @@ def closed(fleet: Fleet, read: Sequence[Joined], everywhere: str) -> tuple[Close
                 side.setdefault(i, []).append(f"{name}: {why}")
         if one.wanted.signal.of is Of.VM:
             for h, (why, lacking) in _silent(one).items():
-                hosts.setdefault(h, []).append(f"{name}: none of its {lacking} VMs has it ({why})")
+                hosts.setdefault(h, []).append(f"{name}: none of its {count(lacking, 'VM')} has it ({why})")
     return hosts, vms
 
 

@@ -121,6 +121,8 @@ def overlaid(document: Document, overlay: object, where: str, warn: Warn = lambd
     hosts = [_marked(host, marks["hosts"].get(host["id"], {})) for host in document["hosts"]]
     declared = [*document.get("groups", ()), *_declared(groups, document, where)]
     _check_rules(groups, document, vms, declared, where)
+    for caution in _odd_groups(groups, document, vms, declared, where):
+        warn(caution)
     return {**document, "hosts": hosts, "vms": vms, "groups": declared}
 
 
@@ -139,6 +141,23 @@ def _unknown(
         if name not in known[side]:
             expected = f"a {'host' if side == 'hosts' else 'VM'} of fleet {document['fleet']}"
             yield InputError(where, path, name, expected, similar(name, known[side]))
+
+
+def _odd_groups(
+    groups: list[Document], document: Document, vms: list[Document], declared: list[Document], where: str
+) -> Iterator[Caution]:
+    """Yield the groups of the overlay without a VM, and new ones without rules that are called nearly as another."""
+    before = {name for vm in document["vms"] for name in vm.get("groups", ())}
+    members = {name for vm in vms for name in vm.get("groups", ())}
+    known = before | {group["id"] for group in declared}
+    for g, group in enumerate(groups):
+        name, place = group["id"], f"{where}: groups[{g}].id"
+        hint = similar(name, known - {name})
+        if name not in members:
+            said = f"no VM is in the group {name}: what is asked of it is asked of nobody"
+            yield Caution("empty_group", place, said + (f" ({hint})" if hint else ""))
+        elif name not in known and hint:
+            yield Caution("undeclared_group", place, f"the group {name} is new, and has no rules of its own ({hint})")
 
 
 def _with_members(groups: list[Document], marks: Document) -> dict[str, Document]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import MISSING, InputError
+from optimizer.grammar import listed
 from optimizer.similar import similar
 from optimizer.sources.field_names import names_at
 
@@ -121,7 +122,7 @@ def input_error(kind: type[Any], error: ValidationError, document: dict[str, Any
     if first["type"] == "value_error" and isinstance(first["input"], dict):
         return InputError(where, field, first["input"], "parameters that go together", str(first["ctx"]["error"]))
     branches = [e for e in found if _of_key(e) == _of_key(first) and list(_steps(e["loc"], document)) == steps]
-    expected = " or ".join(dict.fromkeys(_expected(e) for e in branches))
+    expected = listed(dict.fromkeys(_expected(e) for e in branches), "or")
     hint = "put it in quotes" if first["type"] == "string_type" and isinstance(first["input"], int | float) else ""
     return InputError(where, field, first["input"], f"a key that is {expected}" if _of_key(first) else expected, hint)
 

@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass
 from optimizer.concurrency import Concurrency
 from optimizer.disruption_rule import DISRUPTION
 from optimizer.errors import InputError
+from optimizer.grammar import count
 from optimizer.policy import Policy, UnknownNames
 from optimizer.problem.names import GroupName, LevelName, VmLabel, Word, named
 from optimizer.problem.problem import Least
@@ -186,7 +187,7 @@ def missing_required(policy: Policy, fleet: Fleet) -> list[NotEvaluated]:
     for rule in policy.rules:
         for lack in rule.not_evaluated(fleet):
             if lack.what in getattr(rule, "require", ()):
-                of = f"{lack.vms} VMs" if lack.vms else f"{lack.hosts} hosts"
+                of = count(lack.vms, "VM") if lack.vms else count(lack.hosts, "host")
                 raise InputError(
                     policy.name,
                     f"{rule.name}.require",

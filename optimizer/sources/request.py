@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import InputError
 from optimizer.fleet import AMOUNT_LIMIT
-from optimizer.problem.amounts import spoken
+from optimizer.grammar import listed
+from optimizer.problem.amounts import short_names
 from optimizer.sources.files import read_bytes
 from optimizer.sources.fleet_columns import index_of
 from optimizer.sources.fleet_fields import GROUP, VM
@@ -163,19 +164,24 @@ def flavour(text: str, document: Document, where: str, name: str = "new") -> Doc
         With the first thing that is wrong.
     """
     resources = [r["name"] for r in document["resources"]]
-    short = {spoken(r).lower().replace(" ", "_"): r for r in resources}
+    short = short_names(resources)
     asked: dict[str, str] = {}
     for part in text.split(","):
         key, found, value = (piece.strip() for piece in part.partition("="))
         if not found or not key or not value:
             raise InputError(where, "", part, "RESOURCE=AMOUNT", "for example cpu=2,memory=8GiB")
         resource = short.get(key.lower(), key)
+        if resource not in resources:
+            names = [name for name, full in short.items() if name != full]
+            expected = f"a resource: {listed(names or resources, 'or')}"
+            raise InputError(where, "", part, expected, similar(key.lower(), names) or similar(key, resources))
         if resource in asked:
             raise InputError(where, "", part, "each resource once")
         bare = value.replace(".", "", 1).isdigit() and key.lower() in short and resource != key
         if bare and not resource.endswith("_millicores"):
             raise InputError(where, key, value, "an amount with its unit", f"{key}={value}GiB?")
         asked[resource] = f"{value}cores" if bare else value
+        _amount(asked[resource], resource, where, key)
     demand = _amounts(asked, resources, where, "")
     return {"format": REQUEST_FORMAT, "vms": [{"id": name, "demand": demand}]}
 
@@ -293,12 +299,18 @@ def _amounts(demand: Document, resources: list[str], where: str, path: str) -> d
         at = key_path(path, name)
         if name not in resources:
             raise InputError(where, at, name, f"a resource ({', '.join(resources)})", similar(name, resources))
-        try:
-            out[name] = amount if isinstance(amount, int) else parse_amount(amount, name, up=True)
-        except UnitError as error:
-            raise InputError(where, at, amount, str(error)) from error
-        if out[name] > AMOUNT_LIMIT:
-            raise InputError(where, at, amount, f"at most {AMOUNT_LIMIT} of {name}")
+        out[name] = _amount(amount, name, where, at)
     if not any(out.values()):
         raise InputError(where, path, "0", "a VM that takes something of some resource")
     return out
+
+
+def _amount(amount: int | str, resource: str, where: str, at: str) -> int:
+    """Return an amount in whole units of its resource."""
+    try:
+        found = amount if isinstance(amount, int) else parse_amount(amount, resource, up=True)
+    except UnitError as error:
+        raise InputError(where, at, amount, str(error)) from error
+    if found > AMOUNT_LIMIT:
+        raise InputError(where, at, amount, f"at most {AMOUNT_LIMIT} of {resource}")
+    return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import InputError
 from optimizer.fleet.selection import matching, named_hosts, named_vms
+from optimizer.problem.amounts import short_names
 from optimizer.scope import KeptRoom, Scope
 from optimizer.similar import similar, similar_or_some
 from optimizer.sources.files import read_bytes
@@ -29,7 +30,6 @@ __all__ = [
     "vm_words",
 ]
 
-WHERE = "plan"
 FIELDS = {name: name for name in ("drain", "exclude", "only", "begun", "undo", "balance")} | {
     "from": "sources",
     "to": "targets",
@@ -62,7 +62,12 @@ def _names(word: str) -> list[str]:
     return found
 
 
-def host_words(option: str, words: Iterable[str], fleet: Fleet, where: str = WHERE) -> tuple[str, ...]:
+def _unknown(where: str, option: str, name: str, expected: str, hint: str) -> InputError:
+    """Return the error about a name in an option of the command line or, with `where`, in a field of that file."""
+    return InputError(where, option, name, expected, hint) if where else InputError(option, "", name, expected, hint)
+
+
+def host_words(option: str, words: Iterable[str], fleet: Fleet, where: str = "") -> tuple[str, ...]:
     """Return the names of hosts, each known to mean at least one.
 
     Raises
@@ -73,27 +78,29 @@ def host_words(option: str, words: Iterable[str], fleet: Fleet, where: str = WHE
     names = expanded(words)
     for name in names:
         if not named_hosts(fleet, name):
-            raise InputError(where, option, name, f"a host of fleet {fleet.id}, or LEVEL:ID", _near_host(name, fleet))
+            raise _unknown(where, option, name, f"a host of fleet {fleet.id}, or LEVEL:ID", _near_host(name, fleet))
     return names
 
 
 def resource_words(option: str, words: Iterable[str], fleet: Fleet) -> tuple[str, ...]:
-    """Return names of resources, each known to the fleet; a word may hold several, with commas between them.
+    """Return names of resources, each known to the fleet, if in short; a word may hold several, with commas between.
 
     Raises
     ------
     InputError
         If the fleet does not know one.
     """
-    names = tuple(dict.fromkeys(name.strip() for word in expanded(words) for name in word.split(",") if name.strip()))
-    for name in names:
-        if name not in fleet.resource_index:
-            hint = similar_or_some(name, fleet.resource_index)
-            raise InputError(WHERE, option, name, f"a resource of fleet {fleet.id}", hint)
-    return names
+    short, found = short_names(fleet.resource_index), dict[str, None]()
+    for name in (name.strip() for word in expanded(words) for name in word.split(",") if name.strip()):
+        resource = name if name in fleet.resource_index else short.get(name.lower())
+        if resource is None:
+            hint = similar(name.lower(), short) or similar_or_some(name, fleet.resource_index)
+            raise _unknown("", option, name, f"a resource of fleet {fleet.id}", hint)
+        found[resource] = None
+    return tuple(found)
 
 
-def vm_words(option: str, words: Iterable[str], fleet: Fleet, where: str = WHERE) -> tuple[str, ...]:
+def vm_words(option: str, words: Iterable[str], fleet: Fleet, where: str = "") -> tuple[str, ...]:
     """Return the names of VMs, each known to mean at least one.
 
     Raises
@@ -104,7 +111,7 @@ def vm_words(option: str, words: Iterable[str], fleet: Fleet, where: str = WHERE
     names = expanded(words)
     for name in names:
         if not named_vms(fleet, name):
-            raise InputError(where, option, name, f"a VM of fleet {fleet.id}", similar_or_some(name, fleet.vms.ids))
+            raise _unknown(where, option, name, f"a VM of fleet {fleet.id}", similar_or_some(name, fleet.vms.ids))
     return names
 
 
@@ -137,13 +144,13 @@ def _only(option: str, name: str, fleet: Fleet, rules: Sequence[str], groups: Se
     if len(found) == 1:
         return found[0]
     if found:
-        raise InputError(WHERE, option, name, "one thing to fix", f"say which: {', '.join(found)}")
+        raise _unknown("", option, name, "one thing to fix", f"say which: {', '.join(found)}")
     if kind in known:
         hint = similar_or_some(name, (f"{kind}:{one}" for one in known[kind]))
     else:
         hint = similar(name, [*rules, *groups]) or similar(name, fleet.hosts.ids)
         hint = hint or similar_or_some(name, [*(f"group:{g}" for g in groups), *(f"rule:{r}" for r in rules)])
-    raise InputError(WHERE, option, name, "a rule of the policy, a group, a host or LEVEL:ID", hint)
+    raise _unknown("", option, name, "a rule of the policy, a group, a host or LEVEL:ID", hint)
 
 
 def _near_host(name: str, fleet: Fleet) -> str:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from optimizer.fleet.plausible import SKEW_S
+from optimizer.grammar import listed
 from optimizer.plan import STOPPED_BY, Reason, Status, impossible_because
 from optimizer.problem.amounts import spoken
 from optimizer.problem.problem import Stage
@@ -137,7 +138,7 @@ class _Reasons:
             vms = [self.plan.moves[w].vm for w in self.waiting[m]]
             text = f"makes room on {said.source}" + (f" for {', '.join(vms)}" if vms else "")
             if not vms and self.plan.scope.balance:
-                text = f"evens out {' and '.join(spoken(resource) for resource in self.plan.scope.balance)}"
+                text = f"evens out {listed(spoken(resource) for resource in self.plan.scope.balance)}"
         return f"staging hop: {text}" if said.staging else text
 
 

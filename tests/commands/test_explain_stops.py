@@ -91,7 +91,8 @@ def test_why_a_plan_does_not_move_a_vm(tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--blocked", "maintenance:b2"], "maintenance:b"),
+        (["--blocked", "maintenance:b2"], "did you mean maintenance:b?"),
+        (["--blocked", "nothing:like"], "there are maintenance:a, maintenance:b, maintenance:c, maintenance:old)"),
         (["--blocked", "x", "--drain", "h1"], "--blocked and --drain"),
         (["--drain", "h9"], "h9"),
         (["a", "--drain", "h1"], "leave out SUBJECT"),
@@ -115,3 +116,35 @@ def test_markup_in_names_stays_text(tmp_path):
         ),
     )
     assert name in run("explain", fleet, "--blocked", "capacity:h0").out
+
+
+def test_a_violation_has_the_name_that_people_see_and_that_of_documents():
+    fleet = EXAMPLES / "office.json"
+    names = ("capacity:alder", "capacity:alder memory", "capacity:alder memory_mib")
+    said = {run("explain", fleet, "--blocked", name).out for name in names}
+    assert len(said) == 1
+    assert "the repair of capacity:alder memory?" in said.pop()
+
+
+def test_what_was_meant_is_found_without_the_resource_and_guards_are_not_named():
+    fleet = EXAMPLES / "office.json"
+    assert "(did you mean capacity:alder memory?)" in refused("explain", fleet, "--blocked", "capacity:aldr")
+    assert "(there are capacity:alder memory)" in refused("explain", fleet, "--blocked", "nix")
+
+
+def test_a_host_that_waits_to_be_emptied_is_named_in_words(tmp_path):
+    plan = tmp_path / "plan.json"
+    run("plan", STUCK, "--drain", "h2", "--max-moves", 1, "-o", plan)
+    assert "maintenance:h1 VMs to leave" in refused("explain", STUCK, "--plan", plan, "--blocked", "drain:h9")
+
+
+def test_a_plan_without_moves_has_no_fewer(tmp_path):
+    plan = tmp_path / "plan.json"
+    run("plan", STUCK, "-o", plan)
+    assert "a plan that could move less" in refused("explain", STUCK, "--plan", plan, "--fewer")
+
+
+def test_one_move_is_one_move(tmp_path):
+    fleet, plan = EXAMPLES / "office.json", tmp_path / "plan.json"
+    run("plan", fleet, "-o", plan)
+    assert "a plan with fewer than 1 move that" in run("explain", fleet, "--plan", plan, "--fewer").out

@@ -49,7 +49,7 @@ def group(*rules: Document, name: str = "g") -> Document:
 
 def test_room_for_the_one_that_lacks_least() -> None:
     assert helps(two(9, 10)) == [
-        "free 2 memory_mib on h1 for b: only capacity keeps it off 1 host (then 1 of it would be left)"
+        "free 2 MiB of memory on h1 for b: only capacity keeps it off 1 host (then 1 of it would be left)"
     ]
 
 
@@ -58,7 +58,7 @@ def test_only_those_that_weigh_something_there_are_named_where_the_plan_leaves_t
     hosts = [host("h0", memory=8), host("h1", memory=8)]
     vms = [vm("a", "h0", memory=1), vm("b", "h0", cpu=1), vm("c", "h0", memory=9)]
     assert helps(fleet(hosts, vms), moves=[("a", "h0", "h1")]) == [
-        "free 2 memory_mib on h1 for c: only capacity keeps it off 1 host"
+        "free 2 MiB of memory on h1 for c: only capacity keeps it off 1 host"
     ]
 
 
@@ -103,7 +103,7 @@ def test_hosts_that_may_not_receive_are_said_to_be_shut_and_by_whom() -> None:
 def test_the_vm_that_has_somewhere_to_go_is_named_before_a_smaller_one_that_has_not() -> None:
     hosts = [host("h0", memory=8), host("h1", memory=8)]
     vms = [vm("a", "h0", memory=1, forbidden_hosts=["h1"]), vm("b", "h0", memory=9)]
-    assert helps(fleet(hosts, vms)) == ["free 1 memory_mib on h1 for b: only capacity keeps it off 1 host"]
+    assert helps(fleet(hosts, vms)) == ["free 1 MiB of memory on h1 for b: only capacity keeps it off 1 host"]
 
 
 # -- budgets ---------------------------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ def test_a_vm_that_must_leave_is_meant_itself() -> None:
     drained = host("h0", memory=9, state="draining")
     of = fleet([drained, host("h1", memory=1)], [vm("a", "h0", memory=2), vm("b", "h0", memory=1, mobility="none")])
     first, second = helps(of)
-    assert first == "free 1 memory_mib on h1 for a: only capacity keeps it off 1 host"
+    assert first == "free 1 MiB of memory on h1 for a: only capacity keeps it off 1 host"
     assert second == "let b move (allowed: it cannot be moved): 1 host could take it, such as h1"
 
 

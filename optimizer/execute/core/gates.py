@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.execute.core.events import Note
 from optimizer.execute.core.model import Gating
+from optimizer.grammar import count
 
 if TYPE_CHECKING:
     from optimizer.execute.core.events import GatesAnswered
@@ -57,7 +58,7 @@ def answered_by_gates(state: State, event: GatesAnswered) -> tuple[State, tuple[
     """Take the answers in: go on, hold back, or stop; a change of them is written down."""
     gating, settings = state.gating, state.settings
     if not event.closed:
-        note = Note(GATE_OPEN, f"after {state.finished} moves")
+        note = Note(GATE_OPEN, f"after {count(state.finished, 'move')}")
         return replace(state, gating=Gating(opened_at=state.finished)), (note,)
     why = "; ".join(event.closed)
     told = {text.split(":")[0] for text in gating.closed} == {text.split(":")[0] for text in event.closed}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.execute.caps import PREPARING_TOO, WAITING
+from optimizer.grammar import count
 
 if TYPE_CHECKING:
     from optimizer.execute.core.model import Pace, State
@@ -73,8 +74,8 @@ def breaker(state: State) -> str:
     """Say why the run has to stop; empty where it may go on."""
     settings = state.settings
     if len(state.bad_hosts) >= settings.breaker_hosts:
-        return f"breaker: {len(state.bad_hosts)} hosts failed to receive"
+        return f"breaker: {count(len(state.bad_hosts), 'host')} failed to receive"
     enough = state.finished >= max(1, settings.canary)
     if enough and state.failures >= settings.breaker_share * state.finished:
-        return f"breaker: {state.failures} of {state.finished} moves failed"
+        return f"breaker: {state.failures} of {count(state.finished, 'move')} failed"
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optimizer.grammar import count
 from optimizer.report.charts.axes import field_of
 from optimizer.report.charts.drawing import Area, Drawing, Label, Path, Rect, text_width
 
@@ -96,7 +97,7 @@ def course(title: str, what: str, told: str, one: Course, said: Callable[[float]
         drawing.add(Path([field.at(*p) for p in one.expected], "main", 2.5))
     if one.full_on is not None and field.x0 <= one.full_on <= field.x1:
         x, y = field.at(one.full_on, one.limit)
-        drawing.add(Rect(x - 4, y - 4, 8, 8, "bad", f"full in {one.full_on:,} days"))
+        drawing.add(Rect(x - 4, y - 4, 8, 8, "bad", f"full in {count(one.full_on, 'day')}"))
     _legend(
         drawing,
         (("fg", "past", False), ("main", "expected", False), ("soft", "band 80 %", False), ("bad", "full", True)),
