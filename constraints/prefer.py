@@ -104,15 +104,21 @@ class Prefer(Parameters):
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say where the VM stands and where it should, or may."""
         entry, vm = dict(self._named())[violation.reason], violation.vms[0]
+        which = self._told_apart(violation.reason, entry)
         if violation.hardness is Hardness.HARD:
-            return f"{violation.subject}: {fleet.vms.ids[vm]} may stand only on {entry.in_words}"
+            return f"{violation.subject}: {fleet.vms.ids[vm]} may stand only on {entry.in_words}{which}"
         liked = set(entry.hosts_of(fleet))
         ends = [int(h) for h in (fleet.vms.host[vm], fleet.also_at[vm]) if h >= 0]
         host = next((h for h in ends if h not in liked), ends[0] if ends else -1)
         where = f"it is on {fleet.hosts.ids[host]}" if host not in liked and host >= 0 else "it would be elsewhere"
         wants = "may stand only on" if entry.strict else "prefers"
         others = f"{counted(len(liked), 'host')} would do" if liked else "there is no such host"
-        return f"{violation.subject}: {where} and {wants} {entry.in_words}; {others}"
+        return f"{violation.subject}: {where} and {wants} {entry.in_words}; {others}{which}"
+
+    def _told_apart(self, name: str, entry: Preference) -> str:
+        """Name the entry where the words of another are the same; else nothing."""
+        alike = (other for other in self.entries if other is not entry and other.strict == entry.strict)
+        return f" (entry {name})" if any(other.in_words == entry.in_words for other in alike) else ""
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Name the entries of which no host is active: their VMs may stand anywhere, or if strict nowhere."""

@@ -229,6 +229,16 @@ def test_the_heavier_preference_wins_where_they_part() -> None:
     ]
 
 
+def test_entries_that_ask_the_same_are_told_apart() -> None:
+    whole = two(mobility="none")
+    entries = [ON_NVME, {**ON_NVME, "name": "again"}, {**ON_NVME, "strict": True, "name": "only"}]
+    words = [rule(*entries).explain(v, whole) for v in given(rule(*entries), whole).violations]
+    assert len(set(words)) == len(words) == 3
+    assert sorted(text.rpartition("do")[2] for text in words) == ["", " (entry again)", " (entry entry_1)"]
+    plan = planned(whole, "allowed", {"rule": "prefer", "entries": entries})
+    assert len({left.why for left in plan.remaining}) == len(plan.remaining) == 3
+
+
 def test_a_price_of_nothing_moves_nothing_and_the_price_is_said_to_be_the_cause() -> None:
     plan = planned(two(), "capacity", {"rule": "prefer", "entries": [ON_NVME], "price": 0})
     assert moves(plan) == []
