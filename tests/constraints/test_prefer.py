@@ -231,7 +231,7 @@ def test_the_heavier_preference_wins_where_they_part() -> None:
 
 def test_entries_that_ask_the_same_are_told_apart() -> None:
     whole = two(mobility="none")
-    entries = [ON_NVME, {**ON_NVME, "name": "again"}, {**ON_NVME, "strict": True, "name": "only"}]
+    entries: list[dict[str, Any]] = [ON_NVME, {**ON_NVME, "name": "again"}, {**ON_NVME, "strict": True, "name": "only"}]
     words = [rule(*entries).explain(v, whole) for v in given(rule(*entries), whole).violations]
     assert len(set(words)) == len(words) == 3
     assert sorted(text.rpartition("do")[2] for text in words) == ["", " (entry again)", " (entry entry_1)"]
