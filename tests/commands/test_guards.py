@@ -60,7 +60,7 @@ def test_an_open_gate_lets_the_run_go_on_and_is_in_the_ledger():
     assert applied().code == 0
     plan = json.loads(Path("plan.json").read_text())["id"]
     assert Path("asked").read_text() == f"tiny {plan}\n" * 2
-    assert events("gate open") == ["after 1 moves", "after 2 moves"]
+    assert events("gate open") == ["after 1 move", "after 2 moves"]
     assert run("ledger", "verify").code == 0
 
 
