@@ -83,7 +83,7 @@ def test_after_the_canary_the_gates_are_asked_and_nothing_starts_before() -> Non
     assert effects[-1] == AskGates()
     assert not state.queue
     state, effects = step(state, GatesAnswered(at(4), ()))
-    assert effects == (Note("gate open", "after 1 moves"), Check(key(2)))
+    assert effects == (Note("gate open", "after 1 move"), Check(key(2)))
 
 
 def test_then_each_time_that_so_many_have_ended() -> None:
@@ -110,7 +110,7 @@ def test_a_closed_gate_is_asked_again_after_a_while_and_its_reason_is_written_on
     assert effects == (Wait(29),)
     state, effects = step(state, Tick(at(64)))
     state, effects = step(state, GatesAnswered(at(65), ()))
-    assert effects[0] == Note("gate open", "after 1 moves")
+    assert effects[0] == Note("gate open", "after 1 move")
     assert effects[1] == Check(key(2))
 
 
