@@ -6,12 +6,13 @@ The same series are written as a history (OpenMetrics) and served as they are no
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Hypervisors", "exposition", "history"]
+__all__ = ["Hypervisors", "exposition", "history", "proxmox_history"]
 
 GIB = 1024
 MIB = 2**20
@@ -94,6 +95,32 @@ class Hypervisors:
             yield f"libvirt_domain_block_stats_{kind}_bytes_total", {**domain, "target_device": "vda"}, moved
 
 
+def proxmox_samples(fleet: Hypervisors, now: float) -> Iterator[Sample]:
+    """Yield what prometheus-pve-exporter says of the same fleet, by its own names; VM h1-0 is guest 100, and so on."""
+    since = now - fleet.began
+    for host in fleet.document["hosts"]:
+        node, vms = {"id": f"node/{host['id']}"}, [vm for vm in fleet.document["vms"] if vm["host"] == host["id"]]
+        used = sum(fleet.cores.get(vm["id"], 0.1) for vm in vms) + 0.2
+        full = sum(vm["demand"]["disk_mib"] for vm in vms) + GIB + fleet.fills_mib_per_s.get(host["id"], 0.0) * since
+        yield "pve_up", node, 1.0
+        yield "pve_cpu_usage_ratio", node, min(used / CORES, 1.0)
+        yield "pve_cpu_usage_limit", node, float(CORES)
+        yield "pve_memory_usage_bytes", node, float((sum(vm["demand"]["memory_mib"] for vm in vms) + GIB) * MIB)
+        yield "pve_memory_size_bytes", node, float(host["capacity"]["memory_mib"] * MIB)
+        for name, mib in (("vms", full), ("local", 1.0)):
+            storage = {"id": f"storage/{host['id']}/{name}"}
+            yield "pve_disk_usage_bytes", storage, float(mib * MIB)
+            yield "pve_disk_size_bytes", storage, float(host["capacity"]["disk_mib"] * MIB)
+    for number, vm in enumerate(fleet.document["vms"], 100):
+        guest = {"id": f"qemu/{number}"}
+        yield "pve_guest_info", {**guest, "node": vm["host"], "name": vm["id"], "type": "qemu", "template": "0"}, 1.0
+        yield "pve_cpu_usage_ratio", guest, fleet.cores.get(vm["id"], 0.1) / 4
+        yield "pve_cpu_usage_limit", guest, 4.0
+        yield "pve_memory_usage_bytes", guest, float(vm["demand"]["memory_mib"] * MIB)
+        for kind, share in (("read", 0.25), ("written", 0.75)):
+            yield f"pve_disk_{kind}_bytes_total", guest, since * share * fleet.io_kib.get(vm["id"], 100.0) * 1024
+
+
 def _line(name: str, labels: Mapping[str, str], value: float, at: float | None = None) -> str:
     inside = ",".join(f'{key}="{text}"' for key, text in labels.items())
     return f"{name}{{{inside}}} {value!r}" + (f" {at:.3f}" if at is not None else "")
@@ -106,13 +133,26 @@ def exposition(fleet: Hypervisors, host: str, now: float) -> str:
 
 def history(fleet: Hypervisors, start: float, end: float, step: float) -> str:
     """Return the series of all hosts over a time, as OpenMetrics for `promtool tsdb create-blocks-from`."""
+    hosts = [h["id"] for h in fleet.document["hosts"]]
+    return _open_metrics({f"{host}:9100": partial(fleet.samples, host) for host in hosts}, start, end, step)
+
+
+def proxmox_history(fleet: Hypervisors, start: float, end: float, step: float, exporters: int = 1) -> str:
+    """Return the same as several exporters of one Proxmox cluster say it: each speaks of all of it."""
+    names = [f"pve{i}:9221" for i in range(exporters)]
+    return _open_metrics({name: partial(proxmox_samples, fleet) for name in names}, start, end, step)
+
+
+def _open_metrics(
+    exporters: Mapping[str, Callable[[float], Iterator[Sample]]], start: float, end: float, step: float
+) -> str:
     out: dict[str, list[str]] = {}
-    for host in (h["id"] for h in fleet.document["hosts"]):
+    for instance, samples in exporters.items():
         at = start
         while at <= end:
-            for name, labels, value in fleet.samples(host, at):
-                instance = {"instance": f"{host}:9100", "job": "hypervisors"}
-                out.setdefault(name, []).append(_line(name, instance | labels, value, at))
+            for name, labels, value in samples(at):
+                where = {"instance": instance, "job": "hypervisors"}
+                out.setdefault(name, []).append(_line(name, where | labels, value, at))
             at += step
     lines = [f"# TYPE {name} unknown\n" + "\n".join(mine) for name, mine in out.items()]
     return "\n".join([*lines, "# EOF", ""])

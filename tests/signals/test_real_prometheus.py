@@ -18,7 +18,7 @@ from optimizer.clock import SystemClock
 from optimizer.signals.reading import read_fleet
 from optimizer.sources.config_yaml import config_from_document
 from tests.command_line import run
-from tests.signals.hypervisors import GIB, Hypervisors, exposition, history
+from tests.signals.hypervisors import GIB, Hypervisors, exposition, history, proxmox_history
 from tests.signals.real_prometheus import backfill, need_prometheus, running
 
 if TYPE_CHECKING:
@@ -175,6 +175,33 @@ def test_names_by_the_series_of_tinkoffs_exporter(tmp_path: Path) -> None:
     assert reading.report.clean and reading.report.notes == ()
     steal = {vm["id"]: vm["pressure"]["cpu_steal"] for vm in reading.document["vms"]}
     assert steal["h1-0"] == pytest.approx(0.14, abs=0.005) and steal["h3-0"] == pytest.approx(0.01, abs=0.005)
+
+
+def test_a_proxmox_cluster_by_the_exporter_of_its_api(tmp_path: Path) -> None:
+    """Two exporters speak of the same nodes and guests; guests are known by number, or by name."""
+    document = inventory()
+    fleet = hypervisors(document, fills_mib_per_s={"h4": 10.0})
+    numbered = {**document, "vms": [{**vm, "id": str(n)} for n, vm in enumerate(document["vms"], 100)]}
+    now = time.time()
+    text = proxmox_history(fleet, now - HISTORY_S, now - 5, STEP_S, exporters=2)
+    more: dict[str, Any] = {"exporters": ["pve"], "filesystem": "vms"}
+    with running(tmp_path, backfill(tmp_path, text)) as url:
+        reading = read(tmp_path, numbered, url, **more)
+        by_name = {"label": "name", "series": "pve_guest_info", "on": ["id"]}
+        named = read(tmp_path, document, url, **more, vms=by_name)
+    for found in (reading, named):
+        assert found.report.clean and found.report.notes == (), (found.report.hosts, found.report.vms)
+    hosts = {host["id"]: host for host in named.document["hosts"]}
+    assert hosts["h0"]["measured"]["disk_mib"] == pytest.approx(361 * GIB, abs=GIB)
+    assert hosts["h0"]["measured"]["memory_mib"] == pytest.approx(17 * GIB, abs=1)
+    assert hosts["h1"]["measured"]["cpu_load_millicores"] == pytest.approx(15_400, rel=0.1)
+    left = (400 - 11) * GIB - 10 * (time.time() - fleet.began)
+    assert hosts["h4"]["full_in_s"]["disk_mib"] == pytest.approx(left / 10, abs=60)
+    assert "full_in_s" not in hosts["h0"] or not hosts["h0"]["full_in_s"]
+    loads = {vm["id"]: vm["demand"] for vm in named.document["vms"]}
+    assert loads["h1-0"]["cpu_load_millicores"] == pytest.approx(1000 * fleet.cores["h1-0"], rel=0.01)
+    assert loads["h2-0"]["disk_io_kib_per_s"] == pytest.approx(fleet.io_kib["h2-0"], rel=0.01)
+    assert [vm["demand"] for vm in reading.document["vms"]] == [vm["demand"] for vm in named.document["vms"]]
 
 
 def test_how_soon_a_disk_is_full(tmp_path: Path) -> None:

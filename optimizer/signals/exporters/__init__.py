@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from optimizer.signals.exporters.ceems import CEEMS
 from optimizer.signals.exporters.libvirt import INOVEX, TINKOFF, WAITING
 from optimizer.signals.exporters.node import NODE
+from optimizer.signals.exporters.pve import PVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,5 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXPORTERS"]
 
-EXPORTERS: Mapping[str, Exporter] = {exporter.name: exporter for exporter in (NODE, INOVEX, WAITING, TINKOFF, CEEMS)}
+EXPORTERS: Mapping[str, Exporter] = {
+    exporter.name: exporter for exporter in (NODE, INOVEX, WAITING, TINKOFF, CEEMS, PVE)
+}
 """Every exporter by its name in a configuration."""
