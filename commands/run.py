@@ -57,6 +57,7 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
     from optimizer.service.events import Everybody
     from optimizer.service.found_late import found_late
     from optimizer.service.logs import LogPart, open_logs
+    from optimizer.service.memory import GivesBack
     from optimizer.service.notify.opening import notifying
     from optimizer.service.planner import warm_up
     from optimizer.service.reading import ConfiguredReader
@@ -71,7 +72,7 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
     clock = SystemClock()
     ending = Ending(clock, settings.cycle.stop_s)
     logs = open_logs(settings.config.section("log", LogPart), sys.stderr)
-    told = Everybody([logs])
+    told = Everybody([logs, GivesBack()])
     edges: dict[str, Any] = {
         "clock": clock,
         "rng": Random(),

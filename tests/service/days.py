@@ -6,7 +6,8 @@ hypervisors, and processes that die in the middle of a cycle. Judged after each 
 - the ledger and the hypervisors agree: what is written down as done is on its target, nothing that runs has lost its
   slot, nothing that is over keeps one for hours, every attempt began once at most;
 - every cycle has its number, its end and its outcome; one whose process died is `lost`;
-- the memory of the process stays flat.
+- what the process holds does not grow from day to day: its memory, and the objects of Python, by a line through hourly
+  samples after the first day.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from optimizer.service.ending import Ending
 from optimizer.service.events import CycleBegan, CycleEnded, Everybody
 from optimizer.service.hands import LedgerHands
 from optimizer.service.keep import MemoryKeep
+from optimizer.service.memory import GivesBack
 from optimizer.service.parts import Limits, Parts
 from optimizer.service.periodic import Periodic
 from optimizer.service.planner import PipelinePlanner
@@ -43,6 +45,7 @@ from optimizer.service.watching import MonitorsWatcher
 from optimizer.sources.config_yaml import config_from_document
 from tests import build
 from tests.service.living import HOUR_S, LivingFleet
+from tests.service.trend import trend_of
 
 if TYPE_CHECKING:
     from optimizer.execute.ledger import Ledger
@@ -56,6 +59,13 @@ HELD_S = 3 * HOUR_S
 
 CRASHES = 0.0005
 """How often the process dies at a step of the ledger."""
+
+
+WARM_HOURS = 24
+"""Of the first day no trend is taken: modules are loaded, kernels compiled, the ledger's cache fills."""
+
+MOST_MIB, MOST_THOUSAND = 2.0, 2.0
+"""What may be added a day and still be called flat: MiB, and thousands of objects."""
 
 
 class Crash(BaseException):
@@ -87,6 +97,7 @@ class Days:
     ends: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
     rss_mib: list[float] = field(default_factory=list)
+    blocks: list[float] = field(default_factory=list)
     born: int = 0
     died: int = 0
     hosts_failed: int = 0
@@ -191,6 +202,7 @@ def _sampled(living: LivingFleet, out: Days, end: float):
             gc.collect()
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             out.rss_mib.append(pages * 4096 / MIB)
+            out.blocks.append(sys.getallocatedblocks() / 1000)
         if living.clock.seconds >= end and not living.quiet:
             living.quiet = True
             raise _Over
@@ -199,7 +211,7 @@ def _sampled(living: LivingFleet, out: Days, end: float):
 
 
 def _service(living: LivingFleet, ledger: Ledger, listener: _Listener, seed: int) -> Periodic:
-    told = Everybody([listener])
+    told = Everybody([listener, GivesBack()])
     order = Order("simulated", "periodic run")
     clock = living.clock
     parts = Parts(
@@ -244,6 +256,15 @@ def _accounted(ledger: Ledger, listener: _Listener, out: Days) -> None:
             out.outcomes["lost"] += 1
 
 
+def _said(what: str, unit: str, samples: list[float], most: float) -> str:
+    """Say how something grew after the first day, and whether that is anything."""
+    found = trend_of(samples, WARM_HOURS)
+    if found is None:
+        return f"{what}: too short for a trend (a day and a half at least)"
+    grown = f"{found.a_day:+.2f} +- {found.error:.2f} {unit} a day after the first day"
+    return f"{what}: {grown}, at {samples[-1]:.0f}: {found.verdict(most)} (by less than {most:g})"
+
+
 def main() -> int:
     """Simulate, and print what was seen."""
     parser = argparse.ArgumentParser(prog="python -m tests.service.days", description=__doc__.split("\n")[0])
@@ -262,6 +283,11 @@ def main() -> int:
     twelfth = max(1, len(seen.rss_mib) // 12)
     parts = [max(seen.rss_mib[i : i + twelfth]) for i in range(0, len(seen.rss_mib), twelfth)]
     print("memory (MiB, highest in each twelfth): " + " ".join(f"{mib:.0f}" for mib in parts))
+    for what, unit, samples, most in (
+        ("memory", "MiB", seen.rss_mib, MOST_MIB),
+        ("objects of Python", "thousand", seen.blocks, MOST_THOUSAND),
+    ):
+        print(_said(what, unit, samples, most))
     print(f"{len(seen.broken)} broken; {time.process_time() - began:.0f} s of CPU")
     for line in seen.broken[:20]:
         print("  " + line)

@@ -1,4 +1,4 @@
-"""Proxmox VE, as prometheus-pve-exporter reads it from its API: one exporter speaks of all nodes and guests of a cluster.
+"""Proxmox VE, as prometheus-pve-exporter reads it from its API: one exporter speaks of a whole cluster.
 
 Hosts are its nodes and VMs its guests, by number: ``id="node/pve1"``, ``id="qemu/100"``. CPU use is a share of what the
 node or guest has. The exporter (3.10) has no PSI and no vCPU wait: node_exporter on the nodes has the first.
