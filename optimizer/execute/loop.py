@@ -69,10 +69,9 @@ __all__ = ["Loop", "Progress"]
 Progress = Callable[[PlannedMove, MoveState, datetime, str], None]
 """Is told of every move that starts, changes or ends: the move, its new state, when, and why."""
 
-READS = 3
-"""How often a reading that fails is tried before what cannot be read stops the run."""
-
-READ_AGAIN_S = 1.0
+READ_AGAIN_S = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Pauses after which a reading that fails is tried again, before what cannot be read stops the run: half a minute,
+since an API that is restarted, or that fails now and then, is no reason to give up a plan. Nothing starts meanwhile."""
 
 HEED_S = 1.0
 """How long the loop sleeps at most before it heeds the user again."""
@@ -187,14 +186,16 @@ class Loop:
         return self._tried(lambda: GroundRead(self._now(), self._guarded.changed(self.state, self._hold)))
 
     def _tried(self, read: Callable[[], Event]) -> Event:
-        """Read; what cannot be read, after a few tries, stops the run."""
-        for attempt in range(READS):
+        """Read; what cannot be read, after several tries, stops the run. User and button are heeded meanwhile."""
+        said = ""
+        for pause in (0.0, *READ_AGAIN_S):
+            meanwhile = self._wait(pause)
+            if isinstance(meanwhile, Blocked):
+                return meanwhile
             try:
                 return read()
             except Unreadable as error:
                 said = str(error)
-                if attempt + 1 < READS:
-                    self._driver.clock.sleep(READ_AGAIN_S * 2**attempt)
         return Blocked(self._now(), f"what cannot be read stops the run: {said}")
 
     def _call_after(self) -> None:

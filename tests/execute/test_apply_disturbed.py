@@ -10,6 +10,7 @@ import pytest
 from optimizer.concurrency import Concurrency
 from optimizer.errors import Interrupted
 from optimizer.execute.apply import apply
+from optimizer.execute.button import StopFile
 from optimizer.execute.drivers import MoveRefused, Unreadable
 from optimizer.execute.drivers.simulated import SimulatedDriver
 from optimizer.execute.ledger import Ledger, open_ledger
@@ -19,6 +20,7 @@ from tests.execute.applying import FLEET, POLICY, chain, hosts_of, state_of
 from tests.execute.plans import move, plan_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from optimizer.fleet import Fleet
@@ -91,6 +93,47 @@ def test_what_cannot_be_read_stops_the_run_and_what_flies_is_awaited(ledger: Led
     assert "no answer" in applied.stopped
     assert applied.exit_code == 4
     assert state_of(ledger, plan.id) is RunState.STOPPED
+
+
+class Away(SimulatedDriver):
+    """Cannot be read for a while from the beginning on."""
+
+    def __init__(self, fleet: Fleet, seconds: float, during: Callable[[float], None] = lambda _: None) -> None:
+        super().__init__(fleet)
+        self.until, self.during = self.clock.monotonic() + seconds, during
+
+    def read_vm(self, vm: str):
+        left = self.until - self.clock.monotonic()
+        if left > 0:
+            self.during(left)
+            raise Unreadable("503")
+        return super().read_vm(vm)
+
+
+def test_an_api_that_is_away_for_half_a_minute_stops_no_run(ledger: Ledger) -> None:
+    applied = apply(FLEET, POLICY, chain(), Away(FLEET, 25.0), ledger, act=True)
+    assert (len(applied.done), applied.stopped) == (5, "")
+
+
+def test_one_that_is_away_for_longer_stops_it_and_nothing_was_begun(ledger: Ledger) -> None:
+    applied = apply(FLEET, POLICY, chain(), Away(FLEET, 40.0), ledger, act=True)
+    assert (applied.done, len(applied.skipped), applied.exit_code) == ((), 5, 4)
+    assert applied.stopped == "what cannot be read stops the run: 503"
+
+
+def test_the_button_is_heeded_while_nothing_can_be_read(ledger: Ledger, tmp_path: Path) -> None:
+    """It is pressed in an outage, which the run then does not sit out."""
+    button = StopFile(tmp_path / "stop")
+
+    def during(left: float) -> None:
+        if left <= 90.0:
+            (tmp_path / "stop").write_text("ann: no more\n")
+
+    driver = Away(FLEET, 100.0, during)
+    began = driver.clock.monotonic()
+    applied = apply(FLEET, POLICY, chain(), driver, ledger, act=True, button=button)
+    assert applied.done == () and "503" not in applied.stopped
+    assert driver.clock.monotonic() - began < 40.0
 
 
 class Refusing(SimulatedDriver):
