@@ -11,9 +11,7 @@ from optimizer.bounds.eviction_relaxation import EvictionRelaxation
 from optimizer.bounds.greedy_tradeoff import greedy_tradeoff
 from optimizer.parameters import Bounding
 from optimizer.problem.rule import Hardness
-from tests.problem.random_problems import random_problem
-
-KINDS = ("linear", "at_most", "apart", "at_least", "same", "needs", "leave")
+from tests.problem.random_problems import HARMING, random_problem
 
 GIVEN = Bounding(model_steps=40)
 
@@ -23,7 +21,7 @@ def test_it_is_the_curve_of_the_model() -> None:
     said = {True: 0, False: 0}
     for seed in range(600):
         rng = Random(seed)
-        problem = random_problem(rng, kinds=rng.sample(KINDS, 3))
+        problem = random_problem(rng, kinds=rng.sample(HARMING, 3))
         for component in EvictionRelaxation(problem).components:
             for hardness in (Hardness.MUST, Hardness.SHOULD):
                 points = (

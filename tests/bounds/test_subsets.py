@@ -12,9 +12,8 @@ from optimizer.bounds.eviction_relaxation import Component, EvictionRelaxation
 from optimizer.bounds.subsets import best_departures, best_subsets
 from optimizer.parameters import Bounding
 from optimizer.problem.rule import Hardness
-from tests.problem.random_problems import random_problem
+from tests.problem.random_problems import HARMING, random_problem
 
-KINDS = ("linear", "at_most", "apart", "at_least", "same", "needs", "leave")
 GIVEN = Bounding(model_steps=40)
 
 
@@ -23,7 +22,7 @@ def test_it_is_the_curve_of_the_model() -> None:
     said = {True: 0, False: 0}
     for seed in range(600):
         rng = Random(seed)
-        problem = random_problem(rng, kinds=rng.sample(KINDS, 3))
+        problem = random_problem(rng, kinds=rng.sample(HARMING, 3))
         for component in EvictionRelaxation(problem).components:
             for hardness in (Hardness.MUST, Hardness.SHOULD):
                 points = best_subsets(component, problem.moving, hardness, GIVEN) if component.of(hardness) else None
@@ -37,7 +36,7 @@ def test_the_best_departures_are_those_of_the_model() -> None:
     said = 0
     for seed in range(300):
         rng = Random(seed)
-        problem = random_problem(rng, kinds=rng.sample(KINDS, 3))
+        problem = random_problem(rng, kinds=rng.sample(HARMING, 3))
         size = np.array([rng.random() for _ in range(problem.vms)])
         for component in EvictionRelaxation(problem).components:
             found = best_departures(component, problem.moving, size, GIVEN)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from optimizer.problem.atoms import Atom
 
-__all__ = ["make_problem", "random_problem"]
+__all__ = ["HARMING", "KINDS", "MOVING", "ON_THE_WAY", "make_problem", "random_problem"]
 
 LEVELS = ("host", "rack")
 
@@ -171,7 +171,7 @@ def _flow(rng: Random, hosts: int, vms: int, racks: list[int]) -> Atom:
     )
 
 
-_ATOMS: dict[str, Callable[[Random, int, int, list[int]], Atom]] = {
+_HARMING: dict[str, Callable[[Random, int, int, list[int]], Atom]] = {
     "linear": _linear,
     "at_most": _at_most,
     "apart": _apart,
@@ -179,7 +179,18 @@ _ATOMS: dict[str, Callable[[Random, int, int, list[int]], Atom]] = {
     "same": _same,
     "needs": _needs,
     "leave": _leave,
-    "enter": _enter,
-    "fixed": _fixed,
-    "flow": _flow,
 }
+_ATOMS = {**_HARMING, "enter": _enter, "fixed": _fixed, "flow": _flow}
+_AT_THE_END = ("same", "leave")
+
+KINDS = tuple(_ATOMS)
+"""Every kind of atom: what tests draw from that are about all there is."""
+
+HARMING = tuple(_HARMING)
+"""The kinds that have an excess."""
+
+ON_THE_WAY = tuple(kind for kind in HARMING if kind not in _AT_THE_END)
+"""The kinds whose excess depends on what is in flight."""
+
+MOVING = tuple(kind for kind in KINDS if kind != "fixed")
+"""The kinds beside which VMs move."""

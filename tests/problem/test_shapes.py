@@ -6,6 +6,7 @@ import ast
 import importlib
 import pkgutil
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
@@ -39,6 +40,7 @@ from optimizer.report.loads import meters
 from optimizer.verify.proof_model import WholeModel
 from optimizer.verify.proof_rows import Relaxed
 from tests.build import fleet, host, vm
+from tests.problem.random_problems import KINDS, random_problem
 from tests.problem.tiny import MUST, problem, room, sets
 
 if TYPE_CHECKING:
@@ -196,6 +198,12 @@ def test_every_shape_is_that_of_an_atom() -> None:
         assert shape.has_excess + shape.is_hard + shape.is_cost == 1
         made: Any = object.__new__(kind)
         assert shape_of(made) is shape
+
+
+def test_every_atom_that_repairs_has_random_instances() -> None:
+    drawn = {type(atom) for kind in KINDS for atom in random_problem(Random(0), kinds=[kind], in_flight=False).atoms}
+    assert drawn == {kind for kind in get_args(Atom) if not kind.shape.is_cost}
+    assert {kind.shape for kind in drawn if kind.shape.has_excess} == set(HARMING)
 
 
 def test_atoms_are_sorted_once_each_under_its_own_number() -> None:

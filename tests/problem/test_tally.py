@@ -15,12 +15,10 @@ from optimizer.problem.atoms import AtLeast, Leave, Needs, Same
 from optimizer.problem.evaluate import evaluate, hard_breaches
 from optimizer.problem.instance import Instance
 from optimizer.problem.tally import LinearTally, Tally
-from tests.problem.random_problems import random_problem
+from tests.problem.random_problems import MOVING, random_problem
 
 if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
-
-KINDS = ("linear", "at_most", "apart", "at_least", "same", "needs", "leave", "enter", "flow")
 
 
 def excesses(problem: Problem, tally: Tally) -> dict[Instance, int]:
@@ -56,7 +54,7 @@ def may_start(problem: Problem, placement: list[int], move: Move, made: list[Mov
 @settings(max_examples=200, derandomize=True, deadline=None)
 def test_a_walk_keeps_the_sums_of_the_evaluator(seed: int) -> None:
     rng = Random(seed)
-    problem = random_problem(rng, kinds=rng.sample(KINDS, 4))
+    problem = random_problem(rng, kinds=rng.sample(MOVING, 4))
     tally, placement = Tally(problem), problem.start.tolist()
     flying: list[Any] = []
     free = [v for v in range(problem.vms) if placement[v] != ABSENT and problem.also_at[v] == ABSENT]
@@ -76,13 +74,13 @@ def test_a_walk_keeps_the_sums_of_the_evaluator(seed: int) -> None:
         assert excesses(problem, tally) == judged(problem, placement, flying)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MOVING)
 def test_room_is_where_a_move_may_start(kind: str) -> None:
     """From states that are no worse than the start; every kind of atom has to say both yes and no."""
     said = {True: 0, False: 0}
     for seed in range(120):
         rng = Random(seed)
-        problem = random_problem(rng, kinds=[kind, rng.choice(KINDS)])
+        problem = random_problem(rng, kinds=[kind, rng.choice(MOVING)])
         tally, placement = Tally(problem), problem.start.tolist()
         made: list[Move] = []
         for _ in range(4):

@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 from optimizer.fleet import ABSENT, Move
 from optimizer.reachability import closure_model, reachable
 from optimizer.reachability.reachable import witnesses, worst_excess
-from tests.problem.random_problems import random_problem
+from tests.problem.random_problems import HARMING, ON_THE_WAY, random_problem
 from tests.verify.judge import brute_worst
 
 if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
-
-KINDS = ("linear", "at_most", "apart", "at_least", "needs", "leave", "same")
 
 
 def random_plan(rng: Random, problem: Problem, most: int = 5) -> tuple[list[Move], list[set[int]]]:
@@ -41,12 +39,12 @@ def random_plan(rng: Random, problem: Problem, most: int = 5) -> tuple[list[Move
 @settings(max_examples=300, derandomize=True, deadline=None)
 def test_it_is_the_worst_of_all_reachable_states(seed: int) -> None:
     rng = Random(seed)
-    problem = random_problem(rng, kinds=rng.sample(KINDS, 3))
+    problem = random_problem(rng, kinds=rng.sample(HARMING, 3))
     moves, after = random_plan(rng, problem)
     assert worst_excess(problem, moves, after) == brute_worst(problem, moves, after)
 
 
-@pytest.mark.parametrize("kind", ["linear", "at_most", "apart", "at_least", "needs"])
+@pytest.mark.parametrize("kind", ON_THE_WAY)
 def test_each_kind_is_met_worse_and_not_worse(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The model for many moves says the same as looking at every closed set."""
     monkeypatch.setattr(reachable, "ENUMERATED", 0)
@@ -78,7 +76,7 @@ def test_a_witness_is_a_state_that_can_be_reached_and_is_so_bad() -> None:
     found = 0
     for seed in range(100):
         rng = Random(seed)
-        problem = random_problem(rng, kinds=rng.sample(KINDS, 3))
+        problem = random_problem(rng, kinds=rng.sample(HARMING, 3))
         moves, after = random_plan(rng, problem)
         for w in witnesses(problem, moves, after):
             done, flying = set(w.done), set(w.in_flight)

@@ -16,7 +16,7 @@ from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rule import Hardness
 from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.neighbourhood_search import NeighbourhoodSearch
-from tests.problem.random_problems import random_problem
+from tests.problem.random_problems import MOVING, random_problem
 from tests.problem.tiny import MUST, SHOULD, problem, room, sets
 from tests.repair.solving import LIMITS, assert_never_worse, bounds_of, deadline
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-KINDS = ("linear", "linear", "at_most", "apart", "at_least", "same", "needs", "leave", "flow", "enter")
+KINDS = ("linear", *MOVING)
+"""Sums of amounts are what most searches are about."""
 
 
 def mender(

@@ -15,7 +15,7 @@ from optimizer.parameters import Ordering
 from optimizer.problem.atoms import Asked, AtMost, Enter, Linear, Sets
 from optimizer.problem.evaluate import evaluate
 from optimizer.sequence.order import Ordered, order
-from tests.problem.random_problems import make_problem, random_problem
+from tests.problem.random_problems import MOVING, ON_THE_WAY, make_problem, random_problem
 from tests.verify.judge import brute_worst, end_of, has_order, unsafe_end
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from optimizer.problem.atoms import Atom
     from optimizer.problem.problem import Problem
-
-KINDS = ("linear", "at_most", "apart", "at_least", "needs", "leave", "same", "enter", "flow")
 
 
 def memory(amounts: Sequence[int], limits: Sequence[int], level: int = 0) -> Linear:
@@ -202,11 +200,11 @@ def random_target(rng: Random, problem: Problem) -> np.ndarray:
 @settings(max_examples=250, derandomize=True, deadline=None)
 def test_every_reachable_state_of_every_answer_is_safe(seed: int) -> None:
     rng = Random(seed)
-    problem = random_problem(rng, kinds=rng.sample(KINDS, 3))
+    problem = random_problem(rng, kinds=rng.sample(MOVING, 3))
     judge(problem, order(problem, random_target(rng, problem)))
 
 
-@pytest.mark.parametrize("kind", ["linear", "at_most", "apart", "at_least", "needs"])
+@pytest.mark.parametrize("kind", ON_THE_WAY)
 def test_where_there_is_an_order_it_is_found_without_a_hop(kind: str) -> None:
     """And hops, arcs and moves left out do occur."""
     hops = arcs = left = 0

@@ -14,12 +14,10 @@ from optimizer.problem.rule import Hardness
 from optimizer.verify.proof_component import NEVER, Component, least_harm_within
 from optimizer.verify.proof_rows import Relaxed
 from optimizer.verify.proof_whole import judge_whole
-from tests.problem.random_problems import random_problem
+from tests.problem.random_problems import KINDS, random_problem
 
 if TYPE_CHECKING:
     import numpy as np
-
-KINDS = ("linear", "at_most", "apart", "at_least", "same", "needs", "leave", "enter", "fixed", "flow")
 
 
 def some_problem(seed: int) -> Problem:
