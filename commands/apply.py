@@ -12,7 +12,7 @@ from commands.common import (
     NewFile,
     fleet_argument,
     json_option,
-    load_fleet_and_document,
+    load_laid,
     load_policy,
     overlay_option,
     policy_option,
@@ -22,10 +22,10 @@ from commands.common import (
     write_json,
 )
 from commands.driver_options import driver_option, location_option
-from commands.history import as_planned
 from commands.interrupt import Interrupt
 from commands.ledger_options import by_option, ledger_option, open_button, order_of, stop_file_option
 from commands.progress import Progress
+from commands.remembered import as_planned
 from commands.switches import under_scope
 
 if TYPE_CHECKING:
@@ -104,10 +104,10 @@ def command(
     if not act and (fail or output):
         raise click.UsageError("--fail and -o need --act: without it nothing is done", click.get_current_context())
     policy = load_policy(policy_name)
-    snapshot, document = load_fleet_and_document(fleet, overlay)
+    snapshot, document, laid = load_laid(fleet, overlay)
     refuse_or_warn(snapshot, policy)
     answer = read_plan(plan)
-    snapshot = as_planned(snapshot, answer, ledger)
+    snapshot = as_planned(snapshot, laid, answer, ledger, str(fleet))
     _check_failures(plan, answer, fail)
     policy = under_scope(policy, snapshot, answer.scope)
     hands = _open(driver, snapshot, where, fail)

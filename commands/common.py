@@ -39,6 +39,7 @@ __all__ = [
     "load_configured_policy",
     "load_fleet",
     "load_fleet_and_document",
+    "load_laid",
     "load_plan",
     "load_policy",
     "overlay_option",
@@ -181,14 +182,21 @@ def load_fleet(path: Path, overlay: Path | None = None) -> Fleet:
 
 def load_fleet_and_document(path: Path, overlay: Path | None = None) -> tuple[Fleet, dict[str, Any]]:
     """Read a fleet, and keep the document of its file, over which the overlay is not laid."""
+    fleet, document, _ = load_laid(path, overlay)
+    return fleet, document
+
+
+def load_laid(path: Path, overlay: Path | None = None) -> tuple[Fleet, dict[str, Any], dict[str, Any]]:
+    """Read a fleet, and keep the document of its file, and the one with the overlay, of which the fleet is made."""
     from optimizer.sources import fleet_json
 
     fleet, document = fleet_json.read_fleet_document(path)
     if overlay is None:
-        return fleet, document
+        return fleet, document, document
     from optimizer.sources.overlay import apply_overlay
 
-    return fleet_json.fleet_from_document(apply_overlay(document, overlay, lambda c: warn([c])), str(path)), document
+    laid = apply_overlay(document, overlay, lambda c: warn([c]))
+    return fleet_json.fleet_from_document(laid, str(path)), document, laid
 
 
 def load_policy(name_or_path: str) -> Policy:

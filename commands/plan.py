@@ -17,7 +17,6 @@ from commands.common import (
     began_at,
     fleet_argument,
     json_option,
-    load_fleet,
     load_policy,
     overlay_option,
     policy_option,
@@ -32,10 +31,10 @@ from commands.common import (
     write_json,
     write_text,
 )
-from commands.history import with_ledger
 from commands.interrupt import Interrupt
 from commands.plan_place import make_room
 from commands.progress import Progress
+from commands.remembered import with_ledger
 from commands.report import report_option, write_report
 from commands.switches import add_switches, scope_of, under_scope
 
@@ -157,7 +156,7 @@ def command(
     policy = load_policy(policy_name)
     clock = SystemClock()
     began, started = began_at(clock), clock.monotonic()
-    snapshot = with_ledger(load_fleet(fleet, overlay), limits["ledger"])
+    snapshot, document = with_ledger(fleet, overlay, limits["ledger"])
     refuse_or_warn(snapshot, policy)
     exported = _exporter(snapshot, limits["template"])
     read_s = round(clock.monotonic() - started, 3)
@@ -191,7 +190,7 @@ def command(
             if place is None:
                 plan = make(scope, request.seconds)
             else:
-                plan, coming = make_room((fleet, overlay, place), policy, scope, request, make, interrupt.event)
+                plan, coming = make_room(document, place, policy, scope, request, make, interrupt.event)
         policy = under_scope(policy, snapshot, plan.scope)
         plan = _with_reading(plan, read_s)
         if output is not None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
-
-from commands.common import load_fleet_and_document
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import threading
@@ -22,7 +20,8 @@ __all__ = ["make_room"]
 
 
 def make_room(
-    files: tuple[Path, Path | None, Path],
+    document: dict[str, Any],
+    asked: Path,
     policy: Policy,
     scope: Scope,
     request: Request,
@@ -33,8 +32,10 @@ def make_room(
 
     Parameters
     ----------
-    files
-        The snapshot, an overlay, the request.
+    document
+        The snapshot, with all that is laid over it.
+    asked
+        The request.
     make
         Makes a plan under a scope, within a number of seconds.
 
@@ -49,12 +50,6 @@ def make_room(
     from optimizer.whatif.effort import Effort
     from optimizer.whatif.plan_place import plan_with_room
 
-    fleet, overlay, asked = files
-    _, document = load_fleet_and_document(fleet)
-    if overlay is not None:
-        from optimizer.sources.overlay import apply_overlay
-
-        document = apply_overlay(document, overlay)
     document, ids = laid_over(document, read_request(asked, document), str(asked))
     larger = fleet_from_document(document, str(asked))
     clock = SystemClock()

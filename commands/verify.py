@@ -12,15 +12,14 @@ from commands.common import (
     Moment,
     fleet_argument,
     json_option,
-    load_fleet,
     load_policy,
     overlay_option,
     policy_option,
     refuse_or_warn,
     say,
 )
-from commands.history import with_ledger
 from commands.ledger_options import ledger_option
+from commands.remembered import with_ledger
 from commands.switches import under_scope
 
 if TYPE_CHECKING:
@@ -66,9 +65,9 @@ def command(
     from optimizer.verify.verify import verify
 
     policy = load_policy(policy_name)
-    snapshot = with_ledger(load_fleet(fleet, overlay), ledger)
-    refuse_or_warn(snapshot, policy)
     answer, misfits = read_claims(plan)
+    snapshot, _ = with_ledger(fleet, overlay, ledger, answer.made_at)
+    refuse_or_warn(snapshot, policy)
     policy = under_scope(policy, snapshot, answer.scope)
     today = SystemClock().now()
     when, notes = _expiry(answer, at, today)

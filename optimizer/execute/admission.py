@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["admit"]
 
 FINDINGS_SHOWN = 3
-LATER_SNAPSHOT = frozenset({"fleet_digest", "taken_at"})
-"""What `verify` says of every plan that was made from another snapshot."""
 
 
 def admit(fleet: Fleet, policy: Policy, plan: Plan, driven: str, now: datetime, *, going_on: bool = False) -> None:
@@ -64,9 +62,9 @@ def admit(fleet: Fleet, policy: Policy, plan: Plan, driven: str, now: datetime, 
 
 
 def _refuse_unverified(fleet: Fleet, policy: Policy, plan: Plan) -> None:
-    """Refuse a plan with which `verify` finds fault; that this is a later snapshot is no fault by itself."""
+    """Refuse a plan with which `verify` finds fault; on a later snapshot, a plan that is not safe there."""
     same = plan.fleet_digest == fleet.digest
-    findings = [f for f in verify(fleet, policy, plan).findings if same or f.code not in LATER_SNAPSHOT]
+    findings = verify(fleet, policy, plan, later=not same).findings
     if not findings:
         return
     shown = "; ".join(f"{f.where}: {f.message}" for f in findings[:FINDINGS_SHOWN])

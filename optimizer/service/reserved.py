@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optimizer.execute.ledger.reservations import Reservation
     from optimizer.fleet import Fleet
 
-__all__ = ["fleet_with_reservations", "room_of"]
+__all__ = ["counted", "fleet_with_reservations", "room_of"]
 
 APART = frozenset({"anti_affinity", "apart"})
 """Rules of groups that no VM satisfies by being there."""
@@ -55,6 +55,8 @@ def fleet_with_reservations(
     """
     there = {vm["id"] for vm in document["vms"]}
     larger = with_kept(document, map(room_of, held), where)
+    if len(larger["vms"]) == len(there):
+        return fleet_from_document(document, where), document
     absent = _by_presence(larger.get("groups", ()))
     vms = [vm if vm["id"] in there else _only_room(vm, absent) for vm in larger["vms"]]
     declared = {group["id"] for group in larger.get("groups", ())}
@@ -62,6 +64,34 @@ def fleet_with_reservations(
     whole = {**larger, "vms": vms, "groups": [*larger.get("groups", ()), *empty]}
     fleet = fleet_from_document(whole, where)
     return replace(fleet, awaited=frozenset(fleet.vms.ids) - there), whole
+
+
+def counted(
+    document: dict[str, Any], held: Sequence[Reservation], where: str
+) -> tuple[Fleet, dict[str, Any], list[str]]:
+    """Lay reservations over a snapshot; what no longer fits it is left out, and named: no cycle ends for it.
+
+    They are tried by halves, so that a few wrong ones among many cost a few readings of the fleet.
+
+    Raises
+    ------
+    InputError
+        The snapshot itself is wrong.
+    """
+    try:
+        return *fleet_with_reservations(document, held, where), []
+    except RemoraError as error:
+        if len(held) == 1:
+            said = f"reservation {held[0].id} is not counted: {error}"
+            return fleet_from_document(document, where), document, [said]
+        fleet_from_document(document, where)
+    left_out: list[str] = []
+    whole = document
+    awaited: frozenset[str] = frozenset()
+    for half in (held[: len(held) // 2], held[len(held) // 2 :]):
+        fleet, whole, said_of = counted(whole, half, where)
+        awaited, left_out = awaited | fleet.awaited, [*left_out, *said_of]
+    return replace(fleet, awaited=awaited), whole, left_out
 
 
 def _by_presence(groups: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -32,11 +32,20 @@ __all__ = ["Finding", "Verdict", "verify"]
 OTHER = frozenset({"foreign", "fleet_digest", "policy_digest"})
 """Findings after which all others would only be consequences."""
 
+LATER = frozenset({"fleet_digest", "taken_at", "made_at"})
+"""Findings about every plan that was made from an earlier snapshot."""
+
 MADE_FOR_ANOTHER = "nothing else was judged: give the snapshot and the --policy that the plan was made with"
 
 
 def verify(
-    fleet: Fleet, policy: Policy, plan: Plan, *, now: datetime | None = None, latest: datetime | None = None
+    fleet: Fleet,
+    policy: Policy,
+    plan: Plan,
+    *,
+    now: datetime | None = None,
+    latest: datetime | None = None,
+    later: bool = False,
 ) -> Verdict:
     """Return everything that is wrong with a plan for this fleet under this policy.
 
@@ -46,8 +55,13 @@ def verify(
         When the plan is to be used; without it, its expiry is checked for consistency only.
     latest
         What time it is, as far as that is known: no plan was made after it.
+    later
+        The fleet is a later snapshot than the plan's, and that is no fault. Whether the plan is safe is judged on it;
+        not what the plan claims, which is about its own snapshot.
     """
     findings = [*judge_identity(fleet, policy, plan, now), *judge_time(fleet, plan, latest)]
+    if later:
+        findings = [finding for finding in findings if finding.code not in LATER]
     if OTHER & {finding.code for finding in findings}:
         return Verdict(tuple(findings), {}, (MADE_FOR_ANOTHER,))
     script = read_moves(fleet, plan)
@@ -62,6 +76,8 @@ def verify(
     check_exact(problem, f"fleet {fleet.id} with policy {policy.name}")
     effect = Effect.of(fleet, policy, script.in_order)
     states = judge_states(fleet, policy, problem, script, effect)
+    if later:
+        return Verdict(tuple([*findings, *states.findings]), {}, tuple(states.notes))
     claims = judge_claims(fleet, policy, problem, plan, script, effect)
     words = judge_words(fleet, plan, script, effect)
     deferral = judge_deferral(problem, plan, script.moves, [v for _, v in effect.after])

@@ -60,4 +60,4 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 @pytest.fixture
 def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `apply` take plans written by hand, of which `verify` would say that proof and objective are missing."""
-    monkeypatch.setattr(admission, "verify", lambda *_: Verdict(()))
+    monkeypatch.setattr(admission, "verify", lambda *_, **__: Verdict(()))

@@ -136,7 +136,7 @@ def test_one_brought_up_to_date_takes_what_is_new(path: str) -> None:
 
 @pytest.mark.parametrize("really_started", [(), ("m0001",), ("m0001", "m0003")])
 def test_its_run_that_was_cut_off_goes_on(path: str, really_started: tuple[str, ...], monkeypatch) -> None:
-    monkeypatch.setattr(admission, "verify", lambda *_: Verdict(()))
+    monkeypatch.setattr(admission, "verify", lambda *_, **__: Verdict(()))
     driver = SimulatedDriver(FLEET, clock=SimulatedClock(NOW))
     driver.clock.sleep(204)
     for one in CUT_OFF.moves:
