@@ -20,7 +20,7 @@ from optimizer.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["FILE", "InputName", "KeptFile", "NewFile", "check_outputs", "guarded"]
+__all__ = ["FILE", "InputName", "KeptFile", "NewFile", "ReportFile", "check_outputs", "guarded"]
 
 FILE = click.Path(path_type=Path)
 
@@ -62,6 +62,12 @@ class NewFile(click.ParamType[Path]):
         return path
 
 
+class ReportFile(NewFile):
+    """A report to be written: its ending says as what."""
+
+    ENDINGS = (".html", ".htm", ".svg", ".png")
+
+
 class KeptFile(NewFile):
     """An SQLite database that is made where there is none, and otherwise kept."""
 
@@ -97,7 +103,7 @@ def check_outputs(context: click.Context) -> None:
     Raises
     ------
     InputError
-        Naming the option; nothing has been written.
+        Naming the option; nothing has been written. Also where the ending of a report says nothing.
     """
     parameters = context.command.get_params(context)
     inputs = [path for p in parameters for path in _inputs(p, context.params.get(p.name or ""))]
@@ -106,6 +112,13 @@ def check_outputs(context: click.Context) -> None:
         taken = [*inputs, *(path for other in outputs[:i] + outputs[i + 1 :] for path in _with_beside(other))]
         if any(_clash(path, read) for path in _with_beside(output) for read in taken) or _is_database(output):
             raise InputError(output.option, "", str(output.path), EXPECTED, HINT)
+    for parameter in parameters:
+        path = context.params.get(parameter.name or "")
+        if isinstance(parameter.type, ReportFile) and path is not None and path.suffix not in ReportFile.ENDINGS:
+            hint = "the ending says what is written"
+            raise InputError(
+                min(parameter.opts, key=len), "", str(path), "a name that ends with .html, .svg or .png", hint
+            )
 
 
 def _inputs(parameter: click.Parameter, value: Any) -> Iterator[Path]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.common import tell_written, write_text
-from commands.outputs import NewFile
+from commands.outputs import ReportFile
 from optimizer.grammar import count
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["report_option", "write_answer", "write_check_report", "write_diff_re
 
 report_option = click.option(
     "--report",
-    type=NewFile(),
+    type=ReportFile(),
     metavar="FILE",
     help="Also write a report there: one HTML file for any browser; a picture alone if FILE ends in .svg or .png.",
 )

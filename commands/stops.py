@@ -27,7 +27,12 @@ QUESTIONS = {"blocked": "--blocked", "drain": "--drain", "fewer": "--fewer", "st
 
 def asks_what_stops(options: dict[str, Any]) -> bool:
     """Whether the options ask what stops something."""
-    return any(options[name] for name in QUESTIONS)
+    return any(_asks(options[name]) for name in QUESTIONS)
+
+
+def _asks(given: Any) -> bool:
+    """Whether an option was given: a name may be empty, which is an error for whoever reads it."""
+    return bool(given) or given == ""
 
 
 def refuse_mixed(subject: str | None, plan: Plan | None, options: dict[str, Any]) -> None:
@@ -38,7 +43,7 @@ def refuse_mixed(subject: str | None, plan: Plan | None, options: dict[str, Any]
     click.UsageError
         If they do.
     """
-    asked = [option for name, option in QUESTIONS.items() if options[name]]
+    asked = [option for name, option in QUESTIONS.items() if _asks(options[name])]
     wrong = ""
     if len(asked) > 1:
         wrong = f"{listed(asked)} are different questions: ask one"
@@ -91,7 +96,7 @@ def _question(
     from optimizer.explain.questions import to_move_less, to_repair
     from optimizer.report.subject import SubjectKind, find_subject
 
-    if options["blocked"]:
+    if options["blocked"] is not None:
         return _limited(fleet, policy, options), lambda p: to_repair(p, options["blocked"], fleet, plan)
     if options["fewer"] and plan is not None:
         return policy, lambda p: to_move_less(p, fleet, plan)

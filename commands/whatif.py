@@ -26,7 +26,7 @@ from commands.interrupt import Interrupt
 from commands.report import report_option, write_answer
 from commands.whatif_growth import grow_command, size_command
 from commands.whatif_hosts import HOST_QUESTIONS
-from commands.whatif_question import effort_of, level_of, pool_of, request_of
+from commands.whatif_question import at_most_all, effort_of, level_of, pool_of, request_of
 from commands.whatif_reserve import reserve_option, with_reservations
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def fit_command(fleet: Path, policy_name: str, overlay: Path | None, as_json: bo
     clock = SystemClock()
     started = clock.monotonic()
     asked = Asked.read(fleet, policy_name, overlay, given)
+    at_most_all(asked.fleet, "--survive", given["survive"])
     replicas = _replicas(asked.fleet, len(asked.wanted), given)
     pool, steps = pool_of(asked.fleet, by), _steps(given, asked.wanted)
     with Interrupt() as interrupt:

@@ -144,12 +144,15 @@ def size_command(
 
 def _pair(question: Question, text: str) -> Pair:
     from optimizer.errors import InputError
-    from optimizer.similar import similar
+    from optimizer.similar import similar_or_some
     from optimizer.whatif.size import Pair
 
     used, _, allocated = text.partition(":")
     known = question.fleet.resource_index
     for name in (used, allocated):
         if name not in known:
-            raise InputError("--pair", "", text, f"USED:ALLOCATED, of {', '.join(known)}", similar(name, known))
+            expected = (
+                f"USED:ALLOCATED, two resources of fleet {question.fleet.id}: what is measured, and what is allocated"
+            )
+            raise InputError("--pair", name, text, expected, similar_or_some(name, known))
     return Pair(used, allocated)

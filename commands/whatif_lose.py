@@ -10,7 +10,7 @@ from commands.boundary import Exit
 from commands.common import Whole, say
 from commands.interrupt import Interrupt
 from commands.report import write_answer
-from commands.whatif_question import Question, level_of, question_options
+from commands.whatif_question import Question, at_most_all, level_of, question_options
 from commands.whatif_reserve import reserve_option
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def lose_command(
         raise click.UsageError("--hosts, --level and --any ask two questions: ask one", click.get_current_context())
     question = Question.read(fleet, policy_name, overlay, given).with_reserved(fleet, overlay, reserve)
     losses = _losses(question.fleet, hosts, level)
+    at_most_all(question.fleet, "--any", any_k)
     with Interrupt() as interrupt:
         effort = question.effort(interrupt.event)
         restarts = Restarts(question.fleet, question.policy, stopped=stopped)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from optimizer.report.whatif_facts import About
     from optimizer.whatif.effort import Effort
 
-__all__ = ["Question", "effort_of", "level_of", "pool_of", "question_options", "request_of"]
+__all__ = ["Question", "at_most_all", "effort_of", "level_of", "pool_of", "question_options", "request_of"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 Document = dict[str, Any]
@@ -117,6 +117,20 @@ def level_of(fleet: Fleet, option: str, name: str) -> int:
     return fleet.level_index[name]
 
 
+def at_most_all(fleet: Fleet, option: str, hosts: int | None) -> None:
+    """Refuse a question about more hosts than there are.
+
+    Raises
+    ------
+    InputError
+        It is one.
+    """
+    from optimizer.errors import InputError
+
+    if hosts is not None and hosts > len(fleet.hosts):
+        raise InputError(option, "", hosts, f"at most the {len(fleet.hosts):,} hosts of fleet {fleet.id}")
+
+
 def effort_of(given: Document, interrupt: threading.Event | None = None) -> Effort:
     """Return what an answer may cost, counted from the start of the process."""
     from optimizer.clock import SystemClock
@@ -152,7 +166,7 @@ def _unused(document: Document) -> str:
 def pool_of(fleet: Fleet, by: str) -> str:
     """Return what to answer by; the level that no move leaves, if there is one and nothing else is asked."""
     from optimizer.errors import InputError
-    from optimizer.sources.kinds import similar
+    from optimizer.similar import similar, similar_or_some
 
     if not by:
         return fleet.levels[fleet.move_within] if fleet.move_within else ""
@@ -160,7 +174,7 @@ def pool_of(fleet: Fleet, by: str) -> str:
         keys = sorted({key for labels in fleet.hosts.labels for key in labels})
         key = by.removeprefix("label:")
         if key not in keys:
-            raise InputError("--by", "", by, "a label of some host", similar(key, keys))
+            raise InputError("--by", "", by, "a label of some host", similar_or_some(key, keys))
     elif by not in fleet.level_index:
         expected = f"a level ({', '.join(fleet.levels)}) or label:KEY"
         raise InputError("--by", "", by, expected, similar(by, fleet.levels))

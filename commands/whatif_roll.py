@@ -54,7 +54,7 @@ def roll_command(fleet: Path, policy_name: str, overlay: Path | None, as_json: b
 def refuse_unknown_pool(fleet: Fleet, by: str) -> None:
     """Refuse what is neither a level nor a label of some host."""
     from optimizer.errors import InputError
-    from optimizer.similar import similar
+    from optimizer.similar import similar_or_some
 
     if not by.startswith("label:"):
         level_of(fleet, "--by", by)
@@ -62,4 +62,4 @@ def refuse_unknown_pool(fleet: Fleet, by: str) -> None:
     keys = sorted({key for labels in fleet.hosts.labels for key in labels})
     key = by.removeprefix("label:")
     if key not in keys:
-        raise InputError("--by", "", by, "a label of some host", similar(key, keys))
+        raise InputError("--by", "", by, "a label of some host", similar_or_some(key, keys))

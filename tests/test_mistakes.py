@@ -120,6 +120,15 @@ def test_windows_line_ends_are_no_mistake(here):
         ("whatif place f.json --flavour mem=8GiB", "--flavour: 'mem=8GiB': expected a resource: cpu, memory or disk"),
         ("whatif place f.json --flavour memry=8GiB", "(did you mean memory?)"),
         ("whatif fit f.json --flavour memory=-1GiB", "--flavour: memory: '-1GiB': expected an amount"),
+        ("plan f.json --report x.pdf", "--report: 'x.pdf': expected a name that ends with .html, .svg or .png"),
+        ("plan f.json --engine dask --scheduler nonsense", "missing port number"),
+        ("whatif fit f.json --like nobody", "there are vm0, vm1, vm2, vm3, vm4, vm5"),
+        ("whatif fit f.json --flavour cpu=2 --by label:x", "a label of some host (there is none)"),
+        ("whatif roll f.json --by label:x", "a label of some host (there is none)"),
+        ("whatif fit f.json --flavour memory=1GiB --survive 9", "--survive: 9: expected at most the 4 hosts"),
+        ("whatif lose f.json --any 9", "--any: 9: expected at most the 4 hosts"),
+        ("whatif size f.json", "USED:ALLOCATED, two resources of fleet"),
+        ("rules nothing", "there are allowed, anti_affinity"),
         ("explain f.json --blocked capacity:hv0", "nothing is violated at the start"),
         ("explain f.json --drain hv9", "--drain: 'hv9': expected a host of fleet"),
         ("whatif drain f.json hv9", "HOST: 'hv9': expected a host of fleet"),
@@ -203,3 +212,13 @@ def test_groups_of_an_overlay_that_match_nothing_are_named(here):
     assert "o.yaml: groups[0].id: no VM is in the group wbe" in said
     assert "(did you mean web?)" in said
     assert "batch" not in said
+
+
+def test_a_history_that_is_no_text_says_where(here):
+    (here / "past.csv").write_bytes(b"time,memory_mib\n2026\xff\n")
+    said = refused("whatif", "grow", "f.json", "--history", "past.csv")
+    assert "'0xff': expected text in UTF-8 (byte 21 is none: save the file as UTF-8)" in said
+
+
+def test_an_empty_name_is_a_name(here):
+    assert "--blocked: ''" in refused("explain", "f.json", "--blocked", "")

@@ -49,6 +49,7 @@ class OnDask:
         except ImportError as error:
             hint = "install it: pip install -e '.[dask]' in the checkout"
             raise InputError("--engine", "", self.name, "an engine that is installed", hint) from error
+        _refuse_odd(scheduler)
         try:
             self._client: Any = distributed.Client(scheduler, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -112,6 +113,18 @@ class OnDask:
     def close(self) -> None:
         """See `Engine`: the scheduler and its workers go on."""
         self._client.close()
+
+
+def _refuse_odd(scheduler: str) -> None:
+    """Refuse what is no address, before a client is made of it that would complain by itself when it is collected."""
+    try:
+        comm = import_module("distributed.comm")
+        if scheduler.partition("://")[0] in ("inproc", "ucx", "ws", "wss"):
+            return  # they are addressed in their own ways
+        comm.get_address_host_port(scheduler)
+    except ValueError as error:
+        expected, hint = "the address of a dask scheduler, such as tcp://10.0.0.5:8786", str(error)
+        raise InputError("--scheduler", "", scheduler, expected, hint) from error
 
 
 def _is_loss(future: Any) -> bool:

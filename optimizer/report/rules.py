@@ -13,7 +13,7 @@ from optimizer.grammar import listed
 from optimizer.report.docstrings import parameter_docs
 from optimizer.report.page import Page, Table
 from optimizer.report.words import shortened
-from optimizer.sources.kinds import similar
+from optimizer.similar import similar_or_some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,4 +140,4 @@ def find_rule(rules: tuple[RuleFacts, ...], name: str) -> RuleFacts:
     for rule in rules:
         if rule.rule == name:
             return rule
-    raise InputError("rules", "NAME", name, "the name of a rule", similar(name, [r.rule for r in rules]))
+    raise InputError("rules", "NAME", name, "the name of a rule", similar_or_some(name, [r.rule for r in rules]))

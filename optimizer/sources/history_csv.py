@@ -57,8 +57,16 @@ def read_history(path: Path | str, resources: Sequence[str], pools: Sequence[str
                 past = found.setdefault((pool, resource), Past(pool, resource, [], []))
                 past.times.append(at)
                 past.amounts.append(amount)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(where, "", str(error), "a CSV file in UTF-8") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            where,
+            "",
+            f"{error.object[error.start]:#x}",
+            "text in UTF-8",
+            f"byte {error.start + 1} is none: save the file as UTF-8",
+        ) from error
+    except csv.Error as error:
+        raise InputError(where, f"line {rows.line_num}", str(error), "CSV", "is a quote not closed?") from error
     if not found:
         raise InputError(where, "", "no row", "at least one row with a time and an amount")
     for past in found.values():

@@ -22,6 +22,7 @@ from optimizer.errors import InputError
 from optimizer.fleet import AMOUNT_LIMIT
 from optimizer.grammar import listed
 from optimizer.problem.amounts import short_names
+from optimizer.similar import similar_or_some
 from optimizer.sources.files import read_bytes
 from optimizer.sources.fleet_columns import index_of
 from optimizer.sources.fleet_fields import GROUP, VM
@@ -197,7 +198,7 @@ def copy_of(vm: str, document: Document, where: str, name: str = "new") -> Docum
     found = next((record for record in document["vms"] if record["id"] == vm), None)
     if found is None:
         known = [record["id"] for record in document["vms"]]
-        raise InputError(where, "", vm, f"a VM of fleet {document['fleet']}", similar(vm, known))
+        raise InputError(where, "", vm, f"a VM of fleet {document['fleet']}", similar_or_some(vm, known))
     kept = {key: found[key] for key in _OWN if key in found and key not in ("id", "name", "groups")}
     return {"format": REQUEST_FORMAT, "vms": [{"id": name, **kept, "demand": found["demand"]}]}
 

@@ -7,6 +7,7 @@ being made. No session locks and nothing else that lives as long as a connection
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -192,6 +193,7 @@ def open_pool(address: str, connections: int = 2, *, write: bool = True) -> Conn
     """Open a pool of at most `connections`; without `write` the database itself refuses to."""
     from psycopg_pool import ConnectionPool
 
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())  # who calls says it, on one line
     pool = ConnectionPool(
         address,
         min_size=1,
