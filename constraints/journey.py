@@ -1,6 +1,7 @@
 """Journey: VMs that have travelled enough, or badly, stay: too new, failed or moved too often, cooling down.
 
-And hosts that a VM has left do not get it back for a while: load that comes and goes would drive it to and fro.
+And hosts that a VM has left do not get it back for a while, or only where nothing else will do: load that comes and
+goes would drive it to and fro.
 
 History counts by the snapshot's time. A history that is shorter than a rule looks back still counts for what it
 shows, and is named as not evaluated.
@@ -19,11 +20,11 @@ from pydantic.dataclasses import dataclass
 from constraints.common import CONFIG
 from constraints.hard import HardParameters, counted
 from optimizer.fleet import ABSENT, MoveOutcome
-from optimizer.problem.atoms import Enter, Fixed
-from optimizer.problem.rule import Hold, NotEvaluated, Violation
+from optimizer.problem.atoms import Asked, Enter, Fixed, Leave
+from optimizer.problem.rule import Hardness, Hold, NotEvaluated, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -102,6 +103,8 @@ class Journey(HardParameters):
         A VM that was moved stays for a while, that doubles with each move.
     no_return_s
         A VM does not go back to a host that it left fewer seconds ago than this.
+    avoid_return_s
+        A VM rather goes elsewhere than back to such a host, with more moves if need be: a ``should`` with `weight`.
     """
 
     kind: ClassVar[str] = "journey"
@@ -114,9 +117,18 @@ class Journey(HardParameters):
     moves_per_hour: int | None = Field(default=None, ge=1, le=1_000_000)
     cool_down: CoolDown | None = None
     no_return_s: int | None = Field(default=None, ge=1, le=31_536_000)
+    avoid_return_s: int | None = Field(default=None, ge=1, le=31_536_000)
+
+    def __post_init__(self) -> None:
+        """Refuse to avoid what is ruled out anyway."""
+        super().__post_init__()
+        if self.avoid_return_s is not None and self.avoid_return_s <= (self.no_return_s or 0):
+            raise ValueError(
+                f"avoid_return_s is {self.avoid_return_s}, expected more than no_return_s {self.no_return_s}"
+            )
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
-        """Fix the VMs, one atom for each reason; `Enter` for those that may not return everywhere."""
+        """Fix the VMs, one atom for each reason; `Enter` for hosts that are closed, `Leave` for those avoided."""
         vms, now = fleet.vms, fleet.now
         if self.baby_s is not None:
             young = np.flatnonzero(now - vms.created_at < self.baby_s)
@@ -133,6 +145,8 @@ class Journey(HardParameters):
             yield from self._stay(self._cooling(fleet, self.cool_down), "cool_down: it was moved, and is cooling down")
         if self.no_return_s is not None:
             yield from self._away(fleet, self.no_return_s)
+        if self.avoid_return_s is not None:
+            yield from self._rather_away(fleet, self.avoid_return_s)
 
     def check(self, state: State) -> Iterator[Violation]:
         """Judge every VM that was moved or is in flight."""
@@ -156,8 +170,7 @@ class Journey(HardParameters):
                     yield self.refusal(name, habit.reason, times, habit.times, (vm,))
             if self.cool_down is not None:
                 yield from self._check_cool_down(self.cool_down, fleet.now, name, vm, past[name])
-        if self.no_return_s is not None:
-            yield from self._check_returns(state, self.no_return_s)
+        yield from self._check_returns(state)
 
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say what the VM has been through, and when it may travel again."""
@@ -165,6 +178,8 @@ class Journey(HardParameters):
         if v.reason == "return":
             vm = fleet.vms.ids[v.vms[0]]
             return f"{v.subject}: {vm} left it {v.value} s ago; it may return in {v.limit - v.value} s"
+        if v.reason == "back":
+            return f"{v.subject}: back on a host that it left {v.value} s ago; for {v.limit} s others would be better"
         return f"{v.subject}: {self._text(v)}"
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
@@ -173,7 +188,7 @@ class Journey(HardParameters):
         if self.baby_s is not None and unborn:
             yield NotEvaluated(self.name, "created_at", vms=unborn)
         looks_back = [h.within_s for h in self._habits()] + [c.within_s for c in (self.cool_down,) if c]
-        longest = max([*looks_back, self.no_return_s or 0])
+        longest = max([*looks_back, self.no_return_s or 0, self.avoid_return_s or 0])
         if longest and not fleet.history_since <= fleet.now - longest:
             yield NotEvaluated(self.name, "history", vms=len(fleet.vms))
 
@@ -234,29 +249,52 @@ class Journey(HardParameters):
 
     def _away(self, fleet: Fleet, seconds: int) -> Iterator[Enter]:
         """Close to each VM the hosts that it has left, one atom for those that left the same."""
-        left: dict[int, set[int]] = {}
-        for move in fleet.history:
-            vm, host = fleet.vm_index.get(move.vm, ABSENT), fleet.host_index.get(move.source, ABSENT)
-            if move.outcome is MoveOutcome.DONE and move.ended_at >= fleet.now - seconds and ABSENT not in (vm, host):
-                left.setdefault(vm, set()).add(host)
-        shut: dict[tuple[int, ...], list[int]] = {}
-        for vm, hosts in sorted(left.items()):
-            shut.setdefault(tuple(sorted(hosts)), []).append(vm)
-        for closed, vms in shut.items():
-            free = np.ones(len(fleet.hosts), np.bool_)
-            free[list(closed)] = False
-            yield Enter(self.name, np.array(vms, np.int32), free, f"return: a VM that left it within {seconds} s")
+        for vms, left in _by_hosts_left(fleet, seconds):
+            yield Enter(self.name, vms, ~left, f"return: a VM that left it within {seconds} s")
 
-    def _check_returns(self, state: State, seconds: int) -> Iterator[Violation]:
-        """Judge every arrival: whether the VM left that host lately."""
-        fleet, left = state.fleet, dict[tuple[str, str], float]()
-        for p in fleet.history if state.arrivals else ():
-            if p.outcome is MoveOutcome.DONE:
-                left[p.vm, p.source] = max(p.ended_at, left.get((p.vm, p.source), -math.inf))
+    def _rather_away(self, fleet: Fleet, seconds: int) -> Iterator[Leave]:
+        """Say the same as a demand; where a VM is now, or arrives, is no return."""
+        asked = Asked(self.name, Hardness.SHOULD, self.weight)
+        for vms, left in _by_hosts_left(fleet, seconds, but_present=True):
+            yield Leave(asked, vms, left, "back")
+
+    def _check_returns(self, state: State) -> Iterator[Violation]:
+        """Judge every arrival, and where VMs are that moved: whether they left that host lately."""
+        if self.no_return_s is None and self.avoid_return_s is None:
+            return
+        fleet, left = state.fleet, dict[tuple[int, int], float]()
+        for p in fleet.history:
+            vm, host = fleet.vm_index.get(p.vm, ABSENT), fleet.host_index.get(p.source, ABSENT)
+            if p.outcome is MoveOutcome.DONE and ABSENT not in (vm, host):
+                left[vm, host] = max(p.ended_at, left.get((vm, host), -math.inf))
         for vm, host in state.arrivals:
-            since = fleet.now - left.get((fleet.vms.ids[vm], fleet.hosts.ids[host]), -math.inf)
-            if since <= seconds:
-                yield self.refusal(fleet.hosts.ids[host], "return", math.floor(since), seconds, (vm,))
+            since = fleet.now - left.get((vm, host), -math.inf)
+            if self.no_return_s is not None and since <= self.no_return_s:
+                yield self.refusal(fleet.hosts.ids[host], "return", math.floor(since), self.no_return_s, (vm,))
+        if self.avoid_return_s is not None:
+            yield from self._check_avoided(state, left, self.avoid_return_s)
+
+    def _check_avoided(self, state: State, left: Mapping[tuple[int, int], float], seconds: int) -> Iterator[Violation]:
+        """Judge where VMs are that were not there at the start; each once, by the host that it left last."""
+        fleet, back = state.fleet, dict[int, float]()
+        vms, hosts = state.presence
+        known = np.isin(vms, [vm for vm, _ in left])
+        for vm, host in zip(vms[known].tolist(), hosts[known].tolist(), strict=True):
+            since = fleet.now - left.get((vm, host), -math.inf)
+            if since <= seconds and host not in (fleet.vms.host[vm], fleet.also_at[vm]):
+                back[vm] = min(since, back.get(vm, math.inf))
+        for vm, since in back.items():
+            yield Violation(
+                rule=self.name,
+                subject=fleet.vms.ids[vm],
+                hardness=Hardness.SHOULD,
+                value=math.floor(since),
+                limit=seconds,
+                excess=1,
+                weight=self.weight,
+                vms=(vm,),
+                reason="back",
+            )
 
     def _habits(self) -> Iterator[_Habit]:
         if self.unmovable is not None:
@@ -280,6 +318,26 @@ class Journey(HardParameters):
         habit = next(h for h in self._habits() if h.reason == v.reason)
         happened = counted(v.value, _WORDS[habit.outcome])
         return f"{v.reason}: {happened} within {habit.within_s} s, stays from {v.limit} on; it is cooling down"
+
+
+def _by_hosts_left(
+    fleet: Fleet, seconds: int, *, but_present: bool = False
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.bool_]]]:
+    """Yield VMs (int32 [n]) with the hosts (bool [H]) that all of them left within that time, maybe but their own."""
+    left: dict[int, set[int]] = {}
+    for move in fleet.history:
+        vm, host = fleet.vm_index.get(move.vm, ABSENT), fleet.host_index.get(move.source, ABSENT)
+        if move.outcome is MoveOutcome.DONE and move.ended_at >= fleet.now - seconds and ABSENT not in (vm, host):
+            left.setdefault(vm, set()).add(host)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for vm, hosts in sorted(left.items()):
+        own = {int(fleet.vms.host[vm]), int(fleet.also_at[vm])} if but_present else set()
+        if hosts - own:
+            alike.setdefault(tuple(sorted(hosts - own)), []).append(vm)
+    for those, vms in alike.items():
+        mask = np.zeros(len(fleet.hosts), np.bool_)
+        mask[list(those)] = True
+        yield np.array(vms, np.int32), mask
 
 
 def _cooled(rule: CoolDown, ends: Iterable[float], at: float) -> bool:

@@ -203,6 +203,7 @@ def _journey(rng: Random) -> Rule:
         moves_per_hour=rng.choice((None, 1, 2)),
         cool_down=rng.choice((None, None, CoolDown(), CoolDown(first_s=rng.choice((60, 3600)), within_s=86400))),
         no_return_s=rng.choice((None, None, 3240, 86400)),
+        avoid_return_s=rng.choice((None, 90_000)),
     )
 
 

@@ -9,8 +9,11 @@ import pytest
 
 from constraints.journey import CoolDown, Journey, Within
 from optimizer.fleet import Move, State
-from optimizer.problem.atoms import Enter, Fixed
-from tests.build import fleet, host, vm
+from optimizer.pipeline import Request, make_plan
+from optimizer.problem.atoms import Enter, Fixed, Leave
+from optimizer.problem.rule import Hardness
+from optimizer.verify.verify import verify
+from tests.build import fleet, host, policy, vm
 from tests.constraints.given import given
 
 if TYPE_CHECKING:
@@ -87,6 +90,60 @@ def test_it_does_not_return_to_a_host_that_it_left_lately() -> None:
     atoms = list(rule.lower(traveller((600, "done"))))
     assert [type(a) for a in atoms] == [Enter]
     given(rule, traveller((600, "done"), since=1200)).lacks(history=2)
+
+
+def test_it_rather_goes_elsewhere_than_back() -> None:
+    rule = Journey(avoid_return_s=3600)
+    start = given(rule, traveller((600, "done")))
+    start.is_content()  # where it is, it may stay
+    start.finished("v0 h1").says("v0", "left 600 s ago", "for 3600 s others")
+    assert [(v.reason, v.hardness) for v in rule.check(start.finished("v0 h1").state)] == [("back", Hardness.SHOULD)]
+    given(rule, traveller((3601, "done"))).finished("v0 h1").is_content()
+    given(rule, traveller((600, "failed"))).finished("v0 h1").is_content()
+    given(rule, traveller((600, "done"))).finished("v1 h0").is_content()  # it is v0 that was here
+    given(rule, traveller((600, "done"), since=1200)).lacks(history=2)
+    assert list(rule.lower(replace(traveller((600, "done")), history=()))) == []
+
+
+def test_where_it_is_now_it_may_stay_though_it_left_that_once() -> None:
+    """It was on h1, went to h0, and is on h1 again: neither host is one to leave."""
+    left = traveller((600, "done"))
+    again = replace(left, history=(*left.history, replace(left.history[0], source="h0", target="h1")))
+    rule = Journey(avoid_return_s=3600)
+    given(rule, again).is_content()
+    (atom,) = rule.lower(again)
+    assert isinstance(atom, Leave) and atom.hosts.tolist() == [False, True]
+
+
+def test_what_is_ruled_out_need_not_be_avoided() -> None:
+    with pytest.raises(ValueError, match="more than no_return_s 3600"):
+        Journey(no_return_s=3600, avoid_return_s=3600)
+
+
+@pytest.mark.parametrize(("rule", "moves"), [({"avoid_return_s": 3600}, 1), ({"no_return_s": 3600}, 0)])
+def test_what_is_avoided_is_done_where_nothing_else_repairs(rule: dict[str, int], moves: int) -> None:
+    """Both replicas are on h0, and nothing but h1 is left, from where v0 came; v1 was never there."""
+    hosts, groups = [host("h0"), host("h1")], {"groups": ["db"]}
+    past = traveller((600, "done")).history
+    of = replace(
+        fleet(hosts, [vm("v0", "h0", **groups), vm("v1", "h0", no_move_until=at(9000), **groups)]), history=past
+    )
+    rules = policy("anti_affinity", "allowed", {"rule": "journey", **rule})
+    plan = make_plan(of, rules, Request(seconds=5, deterministic=True))
+    assert len(plan.moves) == moves
+    assert verify(of, rules, plan).findings == ()
+
+
+def test_of_two_targets_it_takes_the_one_where_it_has_not_been() -> None:
+    """h1 and h2 are alike but that h2 has a VM already, so by itself the move goes to h1."""
+    hosts, groups = [host("h0"), host("h1"), host("h2")], {"groups": ["db"]}
+    vms = [vm("v0", "h0", **groups), vm("v1", "h0", **groups, no_move_until=at(9000)), vm("v2", "h2")]
+    of = replace(fleet(hosts, vms), history=traveller((600, "done")).history)
+    for rule, target in ({}, "h1"), ({"avoid_return_s": 3600}, "h2"):
+        rules = policy("capacity", "anti_affinity", "allowed", {"rule": "journey", **rule})
+        plan = make_plan(of, rules, Request(seconds=5, deterministic=True))
+        assert [(m.vm, m.target) for m in plan.moves] == [("v0", target)], rule
+        assert verify(of, rules, plan).findings == ()
 
 
 def test_no_move_until_always_counts() -> None:

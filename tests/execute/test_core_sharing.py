@@ -11,7 +11,7 @@ import pytest
 from optimizer.concurrency import Concurrency
 from optimizer.execute.caps import Caps
 from optimizer.execute.core import begin
-from optimizer.execute.core.choose import tasks_of
+from optimizer.execute.core.choose import next_round, tasks_of
 from optimizer.execute.core.model import Flight, Moment, Settings
 from optimizer.execute.core.sharing import learned, links_now
 from optimizer.execute.core.speeds import ENOUGH, Link, Mean, Sharing
@@ -121,9 +121,28 @@ def test_an_uplink_that_carries_too_little_takes_no_hot_guest_more() -> None:
     assert room(replace(state, sharing=Sharing(carries={UPLINK: 1200.0})))
 
 
-def test_calm_guests_share_whatever_an_uplink_carries() -> None:
+@pytest.mark.parametrize(("carries", "fits"), [(1000.0, True), (749.0, False), (1.0, False)])
+def test_calm_guests_share_an_uplink_that_binds_while_each_gets_a_quarter_of_its_card(
+    carries: float, fits: bool
+) -> None:
     state = copying(tasks(0.0, 0.0, 0.0, own_card=True), 900.0, 900.0)
-    assert room(replace(state, sharing=Sharing(carries={UPLINK: 1.0})))
+    assert room(replace(state, sharing=Sharing(carries={UPLINK: carries}))) is fits
+
+
+def test_a_first_copy_goes_over_an_uplink_whatever_that_carries() -> None:
+    assert room(replace(tasks(0.0, own_card=True), sharing=Sharing(carries={UPLINK: 1.0})))
+
+
+def test_moves_over_the_busiest_link_go_first_uplinks_once_they_are_known_to_bind() -> None:
+    """v0 and v1 go out of a rack, each from a host of its own; v2 is larger, and stays within its rack."""
+    state = tasks(0.0, 0.0, 0.0, own_card=True)
+    first, second, third = state.waiting
+    large = replace(state.tasks[third], copied_mib=1500, links=state.tasks[third].links[:2])
+    state = replace(state, tasks={**state.tasks, third: large}, finished=99, pace=replace(state.pace, limit=1))
+    now = Moment(FLEET.taken_at, 0.0)
+    assert next_round(state, now) == (third,)
+    assert next_round(replace(state, sharing=Sharing(carries={UPLINK: 10.0})), now) == (first,)
+    assert second in state.waiting
 
 
 def looked(state: State, seconds: float, *left: float) -> State:

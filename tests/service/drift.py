@@ -1,10 +1,12 @@
-"""Simulated weeks of a fleet whose load drifts:  python -m tests.service.drift [--days 30] [--seed 1]
+"""Simulated weeks of a fleet whose load drifts:  python -m tests.service.drift [--days 30] [--fleet small] [--seed 1]
 
-20 hosts and 150 VMs. What each VM uses of the CPU follows a day of its own, wanders over days, and is measured with
-noise; nothing else happens. The periodic run looks every ten minutes and acts. In the last day the load stands still.
+What each VM uses of the CPU follows a day of its own, wanders over days, and is measured with noise; nothing else
+happens. The periodic run looks every ten minutes, or every hour at the large fleet, and acts. In the last day the load
+stands still. `--seeds N` lives through it N times, and adds up.
 
 Judged from what the hypervisors did, by nothing of the service: no VM moves more often than its journey allows, hardly
-any returns to where it came from, and once the load stands still, nothing moves.
+any moves back and forth, and once the load stands still, nothing moves. Back and forth is a move to a host that the VM
+had left before in all these days, whatever the reason.
 """
 
 from __future__ import annotations
@@ -49,12 +51,25 @@ __all__ = ["DAY_S", "FIRST_S", "DriftingFleet", "Moved", "Weeks", "lived", "retu
 
 DAY_S = 24 * HOUR_S
 LOAD = "cpu_load_millicores"
-BUSY = 2.7
-"""How many times as busy as generated VMs these are: hosts are over their limit now and then."""
+
+
+class Size(NamedTuple):
+    """A fleet: `busy` times as busy as generated VMs, so that hosts are over their limit; seconds between two looks."""
+
+    hosts: int
+    vms: int
+    busy: float
+    every_s: float
+
+
+FLEETS = {"small": Size(20, 150, 2.7, 600.0), "large": Size(60, 450, 3.3, 3600.0)}
+LOOKS = 6
+"""Looks after the load stands still by which nothing moves any more: noise shows what is over a limit, or nearly so."""
 
 BOUNCING, BOUNCING_S = 4, DAY_S
 HOURLY = 2
 FIRST_S, LONGEST_S, COUNTS_S = 900.0, 21_600.0, 2 * DAY_S
+AVOIDED_S = 30 * DAY_S
 POLICY = build.policy(
     "capacity",
     "anti_affinity",
@@ -67,6 +82,7 @@ POLICY = build.policy(
         "moves_per_hour": HOURLY,
         "cool_down": {"first_s": int(FIRST_S), "at_most_s": int(LONGEST_S), "within_s": int(COUNTS_S)},
         "no_return_s": int(COUNTS_S),
+        "avoid_return_s": int(AVOIDED_S),
     },
 )
 
@@ -84,9 +100,10 @@ class Moved(NamedTuple):
 class DriftingFleet(LivingFleet):
     """Only its load changes; `moves` is what was migrated."""
 
-    def __init__(self, seed: int, *, stands_still_at: float) -> None:
-        super().__init__(seed, churn=0.0, faults=0.0)
+    def __init__(self, seed: int, size: Size, *, stands_still_at: float) -> None:
+        super().__init__(seed, hosts=size.hosts, vms=size.vms, churn=0.0, faults=0.0)
         self._due.clear()
+        self._busy = size.busy
         self._still_at, self._drawn_at = stands_still_at, -HOUR_S
         self._wander = Random(f"drift {seed}")
         self._phase = {vm: self._wander.uniform(0, 2 * math.pi) for vm in sorted(self.vms)}
@@ -118,7 +135,9 @@ class DriftingFleet(LivingFleet):
                 daily = 1 + 0.4 * math.sin(2 * math.pi * seconds / DAY_S + self._phase[name])
                 noise = self._wander.uniform(0.95, 1.05)
                 most = vm["demand"]["cpu_millicores"]
-                vm["demand"][LOAD] = max(1, min(most, int(BUSY * base * daily * math.exp(self._walk[name]) * noise)))
+                vm["demand"][LOAD] = max(
+                    1, min(most, int(self._busy * base * daily * math.exp(self._walk[name]) * noise))
+                )
         return made
 
 
@@ -161,6 +180,7 @@ class Weeks:
     outcomes: Counter[str] = field(default_factory=Counter)
     moves: list[Moved] = field(default_factory=list)
     days: float = 0.0
+    every_s: float = 600.0
     unfaithful: list[str] = field(default_factory=list)
     violated_at: list[float] = field(default_factory=list)
     """Seconds at which a cycle found something violated."""
@@ -172,23 +192,28 @@ class Weeks:
 
     @property
     def restless(self) -> list[Moved]:
-        """Moves from an hour after the load stood still."""
-        return [m for m in self.moves if m.began > self.still_at + HOUR_S]
+        """Moves from some looks after the load stood still."""
+        return [m for m in self.moves if m.began > self.still_at + LOOKS * self.every_s]
+
+    @property
+    def back(self) -> list[Moved]:
+        """Moves back and forth: to a host that the VM had left before."""
+        return returns(self.moves, self.days * DAY_S)
 
     @property
     def broken(self) -> list[str]:
         """What should not be."""
         wrong = too_often(self.moves) + self.unfaithful
-        if len(back := returns(self.moves, COUNTS_S)) > len(self.moves) / 1000:
-            wrong.append(f"{len(back)} of {len(self.moves)} moves took a VM back to where it came from")
+        if len(self.back) > len(self.moves) / 1000:
+            wrong.append(f"{len(self.back)} of {len(self.moves)} moves took a VM back to where it had been")
         wrong += [f"{m.vm} moved {m.began - self.still_at:.0f} s after the load stood still" for m in self.restless]
         return wrong
 
 
-def lived(days: float, seed: int, directory: Path, every_s: float = 600.0) -> Weeks:
+def lived(days: float, seed: int, directory: Path, size: Size = FLEETS["small"]) -> Weeks:
     """Let a service live with a drifting fleet for some days, the last of which without drift."""
-    out = Weeks(days=days)
-    fleet = DriftingFleet(seed, stands_still_at=out.still_at)
+    out = Weeks(days=days, every_s=size.every_s)
+    fleet = DriftingFleet(seed, size, stands_still_at=out.still_at)
     clock = fleet.clock
 
     class Listener:
@@ -222,7 +247,7 @@ def lived(days: float, seed: int, directory: Path, every_s: float = 600.0) -> We
             told=told,
             limits=Limits(execute_s=1800.0),
         )
-        schedule = Schedule(every_s=every_s, rng=Random(seed))
+        schedule = Schedule(every_s=size.every_s, rng=Random(seed))
         Periodic(parts, schedule, ending, OneLease(), "simulated", look_s=60.0).run()
         done = [m for run in ledger.runs("living") for m in ledger.moves("living", run.plan)]
         if len([m for m in done if m.flying.state.value == "done"]) != len(fleet.moves):
@@ -231,31 +256,43 @@ def lived(days: float, seed: int, directory: Path, every_s: float = 600.0) -> We
     return out
 
 
+def report(seen: Weeks, seed: int) -> None:
+    """Print what one life came to."""
+    moves, per_vm = seen.moves, Counter(m.vm for m in seen.moves)
+    print(f"{seen.days:g} simulated days of drifting load, seed {seed}: {seen.cycles} cycles")
+    print("outcomes: " + ", ".join(f"{name} {n}" for name, n in sorted(seen.outcomes.items())))
+    by_day = Counter(int(m.began // DAY_S) for m in moves)
+    print(f"moves: {len(moves)} of {len(per_vm)} VMs, {max(per_vm.values(), default=0)} of one at most")
+    print("moves by day: " + " ".join(str(by_day[d]) for d in range(math.ceil(seen.days))))
+    print(f"moves that the journey of their VM did not allow: {len(too_often(moves))}")
+    print(f"moves back to a host left within 48 h: {len(returns(moves, COUNTS_S))}; within all days: {len(seen.back)}")
+    print(f"moves from {LOOKS} looks after the load stood still: {len(seen.restless)}")
+    print(f"cycles that found a violation: {len(seen.violated_at)}")
+    for line in seen.broken[:20]:
+        print("  broken: " + line)
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Simulate, and print what was seen."""
     parser = argparse.ArgumentParser(prog="python -m tests.service.drift", description=__doc__.split("\n")[0])
     parser.add_argument("--days", type=float, default=30.0, help="the last of them without drift")
+    parser.add_argument("--fleet", choices=sorted(FLEETS), default="small")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--every", type=float, default=600.0, metavar="SECONDS", help="how often a cycle is made")
+    parser.add_argument("--seeds", type=int, default=1, help="how many, from that one on")
     asked = parser.parse_args()
-    began = time.process_time()
-    with tempfile.TemporaryDirectory() as directory:
-        seen = lived(asked.days, asked.seed, Path(directory), asked.every)
-    moves, per_vm = seen.moves, Counter(m.vm for m in seen.moves)
-    back, day = returns(moves, COUNTS_S), returns(moves, seen.days * DAY_S)
-    print(f"{asked.days:g} simulated days of drifting load, seed {asked.seed}: {seen.cycles} cycles")
-    print("outcomes: " + ", ".join(f"{name} {n}" for name, n in sorted(seen.outcomes.items())))
-    by_day = Counter(int(m.began // DAY_S) for m in moves)
-    print(f"moves: {len(moves)} of {len(per_vm)} VMs, {max(per_vm.values(), default=0)} of one at most")
-    print("moves by day: " + " ".join(str(by_day[d]) for d in range(math.ceil(asked.days))))
-    print(f"moves that the journey of their VM did not allow: {len(too_often(moves))}")
-    print(f"moves back to a host left within 48 h: {len(back)}; within all days: {len(day)}")
-    print(f"moves from an hour after the load stood still: {len(seen.restless)}")
-    print(f"cycles that found a violation: {len(seen.violated_at)}")
-    print(f"{len(seen.broken)} broken; {time.process_time() - began:.0f} s of CPU")
-    for line in seen.broken[:20]:
-        print("  " + line)
-    return 1 if seen.broken else 0
+    began, moves, back, wrong = time.process_time(), 0, 0, list[str]()
+    for seed in range(asked.seed, asked.seed + asked.seeds):
+        with tempfile.TemporaryDirectory() as directory:
+            seen = lived(asked.days, seed, Path(directory), FLEETS[asked.fleet])
+        report(seen, seed)
+        moves, back = moves + len(seen.moves), back + len(seen.back)
+        wrong += too_often(seen.moves) + seen.unfaithful + [str(m) for m in seen.restless]
+    if back > moves / 1000:
+        wrong.append("more than one move in a thousand went back and forth")
+    took = time.process_time() - began
+    print(f"in all {moves:,} moves, {back} back and forth; {len(wrong)} broken; {took:.0f} s of CPU")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.service.drift import DAY_S, FIRST_S, Moved, Weeks, lived, returns, too_often
+from tests.service.drift import DAY_S, FIRST_S, FLEETS, Moved, Weeks, lived, returns, too_often
 from tests.service.living import HOUR_S
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def test_the_judge_sees_what_goes_back_and_what_is_restless() -> None:
     assert returns(there, DAY_S) == []
     seen = Weeks(moves=there, days=2.0)
     assert [line for line in seen.broken if "stood still" in line]
-    assert [line for line in seen.broken if "back to where it came from" in line]
+    assert [line for line in seen.broken if "back to where it had been" in line]
 
 
 @pytest.mark.rotating
@@ -46,3 +46,12 @@ def test_a_day_of_drifting_load(chunk: int, tmp_path: Path) -> None:
     seen = lived(1.5, 1 + chunk, tmp_path)
     assert seen.broken == []
     assert seen.cycles > 150
+
+
+@pytest.mark.rotating
+@pytest.mark.parametrize("chunk", range(8))
+def test_days_after_which_the_way_back_is_open_again(chunk: int, tmp_path: Path) -> None:
+    """In six days load comes back to where it was; without `avoid_return_s` VMs then go back to where they were."""
+    seen = lived(6, 1 + chunk, tmp_path, FLEETS["large"])
+    assert seen.broken == []
+    assert len(seen.moves) > 50

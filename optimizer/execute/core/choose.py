@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from optimizer.execute.caps import Caps, Token
     from optimizer.execute.core.model import Moment, State
+    from optimizer.execute.core.speeds import Sharing
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan, PlannedMove
 
@@ -136,18 +137,30 @@ def _in_turn(state: State) -> Sequence[Key]:
 
 
 def _by_load(state: State) -> Sequence[Key]:
-    """Return what waits: by urgency, then by how long its chain takes or all that waits at the busier of its hosts."""
+    """Return what waits: by urgency, then by how long its chain takes or all that waits at the busiest of its links."""
     tasks = [state.tasks[key] for key in state.waiting]
-    load: Counter[tuple[str, str]] = Counter()
-    for task in tasks:
-        for end in (("out of", task.source), ("into", task.target)):
-            load[end] += task.seconds  # type: ignore[assignment]
+    load: Counter[Link] = Counter()
+    uses = {task.key: _uses_s(task, state.sharing) for task in tasks}
+    for used in uses.values():
+        load.update(used)
 
     def turn(task: Task) -> tuple[float, ...]:
-        busier = max(load["out of", task.source], load["into", task.target])
-        return (task.rank[0], min(task.rank[1], -busier), *task.rank[1:])
+        busiest = max((load[link] for link in uses[task.key]), default=0.0)
+        return (task.rank[0], min(task.rank[1], -busiest), *task.rank[1:])
 
     return [task.key for task in sorted(tasks, key=turn)]
+
+
+def _uses_s(task: Task, sharing: Sharing) -> dict[Link, float]:
+    """Return for how long a move keeps each of its links busy; what lies between counts once it is known to bind."""
+    used: dict[Link, float] = {}
+    for link in task.links or (Link("out of", task.source), Link("into", task.target)):
+        carries = sharing.carries.get(link, link.mib_s)
+        if carries < inf:
+            used[link] = task.copied_mib / carries
+        elif link.name in (task.source, task.target):
+            used[link] = task.seconds
+    return used
 
 
 def taken_now(state: State) -> Counter[tuple[str, str]]:

@@ -35,6 +35,9 @@ PREPARING = frozenset({MoveState.INTENDED, MoveState.ACCEPTED, MoveState.PREPARI
 TIMES = 2.0
 """How many times what its guest dirties a copy is to get, at least."""
 
+SHARES = 4
+"""A copy gets this part of what it would get alone, at least, of what lies between racks and binds it."""
+
 NEARLY = 0.8
 """Part of a speed that counts as all of it: looks are seconds apart."""
 
@@ -68,10 +71,15 @@ class Links:
             return False
         return all(
             not self._copies[link]
-            or max(self._need(task), self._needs[link]) * (self._copies[link] + 1)
+            or max(self._share(link, task), self._needs[link]) * (self._copies[link] + 1)
             <= self._sharing.carries.get(link, link.mib_s)
             for link in task.links
         )
+
+    def _share(self, link: Link, task: Task) -> float:
+        """Return what a move needs of a link: of one that binds those between hosts, its part besides."""
+        least = self._sharing.alone_mib_s(task.links) / SHARES if link in self._sharing.carries else 0.0
+        return max(self._need(task), least)
 
     def _need(self, task: Task) -> float:
         dirties = self._sharing.dirties_mib_s(task.dirties_mib_s)
