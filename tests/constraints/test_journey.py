@@ -123,7 +123,8 @@ def test_what_is_ruled_out_need_not_be_avoided() -> None:
 @pytest.mark.parametrize(("rule", "moves"), [({"avoid_return_s": 3600}, 1), ({"no_return_s": 3600}, 0)])
 def test_what_is_avoided_is_done_where_nothing_else_repairs(rule: dict[str, int], moves: int) -> None:
     """Both replicas are on h0, and nothing but h1 is left, from where v0 came; v1 was never there."""
-    hosts, groups = [host("h0"), host("h1")], {"groups": ["db"]}
+    groups: dict[str, Any] = {"groups": ["db"]}
+    hosts = [host("h0"), host("h1")]
     past = traveller((600, "done")).history
     of = replace(
         fleet(hosts, [vm("v0", "h0", **groups), vm("v1", "h0", no_move_until=at(9000), **groups)]), history=past
@@ -136,7 +137,8 @@ def test_what_is_avoided_is_done_where_nothing_else_repairs(rule: dict[str, int]
 
 def test_of_two_targets_it_takes_the_one_where_it_has_not_been() -> None:
     """h1 and h2 are alike but that h2 has a VM already, so by itself the move goes to h1."""
-    hosts, groups = [host("h0"), host("h1"), host("h2")], {"groups": ["db"]}
+    groups: dict[str, Any] = {"groups": ["db"]}
+    hosts = [host("h0"), host("h1"), host("h2")]
     vms = [vm("v0", "h0", **groups), vm("v1", "h0", **groups, no_move_until=at(9000)), vm("v2", "h2")]
     of = replace(fleet(hosts, vms), history=traveller((600, "done")).history)
     for rule, target in ({}, "h1"), ({"avoid_return_s": 3600}, "h2"):
