@@ -125,7 +125,9 @@ def learned(state: State, before: Mapping[Key, Flight], now: float) -> State:
             net = (old.left_mib - flight.left_mib) / (now - flight.left_at)
             sharing, flying[key] = _measured(sharing, replace(flight, left_at=now), state.tasks[key], net)
     copying = [(f, state.tasks[k]) for k, f in flying.items() if k in state.tasks and f.state is MoveState.COPYING]
-    return replace(state, flying=flying, sharing=_carried(copying, sharing))
+    lately = (k for k in {**before, **flying} if k not in flying or flying[k].state not in PREPARING)
+    on = Counter(link for k in lately if k in state.tasks for link in state.tasks[k].links)
+    return replace(state, flying=flying, sharing=_carried(copying, on, sharing))
 
 
 def _measured(sharing: Sharing, flight: Flight, task: Task, net_mib_s: float) -> tuple[Sharing, Flight]:
@@ -141,9 +143,8 @@ def _measured(sharing: Sharing, flight: Flight, task: Task, net_mib_s: float) ->
     return sharing, replace(flight, rate_mib_s=rate, first_mib_s=first or max(0.0, rate))
 
 
-def _carried(copying: Iterable[tuple[Flight, Task]], sharing: Sharing) -> Sharing:
-    """Take in how much goes over what lies between."""
-    on = Counter(link for _, task in copying for link in task.links)
+def _carried(copying: Iterable[tuple[Flight, Task]], on: Mapping[Link, int], sharing: Sharing) -> Sharing:
+    """Take in how much goes over what lies between; `on`: how many may have shared a link since the look before."""
     rates = [(f.rate_mib_s, task) for f, task in copying if f.rate_mib_s is not None]
     alone = [rate for rate, task in rates if all(on[link] == 1 for link in task.links)]
     seen = 0.0 if sharing.stream_mib_s == inf else sharing.stream_mib_s
