@@ -6,7 +6,7 @@ Each effect of the core is carried out here, and what came of it goes back as an
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -45,11 +45,12 @@ from optimizer.execute.core.events import (
     Wait,
 )
 from optimizer.execute.core.model import Moment
-from optimizer.execute.drivers import HoldsBack, MoveRefused, NotAborted, ReplyLost, Request, Unreadable
+from optimizer.execute.drivers import HoldsBack, MoveRefused, NotAborted, ReplyLost, Unreadable
 from optimizer.execute.guarded import Guarded, HeldUp
 from optimizer.execute.ledger.ledger import Pressed
 from optimizer.execute.ledger.records import Change, FlyingMove, Key
 from optimizer.execute.past import past_move
+from optimizer.execute.requests import request_of
 from optimizer.execute.states import ENDED, Failure, MoveState
 from optimizer.plan import PlannedMove
 
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from optimizer.execute.button import StopFile
     from optimizer.execute.caps import Caps
     from optimizer.execute.core.model import Flight, State, Task
-    from optimizer.execute.drivers import Driver, JobReading, VmReading
+    from optimizer.execute.drivers import Driver, JobReading, Request, VmReading
     from optimizer.execute.ledger import Ledger
     from optimizer.execute.ledger.records import Lead
     from optimizer.execute.recheck import Expected
@@ -106,6 +107,7 @@ class Loop:
         self._progress, self._interrupt = progress, interrupt
         self._migrating: frozenset[str] = frozenset()
         self._ended_at: dict[Key, datetime] = {}
+        self._observed_s = 0.0
         self.past: list[PastMove] = []
         self.order: list[Key] = []
 
@@ -140,7 +142,7 @@ class Loop:
     def _carry_out(self, effect: Effect, before: State) -> Event | None:
         match effect:
             case Observe(keys):
-                return Observed(self._now(), tuple(self._look(self.state.flying[key]) for key in keys))
+                return self._observed(keys)
             case Check(key):
                 return self._check(self.state.tasks[key])
             case Intend(key, attempt):
@@ -163,8 +165,22 @@ class Loop:
                 return self._guard(effect)
         return None
 
+    def _observed(self, keys: Iterable[Key], *, aside: bool = False) -> Observed:
+        """Look at moves in flight."""
+        self._observed_s = self._driver.clock.monotonic()
+        return Observed(self._now(), tuple(self._look(self.state.flying[key]) for key in keys), aside)
+
+    def _look_aside(self) -> None:
+        """Look at what is in flight while a guard is waited for: what ended is written down, and nothing starts."""
+        before, since = self.state, self._driver.clock.monotonic() - self._observed_s
+        if not before.flying or since < before.settings.poll_s:
+            return
+        self.state, effects = step(before, self._observed(before.flying, aside=True))
+        for effect in effects:
+            self._carry_out(effect, before)
+
     def _guard(self, effect: ForGuards) -> Event | None:
-        """Ask gates, call hooks, write down what they said; the button and the user are heeded meanwhile."""
+        """Ask gates, call hooks, write down what they said; the button, the user and moves are heeded meanwhile."""
         try:
             match effect:
                 case ReadGround():
@@ -204,15 +220,18 @@ class Loop:
             self._ledger.note(self._lead, self._plan, "hook failed", f"{move}: {why}", self._driver.clock.now())
 
     def _stay(self) -> None:
+        """Heed the user, keep the lead and look at what is in flight while hooks after moves are waited for."""
         self._heed()
         self._ledger.keep(self._lead)
+        self._look_aside()
 
     def _hold(self) -> None:
-        """Heed the user, keep the lead and look at the button while somebody else is waited for."""
+        """Heed the user, keep the lead, look at the button and at what is in flight while others are waited for."""
         self._heed()
         blocked = self._blocked_by_now()
         if blocked is not None:
             raise HeldUp(blocked)
+        self._look_aside()
 
     def _heed(self) -> None:
         """End here if the user asked to stop: between two steps, so that no step is cut in half."""
@@ -255,20 +274,7 @@ class Loop:
         return Look(flight.key, job, vm)
 
     def _request(self, flight: Flight) -> Request:
-        task = self.state.tasks.get(flight.key)
-        return Request(
-            plan=flight.key.plan,
-            move=flight.key.move,
-            attempt=flight.attempt,
-            vm=flight.vm,
-            source=flight.source,
-            target=flight.target,
-            copied_mib=flight.copied_mib,
-            seconds=task.seconds if task else 0.0,
-            epoch=self._lead.epoch,
-            since=flight.started_at,
-            job=flight.job,
-        )
+        return request_of(flight, self.state.tasks.get(flight.key), self._lead.epoch)
 
     def _check(self, task: Task) -> Event:
         self._heed()

@@ -29,6 +29,7 @@ from optimizer.execute.core.events import (
     Observe,
     Observed,
     ReadGround,
+    Record,
     Skip,
     Submit,
     Tick,
@@ -84,6 +85,25 @@ def test_after_the_canary_the_gates_are_asked_and_nothing_starts_before() -> Non
     assert not state.queue
     state, effects = step(state, GatesAnswered(at(4), ()))
     assert effects == (Note("gate open", "after 1 move"), Check(key(2)))
+
+
+def test_while_a_gate_is_waited_for_what_ends_is_written_down_and_nothing_starts() -> None:
+    state = flying(new(*MOVES, **{**GATED, "fleet_cap": 2, "canary": 2}), key(1))
+    state, _ = step(state, Checked(at(0), key(2), ""))
+    state, _ = step(state, Intended(at(0), key(2)))
+    state, _ = step(state, Answered(at(0), Change(key(2), MoveState.ACCEPTED), "j1"))
+    asking = replace(state, settings=replace(state.settings, canary=0))
+    vm = VmReading("v0", "h6", VmState.RUNNING, Mobility.LIVE, {})
+    look = Look(key(1), JobReading("j1", MoveState.DONE), vm)
+    for seconds, expected in ((2, ()), (4, MoveState.DONE)):
+        asking, effects = step(asking, Observed(at(seconds), (look,), aside=True))
+        assert [change.state for e in effects if isinstance(e, Record) for change in e.changes][-1:] == (
+            [expected] if expected else []
+        )
+        assert not {type(e) for e in effects} - {Record}
+    assert set(asking.flying) == {key(2)}
+    _, effects = step(asking, GatesAnswered(at(5), ()))
+    assert effects[-1] == Check(key(3))
 
 
 def test_then_each_time_that_so_many_have_ended() -> None:

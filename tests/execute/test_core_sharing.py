@@ -167,16 +167,15 @@ def test_an_uplink_on_which_a_copy_gets_its_card_is_not_known_to_bind() -> None:
     assert looked(known, 2.0, 200.0, 800.0).sharing.carries == {UPLINK: 2000.0}, "room for one more"
 
 
-def test_an_uplink_is_not_known_to_bind_by_copies_that_shared_their_cards_for_a_part_of_the_time() -> None:
-    """Both go out of one card, one of them has ended: the other got less than the card by which it now goes alone."""
+def test_copies_that_shared_their_cards_for_a_part_of_the_time_say_nothing_of_the_uplink() -> None:
+    """The other has ended since: the first got less than the card by which it goes alone now."""
     state = copying(tasks(0.0, 0.0), 2000.0, 1000.0)
-    before = state.flying
-    first = next(iter(before))
-    left = replace(before[first], left_mib=1300.0)
-    assert learned(replace(state, flying={first: left}), before, 1.0).sharing.carries == {}
-    state = copying(tasks(0.0, 0.0), 2000.0)
-    alone = {first: replace(state.flying[first], left_mib=1200.0)}
-    assert learned(replace(state, flying=alone), state.flying, 1.0).sharing.stream_mib_s == 800.0
+    first = next(iter(state.flying))
+    left = {first: replace(state.flying[first], left_mib=1300.0)}
+    sharing = learned(replace(state, flying=left), state.flying, 1.0).sharing
+    assert sharing.stream_mib_s == inf
+    known = replace(state, sharing=replace(sharing, stream_mib_s=1000.0), flying=left)
+    assert learned(known, state.flying, 1.0).sharing.carries == {}
 
 
 def test_a_copy_with_its_links_to_itself_says_what_one_stream_gets() -> None:

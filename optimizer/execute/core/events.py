@@ -66,10 +66,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that is in flight was looked at."""
+    """All that is in flight was looked at; `aside`: while a guard is waited for, whose answer comes next."""
 
     now: Moment
     looks: tuple[Look, ...]
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def _observed(state: State, event: Observed) -> tuple[State, Effects]:
     state, given_up = give_up_prepared(state, event.now)
     written: Effects = (Record(tuple(changes)),) if changes else ()
     then: Effects = (Skip(tuple(skips)),) if skips else ()
-    state, more = _start(state, event.now)
+    state, more = (state, ()) if event.aside else _start(state, event.now)
     return state, (*written, *then, *effects, *given_up, *more)
 
 

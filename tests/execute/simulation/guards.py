@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulatedHooks", "some_gate"]
 
+SLOW_S = 15
 NO_ANSWER = "no answer within 3 s"
 
 
@@ -44,12 +45,17 @@ class _Hanging:
 
 
 class SimulatedHooks:
-    """Hooks of which one in ten objects before a move, and one in ten fails after it."""
+    """Hooks of which one in ten objects before a move, and one in ten fails after it; one in five takes its time."""
 
-    def __init__(self, rng: Random, note: Note) -> None:
-        self._rng, self._note = rng, note
+    def __init__(self, rng: Random, clock: Clock, note: Note) -> None:
+        self._rng, self._clock, self._note = rng, clock, note
 
-    def before(self, values: Mapping[str, str], _: Any) -> str:
+    def before(self, values: Mapping[str, str], meanwhile: Callable[[], None]) -> str:
+        if self._rng.random() < 0.2:
+            self._note("hook is slow")
+            for _ in range(SLOW_S):
+                self._clock.sleep(1.0)
+                meanwhile()
         objects = self._rng.random() < 0.1
         self._note("hook vetoes" if objects else "hook agrees", plan=values["plan"], move=values["move"])
         return "notify: exit 1" if objects else ""

@@ -15,6 +15,7 @@ from optimizer.errors import AlreadyApplied, SafetyStop
 from optimizer.execute import admission, loop
 from optimizer.execute.apply import apply
 from optimizer.execute.core import step
+from optimizer.execute.core.events import Observed
 from optimizer.execute.drivers.faults import Fault, Faults, SkewedClock
 from optimizer.execute.drivers.world import World
 from optimizer.execute.guards.gates import PolicyGates
@@ -168,6 +169,8 @@ class _Actor:
         """Take one event in, and count it and its effects."""
         state, effects = step(state, event)
         self.steps += 1 + len(effects)
+        if isinstance(event, Observed) and event.aside:
+            self.reached.add("looked aside")
         return state, effects
 
     def _name(self) -> str:
@@ -295,7 +298,7 @@ class _Actor:
 
         rng, asked = self.guarded, self.settings
         gates = PolicyGates([GATE], {}, {}, self.clock, lambda _: some_gate(rng, self.clock, note))
-        return Guards(gates if asked.gates else None, SimulatedHooks(rng, note) if asked.hooks else None)
+        return Guards(gates if asked.gates else None, SimulatedHooks(rng, self.clock, note) if asked.hooks else None)
 
     def _driver(self) -> Recorded:
         driver = Recorded(self.fleet, self.faults, self.clock, self.world, holds_back=self.facts.apart)
