@@ -121,10 +121,8 @@ def test_an_uplink_that_carries_too_little_takes_no_hot_guest_more() -> None:
     assert room(replace(state, sharing=Sharing(carries={UPLINK: 1200.0})))
 
 
-@pytest.mark.parametrize(("carries", "fits"), [(1000.0, True), (749.0, False), (1.0, False)])
-def test_calm_guests_share_an_uplink_that_binds_while_each_gets_a_quarter_of_its_card(
-    carries: float, fits: bool
-) -> None:
+@pytest.mark.parametrize(("carries", "fits"), [(500.0, True), (499.0, False), (1.0, False)])
+def test_calm_guests_share_an_uplink_that_binds_while_each_gets_a_sixth_of_its_card(carries: float, fits: bool) -> None:
     state = copying(tasks(0.0, 0.0, 0.0, own_card=True), 900.0, 900.0)
     assert room(replace(state, sharing=Sharing(carries={UPLINK: carries}))) is fits
 

@@ -35,7 +35,7 @@ PREPARING = frozenset({MoveState.INTENDED, MoveState.ACCEPTED, MoveState.PREPARI
 TIMES = 2.0
 """How many times what its guest dirties a copy is to get, at least."""
 
-SHARES = 4
+SHARES = 6
 """A copy gets this part of what it would get alone, at least, of what lies between racks and binds it."""
 
 NEARLY = 0.8
