@@ -150,6 +150,7 @@ class CycleRun:
             "violations": len(watched.violations),
             "imbalances": len(watched.imbalances),
             "imbalances_opened": len(watched.opened),
+            "not_judged": sum(max(1, len(one.subjects)) for one in watched.unjudged),
         }
         self._parts.told.tell(Seen(self._cycle, watched))
 

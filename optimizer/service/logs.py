@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from optimizer.service.record import Cycle
+    from optimizer.service.roles import Watched
 
 __all__ = ["INSTALL", "LogPart", "Logs", "open_logs"]
 
 INSTALL = "the service needs the extra `service`: pip install -e '.[service]' in the checkout"
 Lowest = Literal["debug", "info", "warning", "error"]
+NAMES = 5
+"""How many subjects a line names."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -76,6 +79,7 @@ class Logs:
 
     def __init__(self, logger: Any) -> None:
         self.logger = logger
+        self._unjudged: frozenset[tuple[str, tuple[str, ...]]] = frozenset()
 
     def tell(self, event: events.Event) -> None:
         """Log an event."""
@@ -91,6 +95,7 @@ class Logs:
                 for found in watched.opened:
                     at = {"monitor": found.monitor, "subject": found.subject, "imbalance": found.id}
                     self.logger.warning("imbalance opened", **_of(cycle), **at, detail=found.text)
+                self._not_judged(cycle, watched)
             case events.LeadChanged(fleet, leads, detail):
                 self.logger.info("leads" if leads else "stands by", fleet=fleet, detail=detail)
             case events.Trouble(where, detail):
@@ -100,6 +105,17 @@ class Logs:
                 self.logger.info(f"evidence {after or 'forgotten'}", fleet=fleet, **pair, detail=detail)
             case _:
                 self._of_plan(event)
+
+    def _not_judged(self, cycle: Cycle, watched: Watched) -> None:
+        """Say once of what monitors could not judge: when it begins, and when it is about others than before."""
+        for one in watched.unjudged:
+            if (one.monitor, one.subjects) not in self._unjudged:
+                names = ", ".join(one.subjects[:NAMES]) + (", ..." if len(one.subjects) > NAMES else "")
+                at = {"monitor": one.monitor, "subjects": len(one.subjects)}
+                self.logger.warning(
+                    "not judged", **_of(cycle), **at, detail=f"{one.why}: {names}" if names else one.why
+                )
+        self._unjudged = frozenset((one.monitor, one.subjects) for one in watched.unjudged)
 
     def _of_plan(self, event: events.Event) -> None:
         match event:

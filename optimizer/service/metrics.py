@@ -93,6 +93,9 @@ class Metrics:
         self.notes = self._gauge("reading_notes", "What was doubtful about the last reading, in lines.", "fleet")
         self.violations = self._gauge("violations", "What the rules of the policy find.", "fleet", "rule", "hardness")
         self.imbalances = self._gauge("imbalances", "Imbalances by monitor and state.", "fleet", "monitor", "state")
+        self.unjudged = self._gauge(
+            "monitor_not_judged", "Subjects that a monitor could not judge.", "fleet", "monitor"
+        )
         self.journeys = self._gauge("journeys_held", "VMs that a filter of journeys keeps.", "fleet", "filter")
         self.evidence = self._gauge("evidence_pairs", "Pairs with evidence of interference.", "fleet", "state")
 
@@ -160,6 +163,10 @@ class Metrics:
         found = Tally((v.rule, v.hardness.name.lower()) for v in watched.violations)
         _replace(self.violations, fleet, found)
         _replace(self.imbalances, fleet, _states(watched))
+        unjudged = Tally[tuple[str, ...]]()
+        for one in watched.unjudged:
+            unjudged[(one.monitor,)] += max(1, len(one.subjects))
+        _replace(self.unjudged, fleet, unjudged)
         _replace(self.journeys, fleet, {(name,): n for name, n in watched.journeys.items()})
         _replace(self.evidence, fleet, {(name,): n for name, n in watched.evidence.items()})
         for imbalance in watched.opened:

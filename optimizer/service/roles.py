@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from optimizer.execute.apply import Applied
     from optimizer.fleet import Fleet
+    from optimizer.monitors.watching import Unjudged
     from optimizer.plan import Plan
     from optimizer.policy import Policy
     from optimizer.problem.rule import Violation
@@ -59,6 +60,8 @@ class Watched:
         Pairs of noisy and suffering VMs: how many are evident, separated, confirmed, refuted.
     again_s
         In how many seconds a look may open what is only pending now; None where nothing is.
+    unjudged
+        What monitors could not judge, and why: nothing opens or closes by that.
     """
 
     fleet: Fleet
@@ -69,6 +72,7 @@ class Watched:
     journeys: Mapping[str, int] = field(default_factory=dict)
     evidence: Mapping[str, int] = field(default_factory=dict)
     again_s: float | None = None
+    unjudged: tuple[Unjudged, ...] = ()
 
 
 class Reader(Protocol):

@@ -102,6 +102,7 @@ class MonitorsWatcher:
             _states(monitors, found.live),
             held_counts(policy.rules, fleet),
             again_s=_again_s(monitors, found.live, seen.at),
+            unjudged=found.unjudged,
         )
 
 

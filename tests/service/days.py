@@ -48,6 +48,8 @@ from tests.service.living import HOUR_S, LivingFleet
 from tests.service.trend import trend_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from optimizer.execute.ledger import Ledger
     from optimizer.service.events import Event
 
@@ -125,6 +127,7 @@ class _Listener:
             if cycle.outcome is Outcome.ERROR:
                 self._out.broken.append(f"cycle {cycle.number}: {cycle.detail}")
             self._agree(f"after cycle {cycle.number}")
+            self._sample()
 
     def _agree(self, when: str) -> None:
         """Hold the ledger against the hypervisors."""
@@ -137,6 +140,14 @@ class _Listener:
             age = (now.truth - move.intended_at).total_seconds() if move.intended_at else 0.0
             if age > HELD_S and world.job_of(move.vm) is None:
                 self._out.broken.append(f"{when}: {move.vm} keeps a slot for {age:.0f} s")
+
+    def _sample(self) -> None:
+        """Note what the process holds once an hour, between two cycles: in one, a plan is held, too."""
+        if self._fleet.clock.seconds >= len(self._out.rss_mib) * HOUR_S:
+            gc.collect()
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self._out.rss_mib.append(pages * 4096 / MIB)
+            self._out.blocks.append(sys.getallocatedblocks() / 1000)
 
     def landed(self) -> None:
         """Hold every move that the ledger has as done against the place of its VM."""
@@ -170,7 +181,7 @@ def simulate(
 
         ledger.probe = probe
         end = days * 24 * HOUR_S
-        living.clock.on_sleep = _sampled(living, out, end)
+        living.clock.on_sleep = _living(living, end)
         while living.clock.seconds < end:
             with suppress(_Over):
                 try:
@@ -193,16 +204,11 @@ class _Over(BaseException):
     """The days are over: like a crash, whatever goes on."""
 
 
-def _sampled(living: LivingFleet, out: Days, end: float):
-    """Let the fleet live while time passes; take a sample of the memory each hour, and end after the last."""
+def _living(living: LivingFleet, end: float) -> Callable[[], None]:
+    """Let the fleet live while time passes, until the end."""
 
     def on_sleep() -> None:
         living.pass_time()
-        if living.clock.seconds >= len(out.rss_mib) * HOUR_S:
-            gc.collect()
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
-            out.rss_mib.append(pages * 4096 / MIB)
-            out.blocks.append(sys.getallocatedblocks() / 1000)
         if living.clock.seconds >= end and not living.quiet:
             living.quiet = True
             raise _Over
@@ -211,7 +217,7 @@ def _sampled(living: LivingFleet, out: Days, end: float):
 
 
 def _service(living: LivingFleet, ledger: Ledger, listener: _Listener, seed: int) -> Periodic:
-    told = Everybody([listener, GivesBack()])
+    told = Everybody([GivesBack(), listener])
     order = Order("simulated", "periodic run")
     clock = living.clock
     parts = Parts(

@@ -17,6 +17,7 @@ import yaml
 from optimizer.check import check
 from optimizer.clock import SimulatedClock
 from optimizer.errors import InputError
+from optimizer.monitors.watching import Unjudged
 from optimizer.pipeline import Request, make_plan
 from optimizer.service import events
 from optimizer.service.endpoint import serving
@@ -48,6 +49,7 @@ def metrics_after_a_cycle() -> Metrics:
         {"anti_affinity": {"open": 1, "pending": 2}},
         {"too_new": 3},
         {"confirmed": 1, "refuted": 2},
+        unjudged=(Unjudged("raid", "nobody asked", ()), Unjudged("psi_io", "too old", ("h1", "h2"))),
     )
     counts = {"moves": 1, "remaining": 0, "gap_harm": 0.0, "seconds_read": 0.5, "seconds_plan": 2.0}
     done = applied(plan, done=("m0001",), failed=("m0002", "m0003"))
@@ -93,6 +95,8 @@ def text() -> str:
         'remora_journeys_held{filter="too_new",fleet="tiny"} 3.0',
         'remora_imbalances{fleet="tiny",monitor="anti_affinity",state="pending"} 2.0',
         'remora_evidence_pairs{fleet="tiny",state="refuted"} 2.0',
+        'remora_monitor_not_judged{fleet="tiny",monitor="raid"} 1.0',
+        'remora_monitor_not_judged{fleet="tiny",monitor="psi_io"} 2.0',
         'remora_stopped{fleet="tiny"} 1.0',
         'remora_leader{fleet="tiny"} 1.0',
         'remora_plan_waiting{fleet="tiny"} 1.0',

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,9 @@ import pytest
 from optimizer.clock import SystemClock
 from optimizer.errors import InputError
 from optimizer.execute.ledger import open_ledger
+from optimizer.service.events import Seen
+from optimizer.service.logs import LogPart, open_logs
+from optimizer.service.record import Cycle
 from optimizer.service.roles import Reading
 from optimizer.service.watching import MonitorsWatcher
 from optimizer.sources.config_yaml import config_from_document
@@ -55,6 +61,22 @@ def test_it_says_when_what_is_pending_may_open(tmp_path: Path) -> None:
     with open_ledger(str(tmp_path / "ledger")) as ledger:
         found = looks(ledger, "h0", "h0", "h1", "h0", monitors=watched)
     assert [one.again_s for one in found] == [1500.0, 900.0, None, 1500.0]
+
+
+def test_what_no_monitor_can_judge_is_said(tmp_path: Path) -> None:
+    """A query without a Prometheus to ask: in the log each time that it begins."""
+    watched = {"watch": [{"monitor": "promql", "name": "raid", "query": "up == 0"}]}
+    with open_ledger(str(tmp_path / "ledger")) as ledger:
+        first, second = looks(ledger, "h0", "h0", monitors=watched)
+    assert [(one.monitor, one.subjects) for one in first.unjudged] == [("raid", ())]
+    stream = io.StringIO()
+    logs = open_logs(LogPart(format="json"), stream)
+    cycle = Cycle("tiny", 1, "time", "me", START)
+    for seen in (first, second, replace(second, unjudged=()), second):
+        logs.tell(Seen(cycle, seen))
+    lines = [json.loads(line) for line in stream.getvalue().splitlines() if "not judged" in line]
+    assert [(line["monitor"], line["level"]) for line in lines] == [("raid", "warning")] * 2
+    assert "there is no Prometheus" in lines[0]["detail"]
 
 
 def test_the_ledger_is_left_aside_where_the_section_says_so(tmp_path: Path) -> None:
