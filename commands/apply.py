@@ -113,7 +113,7 @@ def command(
     hands = _open(driver, snapshot, where, fail)
     order = order_of(by, reason or ("simulated" if hands.simulated or not act else ""))
     button = open_button(stop_file, ledger)
-    asked = _guards(policy, hands, prometheus, wanted=guards)
+    asked = _guards(policy, hands, prometheus_of(prometheus), wanted=guards)
     applied = _carry_out(snapshot, policy, answer, hands, ledger, button, asked, order, name=driver, act=act)
     if output is not None:
         write_json(output, after_document(document, applied.past, applied.ended_at, simulated=applied.simulated))
@@ -154,11 +154,17 @@ def _guards(policy: Policy, driver: Driver, url: str, *, wanted: bool) -> Guards
     import os
 
     from optimizer.execute.guards.guards import NO_GUARDS, has_guards, open_guards
-    from optimizer.sources.prometheus_part import prometheus_address
 
     if (driver.simulated and not wanted) or not has_guards(policy):
         return NO_GUARDS
-    return open_guards(policy, os.environ, prometheus_address("--prometheus", url) if url else "")
+    return open_guards(policy, os.environ, url)
+
+
+def prometheus_of(url: str) -> str:
+    """Return the address of a Prometheus that was given, if one was; a wrong one is refused whoever would be asked."""
+    from optimizer.sources.prometheus_part import prometheus_address
+
+    return prometheus_address("--prometheus", url) if url else ""
 
 
 def _carry_out(

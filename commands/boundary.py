@@ -63,6 +63,7 @@ class Remora(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, and leave with an exit code of the contract whatever happens."""
+        _have_streams()
         _survive_odd_names()
         extra["standalone_mode"] = False
         words = args[0] if args else extra.get("args")
@@ -201,6 +202,17 @@ def _flush(code: int) -> int:
 def _to_nowhere(stream: Any) -> None:
     """Let the interpreter's own flush at exit have somewhere to go."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _have_streams() -> None:
+    """Let streams that the caller closed (``>&-``) lead nowhere: no file that is opened later may take their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115
 
 
 def _survive_odd_names() -> None:

@@ -361,4 +361,13 @@ def _write(write: Callable[[], Any]) -> None:
         write()
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _to_nowhere()
+    except OSError as error:
+        _to_nowhere()
+        expected = "a place that can be written"
+        raise InputError("standard output", "", error.strerror or str(error), expected) from error
+
+
+def _to_nowhere() -> None:
+    """Let what is still to be written, also at the interpreter's end, have somewhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -146,13 +146,13 @@ def fleets_of(ledger: Ledger, asked: str | None) -> tuple[str, ...]:
     InputError
         The ledger has not heard of the one that was named.
     """
-    from optimizer.similar import similar
+    from optimizer.similar import similar_or_some
 
     known = ledger.fleets()
     if asked is None:
         return known
     if asked not in known:
-        raise InputError("--fleet", "", asked, f"a fleet that {ledger.where} knows", similar(asked, known))
+        raise InputError("--fleet", "", asked, f"a fleet that {ledger.where} knows", similar_or_some(asked, known))
     return (asked,)
 
 

@@ -22,14 +22,31 @@ if TYPE_CHECKING:
 
 __all__ = ["FILE", "InputName", "KeptFile", "NewFile", "ReportFile", "check_outputs", "guarded"]
 
-FILE = click.Path(path_type=Path)
-
 SQLITE_BESIDE = ("-wal", "-shm", "-journal")
 """What SQLite adds to a database's name for the files that it keeps beside it; to lose one is to lose data."""
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 EXPECTED = "a file other than the inputs and the ledger"
 HINT = "the output must not be an input; choose another name"
+
+
+class InputFile(click.Path):
+    """A file that is read; an empty name is no file, and not the directory that paths take it for."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty name."""
+        _refuse_nameless(self, value, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = InputFile(path_type=Path)
+
+
+def _refuse_nameless(
+    kind: click.ParamType[Any], value: Any, param: click.Parameter | None, ctx: click.Context | None
+) -> None:
+    if not str(value):
+        kind.fail("'' is not the name of a file", param, ctx)
 
 
 class InputName(click.ParamType[str]):
@@ -39,6 +56,11 @@ class InputName(click.ParamType[str]):
 
     def __init__(self, path_of: Callable[[str], Path]) -> None:
         self.path_of = path_of
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse an empty name."""
+        _refuse_nameless(self, value, param, ctx)
+        return str(value)
 
 
 class NewFile(click.ParamType[Path]):
@@ -52,6 +74,8 @@ class NewFile(click.ParamType[Path]):
         try:
             if path.is_dir() or not str(value):
                 self.fail(f"{str(value)!r} is not the name of a file", param, ctx)
+            if str(value) == "-":
+                self.fail("'-' would be a file called so: give a name (./- means it)", param, ctx)
             if not path.parent.is_dir():
                 self.fail(f"there is no directory {str(path.parent)!r}", param, ctx)
             writable = os.access(path if path.exists() else path.parent, os.W_OK)
@@ -113,12 +137,10 @@ def check_outputs(context: click.Context) -> None:
         if any(_clash(path, read) for path in _with_beside(output) for read in taken) or _is_database(output):
             raise InputError(output.option, "", str(output.path), EXPECTED, HINT)
     for parameter in parameters:
-        path = context.params.get(parameter.name or "")
-        if isinstance(parameter.type, ReportFile) and path is not None and path.suffix not in ReportFile.ENDINGS:
-            hint = "the ending says what is written"
-            raise InputError(
-                min(parameter.opts, key=len), "", str(path), "a name that ends with .html, .svg or .png", hint
-            )
+        path = context.params.get(parameter.name or "") if isinstance(parameter.type, ReportFile) else None
+        if path is not None and path.suffix.lower() not in ReportFile.ENDINGS:
+            option, expected = min(parameter.opts, key=len), "a name that ends with .html, .svg or .png"
+            raise InputError(option, "", str(path), expected, "the ending says what is written")
 
 
 def _inputs(parameter: click.Parameter, value: Any) -> Iterator[Path]:

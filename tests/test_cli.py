@@ -292,6 +292,19 @@ def test_a_full_disk_is_said(fleet):
     assert outcome.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("closed", "code", "said"), [(">&-", 0, ""), ("2>&-", 2, ""), (">&- 2>&-", 0, ""), ("<&-", 0, "fleet")]
+)
+def test_a_stream_that_is_closed_is_no_fault(closed, code, said, fleet, tmp_path):
+    """What would go to standard error never goes to standard output instead, nor either into a file opened later."""
+    what = "nofile" if code else str(fleet)
+    line = f"{sys.executable} {ROOT / 'cli.py'} show {what} {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert said in done.stdout.lower()
+    assert bool(done.stdout) == bool(said)
+
+
 def test_an_ascii_terminal_gets_escapes_instead_of_an_error(tmp_path):
     path = write(tmp_path / "f.json", build.document([build.host("hé漢", memory=5)], []))
     outcome = remora_process("show", path, env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})

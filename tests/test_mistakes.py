@@ -120,6 +120,7 @@ def test_windows_line_ends_are_no_mistake(here):
         ("whatif place f.json --flavour mem=8GiB", "--flavour: 'mem=8GiB': expected a resource: cpu, memory or disk"),
         ("whatif place f.json --flavour memry=8GiB", "(did you mean memory?)"),
         ("whatif fit f.json --flavour memory=-1GiB", "--flavour: memory: '-1GiB': expected an amount"),
+        ("plan f.json -o -", "'-' would be a file called so"),
         ("plan f.json --report x.pdf", "--report: 'x.pdf': expected a name that ends with .html, .svg or .png"),
         ("plan f.json --engine dask --scheduler nonsense", "missing port number"),
         ("whatif fit f.json --like nobody", "there are vm0, vm1, vm2, vm3, vm4, vm5"),
@@ -222,3 +223,28 @@ def test_a_history_that_is_no_text_says_where(here):
 
 def test_an_empty_name_is_a_name(here):
     assert "--blocked: ''" in refused("explain", "f.json", "--blocked", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", ""),
+        ("check", "f.json", "--policy", ""),
+        ("check", "f.json", "--overlay", ""),
+        ("plan", "f.json", "-o", ""),
+        ("whatif", "place", "f.json", "--request", ""),
+    ],
+)
+def test_an_empty_name_is_no_file(words):
+    assert "'' is not the name of a file" in refused(*words)
+
+
+def test_an_address_is_checked_whoever_is_asked(here):
+    (here / "hot.json").write_text(json.dumps(changed(["vms", 2, "demand", "memory_mib"], 65536)))
+    run("plan", "hot.json", "-o", "plan.json")
+    assert "--prometheus" in refused("apply", "hot.json", "plan.json", "--prometheus", "nonsense")
+
+
+def test_the_ending_of_a_report_may_be_in_capitals(here):
+    assert run("check", "f.json", "--report", "R.SVG").code == 0
+    assert (here / "R.SVG").read_text().startswith("<svg")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from optimizer.errors import InputError
+from optimizer.grammar import count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +100,9 @@ def demands(spec: Spec, usable: NDArray[np.int64], rng: np.random.Generator) -> 
     wanted = spec.memory_fill * float(usable[:, MEMORY].sum()) / spec.vms
     if not memory.min() * 1.05 <= wanted <= memory.max() * 0.7:
         fewest, most = spec.vms * wanted / memory.max() / 0.7, spec.vms * wanted / memory.min() / 1.05
-        expected = f"between {int(fewest) + 1} and {int(most)} for {spec.hosts} hosts filled to {spec.memory_fill:g}"
+        expected = (
+            f"between {int(fewest) + 1} and {int(most)} for {count(spec.hosts, 'host')} filled to {spec.memory_fill:g}"
+        )
         raise InputError("generate", "vms", spec.vms, expected, "the mean VM would be too small or too large")
     popularity = np.array([f.popularity for f in sizes])
     which = spread_evenly(_tilt(popularity, memory, wanted), spec.vms, rng)
