@@ -25,7 +25,7 @@ import numpy as np
 
 from optimizer.planning.obstacles import Kind
 from optimizer.problem.naming import name_of
-from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
+from optimizer.problem.shapes import GROUPS, LEAVE, SUM, ByShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -124,7 +124,7 @@ _NAMED: ByShape[Callable[..., Element]] = ByShape(
     {
         SUM: Names._sum,
         LEAVE: Names._leave,
-        **dict.fromkeys((COUNT, PAIR, OCCUPANCY, COMPANY, TOGETHER), Names._group),
+        **dict.fromkeys(GROUPS, Names._group),
     },
 )
 

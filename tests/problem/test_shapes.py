@@ -200,6 +200,19 @@ def test_every_shape_is_that_of_an_atom() -> None:
         assert shape_of(made) is shape
 
 
+def test_every_table_of_shapes_is_named_where_a_new_shape_is_explained() -> None:
+    top = Path(__file__).parents[2]
+    section = (
+        (top / "CONTRIBUTING.md")
+        .read_text(encoding="utf-8")
+        .partition("## How to add an atom")[2]
+        .partition("\n## ")[0]
+    )
+    with_tables = [f for room in ROOMS for f in sorted((top / room).rglob("*.py")) if "= ByShape(" in f.read_text()]
+    assert len(with_tables) > 15
+    assert [str(f.relative_to(top)) for f in with_tables if f"{f.name}`" not in section] == []
+
+
 def test_every_atom_that_repairs_has_random_instances() -> None:
     drawn = {type(atom) for kind in KINDS for atom in random_problem(Random(0), kinds=[kind], in_flight=False).atoms}
     assert drawn == {kind for kind in get_args(Atom) if not kind.shape.is_cost}
