@@ -39,7 +39,9 @@ LEDGER = "remora-ledger.sqlite"
 
 
 class Place(KeptFile):
-    """Where a ledger is: a file, or the address of a PostgreSQL."""
+    """Where a ledger is: a file, or the address of a PostgreSQL; who only reads it need not be able to write it."""
+
+    is_written = False
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Check a file as any that is kept; an address is checked when it is opened."""

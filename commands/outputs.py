@@ -67,6 +67,7 @@ class NewFile(click.ParamType[Path]):
     """A file to be written: its directory has to be there before any work is done."""
 
     name = "file"
+    is_written = True
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Check that a file could be written there."""
@@ -78,7 +79,7 @@ class NewFile(click.ParamType[Path]):
                 self.fail("'-' would be a file called so: give a name (./- means it)", param, ctx)
             if not path.parent.is_dir():
                 self.fail(f"there is no directory {str(path.parent)!r}", param, ctx)
-            writable = os.access(path if path.exists() else path.parent, os.W_OK)
+            writable = not self.is_written or os.access(path if path.exists() else path.parent, os.W_OK)
         except (OSError, ValueError) as error:
             self.fail(f"{str(value)!r}: {error}", param, ctx)
         if not writable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from copy import deepcopy
 from random import Random
 from string import ascii_lowercase
@@ -248,3 +249,21 @@ def test_an_address_is_checked_whoever_is_asked(here):
 def test_the_ending_of_a_report_may_be_in_capitals(here):
     assert run("check", "f.json", "--report", "R.SVG").code == 0
     assert (here / "R.SVG").read_text().startswith("<svg")
+
+
+def test_a_ledger_that_is_only_read_need_not_be_writable(here, monkeypatch):
+    """A directory that is read-only, as that of a container: whoever writes no ledger is not refused for it."""
+    (here / "hot.json").write_text(json.dumps(changed(["vms", 2, "demand", "memory_mib"], 65536)))
+    run("plan", "hot.json", "-o", "plan.json")
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: mode != os.W_OK)
+    assert run("plan", "hot.json").code == 0
+    assert run("apply", "hot.json", "plan.json").code == 0
+    said = refused("apply", "hot.json", "plan.json", "--act")
+    assert "remora-ledger.sqlite: 'a place that may not be written': expected a Remora ledger" in said
+    assert "name a file that may be written" in said
+    assert "may not be written" in refused("plan", "hot.json", "-o", "other.json")
+
+
+def test_a_stop_file_that_cannot_be_written_is_named(here):
+    said = refused("stop", "--reason", "x", "--stop-file", "nodir/stop")
+    assert "nodir/stop: 'No such file or directory': expected a stop file that can be written" in said

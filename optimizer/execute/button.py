@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from optimizer.errors import InputError
+
 __all__ = ["StopFile"]
 
 
@@ -37,9 +39,19 @@ class StopFile:
         return f"stopped by the file {self.path}" + (f": {said[:200]}" if said else "")
 
     def press(self, reason: str) -> None:
-        """Put it there."""
+        """Put it there.
+
+        Raises
+        ------
+        InputError
+            It cannot be written.
+        """
         if self.path is not None:
-            self.path.write_text(f"{reason}\n", "utf-8")
+            try:
+                self.path.write_text(f"{reason}\n", "utf-8")
+            except OSError as error:
+                expected, hint = "a stop file that can be written", "name another place for it: --stop-file"
+                raise InputError(str(self.path), "", error.strerror or str(error), expected, hint) from error
 
     def lift(self) -> bool:
         """Take it away; returns whether it was there."""

@@ -18,6 +18,7 @@ NETWORK = frozenset(
 """File systems whose locks and syncs cannot be trusted between machines (https://www.sqlite.org/lockingv3.html)."""
 
 MOUNTS = Path("/proc/self/mountinfo")
+UNWRITABLE = "a place that may not be written"
 
 
 def fault_of_place(path: Path, *, write: bool, mounts: Path = MOUNTS) -> str:
@@ -25,6 +26,8 @@ def fault_of_place(path: Path, *, write: bool, mounts: Path = MOUNTS) -> str:
     kind = file_system_of(path, mounts) if write else ""
     if kind in NETWORK:
         return f"a file on the network file system {kind}, whose locks do not hold between machines"
+    if write and path.parent.is_dir() and not os.access(path if path.exists() else path.parent, os.W_OK):
+        return UNWRITABLE
     return ""
 
 
@@ -64,6 +67,8 @@ def cut_short(db: sqlite3.Connection) -> bool:
 
 def remedy(fault: str) -> str:
     """Say what to do about a file that is no ledger."""
+    if fault == UNWRITABLE:
+        return "name a file that may be written, or let this user write there"
     if "another program" in fault or "regular file" in fault:
         return "name another file"
     if "network file system" in fault:
