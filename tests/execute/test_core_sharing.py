@@ -196,6 +196,14 @@ def test_what_guests_dirty_is_learned_where_the_snapshot_does_not_say(left: floa
     assert (state.sharing.dirtied.number, round(state.sharing.dirtied.value, 6)) == (1, part)
 
 
+def test_a_row_of_calm_guests_does_not_make_those_forgotten_that_were_not() -> None:
+    """One in five dirties much: after any number the mean says so, also when the last ten were calm."""
+    seen = replace(copying(tasks(None), 1000.0), sharing=Sharing(dirtied=Mean(0.2, 40)))
+    for _ in range(10):
+        seen = looked(looked(copying(replace(seen, flying={}), 1000.0), 1.0, 750.0), 2.0, 500.0)
+    assert (seen.sharing.dirtied.number, round(seen.sharing.dirtied.value, 6)) == (50, 0.16)
+
+
 @pytest.mark.parametrize(
     ("dirtied", "number", "fits"), [(0.0, ENOUGH, True), (0.0, ENOUGH - 1, False), (0.1, 50, False)]
 )

@@ -2,7 +2,7 @@
 
 What each VM uses of the CPU follows a day of its own, wanders over days, and is measured with noise; nothing else
 happens. The periodic run looks every ten minutes, or every hour at the large fleet, and acts. In the last day the load
-stands still. `--seeds N` lives through it N times, and adds up.
+and the noise stand still. `--seeds N` lives through it N times, and adds up.
 
 Judged from what the hypervisors did, by nothing of the service: no VM moves more often than its journey allows, hardly
 any moves back and forth, and once the load stands still, nothing moves. Back and forth is a move to a host that the VM
@@ -64,7 +64,7 @@ class Size(NamedTuple):
 
 FLEETS = {"small": Size(20, 150, 2.7, 600.0), "large": Size(60, 450, 3.3, 3600.0)}
 LOOKS = 6
-"""Looks after the load stands still by which nothing moves any more: noise shows what is over a limit, or nearly so."""
+"""Looks after the load stands still by which nothing moves any more."""
 
 BOUNCING, BOUNCING_S = 4, DAY_S
 HOURLY = 2
@@ -108,6 +108,7 @@ class DriftingFleet(LivingFleet):
         self._wander = Random(f"drift {seed}")
         self._phase = {vm: self._wander.uniform(0, 2 * math.pi) for vm in sorted(self.vms)}
         self._walk = {vm: self._wander.gauss(0, 0.5) for vm in sorted(self.vms)}
+        self._noise: dict[str, float] = {}
         self.moves: list[Moved] = []
         self._begun: dict[str, tuple[str, str, float]] = {}
 
@@ -133,10 +134,11 @@ class DriftingFleet(LivingFleet):
             name, base = vm["id"], self.vms[vm["id"]]["demand"].get(LOAD)
             if base is not None:
                 daily = 1 + 0.4 * math.sin(2 * math.pi * seconds / DAY_S + self._phase[name])
-                noise = self._wander.uniform(0.95, 1.05)
+                if self.clock.seconds < self._still_at or name not in self._noise:
+                    self._noise[name] = self._wander.uniform(0.95, 1.05)
                 most = vm["demand"]["cpu_millicores"]
                 vm["demand"][LOAD] = max(
-                    1, min(most, int(self._busy * base * daily * math.exp(self._walk[name]) * noise))
+                    1, min(most, int(self._busy * base * daily * math.exp(self._walk[name]) * self._noise[name]))
                 )
         return made
 

@@ -138,7 +138,7 @@ def _measured(sharing: Sharing, flight: Flight, task: Task, net_mib_s: float) ->
     first = flight.first_mib_s
     if task.dirties_mib_s is None and first and copied >= QUARTER and not flight.sampled:
         part = max(0.0, 1 - rate / first) / copied
-        sharing = replace(sharing, dirtied=sharing.dirtied.with_one(part))
+        sharing = replace(sharing, dirtied=sharing.dirtied.with_one(part, least=0.0))
         flight = replace(flight, sampled=True)
     return sharing, replace(flight, rate_mib_s=rate, first_mib_s=first or max(0.0, rate))
 

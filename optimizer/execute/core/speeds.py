@@ -28,14 +28,14 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A mean that forgets, and of how many."""
+    """A mean, and of how many."""
 
     value: float = 0.0
     number: int = 0
 
-    def with_one(self, value: float) -> Mean:
-        """Return the mean with one value more."""
-        weight = max(WEIGHT, 1 / (self.number + 1))
+    def with_one(self, value: float, least: float = WEIGHT) -> Mean:
+        """Return the mean with one value more, which has at least this weight: more than 0 forgets older ones."""
+        weight = max(least, 1 / (self.number + 1))
         return Mean(self.value + weight * (value - self.value), self.number + 1)
 
 
