@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +65,13 @@ def test_what_is_wrong_anywhere_is_named(sections: dict[str, Any], field: str, h
         check_sections(config_from_document(sections, "remora.yaml"))
     assert (caught.value.where, caught.value.path) == ("remora.yaml", field)
     assert hint in str(caught.value)
+
+
+def test_judging_a_configuration_loads_no_solver_and_no_compiler() -> None:
+    """Every command with --config does so: `signals read` would have 70 MiB more."""
+    code = "import sys, optimizer.service.sections; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert {"ortools", "numba", "scipy", "pandas", "sqlalchemy", "uvicorn"}.isdisjoint(found.stdout.split())
 
 
 def test_each_section_has_a_wrong_field_in_this_test() -> None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from optimizer.signals.interference.account import account_of, accountable
 from optimizer.signals.interference.design import design_of
-from optimizer.signals.interference.kernel import attribute_victim, best_lag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -223,6 +222,8 @@ def attribute(series: HostSeries, settings: Settings) -> Attribution | None:
 def _attribute(
     series: HostSeries, design: Design, settings: Settings, draws: NDArray[np.float64], work: Work
 ) -> Attribution:
+    from optimizer.signals.interference.kernel import attribute_victim, best_lag  # numba: for who attributes alone
+
     n, vms = design.present.shape
     arrays = Arrays(
         design.columns,
