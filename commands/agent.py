@@ -10,6 +10,7 @@ import click
 from commands.common import fleet_argument, load_fleet
 from commands.driver_options import driver_option, location_option
 from commands.interrupt import Interrupt
+from commands.path_types import MayBeFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +28,10 @@ __all__ = ["command"]
 @click.option("--host", "hosts", multiple=True, required=True, metavar="ID", help="This host; repeat for more.")
 @driver_option("libvirt")
 @location_option
-@click.option("--token-file", metavar="FILE", help="This host's token; only its owner may read it.")
-@click.option("--ca-file", default="", metavar="FILE", help="Certificates that the gateway's is signed by, PEM.")
+@click.option("--token-file", type=MayBeFile(), metavar="FILE", help="This host's token; only its owner may read it.")
+@click.option(
+    "--ca-file", type=MayBeFile(), default="", metavar="FILE", help="Certificates that the gateway's is signed by, PEM."
+)
 @click.option(
     "--state",
     default="remora-agent",

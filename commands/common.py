@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.outputs import FILE, InputName, KeptFile, NewFile
+from commands.path_types import FILE, InputName, KeptFile, NewFile
 from optimizer.errors import InputError
 
 if TYPE_CHECKING:

@@ -91,6 +91,8 @@ def resume(reason: str, fleet: str | None, by: str | None, ledger: Path | str, s
     from optimizer.execute.ledger.records import EVERY_FLEET
 
     order, clock, button = order_of(by, reason), SystemClock(), open_button(stop_file, ledger)
+    if fleet is None:
+        button.check()
     if fleet is None and not is_there(ledger) and button.lift():
         say_text(f"{button.path}: removed\n")
         return Exit.DONE

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.path_types import MayBeFile
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,5 +20,10 @@ def driver_option(default: str) -> Callable[[Any], Any]:
 
 
 location_option = click.option(
-    "--location", "where", default="", metavar="WHERE", help="What the driver reaches, in its own words."
+    "--location",
+    "where",
+    type=MayBeFile(),
+    default="",
+    metavar="WHERE",
+    help="What the driver reaches, in its own words.",
 )

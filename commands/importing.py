@@ -9,6 +9,7 @@ import click
 
 from commands.boundary import Exit
 from commands.common import FILE, NewFile, json_option, tell_fleet_written, warn, write_json
+from commands.path_types import MayBeFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,9 @@ CSV_FILES = ("hosts", "vms", "groups", "mapping")
 @click.option("--groups", type=FILE, metavar="CSV", help="The rules of groups, one a line.")
 @click.option("--mapping", type=FILE, metavar="YAML", help="Names of columns, where yours differ.")
 @click.option("--source", metavar="NAME", help="Read another source instead of CSV files: csv (a directory), json, ...")
-@click.option("--location", "where", metavar="WHERE", help="What the source reads: a path or an address.")
+@click.option(
+    "--location", "where", type=MayBeFile(), metavar="WHERE", help="What the source reads: a path or an address."
+)
 @click.option(
     "--fleet",
     "fleet_id",

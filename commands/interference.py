@@ -19,6 +19,7 @@ from commands.common import (
     warn,
     write_json,
 )
+from commands.path_types import SETTINGS
 from commands.signals_group import prometheus_option
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ __all__ = ["command"]
 @click.command("interference")
 @click.argument("series", type=FILE, required=False)
 @click.option(
-    "--config", type=FILE, metavar="FILE", help="A remora.yaml: its section `interference`, and where to read."
+    "--config", type=SETTINGS, metavar="FILE", help="A remora.yaml: its section `interference`, and where to read."
 )
 @prometheus_option
 @click.option("--fleet", type=FILE, metavar="FILE", help="A snapshot that says where the VMs are now.")

@@ -9,6 +9,7 @@ import click
 from commands.boundary import Exit
 from commands.common import json_option, say, say_text
 from commands.ledger_options import fleet_option, fleets_of, ledger_option, peek
+from commands.path_types import MayBeFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ def runs(fleet: str | None, ledger: Path | str, as_json: bool) -> None:
 
 
 @command.command("moves")
-@click.argument("plan")
+@click.argument("plan", type=MayBeFile())
 @fleet_option
 @ledger_option
 @json_option
@@ -57,7 +58,9 @@ def moves(plan: str, fleet: str | None, ledger: Path | str, as_json: bool) -> No
 
 @command.command("events")
 @fleet_option
-@click.option("--plan", metavar="PLAN", help="Only events of this run: the id or the file of its plan.")
+@click.option(
+    "--plan", type=MayBeFile(), metavar="PLAN", help="Only events of this run: the id or the file of its plan."
+)
 @ledger_option
 @json_option
 def events(fleet: str | None, plan: str | None, ledger: Path | str, as_json: bool) -> None:

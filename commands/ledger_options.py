@@ -5,11 +5,11 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from commands.outputs import KeptFile
+from commands.path_types import LedgerPlace, StopPath
 from optimizer.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,21 +38,9 @@ __all__ = [
 LEDGER = "remora-ledger.sqlite"
 
 
-class Place(KeptFile):
-    """Where a ledger is: a file, or the address of a PostgreSQL; who only reads it need not be able to write it."""
-
-    is_written = False
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Check a file as any that is kept; an address is checked when it is opened."""
-        if "://" in str(value):
-            return str(value)
-        return super().convert(value, param, ctx)
-
-
 ledger_option = click.option(
     "--ledger",
-    type=Place(),
+    type=LedgerPlace(),
     default=LEDGER,
     show_default=True,
     envvar="REMORA_LEDGER",
@@ -61,7 +49,7 @@ ledger_option = click.option(
 )
 stop_file_option = click.option(
     "--stop-file",
-    type=click.Path(),
+    type=StopPath(),
     envvar="REMORA_STOP_FILE",
     metavar="PATH",
     help="While this file exists, nothing is submitted; by default LEDGER.stop (also REMORA_STOP_FILE).",

@@ -1,108 +1,42 @@
 """Output files: what a command writes is never what it reads or keeps, whichever way the path is spelt.
 
 Every command passes here before it runs (`guarded`), so no command has to list its own inputs. Inputs are known by
-the types of their parameters: `FILE`, a policy (`InputName`), and ``@FILE`` in any text. A `KeptFile` counts together
-with the files that SQLite puts beside it.
+the types of their parameters (`path_types`), and as ``@FILE`` in any text; files that settings name, such as a policy
+in a ``remora.yaml``, are inputs as well. A `KeptFile` counts together with what is kept beside it.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import re
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from commands.path_types import InputName, KeptFile, LedgerPlace, MayBeFile, NewFile, ReportFile, Settings, StopPath
 from optimizer.errors import InputError
+from optimizer.execute.beside import LEADER, SQLITE, endings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["FILE", "InputName", "KeptFile", "NewFile", "ReportFile", "check_outputs", "guarded"]
-
-SQLITE_BESIDE = ("-wal", "-shm", "-journal")
-"""What SQLite adds to a database's name for the files that it keeps beside it; to lose one is to lose data."""
+__all__ = ["check_outputs", "guarded"]
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 EXPECTED = "a file other than the inputs and the ledger"
 HINT = "the output must not be an input; choose another name"
 
 
-class InputFile(click.Path):
-    """A file that is read; an empty name is no file, and not the directory that paths take it for."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse an empty name."""
-        _refuse_nameless(self, value, param, ctx)
-        return super().convert(value, param, ctx)
-
-
-FILE = InputFile(path_type=Path)
-
-
-def _refuse_nameless(
-    kind: click.ParamType[Any], value: Any, param: click.Parameter | None, ctx: click.Context | None
-) -> None:
-    if not str(value):
-        kind.fail("'' is not the name of a file", param, ctx)
-
-
-class InputName(click.ParamType[str]):
-    """A name or the path of a file that is read; `path_of` says which file a name stands for."""
-
-    name = "name or path"
-
-    def __init__(self, path_of: Callable[[str], Path]) -> None:
-        self.path_of = path_of
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse an empty name."""
-        _refuse_nameless(self, value, param, ctx)
-        return str(value)
-
-
-class NewFile(click.ParamType[Path]):
-    """A file to be written: its directory has to be there before any work is done."""
-
-    name = "file"
-    is_written = True
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Check that a file could be written there."""
-        path = Path(value)
-        try:
-            if path.is_dir() or not str(value):
-                self.fail(f"{str(value)!r} is not the name of a file", param, ctx)
-            if str(value) == "-":
-                self.fail("'-' would be a file called so: give a name (./- means it)", param, ctx)
-            if not path.parent.is_dir():
-                self.fail(f"there is no directory {str(path.parent)!r}", param, ctx)
-            writable = not self.is_written or os.access(path if path.exists() else path.parent, os.W_OK)
-        except (OSError, ValueError) as error:
-            self.fail(f"{str(value)!r}: {error}", param, ctx)
-        if not writable:
-            self.fail(f"{str(value)!r} may not be written", param, ctx)
-        return path
-
-
-class ReportFile(NewFile):
-    """A report to be written: its ending says as what."""
-
-    ENDINGS = (".html", ".htm", ".svg", ".png")
-
-
-class KeptFile(NewFile):
-    """An SQLite database that is made where there is none, and otherwise kept."""
-
-
 class _Output(NamedTuple):
-    """A file that is to be written, and the option that says so; `kept` if it is a database."""
+    """A file that is written: the option that says so, its type, and the endings of what is kept beside it."""
 
     option: str
     path: Path
-    kept: bool
+    kind: click.ParamType[Any]
+    beside: tuple[str, ...]
 
 
 def guarded(command: click.Command) -> click.Command:
@@ -123,60 +57,105 @@ def guarded(command: click.Command) -> click.Command:
 
 
 def check_outputs(context: click.Context) -> None:
-    """Refuse an output that is an input, another output, or a database that is kept.
+    """Refuse an output that is an input, another output, or a database that is kept, or what is kept beside one.
 
     Raises
     ------
     InputError
         Naming the option; nothing has been written. Also where the ending of a report says nothing.
     """
-    parameters = context.command.get_params(context)
-    inputs = [path for p in parameters for path in _inputs(p, context.params.get(p.name or ""))]
-    outputs = [output for p in parameters for output in _outputs(p, context.params.get(p.name or ""))]
+    said = [(p, context.params.get(p.name or "")) for p in context.command.get_params(context)]
+    stop = any(bool(value) for p, value in said if isinstance(p.type, StopPath))
+    outputs = [output for p, value in said for output in _outputs(p, value, stop=stop)]
+    outputs.sort(key=_is_made, reverse=True)  # what is made anew gives way, and is named
+    inputs = [(p.type, path) for p, value in said for path in _inputs(p, value)]
+    named = list(_named(inputs)) if any(_is_made(output) for output in outputs) else []
     for i, output in enumerate(outputs):
-        taken = [*inputs, *(path for other in outputs[:i] + outputs[i + 1 :] for path in _with_beside(other))]
-        if any(_clash(path, read) for path in _with_beside(output) for read in taken) or _is_database(output):
+        read = [path for _, path in inputs] + (named if _is_made(output) else [])
+        if (
+            any(_is_input(path, one) for path in _with_beside(output) for one in read)
+            or any(_same_output(output, other) for other in outputs[:i] + outputs[i + 1 :])
+            or _is_database(output)
+        ):
             raise InputError(output.option, "", str(output.path), EXPECTED, HINT)
-    for parameter in parameters:
-        path = context.params.get(parameter.name or "") if isinstance(parameter.type, ReportFile) else None
-        if path is not None and path.suffix.lower() not in ReportFile.ENDINGS:
-            option, expected = min(parameter.opts, key=len), "a name that ends with .html, .svg or .png"
-            raise InputError(option, "", str(path), expected, "the ending says what is written")
+        if isinstance(output.kind, ReportFile) and output.path.suffix.lower() not in ReportFile.ENDINGS:
+            expected = "a name that ends with .html, .svg or .png"
+            raise InputError(output.option, "", str(output.path), expected, "the ending says what is written")
 
 
 def _inputs(parameter: click.Parameter, value: Any) -> Iterator[Path]:
+    found = (_input(parameter.type, one) for one in _each(value))
+    yield from (path for path in found if path is not None)
+
+
+def _named(inputs: Iterable[tuple[click.ParamType[Any], Path]]) -> Iterator[Path]:
+    """Yield the files that the inputs name that are settings."""
+    from commands.named_files import files_named_in
+
+    for kind, path in inputs:
+        if isinstance(kind, Settings | InputName | MayBeFile):
+            yield from files_named_in(path)
+
+
+def _input(kind: click.ParamType[Any], one: Any) -> Path | None:
+    """Return what is read for the value of a parameter."""
+    if isinstance(kind, InputName):
+        return kind.path_of(str(one))
+    if isinstance(kind, click.Path):
+        return Path(one)
+    if isinstance(kind, NewFile | StopPath) or not isinstance(one, str) or not one:
+        return None
+    if one.startswith("@") and len(one) > 1:
+        return Path(one[1:])
+    return Path(one) if isinstance(kind, MayBeFile) else None
+
+
+def _outputs(parameter: click.Parameter, value: Any, *, stop: bool) -> Iterator[_Output]:
+    """Yield what is written for a parameter; `stop` says that the stop file is elsewhere than beside the ledger."""
     kind = parameter.type
-    for one in _each(value):
-        if isinstance(kind, click.Path):
-            yield Path(one)
-        elif isinstance(kind, InputName):
-            yield kind.path_of(str(one))
-        elif isinstance(one, str) and len(one) > 1 and one.startswith("@"):
-            yield Path(one[1:])
-
-
-def _outputs(parameter: click.Parameter, value: Any) -> Iterator[_Output]:
-    if isinstance(parameter.type, NewFile):
-        option = min(parameter.opts, key=len)
+    if isinstance(kind, NewFile | StopPath):
+        kept = endings(stop=not stop) if isinstance(kind, LedgerPlace) else SQLITE if isinstance(kind, KeptFile) else ()
         for one in _each(value):
-            yield _Output(option, Path(one), isinstance(parameter.type, KeptFile))
+            yield _Output(min(parameter.opts, key=len), Path(one), kind, kept)
+
+
+def _is_made(output: _Output) -> bool:
+    """Whether it is made anew, and not a database that is kept, or a stop file, which settings may well name."""
+    return not isinstance(output.kind, KeptFile | StopPath)
 
 
 def _each(value: Any) -> tuple[Any, ...]:
-    if value is None:
+    if value is None or value == "":
         return ()
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
+def _bases(output: _Output) -> tuple[str, ...]:
+    """Return the path, and what a link leads to."""
+    return tuple(dict.fromkeys((str(output.path), os.path.realpath(output.path))))
+
+
 def _with_beside(output: _Output) -> Iterator[Path]:
-    """Yield the path, and for a database those that SQLite keeps beside it (beside what a link leads to, too)."""
+    """Yield the path, and for a database those that are kept beside it (beside what a link leads to, too)."""
     yield output.path
-    if output.kept:
-        for base in dict.fromkeys((str(output.path), os.path.realpath(output.path))):
-            yield from (Path(base + ending) for ending in SQLITE_BESIDE)
+    for base in _bases(output) if output.beside else ():
+        yield from (Path(base + ending) for ending in output.beside)
 
 
-def _clash(output: Path, read: Path) -> bool:
+def _same_output(one: _Output, other: _Output) -> bool:
+    """Whether two outputs would be one file, or the one what is kept beside the other."""
+    if any(_same_file(a, b) for a in _with_beside(one) for b in _with_beside(other)):
+        return True
+    return isinstance(other.kind, LedgerPlace) and _is_lock(one.path, other)
+
+
+def _is_lock(path: Path, ledger: _Output) -> bool:
+    """Whether a path is that of the file whose lock says who leads a fleet."""
+    there = os.path.realpath(path)
+    return any(_folded(there).startswith(_folded(os.path.realpath(base) + LEADER)) for base in _bases(ledger))
+
+
+def _is_input(output: Path, read: Path) -> bool:
     """Whether to write the one is to overwrite the other, or to put a file into a directory that is read."""
     if _same_file(output, read):
         return True
@@ -206,12 +185,13 @@ def _folded(name: str) -> str:
 
 
 def _is_database(output: _Output) -> bool:
-    """Whether an ordinary output would overwrite a database, or a file that SQLite keeps beside one."""
-    if output.kept:
+    """Whether an ordinary output would overwrite a database, or a file that is kept beside one."""
+    if isinstance(output.kind, KeptFile):
         return False
     path = Path(os.path.realpath(output.path))
-    bases = [path] + [path.with_name(path.name.removesuffix(e)) for e in SQLITE_BESIDE if path.name.endswith(e)]
-    return any(_starts_like_one(base) for base in bases)
+    beside = endings(stop=not isinstance(output.kind, StopPath))
+    names = [path.name, *(path.name.removesuffix(e) for e in beside), re.sub(LEADER + "[0-9a-f]+$", "", path.name)]
+    return any(_starts_like_one(path.with_name(name)) for name in dict.fromkeys(names) if name)
 
 
 def _starts_like_one(path: Path) -> bool:

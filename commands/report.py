@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.common import tell_written, write_text
-from commands.outputs import ReportFile
+from commands.path_types import ReportFile
 from optimizer.grammar import count
 
 if TYPE_CHECKING:

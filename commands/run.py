@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import FILE, json_option, load_config, load_configured_policy, say
+from commands.common import json_option, load_config, load_configured_policy, say
+from commands.path_types import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +29,7 @@ __all__ = ["command", "config_option"]
 
 config_option = click.option(
     "--config",
-    type=FILE,
+    type=SETTINGS,
     default="remora.yaml",
     show_default=True,
     envvar="REMORA_CONFIG",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import FILE, NewFile, json_option, load_config, say, say_json, tell_fleet_written, write_json
-from commands.outputs import InputName
+from commands.common import NewFile, json_option, load_config, say, say_json, tell_fleet_written, write_json
+from commands.path_types import SETTINGS, InputName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["command", "config_option", "prometheus_option"]
 
 config_option = click.option(
-    "--config", type=FILE, default="remora.yaml", show_default=True, metavar="FILE", help="The configuration (YAML)."
+    "--config",
+    type=SETTINGS,
+    default="remora.yaml",
+    show_default=True,
+    metavar="FILE",
+    help="The configuration (YAML).",
 )
 prometheus_option = click.option(
     "--prometheus",

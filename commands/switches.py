@@ -8,6 +8,7 @@ import click
 
 from commands.common import Whole
 from commands.ledger_options import ledger_option
+from commands.path_types import MayBeFile
 from commands.undo import undo_words
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ _SWITCHES = (
         help=f"Empty this host, or all of LEVEL:ID, such as rack:r12; {REPEAT}",
     ),
     click.option(
-        "--undo", metavar="PLAN", help="Take back what the run of this plan (its id or file) moved, by the ledger."
+        "--undo",
+        type=MayBeFile(),
+        metavar="PLAN",
+        help="Take back what the run of this plan (its id or file) moved, by the ledger.",
     ),
     ledger_option,
     click.option("--exclude", multiple=True, metavar="VM", help=f"Do not move this VM; {REPEAT}"),

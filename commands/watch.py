@@ -8,7 +8,6 @@ import click
 
 from commands.boundary import Exit
 from commands.common import (
-    FILE,
     fleet_argument,
     json_option,
     load_config,
@@ -20,6 +19,7 @@ from commands.common import (
     say,
 )
 from commands.ledger_options import by_option, fleet_option, fleets_of, ledger_option, order_of, peek
+from commands.path_types import SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["evidence", "imbalances", "watch"]
 
 config_option = click.option(
-    "--config", type=FILE, metavar="FILE", help="remora.yaml; its section `monitors` says what is watched."
+    "--config", type=SETTINGS, metavar="FILE", help="remora.yaml; its section `monitors` says what is watched."
 )
 
 

@@ -23,6 +23,7 @@ from commands.common import (
     workers_option,
 )
 from commands.interrupt import Interrupt
+from commands.path_types import SETTINGS
 from commands.report import report_option, write_answer
 from commands.whatif_growth import grow_command, size_command
 from commands.whatif_hosts import HOST_QUESTIONS
@@ -176,7 +177,9 @@ def place_command(
 
 @command.command("compare")
 @_with(_OF_ALL)
-@click.option("--scenarios", type=FILE, required=True, metavar="FILE", help="The scenarios (remora-scenarios/1, YAML).")
+@click.option(
+    "--scenarios", type=SETTINGS, required=True, metavar="FILE", help="The scenarios (remora-scenarios/1, YAML)."
+)
 @_with(_NEW_VMS)
 def compare_command(
     fleet: Path, policy_name: str, overlay: Path | None, as_json: bool, scenarios: Path, **given: Any

@@ -8,6 +8,7 @@ import click
 
 from commands.boundary import Exit
 from commands.common import FILE, Whole, load_config, say, warn
+from commands.path_types import SETTINGS
 from commands.report import write_answer
 from commands.whatif_question import Question, pool_of, question_options
 
@@ -33,7 +34,7 @@ class _Share(click.FloatRange):
 @click.command("grow")
 @question_options
 @click.option("--history", type=FILE, metavar="CSV", help="What was allocated: time, pool, resources.")
-@click.option("--config", type=FILE, metavar="FILE", help="Ask Prometheus what was allocated: section growth.")
+@click.option("--config", type=SETTINGS, metavar="FILE", help="Ask Prometheus what was allocated: section growth.")
 @click.option("--rates", type=FILE, metavar="FILE", help="How many VMs come a day, by flavour (remora-rates/1).")
 @click.option("--by", default="", metavar="POOL", help="Answer by pool: a level, or label:KEY.")
 @click.option(

@@ -198,8 +198,9 @@ VMS_CSV = "id,host,memory_mib,groups\nvm0,hv0,8192,web\nvm1,hv1,8192,web;lose\n"
 )
 def test_groups_that_match_nothing_are_named_when_they_are_imported(groups, warned, here):
     for name, text in (("hosts", HOSTS_CSV), ("vms", VMS_CSV), ("groups", groups)):
-        (here / f"{name}.csv").write_text(text)
-    done = run("import", "--source", "csv", "--location", here, "-o", "made.json", "--json")
+        (here / "tables").mkdir(exist_ok=True)
+        (here / "tables" / f"{name}.csv").write_text(text)
+    done = run("import", "--source", "csv", "--location", here / "tables", "-o", "made.json", "--json")
     assert done.code == 0
     assert [warning["text"] for warning in done.json.get("warnings", [])] == warned
     assert all(text in done.err for text in warned)

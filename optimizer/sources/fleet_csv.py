@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from optimizer.sources.csv_table import Rows
     from optimizer.sources.settings import SourceSettings
 
-__all__ = ["import_csv", "read_directory"]
+__all__ = ["TABLES", "import_csv", "read_directory"]
+
+TABLES = ("hosts.csv", "vms.csv", "groups.csv", "mapping.yaml")
+"""What is read in a directory; the last two where they are there."""
 
 Document = dict[str, Any]
 
@@ -60,10 +63,8 @@ def read_directory(settings: SourceSettings) -> Document:
     directory = Path(settings.where)
     if not directory.is_dir():
         raise InputError(settings.where, "", "no directory", "a directory with hosts.csv and vms.csv")
-    groups, mapping = (
-        path if path.exists() else None for path in (directory / "groups.csv", directory / "mapping.yaml")
-    )
-    hosts, vms = directory / "hosts.csv", directory / "vms.csv"
+    hosts, vms, *more = (directory / table for table in TABLES)
+    groups, mapping = (path if path.exists() else None for path in more)
     return import_csv(hosts, vms, groups, mapping, fleet_id=settings.fleet, taken_at=settings.taken_at)
 
 

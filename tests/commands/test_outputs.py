@@ -11,7 +11,12 @@ import click
 import pytest
 
 from cli import remora
-from commands.outputs import NewFile
+from commands.path_types import MayBeFile, NewFile
+from optimizer.clock import SystemClock
+from optimizer.execute.agents.opening import open_store
+from optimizer.execute.beside import LEADER, endings
+from optimizer.execute.button import StopFile
+from optimizer.execute.ledger import open_ledger
 from tests.command_line import listing, refused, run, write
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
@@ -20,6 +25,11 @@ COMMANDS = {
     "plan": ["plan", "fleet.json", "--policy", "policy.yaml", "--overlay", "overlay.yaml", "-o", "OUT"],
     "apply": ["apply", "fleet.json", "plan.json", "--policy", "policy.yaml", "--overlay", "overlay.yaml", "--act",
               "--ledger", "ledger.sqlite", "-o", "OUT"],
+    "plan --undo": ["plan", "fleet.json", "--undo", "plan.json", "--ledger", "ledger.sqlite", "-o", "OUT"],
+    "apply --location": ["apply", "fleet.json", "plan.json", "--driver", "libvirt", "--location", "mapping.yaml", "-o",
+                         "OUT"],
+    "apply --stop-file": ["apply", "fleet.json", "plan.json", "--stop-file", "model.txt", "-o", "OUT"],
+    "import --location": ["import", "--source", "json", "--location", "fleet.json", "-o", "OUT"],
     "apply --ledger": ["apply", "fleet.json", "plan.json", "--policy", "policy.yaml", "--overlay", "overlay.yaml",
                        "--act", "--ledger", "OUT"],
     "approve": ["approve", "plan.json", "--reason", "x", "--ledger", "OUT"],
@@ -120,7 +130,7 @@ def test_an_input_is_never_overwritten(here, name, read, way):
     assert listing(here) == before
 
 
-@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal", ""])
+@pytest.mark.parametrize("ending", ["", *endings(), f"{LEADER}0badcafe"])
 @pytest.mark.parametrize("there", [True, False])
 def test_what_belongs_to_the_ledger_is_never_overwritten(here, ending, there):
     for link in (False, True):
@@ -131,8 +141,25 @@ def test_what_belongs_to_the_ledger_is_never_overwritten(here, ending, there):
         if there:
             Path("ledger.sqlite" + ending).write_text("kept")
         words = ["apply", "fleet.json", "plan.json", "--act", "--ledger", ledger, "-o", "ledger.sqlite" + ending]
-        assert "the output must not be an input" in refused(*words)
+        line = refused(*words)
+        assert "remora: -o: " in line
+        assert "the output must not be an input" in line
         assert Path("ledger.sqlite" + ending).exists() == there
+
+
+def test_all_that_is_kept_beside_a_ledger_has_one_of_the_endings(here):
+    """Where this fails: say the ending in `optimizer.execute.beside`."""
+    with open_ledger("led") as ledger:
+        ledger.lead("fleet", "somebody", SystemClock().now())
+        open_store("led", SystemClock(), 1).close()
+        StopFile.beside("led").press("why")
+        found = {p.name.removeprefix("led") for p in here.glob("led?*")}
+    assert {"-turn", "-agents", ".stop"} <= found
+    leaders = {ending for ending in found if ending.startswith(LEADER)}
+    assert leaders
+    assert found - leaders <= set(endings())
+    for ending in found:
+        assert "the output must not be an input" in refused("plan", "fleet.json", "-o", "led" + ending)
 
 
 def test_the_ledger_is_not_put_where_its_companions_would_be_the_fleet(here):
@@ -143,7 +170,7 @@ def test_the_ledger_is_not_put_where_its_companions_would_be_the_fleet(here):
 def test_a_ledger_that_the_command_does_not_read_is_not_overwritten_either(here):
     sqlite3.connect("kept.sqlite").execute("PRAGMA user_version = 3").connection.close()
     Path("link").symlink_to("kept.sqlite")
-    for output in ("kept.sqlite", "link", "kept.sqlite-wal", "kept.sqlite-journal"):
+    for output in ("kept.sqlite", "link", *(f"kept.sqlite{e}" for e in endings()), "kept.sqlite-leader-0badcafe"):
         refused("plan", "fleet.json", "-o", output)
         refused("generate", "--hosts", "5", "--vms", "5", "-o", output)
 
@@ -152,6 +179,69 @@ def test_two_missing_files_that_differ_in_case_are_one_file(here):
     """As they are where the file system ignores case; whether it does cannot be seen before one of them is there."""
     refused("apply", "fleet.json", "plan.json", "--act", "--ledger", "L.sqlite", "-o", "l.SQLITE")
     refused("apply", "fleet.json", "plan.json", "--act", "--ledger", "é.sqlite", "-o", "e\u0301.sqlite")
+
+
+def test_a_source_that_is_a_directory_gets_no_output(here):
+    Path("d").mkdir()
+    Path("d/hosts.csv").write_text("id\n")
+    for output in ("d/hosts.csv", "d/vms.csv", "d/fleet.json"):
+        before = listing(here)
+        assert "remora: -o: " in refused("import", "--source", "csv", "--location", "d", "-o", output)
+        assert listing(here) == before
+
+
+def test_what_settings_name_is_an_input(here):
+    Path("tables").mkdir()
+    Path("tables/hosts.csv").write_text("id\n")
+    Path("tables/vms.csv").write_text("id,host\n")
+    Path("remora.yaml").write_text("policy: {name: policy.yaml}\ninventory: {source: csv, location: tables}\n")
+    Path("far").mkdir()
+    Path("far/remora.yaml").write_text("x:\n- [../mapping.yaml]\n")
+    for config, read in (
+        ("remora.yaml", "policy.yaml"),
+        ("remora.yaml", "tables/vms.csv"),
+        ("far/remora.yaml", "mapping.yaml"),
+    ):
+        before = listing(here)
+        assert "the output must not be an input" in refused("signals", "read", "--config", config, "-o", read)
+        assert listing(here) == before
+    assert "the output must not be an input" not in refused("signals", "read", "--config", "remora.yaml", "-o", "new")
+    Path("remora.yaml").write_text("ledger: {place: led.sqlite, stop_file: stopped}\nmonitors: {}\n")
+    assert "must not be" not in refused("watch", "fleet.json", "--config", "remora.yaml", "--ledger", "led.sqlite")
+
+
+def test_a_stop_file_is_neither_written_over_nor_taken_for_what_is_no_stop_file(here):
+    others = {
+        "g.json": '{"format": "remora-fleet/1"}',
+        "packed": "\x1f\x00\x08\n\n",
+        "one-line.yaml": "policy: default",
+        "many": "two\nlines",
+        "long": "x" * 5000,
+    }
+    for name, content in others.items():
+        Path(name).write_text(content)
+    Path("directory").mkdir()
+    open_ledger("led").close()
+    before = listing(here)
+    for name in (*others, "directory", "led"):
+        for word in ("stop", "resume"):
+            line = refused(word, "--reason", "x", "--ledger", "led", "--stop-file", name)
+            assert "--ledger: " in line if name == "led" else "--stop-file: " in line
+    assert listing(here) == before
+    refused("apply", "fleet.json", "plan.json", "--stop-file", "fleet.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("stopped", ""), ("stopped", "ann: by hand"), ("stopped", "ann\n"), ("led.stop", "by hand,\nin two lines\n")],
+)
+def test_a_stop_file_is_one_whoever_wrote_it(here, name, content):
+    open_ledger("led").close()
+    Path(name).write_text(content)
+    words = ("--reason", "y " * 5000, "--ledger", "led", "--stop-file", name)
+    for word in ("resume", "stop", "stop", "resume"):
+        assert run(word, *words).code == 0
+        assert Path(name).exists() == (word == "stop")
 
 
 def test_shipped_policies_are_inputs(here):
@@ -177,6 +267,33 @@ def test_other_files_may_be_overwritten(here):
 def leaves(group, path=()):
     for name, command in group.commands.items():
         yield from leaves(command, (*path, name)) if isinstance(command, click.Group) else [(*path, name)]
+
+
+WORDS = {
+    "--driver", "--prometheus", "--fail", "--reason", "--by", "--fleet", "--expect", "--host", "--hosts", "--to",
+    "--drain", "--exclude", "--only", "--from", "--balance", "--scheduler", "--gateway", "--listen", "--blocked",
+    "--cpu-overcommit", "--flavour", "--like", "--level", "--source", "--taken-at", "--check", "--renew", "--pair",
+    "moves", "vm", "subject", "hosts", "name",
+}  # fmt: skip
+"""Options and arguments whose text is no file's name."""
+
+
+def test_every_option_says_by_its_type_whether_it_names_a_file():
+    """A new text is no file's name: then it is one of `WORDS`; or it may be: then its type is one of `path_types`."""
+    loose, names = set(), set()
+    for path in leaves(remora):
+        command: Any = remora
+        for name in path:
+            command = command.commands[name]
+        for parameter in command.get_params(click.Context(command)):
+            option = min(parameter.opts, key=len)
+            if isinstance(parameter.type, click.types.StringParamType):
+                loose.add(option)
+                assert parameter.metavar not in ("FILE", "PATH", "DIR", "CSV", "YAML", "PLAN")
+            elif isinstance(parameter.type, MayBeFile):
+                names.add(option)
+    assert loose <= WORDS
+    assert names == {"--undo", "--plan", "plan", "--location", "--token-file", "--ca-file"}
 
 
 def test_every_command_with_an_output_is_tried_here():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optimizer.errors import InputError
+from optimizer.execute.beside import AGENTS
 from optimizer.execute.ledger.opening import is_address
 
 if TYPE_CHECKING:
@@ -32,4 +33,4 @@ def open_store(ledger: str, clock: Clock, connections: int) -> Store:
         raise InputError("--ledger", "", ledger, "the path of a file, or postgresql://...")
     from optimizer.execute.agents.store_sqlite import SqliteStore
 
-    return SqliteStore(f"{ledger}-agents", clock)
+    return SqliteStore(f"{ledger}{AGENTS}", clock)

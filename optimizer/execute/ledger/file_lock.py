@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from optimizer.clock import SystemClock
+from optimizer.execute.beside import LEADER, TURN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ class FileLock:
     """
 
     def __init__(self, ledger: Path, fleet: str) -> None:
-        self.path = ledger.with_name(f"{ledger.name}-leader-{sha256(fleet.encode()).hexdigest()[:8]}")
+        self.path = ledger.with_name(f"{ledger.name}{LEADER}{sha256(fleet.encode()).hexdigest()[:8]}")
         self._fd: int | None = None
 
     def take(self) -> bool:
@@ -57,7 +58,7 @@ class Turn:
     """
 
     def __init__(self, ledger: Path) -> None:
-        self._ledger, self._path = ledger, ledger.with_name(f"{ledger.name}-turn")
+        self._ledger, self._path = ledger, ledger.with_name(f"{ledger.name}{TURN}")
         self._fd: int | None = None
 
     @contextmanager

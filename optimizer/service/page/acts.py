@@ -51,6 +51,7 @@ class Acts:
         A stop of every fleet (`remora stop`) is also one of each fleet that the ledger knew: those of the others stay,
         for whoever looks after them; `remora resume` lifts all.
         """
+        self._button.check()
         with open_ledger(self._place) as ledger:
             for name in dict.fromkeys((fleet, EVERY_FLEET)):
                 ledger.controls.lift(name, "stop", Order(by, reason), self._clock.now())
