@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +15,7 @@ from constraints.readings import Reading, load_of, members_by_owner, presence
 from constraints.refusals import refused
 from optimizer.fleet import ABSENT, Busy, HostState, State
 from optimizer.problem.atoms import UNLIMITED, Asked, AtMost, Enter, Linear, Sets
+from optimizer.problem.names import MAY_BE_EMPTY
 from optimizer.problem.rounding import MILLION, limit_milli
 from optimizer.problem.rule import Hardness, NotEvaluated, Violation
 
@@ -78,7 +79,7 @@ class Eligible(HardParameters):
     disk: bool = True
     memory: bool = True
     memory_floor_mib: int | None = Field(default=None, ge=0, le=10**9)
-    busy: tuple[Passing, ...] = ("create", "restore", "pdu_reboot", "ipmi_reboot")
+    busy: Annotated[tuple[Passing, ...], MAY_BE_EMPTY] = ("create", "restore", "pdu_reboot", "ipmi_reboot")
     owner_vms: int | None = Field(default=None, ge=1, le=1_000_000)
     overcommit: tuple[Overcommit, ...] = ()
 

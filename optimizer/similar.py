@@ -12,7 +12,7 @@ from optimizer.grammar import listed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["nearest", "similar", "similar_or_some"]
+__all__ = ["misspelt", "nearest", "similar", "similar_or_some"]
 
 PARTS = re.compile(r"[.\-_:/ ]+")
 LONGEST = 64
@@ -25,6 +25,11 @@ CLOSE = 0.75
 
 SHORT = 2
 """Names of so few letters are not compared by which letters they have."""
+
+LEAST = 2
+"""Names of so few letters are too short for a slip to show."""
+
+DIGITS = re.compile(r"[0-9]+")
 
 
 def similar(name: object, known: Iterable[str], most: int = 3) -> str:
@@ -42,6 +47,45 @@ def similar_or_some(name: object, known: Iterable[str], some: int = 8) -> str:
         return "there is none"
     rest = f" and {len(names) - some:,} more" if len(names) > some else ""
     return similar(name, names) or f"there are {', '.join(names[:some])}{rest}"
+
+
+def misspelt(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Return which of the `names`, none of which is known, look like one that is with a slip in it, and like which.
+
+    A slip is another case or separator, or one letter that is missing, too many, wrong, or swapped with the next. Names
+    that differ in a number, or in a part of a letter or two (``shard-a``, ``shard-b``), are names of different things.
+    Takes time in proportion to the letters of all names.
+    """
+    near: dict[str, list[str]] = {}
+    for one in known:
+        for key in _with_a_slip(one):
+            near.setdefault(key, []).append(one)
+    found = {}
+    for name in names:
+        meant = (one for key in _with_a_slip(name) for one in near.get(key, ()) if _is_a_slip(name, one))
+        if (first := next(meant, None)) is not None:
+            found[name] = first
+    return found
+
+
+def _with_a_slip(name: str) -> list[str]:
+    """Return the name folded, and where it is neither short nor long, with each of its letters left out."""
+    folded = _folded(name)
+    return [folded, *(folded[:i] + folded[i + 1 :] for i in range(len(folded)) if LEAST < len(folded) <= LONGEST)]
+
+
+def _is_a_slip(name: str, other: str) -> bool:
+    """Whether two names that are the same but for a letter in each differ as one does from what it should be."""
+    one, two = _folded(name), _folded(other)
+    if one == two:
+        return True
+    if DIGITS.findall(one) != DIGITS.findall(two):
+        return False
+    differ = [(a, b) for a, b in zip(one.split("."), two.split("."), strict=False) if a != b]
+    same_parts = one.count(".") == two.count(".")
+    if same_parts and all(len(a) <= SHORT and len(b) <= SHORT for a, b in differ):
+        return False
+    return bool(get_close_matches(one, [two], 1, CLOSE)) or sorted(one) == sorted(two)
 
 
 def nearest(name: object, known: Iterable[str], most: int = 3) -> list[str]:

@@ -268,3 +268,24 @@ def test_a_ledger_that_is_only_read_need_not_be_writable(here, monkeypatch):
 def test_a_stop_file_that_cannot_be_written_is_named(here):
     said = refused("stop", "--reason", "x", "--stop-file", "nodir/stop")
     assert "nodir/stop: 'No such file or directory': expected a stop file that can be written" in said
+
+
+@pytest.mark.parametrize("where", ["fleet", "overlay"])
+@pytest.mark.parametrize("command", ["check", "plan"])
+@pytest.mark.parametrize(("named", "asked"), [("web-fronted", True), ("web-frontend", False), ("batch", False)])
+def test_a_misspelt_group_beside_a_declared_one_with_vms_is_questioned(where, command, named, asked, here):
+    vms = [build.vm("w0", "h0", memory=1, groups=["web-frontend"]), build.vm("w1", "h1", memory=1)]
+    if where == "fleet":
+        vms[1]["groups"] = [named]
+    hosts = [build.host(name, memory=100) for name in ("h0", "h1")]
+    declared = [{"id": "web-frontend", "rules": [{"rule": "anti_affinity"}]}]
+    (here / "g.json").write_text(json.dumps(build.document(hosts, vms, groups=declared)))
+    (here / "g.yaml").write_text(f"format: remora-overlay/1\nvms:\n  w1: {{groups: [{named}]}}\n")
+    more = ["--overlay", "g.yaml"] if where == "overlay" else []
+    text = (
+        "VMs name the group web-fronted (did you mean web-frontend?), which is not declared: "
+        "anti-affinity on hosts is assumed"
+    )
+    assert (f"remora: warning: vms[].groups: {text}" in run(command, "g.json", *more).err) == asked
+    said = [w["text"] for w in run(command, "g.json", *more, "--json").json.get("warnings", [])]
+    assert (text in said) == asked

@@ -1,6 +1,8 @@
+import time
+
 import pytest
 
-from optimizer.similar import nearest, similar
+from optimizer.similar import misspelt, nearest, similar
 
 HOSTS = [f"hv{n:02}.fra1.example.net" for n in range(24)] + ["Bertha", "r1/h1", "r1/h2"]
 
@@ -42,3 +44,32 @@ def test_a_misspelt_name_is_found_among_many():
     names = [f"vm-{n:06}" for n in range(200_000)]
     assert nearest("vm-19999", names) != []
     assert nearest("VM_150000", names) == ["vm-150000"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("web-fronted", "web-frontend"),
+        ("web-frontendd", "web-frontend"),
+        ("web-fromtend", "web-frontend"),
+        ("web-frontnedd", None),
+        ("web-frontned", "web-frontend"),
+        ("Web_Frontend", "web-frontend"),
+        ("webfrontend", "web-frontend"),
+        ("wbe", "web"),
+        ("es_7", "es-7"),
+        ("es-8", None),
+        ("shard-b", None),
+        ("ap", "api"),
+        ("x" * 300, None),
+    ],
+)
+def test_a_slip_in_a_name_of_a_group(name, meant):
+    assert misspelt([name, "other"], ["web-frontend", "web", "es-7", "shard-a", "api"]).get(name) == meant
+
+
+def test_slips_are_found_among_many_names_at_once():
+    names = [f"tenant-{n:06}" for n in range(20_000)]
+    before = time.process_time()
+    assert misspelt([*(f"{name}-x" for name in names), "Tenant_000007"], names) == {"Tenant_000007": "tenant-000007"}
+    assert time.process_time() - before < 30

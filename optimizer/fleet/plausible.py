@@ -12,10 +12,10 @@ import numpy as np
 
 from optimizer.fleet.fleet import ABSENT
 from optimizer.grammar import listed
-from optimizer.similar import nearest, similar
+from optimizer.similar import misspelt, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -88,12 +88,23 @@ def implausible(fleet: Fleet, now: datetime) -> Iterator[Doubt]:
 
 
 def _misspelt(fleet: Fleet) -> Iterator[Doubt]:
-    """Say which declared groups have no VM where VMs name one that is not declared, and nearly called the same."""
+    """Say which groups are not declared and nearly called as one that is, first where no VM is in that."""
     others = [group.id for group in fleet.groups if not group.declared]
+    taken = set()
     for group in fleet.groups:
         if group.declared and not len(group.members) and (near := nearest(group.id, others, 1)):
             text = f"no VM is in the group {group.id}, and VMs name {near[0]}, which is not declared: is that this one?"
+            taken.add(near[0])
             yield Doubt("empty_group", "groups[]", text)
+    meant = misspelt([name for name in others if name not in taken], [g.id for g in fleet.groups if g.declared])
+    if meant:
+        yield _undeclared(list(meant), meant)
+
+
+def _undeclared(names: Sequence[str], meant: Mapping[str, str]) -> Doubt:
+    verb = "which is" if len(names) == 1 else "which are"
+    text = f"VMs name {_groups(names, meant)}, {verb} not declared: anti-affinity on hosts is assumed"
+    return Doubt("undeclared_group", "vms[].groups", text)
 
 
 def unmatched_groups(fleet: Fleet) -> Iterator[Doubt]:
@@ -101,20 +112,23 @@ def unmatched_groups(fleet: Fleet) -> Iterator[Doubt]:
     empty = [group.id for group in fleet.groups if group.declared and not len(group.members)]
     named = [group.id for group in fleet.groups if len(group.members)]
     if empty:
-        text = f"no VM is in {_groups(empty, named)}: what is asked of it is asked of nobody"
+        text = f"no VM is in {_groups(empty, _nearest(empty, named))}: what is asked of it is asked of nobody"
         yield Doubt("empty_group", "groups[]", text)
     loose = [group.id for group in fleet.groups if not group.declared]
     declared = [group.id for group in fleet.groups if group.declared]
     if loose and declared:
-        verb = "which is" if len(loose) == 1 else "which are"
-        text = f"VMs name {_groups(loose, declared)}, {verb} not declared: anti-affinity on hosts is assumed"
-        yield Doubt("undeclared_group", "vms[].groups", text)
+        yield _undeclared(loose, _nearest(loose, declared))
 
 
-def _groups(names: Sequence[str], meant: Sequence[str]) -> str:
+def _nearest(names: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Return what may have been meant by each of the names that will be shown."""
+    near = {name: nearest(name, (one for one in known if one != name), 1) for name in names[:NAMED_GROUPS]}
+    return {name: found[0] for name, found in near.items() if found}
+
+
+def _groups(names: Sequence[str], meant: Mapping[str, str]) -> str:
     """Name groups, the first of many, each with what may have been meant."""
-    hints = {name: similar(name, (m for m in meant if m != name), 1) for name in names[:NAMED_GROUPS]}
-    shown = [f"{name} ({hint})" if hint else name for name, hint in hints.items()]
+    shown = [f"{name} (did you mean {meant[name]}?)" if name in meant else name for name in names[:NAMED_GROUPS]]
     more = [f"{len(names) - NAMED_GROUPS:,} more"] if len(names) > NAMED_GROUPS else []
     return f"the group{'s' if len(names) > 1 else ''} {listed([*shown, *more])}"
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optimizer.fleet import Directory
 
 __all__ = [
+    "MAY_BE_EMPTY",
     "DomainName",
     "GroupName",
     "HostLabel",
@@ -72,6 +73,9 @@ HostLabels = dict[HostLabel, HostLabelValue]
 VmLabels = dict[VmLabel, VmLabelValue]
 Word = Annotated[str, Refers(None)]
 """Text that names nothing in a fleet."""
+
+MAY_BE_EMPTY = "may be empty"
+"""Marks a list or a mapping that says something when it is empty, other than when it is left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from optimizer.errors import InputError
 from optimizer.similar import similar
+from optimizer.sources.empty import refuse_empty
 from optimizer.sources.files import canonical_digest
 from optimizer.sources.policy_errors import input_error
 from optimizer.sources.safe_yaml import check_plain, load_yaml
@@ -108,6 +109,7 @@ class Config:
             part: Part = TypeAdapter(kind).validate_python(document)
         except ValidationError as error:
             raise _spoken(input_error(kind, error, document, self.where, name)) from None
+        refuse_empty(kind, document, self.where, name)
         return part
 
     def beside(self, name: str) -> Path:

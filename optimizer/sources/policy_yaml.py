@@ -19,10 +19,11 @@ from optimizer.disruption_rule import DISRUPTION
 from optimizer.errors import InputError
 from optimizer.grammar import count
 from optimizer.policy import Policy, UnknownNames
-from optimizer.problem.names import GroupName, LevelName, VmLabel, Word, named
+from optimizer.problem.names import MAY_BE_EMPTY, GroupName, LevelName, VmLabel, Word, named
 from optimizer.problem.problem import Least
 from optimizer.problem.snapshot_rule import SNAPSHOT
 from optimizer.similar import similar
+from optimizer.sources.empty import refuse_empty
 from optimizer.sources.files import canonical_digest
 from optimizer.sources.policy_errors import input_error
 from optimizer.sources.policy_execution import ExecutionPart
@@ -58,7 +59,9 @@ class _Concurrency:
     fleet: _Limit | None = _DEFAULTS.fleet
     per_source: _Limit = _DEFAULTS.per_source
     per_target: _Limit = _DEFAULTS.per_target
-    per_domain: dict[LevelName, _Limit] = Field(default_factory=lambda: dict(_DEFAULTS.per_domain))
+    per_domain: Annotated[dict[LevelName, _Limit], MAY_BE_EMPTY] = Field(
+        default_factory=lambda: dict(_DEFAULTS.per_domain)
+    )
     per_group: _Limit | None = _DEFAULTS.per_group
     groups: dict[GroupName, _Limit] = Field(default_factory=dict)
     per_owner: _Limit | None = _DEFAULTS.per_owner
@@ -240,9 +243,11 @@ def _check_gates(header: _Document, rules: Iterable[Rule], where: str) -> None:
 
 def _validated(kind: type[Any], document: dict[str, Any], where: str, path: str) -> Any:
     try:
-        return TypeAdapter(kind).validate_python(document)
+        made = TypeAdapter(kind).validate_python(document)
     except ValidationError as error:
         raise input_error(kind, error, document, where, path) from error
+    refuse_empty(kind, document, where, path)
+    return made
 
 
 # -- documents ---------------------------------------------------------------------------------------------------

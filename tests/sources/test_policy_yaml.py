@@ -228,7 +228,7 @@ def test_a_required_fact_that_is_missing_is_an_error() -> None:
     assert [(n.rule, n.what, n.vms) for n in missing_required(parsed(wish % ""), bare)] == [
         ("journey", "created_at", 1)
     ]
-    with pytest.raises(InputError, match=r"journey.require: 'created_at'.*missing for 1 VMs"):
+    with pytest.raises(InputError, match=r"journey.require: 'created_at'.*missing for 1 VM;"):
         missing_required(parsed(wish % ", require: [created_at]"), bare)
     aged = fleet([host("h0")], [vm("v0", "h0", created_at="2026-01-01T00:00:00Z")])
     assert missing_required(parsed(wish % ", require: [created_at]"), aged) == []
