@@ -33,6 +33,7 @@ def test_a_child_is_measured_alone() -> None:
     assert 0 < large.cpu_s <= large.wall_s + 1
 
 
+@pytest.mark.slow
 def test_a_child_is_killed_at_its_limit_with_its_children() -> None:
     sleeps = (
         *PYTHON,

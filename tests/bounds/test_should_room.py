@@ -28,6 +28,7 @@ def outcome(seed: int) -> Outcome:
     return solve_fleet(fleet(hosts, vms), policy("capacity", asked), seconds=10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", first_and_rotating(range(25), 6))
 def test_what_remains_of_a_should_is_the_least_there_is(seed: int) -> None:
     found = outcome(seed)
@@ -46,6 +47,7 @@ def shoulds(found: Outcome, at: tuple[int, ...]) -> int:
     return sum(v.harm for v in violations)
 
 
+@pytest.mark.slow
 def test_the_room_of_all_hosts_is_an_argument_that_verify_follows() -> None:
     """As in a fleet of Proxmox where the mean is above the safe level: 1 of 1,000 less cannot be had."""
     hosts = [host(f"h{i}", memory=25600) for i in range(4)]

@@ -31,6 +31,7 @@ def test_it_is_the_curve_of_the_model() -> None:
     assert said[True] >= 400, "it has something to say of small ones"
 
 
+@pytest.mark.slow
 def test_the_best_departures_are_those_of_the_model() -> None:
     """Value for value; which of several equal sets it is may differ."""
     said = 0

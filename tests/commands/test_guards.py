@@ -163,6 +163,7 @@ def test_a_dry_run_asks_nobody():
     assert not Path("asked").exists()
 
 
+@pytest.mark.slow
 def test_the_button_is_seen_while_a_gate_is_waited_for():
     planned(**gate(script("gate", "echo fire >remora-ledger.sqlite.stop; sleep 60")))
     before = os.times().elapsed

@@ -47,6 +47,7 @@ def test_json_and_csv_give_the_same_answer(series: Path, tmp_path: Path) -> None
     assert len(a["pairs"]) == 2
 
 
+@pytest.mark.slow
 def test_where_there_is_nothing_it_says_so_and_exits_with_0(tmp_path: Path) -> None:
     silent = write(tmp_path / "silent.json", series_document(observation(hog(1, victims=()))))
     said = run("interference", silent)

@@ -71,7 +71,7 @@ SETTINGS: dict[str, Callable[[pytest.MonkeyPatch, Path], DriverSettings]] = {
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "command" else n for n in DRIVERS.names()]
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in ("command", "agents") else n for n in DRIVERS.names()]
 )
 @pytest.mark.parametrize("check", CHECKS)
 def test_every_driver_keeps_to_the_contract(

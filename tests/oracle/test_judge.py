@@ -89,6 +89,7 @@ def test_a_tampered_plan_is_noticed(tamper: Callable[[Plan], Plan | None], at_le
     assert len(noticed) >= at_least * len(tampered)
 
 
+@pytest.mark.slow
 def test_what_the_pipeline_made_holds() -> None:
     assert all(holds(m) for m in made())
 

@@ -97,6 +97,7 @@ def can_start_at_once(case: Case, outcome: Outcome) -> bool:
     return all(i.atom in case.split_allowed for i in worse)
 
 
+@pytest.mark.slow
 def test_the_best_is_the_least_of_what_can_be_reached() -> None:
     for case in cases()[:50]:
         assert best(case.outcomes).rank == min(o.rank for o in case.outcomes)

@@ -111,6 +111,7 @@ def written_policy(rules: tuple[dict[str, object], ...], tmp_path: Path) -> Poli
     return read_policy(path, CATALOGUE, SHIPPED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "seed"),
     first_and_rotating([*((60, seed) for seed in range(20)), *((1100, seed) for seed in range(4))]),

@@ -158,6 +158,7 @@ def test_an_ascent_keeps_to_its_work(data_dir: Path) -> None:
     assert priced.value() > aggregate_bound(problem)
 
 
+@pytest.mark.slow
 def test_time_is_kept(data_dir: Path) -> None:
     problem = instance(data_dir, "a2_3")
     fixed, start = lowered(problem)

@@ -144,6 +144,7 @@ def test_where_nothing_is_wasted_it_ends(stuck: tuple[Problem, list[int]]) -> No
     assert schedule.deadline.left() > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_by_the_clock_it_leaves_what_is_to_be_spared(data_dir: Path, threads: int) -> None:
     problem = instance(data_dir, "a2_2")  # something is wasted to the end, so that only the clock ends it

@@ -56,6 +56,7 @@ def test_it_is_for_shoulds_that_do_not_hold(asked: object, evens: bool) -> None:
     assert not limits_that_should_hold(problem([0, 1], [room([5, 5], [6, 9, 9], asked=asked)]))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_skewed_fleet_is_evened_out_better_than_without() -> None:
     rng = np.random.default_rng(3)
     hosts = [host(f"h{i}", memory=1000) for i in range(30)]

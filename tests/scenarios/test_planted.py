@@ -146,6 +146,7 @@ def test_hosts_that_refuse_receive_nobody(name: str) -> None:
     assert refusing.isdisjoint(m.target for m in fleet.outcome.plan.moves)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["allowed", "journey", "everything"])
 def test_who_may_not_move_stays_and_another_goes(name: str) -> None:
     fleet = planted(name)

@@ -96,6 +96,7 @@ def steps(ear: Ear, fleet: NoisyFleet) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_noisy_pair_is_found_separated_and_confirmed(tmp_path: Path) -> None:
     fleet = NoisyFleet(1, PART, by_host=True)
     together = fleet.world.place[fleet.noisy]
@@ -118,6 +119,7 @@ def test_a_noisy_pair_is_found_separated_and_confirmed(tmp_path: Path) -> None:
     assert np.isfinite(last.fleet.vms.pressure[:, 1]).all()
 
 
+@pytest.mark.slow
 def test_where_the_stall_does_not_fall_the_pair_is_refuted_and_rests(tmp_path: Path) -> None:
     fleet = NoisyFleet(2, PART, by_host=False)
     ear, ledger, seen = lived(tmp_path, fleet, 8.0)

@@ -211,6 +211,7 @@ def test_nobody_listens() -> None:
     assert not told.delivered
 
 
+@pytest.mark.slow
 def test_a_queue_that_is_full_gives_up_the_oldest(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receivers, "MOST", 2)
     heard.last = "hangs"

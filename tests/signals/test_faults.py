@@ -206,6 +206,7 @@ def test_whatever_prometheus_does_there_is_a_snapshot_and_no_unsafe_move(name: s
     assert moves(reading) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["500", "warnings", "matrix", "hangs"])
 def test_one_query_that_fails_closes_what_it_is_about(name: str, tmp_path: Path) -> None:
     rig = Rig(

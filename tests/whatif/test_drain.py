@@ -56,6 +56,7 @@ def by_order(answer: Drained) -> bool:
     return any(part.by == "no order" for proof in answer.plan.proof for part in proof.parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [0, *(pytest.param(c, marks=pytest.mark.rotating) for c in range(1, 25))])
 def test_what_cannot_be_emptied_no_placement_empties(chunk: int) -> None:
     seen = set()

@@ -73,6 +73,7 @@ def of_two_kinds(case: Asked, each: tuple[int, int]) -> int:
     return 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [0, *(pytest.param(c, marks=pytest.mark.rotating) for c in range(1, 25))])
 def test_mixes_against_trying_everything(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "MOST", 4)

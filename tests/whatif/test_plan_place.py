@@ -44,6 +44,7 @@ def makes_room(number: int) -> tuple[int, int]:
     return len(created), len(place(case.fleet, case.policy, [(vm, 1) for vm in case.vms], effort()).created)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [0, *(pytest.param(c, marks=pytest.mark.rotating) for c in range(1, 17))])
 def test_room_is_made_and_no_less_than_there_was(chunk: int) -> None:
     better = 0

@@ -134,6 +134,7 @@ def connected(url: str) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=10)
 
 
+@pytest.mark.slow
 def test_slow_clients_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Headers that never end, a body that never ends, and silence; whoever is quick is served meanwhile."""
     monkeypatch.setattr(gateway_module, "BODY_S", 0.3)
@@ -215,6 +216,7 @@ def test_tls(tmp_path: Path) -> None:
             Client(url.replace("https", "http"), ANN).ask("/v1/orders/find", FIND)
 
 
+@pytest.mark.slow
 def test_while_stopped_nothing_is_handed_out_and_what_waits_fails(tmp_path: Path) -> None:
     said = ["stopped by ann"]
     with gateway(str(tmp_path / "ledger"), stopped=lambda fleet: said[0]) as url:
@@ -232,6 +234,7 @@ def test_while_stopped_nothing_is_handed_out_and_what_waits_fails(tmp_path: Path
             assert len(hypervisors.world.jobs) == 1
 
 
+@pytest.mark.slow
 def test_two_gateways_on_one_database(new_schema: Any, tmp_path: Path) -> None:
     """Orders are given at one, agents poll at the other; then every agent changes over."""
     place = new_schema()
@@ -246,6 +249,7 @@ def test_two_gateways_on_one_database(new_schema: Any, tmp_path: Path) -> None:
     assert len(hypervisors.world.jobs) == 2
 
 
+@pytest.mark.slow
 def test_an_agent_that_stays_away_is_unknown_and_comes_back(tmp_path: Path) -> None:
     hypervisors = SimulatedDriver(FLEET)
     request = request_of(move(FLEET, 1, "v0", "h0", "h3"))

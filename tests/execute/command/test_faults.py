@@ -49,6 +49,7 @@ READS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", READS, ids=[str(f)[:24] for f in READS])
 def test_what_cannot_be_read_is_unreadable(fault: dict[str, Any], monkeypatch, tmp_path: Path) -> None:
     driver = opened(monkeypatch, tmp_path, vms=[fault])
@@ -57,6 +58,7 @@ def test_what_cannot_be_read_is_unreadable(fault: dict[str, Any], monkeypatch, t
     assert driver.read_vm("v0") is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [{"lost": True}, {"exit": 9}])
 def test_a_lost_reply_counts_at_both_ends_and_is_searched_for(fault, monkeypatch, tmp_path: Path) -> None:
     driver, asked = opened(monkeypatch, tmp_path, migrate=[fault]), request()
@@ -110,6 +112,7 @@ def test_a_value_stays_one_argument(name: str) -> None:
     assert ended.out.decode() == name
 
 
+@pytest.mark.slow
 def test_a_hanging_program_is_killed_with_its_group(tmp_path: Path) -> None:
     words = ["sh", "-c", f"(sleep 2; touch {tmp_path}/late) & sleep 30"]
     began = time.monotonic()

@@ -46,6 +46,7 @@ def test_a_location_file_and_the_templates_that_are_shipped_are_valid() -> None:
         assert valid(form, yaml.safe_load(template.read_text())), template
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["command", "template"])
 def test_what_is_damaged_is_judged_as_the_driver_does(which: str) -> None:
     """200 damaged documents of each: the schema and the reader agree on the form of every one."""

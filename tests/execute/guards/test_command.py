@@ -41,11 +41,13 @@ def test_what_a_program_answers(command: list[str], good: bool, text: str) -> No
     assert answer(*command) == Answer(good, text)
 
 
+@pytest.mark.slow
 def test_a_program_that_writes_without_end_does_not_keep_anybody_from_its_deadline() -> None:
     found = answer("yes", deadline_s=1)
     assert found == Answer(False, "yes gave no answer within 1 s")
 
 
+@pytest.mark.slow
 def test_at_the_deadline_the_whole_group_is_killed(tmp_path) -> None:
     """Also what the program has started and does not wait for, and what ignores a polite signal."""
     there = tmp_path / "pid"
@@ -67,6 +69,7 @@ def test_a_child_that_keeps_the_pipe_open_does_not_delay_the_answer() -> None:
     assert time.monotonic() - began < 4
 
 
+@pytest.mark.slow
 def test_what_is_waited_for_is_given_up_when_something_comes_first(monkeypatch) -> None:
     one = Command(["sleep", "60"], 50, ENVIRONMENT, CLOCK)
 

@@ -101,6 +101,7 @@ def floods(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b" " * 65536)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "text"), [(drips, "no answer within 1 s"), (hangs, "no answer within 1 s"), (floods, "more than 4194304")]
 )

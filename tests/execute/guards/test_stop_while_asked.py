@@ -37,6 +37,7 @@ def asking(kind: str, asked: Path) -> Execution:
     return Execution(hooks=Hooks(before=(Hook(hangs, 45.0),)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gate", "hook"])
 def test_a_stop_does_not_wait_for_what_does_not_answer(kind: str, tmp_path: Path) -> None:
     policy = Policy("slow", (), concurrency=Concurrency(2, per_domain={}), execution=asking(kind, tmp_path / "asked"))

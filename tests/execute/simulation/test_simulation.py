@@ -78,6 +78,7 @@ def test_every_interesting_state_is_reached() -> None:
     raise AssertionError(left)
 
 
+@pytest.mark.slow
 def test_without_faults_all_is_done() -> None:
     for seed in range(20):
         found = simulate(seed, kinds=())
