@@ -21,15 +21,15 @@ from optimizer.repair.solver import Method, Solver
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from optimizer.explain.corrections import Correction, Given
-    from optimizer.explain.elements import Element
+    from optimizer.explain.corrections import Correction
+    from optimizer.explain.elements import Element, Given
     from optimizer.explain.goals import Goal
     from optimizer.limits import Deadline, Limits
     from optimizer.planning.solve_and_order import Answer
     from optimizer.problem.atoms import Apart, AtLeast, AtMost, Atom, Enter, Fixed, Flow, Group, Linear, Needs, Same
     from optimizer.problem.problem import Problem
 
-__all__ = ["Planned", "lifted", "plan_for"]
+__all__ = ["Planned", "lifted", "ordered", "plan_for"]
 
 URGENT = 1000
 """Weight of leaving a host that a goal asks to leave, beside the policy's own demands."""
@@ -50,15 +50,23 @@ def plan_for(
 
     The end is judged by the reference evaluator, which shares nothing with the planner or the model.
     """
-    asking = _asking(problem, goal)
-    solver = Solver(asking, limits, deadline)
-    found = solve_and_order(solver, Method.EXACT if solver.small else Method.AUTO)
-    if _is_good(problem, goal, found):
-        return Planned(len(found.ordered.moves), found.placement)
-    if hint is None:
-        return None
-    straight = carry_out(problem, hint, Solver(problem, limits, deadline))
-    return Planned(len(straight.ordered.moves), straight.placement) if _is_good(problem, goal, straight) else None
+    solver = Solver(_asking(problem, goal), limits, deadline)
+    found = _as_planned(problem, goal, solve_and_order(solver, Method.EXACT if solver.small else Method.AUTO))
+    if found is not None or hint is None:
+        return found
+    return ordered(problem, goal, limits, deadline, hint)
+
+
+def ordered(
+    problem: Problem, goal: Goal, limits: Limits, deadline: Deadline, placement: NDArray[np.int32]
+) -> Planned | None:
+    """Order the moves to a placement; None where they do not come to the goal."""
+    return _as_planned(problem, goal, carry_out(problem, placement, Solver(problem, limits, deadline)))
+
+
+def _as_planned(problem: Problem, goal: Goal, answer: Answer) -> Planned | None:
+    """Return what an answer comes to; None where its end is not the goal."""
+    return Planned(len(answer.ordered.moves), answer.placement) if _is_good(problem, goal, answer) else None
 
 
 def _asking(problem: Problem, goal: Goal) -> Problem:
@@ -103,7 +111,7 @@ def lifted(problem: Problem, correction: Correction) -> Problem:
 
 def _most(gives: Sequence[Given]) -> int:
     """Return the excess that the element may have then."""
-    return max((g.part.allowed + g.amount for g in gives if g.part is not None), default=0)
+    return max((g.allowed + g.amount for g in gives if g.allowed is not None), default=0)
 
 
 def _room(atoms: list[Atom], element: Element, gives: Sequence[Given]) -> None:

@@ -16,31 +16,25 @@ from typing import TYPE_CHECKING
 from optimizer import cp_sat
 from optimizer.cp.exact import proven_bound
 from optimizer.cp.solving import solve_within
+from optimizer.explain.elements import Given
 from optimizer.explain.oracle import new_solver
 from optimizer.planning.openings import CHEAPEST_FIRST
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from optimizer.explain.elements import Element
     from optimizer.explain.model import ElementModel, Part
+    from optimizer.explain.witnesses import Witness
     from optimizer.limits import Deadline
 
-__all__ = ["Correction", "Corrections", "Given"]
+__all__ = ["Correction", "Corrections"]
 
 FINE = 1024
 """When amounts of several elements are added up, each counts as a share of the largest that it could be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """By how much an element gives way in one place; 0 for one that has no degrees."""
-
-    part: Part | None
-    amount: int
 
 
 @dataclass(frozen=True)
@@ -88,6 +82,11 @@ class Corrections:
         """Exclude a set of lifted elements and all that contain it."""
         self.model.cp.add_bool_or([self.model.held[e] for e in sorted(lifted)])
 
+    def shown_by(self, witness: Witness) -> Correction:
+        """Return the elements that a known placement breaks, given by as much as it does; it may be done with less."""
+        given = {e: [g for g in witness.broken[e] if g.amount > 0] for e in witness.broken}
+        return Correction(tuple(sorted(given)), _positive(given), witness.placement, smallest=len(given) == 1)
+
     def _fewest(self, allowed: list[Element]) -> Correction | None:
         self.exhausted = False
         if not allowed:
@@ -125,13 +124,12 @@ class Corrections:
         return Correction(found.lifted, found.given, found.placement, smallest, least)
 
     def _read(self, solver: cp_sat.CpSolver, chosen: list[Element]) -> Correction:
-        given = {e: tuple(self._gives(solver, p) for p in self.model.parts.get(e, ())) for e in chosen}
-        given = {e: tuple(g for g in gives if g.amount > 0) or (Given(None, 0),) for e, gives in given.items()}
-        return Correction(tuple(chosen), given, self.model.placed(solver))
+        given = {e: [self._gives(solver, p) for p in self.model.parts.get(e, ())] for e in chosen}
+        return Correction(tuple(chosen), _positive(given), self.model.placed(solver))
 
     @staticmethod
     def _gives(solver: cp_sat.CpSolver, part: Part) -> Given:
-        return Given(part, int(solver.value(part.excess)) - part.allowed)
+        return Given(int(solver.value(part.excess)) - part.allowed, part.allowed, part.instance)
 
     def _minimize(self, terms: cp_sat.LinearExpr) -> tuple[cp_sat.CpSolver | None, cp_sat.CpSolverStatus]:
         if self.deadline.over():
@@ -144,3 +142,8 @@ class Corrections:
             return None, cp_sat.UNKNOWN
         self.deadline.spend(solver.response_proto.deterministic_time)
         return solver, status
+
+
+def _positive(given: Mapping[Element, Sequence[Given]]) -> dict[Element, tuple[Given, ...]]:
+    """Return what each element gives, without the places where that is nothing."""
+    return {e: tuple(g for g in gives if g.amount > 0) or (Given(),) for e, gives in given.items()}

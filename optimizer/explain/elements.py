@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
 
-__all__ = ["Element", "Item", "Names", "gathered"]
+__all__ = ["Element", "Given", "Item", "Names", "gathered"]
 
 
 class Item(NamedTuple):
@@ -76,6 +76,18 @@ class Element:
     def __str__(self) -> str:
         parts = (self.item.rule, self.subject, self.item.resource, self.item.subject, self.item.level)
         return ":".join(part for part in dict.fromkeys(parts) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """By how much an element gives way in one place, beyond what is allowed there; 0 and None for one without degrees.
+
+    `instance` says where, if that is an instance of the problem (a budget is none).
+    """
+
+    amount: int = 0
+    allowed: int | None = None
+    instance: Instance | None = None
 
 
 class Names:

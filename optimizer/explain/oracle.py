@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from optimizer.explain.elements import Element
     from optimizer.explain.model import ElementModel
+    from optimizer.explain.witnesses import Witnesses
     from optimizer.limits import Deadline
 
 __all__ = ["Answer", "Oracle", "Verdict", "new_solver"]
@@ -51,10 +52,21 @@ class Oracle:
     by_cores
         Hold elements by assumptions, of which CP-SAT names some that cannot hold together. Otherwise they are fixed,
         which lets presolve and the linear relaxation see them: better where proofs are hard, but nothing is named.
+    witnesses
+        Placements that are known to reach the goal: where one breaks none of what is held, the solver is not asked.
     """
 
-    def __init__(self, model: ElementModel, deadline: Deadline, seed: int = 0, *, by_cores: bool = True) -> None:
+    def __init__(
+        self,
+        model: ElementModel,
+        deadline: Deadline,
+        seed: int = 0,
+        *,
+        by_cores: bool = True,
+        witnesses: Witnesses | None = None,
+    ) -> None:
         self.model, self.deadline, self.seed, self.by_cores = model, deadline, seed, by_cores
+        self.witnesses = witnesses
         self._by_index = {literal.index: element for element, literal in model.held.items()}
         self.calls = 0
 
@@ -65,6 +77,9 @@ class Oracle:
 
     def ask(self, held: Collection[Element]) -> Answer:
         """Return whether the goal can be reached while these elements hold."""
+        known = self.witnesses.among(held) if self.witnesses is not None else None
+        if known is not None:
+            return Answer(Verdict.POSSIBLE, placement=known.placement)
         if self.deadline.over():
             return Answer(Verdict.UNKNOWN)
         self.calls += 1

@@ -90,11 +90,14 @@ class _Pools:
                 self._room(number, atom, row, inside, within, enforced)
 
     def _closed_outside(self, row: NDArray[np.bool_]) -> dict[int, cp_sat.IntVar]:
-        """Return, for each host outside that receives nobody, the literal of one element that says so."""
+        """Return, for each host outside that receives nobody, the literal of one element that says so.
+
+        A host that is to be empty needs none: there nobody is at the end.
+        """
         out: dict[int, cp_sat.IntVar] = {}
         for number, atom in self.whole.demands.enters.items():
             if atom.vms is None:
-                for host in np.flatnonzero(~atom.hosts & ~row).tolist():
+                for host in np.flatnonzero(~atom.hosts & ~row & ~self._empty).tolist():
                     if host not in out:
                         element = self.model.first(self.model.names.closed_host(number, atom, host))
                         out[host] = self.model.literal_of(element)

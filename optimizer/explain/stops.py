@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from optimizer.explain.applied import lifted, plan_for
+from optimizer.explain.applied import lifted, ordered, plan_for
 from optimizer.explain.corrections import Corrections
 from optimizer.explain.counting import add_counts
 from optimizer.explain.elements import gathered
@@ -18,6 +18,7 @@ from optimizer.explain.model import ElementModel, all_candidates, free_vms
 from optimizer.explain.oracle import Answer, Oracle, Verdict
 from optimizer.explain.pools import add_pools
 from optimizer.explain.relaxed import candidates_among, concerned, held_back, relaxed
+from optimizer.explain.witnesses import Witnesses
 from optimizer.limits import OutOfTime
 from optimizer.problem.instance import Instance
 from optimizer.problem.working_placement import WorkingPlacement, staying
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from optimizer.explain.elements import Element, Item
     from optimizer.explain.goals import Goal
     from optimizer.explain.minimal_set import MinimalSet
+    from optimizer.explain.witnesses import Witness
     from optimizer.limits import Deadline, Limits
     from optimizer.problem.problem import Problem
 
@@ -206,9 +208,12 @@ class _Asked:
 
     def _stopped(self, model: ElementModel, oracle: Oracle, first: Answer) -> Stops:
         first_s = self.now() - self.began
+        if not self.whole:  # a small model is asked at once
+            oracle.witnesses = Witnesses(self.problem, self.goal, self.allowed, model.first)
+            oracle.witnesses.look(oracle.deadline.over)
         found = shrunk(oracle, first.core)
         others = tuple(self._others(oracle, found))
-        helps, complete = self._helps(model, found)
+        helps, complete = self._helps(model, found, oracle.witnesses)
         return Stops(
             self.goal,
             Proven.STOPPED,
@@ -241,17 +246,22 @@ class _Asked:
 
     # -- what would help -----------------------------------------------------------------------------------------
 
-    def _helps(self, model: ElementModel, found: MinimalSet) -> tuple[tuple[Help, ...], bool]:
+    def _helps(
+        self, model: ElementModel, found: MinimalSet, witnesses: Witnesses | None
+    ) -> tuple[tuple[Help, ...], bool]:
         if not found.elements:
             return (), True
         corrections = Corrections(
             model, self.deadline.part(self.width.correcting), self.limits.seed, plain=not self.whole
         )
+        known = self._known(corrections, witnesses.best) if witnesses is not None else None
         everything = len(model.held) <= self.width.all_up_to
         listed, complete = self._listed(corrections, None if everything else self.width.helps)
         if not everything:
             listed += self._by_item(corrections, found, listed)
-        return tuple(self._planned(c) for c in listed), complete
+        helps = tuple(self._planned(c) for c in listed)
+        known = known if known is not None and all(h.planned is None for h in helps) else None
+        return (helps if known is None else (*helps, known)), complete
 
     def _listed(self, corrections: Corrections, most: int | None) -> tuple[list[Correction], bool]:
         listed: list[Correction] = []
@@ -275,6 +285,15 @@ class _Asked:
             if correction is not None:
                 out.append(correction)
         return out
+
+    def _known(self, corrections: Corrections, best: Witness | None) -> Help | None:
+        """Return what a known placement would take, if its moves can be ordered: for where nothing better is found."""
+        if best is None or self.deadline.over():
+            return None
+        correction = corrections.shown_by(best)
+        problem = lifted(self.problem, correction)
+        planned = ordered(problem, self.goal, self.limits, self.deadline, best.placement)
+        return Help(correction, planned) if planned is not None else None
 
     def _planned(self, correction: Correction) -> Help:
         if self.deadline.over():

@@ -13,8 +13,8 @@ from optimizer.problem.shapes import COMPANY, COUNT, OCCUPANCY, PAIR, TOGETHER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from optimizer.explain.corrections import Correction, Given
-    from optimizer.explain.elements import Element, Item
+    from optimizer.explain.corrections import Correction
+    from optimizer.explain.elements import Element, Given, Item
     from optimizer.explain.goals import Goal
     from optimizer.problem.atoms import Group, Linear
     from optimizer.problem.problem import Problem
@@ -111,7 +111,7 @@ _ITEM: dict[Kind, Callable[[Problem, Goal, Item, Sequence[Element]], str]] = {
 
 
 def _most(gives: Sequence[Given]) -> int:
-    return max((g.amount for g in gives if g.part is not None), default=0)
+    return max((g.amount for g in gives), default=0)
 
 
 Said = tuple[str, str]
@@ -141,7 +141,7 @@ def _share(problem: Problem, e: Element, gives: Sequence[Given]) -> Said:
 
 def _where(problem: Problem, gives: Sequence[Given]) -> str:
     """Name the domain where it gives way, where there is one."""
-    domains = [name_of(problem, g.part.instance).domain for g in gives if g.part is not None and g.part.instance]
+    domains = [name_of(problem, g.instance).domain for g in gives if g.instance is not None]
     return domains[0].replace(":", " ", 1) if len(domains) == 1 else ""
 
 

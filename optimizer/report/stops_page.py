@@ -118,7 +118,7 @@ def _help(problem: Problem, one: Help) -> HelpFacts:
     given = one.correction.given
     elements = []
     for e in one.correction.lifted:
-        amounts = [g.amount for g in given[e] if g.part is not None]
+        amounts = [g.amount for g in given[e] if g.allowed is not None]
         elements.append(_element(e, max(amounts) if amounts else None))
     return HelpFacts(
         text=correction_text(problem, one.correction),

@@ -10,7 +10,7 @@ import numpy as np
 from optimizer.clock import SystemClock
 from optimizer.explain.goals import Goal
 from optimizer.explain.questions import to_empty, to_leave, to_place
-from optimizer.explain.stops import Stops, allowed_at_start, what_stops
+from optimizer.explain.stops import Stops, Width, allowed_at_start, what_stops
 from optimizer.limits import Deadline, Limits
 from optimizer.problem.problem import build
 from tests.explain.brute import Key, Reached, Seen, Wish, everything
@@ -40,13 +40,14 @@ class Asked(NamedTuple):
 
 def key_of(e: Element) -> Key:
     """Return how an element is called."""
-    return Key(e.item.kind, e.item.rule, e.item.subject, e.item.resource, e.item.level, e.subject)
+    level = str(e.atom) if e.item.kind == "budget" else e.item.level
+    return Key(e.item.kind, e.item.rule, e.item.subject, e.item.resource, level, e.subject)
 
 
-def answer(problem: Problem, goal: Goal, seconds: float = 20.0) -> Stops:
+def answer(problem: Problem, goal: Goal, width: Width | None = None) -> Stops:
     """Ask, by work done instead of by the clock."""
-    limits = Limits(seconds=seconds, deterministic=True)
-    return what_stops(problem, goal, limits, Deadline.of(limits, SystemClock()), time.monotonic)
+    limits = Limits(seconds=20.0, deterministic=True)
+    return what_stops(problem, goal, limits, Deadline.of(limits, SystemClock()), time.monotonic, width)
 
 
 def questions(problem: Problem) -> Iterator[tuple[Goal, Wish]]:

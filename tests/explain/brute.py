@@ -1,7 +1,7 @@
 """What the explainer says, found again by looking at every placement: imports none of it.
 
 Elements are worked out here from the atoms, as `docs/explanations.md` defines them, and measured by the reference
-evaluator. `as_key` is the one thing that is shared: how an element is called.
+evaluator. `Key` is the one thing that is shared: how an element is called.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ __all__ = ["Key", "Seen", "Wish", "everything", "fewest", "is_excluded", "least_
 
 
 class Key(NamedTuple):
-    """How an element is called: its kind, rule, what the item is about, resource, level, and its own subject."""
+    """How an element is called: its kind, rule, what the item is about, resource, level, and its own subject.
+
+    Budgets have the number of their atom for a level: two of them, of moves and of GiB, may be called the same.
+    """
 
     kind: str
     rule: str
@@ -119,7 +122,7 @@ def _hard(problem: Problem, number: int, atom: object, placement: tuple[int, ...
         ]
         over = sum(int(atom.cost[v]) for v in counted) - atom.limit
         if over > 0:
-            yield Key("budget", atom.rule, atom.subject, "", "", atom.subject), over
+            yield Key("budget", atom.rule, atom.subject, "", str(number), atom.subject), over
 
 
 def is_excluded(seen: Iterable[Seen], held: Iterable[Key]) -> bool:

@@ -63,7 +63,7 @@ def check_corrections(one: Asked, count: Counter[str]) -> None:
         assert set(found) == minimal, (one.number, one.goal)
     for help_ in helps:
         count["planned again" if help_.planned else "no order"] += 1
-        amounts = [g.amount for gives in help_.correction.given.values() for g in gives if g.part is not None]
+        amounts = [g.amount for gives in help_.correction.given.values() for g in gives if g.allowed is not None]
         if len(help_.correction.lifted) == 1 and amounts:
             assert max(amounts) == least_amount(one.seen, key_of(help_.correction.lifted[0])), (one.number, one.goal)
 
