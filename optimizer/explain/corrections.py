@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.explain.elements import Element
+    from optimizer.explain.examples import Example
     from optimizer.explain.model import ElementModel, Part
-    from optimizer.explain.witnesses import Witness
     from optimizer.limits import Deadline
 
 __all__ = ["Correction", "Corrections"]
@@ -82,10 +82,10 @@ class Corrections:
         """Exclude a set of lifted elements and all that contain it."""
         self.model.cp.add_bool_or([self.model.held[e] for e in sorted(lifted)])
 
-    def shown_by(self, witness: Witness) -> Correction:
+    def shown_by(self, example: Example) -> Correction:
         """Return the elements that a known placement breaks, given by as much as it does; it may be done with less."""
-        given = {e: [g for g in witness.broken[e] if g.amount > 0] for e in witness.broken}
-        return Correction(tuple(sorted(given)), _positive(given), witness.placement, smallest=len(given) == 1)
+        given = {e: [g for g in example.broken[e] if g.amount > 0] for e in example.broken}
+        return Correction(tuple(sorted(given)), _positive(given), example.placement, smallest=len(given) == 1)
 
     def _fewest(self, allowed: list[Element]) -> Correction | None:
         self.exhausted = False

@@ -84,9 +84,9 @@ class _Elements:
         self.needed: set[Element] = set()
 
     def shrink(self) -> None:
-        """Try all elements of each item; those that a witness shows to be needed are not tried."""
-        if self.oracle.witnesses is not None:
-            self.needed.update(self.oracle.witnesses.needed(self.core))
+        """Try all elements of each item; those that an example shows to be needed are not tried."""
+        if self.oracle.examples is not None:
+            self.needed.update(self.oracle.examples.needed(self.core))
         for members in gathered(self.core).values():
             self._part(members)
         self.done = self.core == self.needed

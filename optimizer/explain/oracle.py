@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.explain.elements import Element
+    from optimizer.explain.examples import Examples
     from optimizer.explain.model import ElementModel
-    from optimizer.explain.witnesses import Witnesses
     from optimizer.limits import Deadline
 
 __all__ = ["Answer", "Oracle", "Verdict", "new_solver"]
@@ -52,7 +52,7 @@ class Oracle:
     by_cores
         Hold elements by assumptions, of which CP-SAT names some that cannot hold together. Otherwise they are fixed,
         which lets presolve and the linear relaxation see them: better where proofs are hard, but nothing is named.
-    witnesses
+    examples
         Placements that are known to reach the goal: where one breaks none of what is held, the solver is not asked.
     """
 
@@ -63,10 +63,10 @@ class Oracle:
         seed: int = 0,
         *,
         by_cores: bool = True,
-        witnesses: Witnesses | None = None,
+        examples: Examples | None = None,
     ) -> None:
         self.model, self.deadline, self.seed, self.by_cores = model, deadline, seed, by_cores
-        self.witnesses = witnesses
+        self.examples = examples
         self._by_index = {literal.index: element for element, literal in model.held.items()}
         self.calls = 0
 
@@ -77,7 +77,7 @@ class Oracle:
 
     def ask(self, held: Collection[Element]) -> Answer:
         """Return whether the goal can be reached while these elements hold."""
-        known = self.witnesses.among(held) if self.witnesses is not None else None
+        known = self.examples.among(held) if self.examples is not None else None
         if known is not None:
             return Answer(Verdict.POSSIBLE, placement=known.placement)
         if self.deadline.over():

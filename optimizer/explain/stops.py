@@ -13,12 +13,12 @@ from optimizer.explain.applied import lifted, ordered, plan_for
 from optimizer.explain.corrections import Corrections
 from optimizer.explain.counting import add_counts
 from optimizer.explain.elements import gathered
+from optimizer.explain.examples import Examples
 from optimizer.explain.minimal_set import shrunk
 from optimizer.explain.model import ElementModel, all_candidates, free_vms
 from optimizer.explain.oracle import Answer, Oracle, Verdict
 from optimizer.explain.pools import add_pools
 from optimizer.explain.relaxed import candidates_among, concerned, held_back, relaxed
-from optimizer.explain.witnesses import Witnesses
 from optimizer.limits import OutOfTime
 from optimizer.problem.instance import Instance
 from optimizer.problem.working_placement import WorkingPlacement, staying
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from optimizer.explain.applied import Planned
     from optimizer.explain.corrections import Correction
     from optimizer.explain.elements import Element, Item
+    from optimizer.explain.examples import Example
     from optimizer.explain.goals import Goal
     from optimizer.explain.minimal_set import MinimalSet
-    from optimizer.explain.witnesses import Witness
     from optimizer.limits import Deadline, Limits
     from optimizer.problem.problem import Problem
 
@@ -209,11 +209,11 @@ class _Asked:
     def _stopped(self, model: ElementModel, oracle: Oracle, first: Answer) -> Stops:
         first_s = self.now() - self.began
         if not self.whole:  # a small model is asked at once
-            oracle.witnesses = Witnesses(self.problem, self.goal, self.allowed, model.first)
-            oracle.witnesses.look(oracle.deadline.over)
+            oracle.examples = Examples(self.problem, self.goal, self.allowed, model.first)
+            oracle.examples.look(oracle.deadline.over)
         found = shrunk(oracle, first.core)
         others = tuple(self._others(oracle, found))
-        helps, complete = self._helps(model, found, oracle.witnesses)
+        helps, complete = self._helps(model, found, oracle.examples)
         return Stops(
             self.goal,
             Proven.STOPPED,
@@ -247,14 +247,14 @@ class _Asked:
     # -- what would help -----------------------------------------------------------------------------------------
 
     def _helps(
-        self, model: ElementModel, found: MinimalSet, witnesses: Witnesses | None
+        self, model: ElementModel, found: MinimalSet, examples: Examples | None
     ) -> tuple[tuple[Help, ...], bool]:
         if not found.elements:
             return (), True
         corrections = Corrections(
             model, self.deadline.part(self.width.correcting), self.limits.seed, plain=not self.whole
         )
-        known = self._known(corrections, witnesses.best) if witnesses is not None else None
+        known = self._known(corrections, examples.best) if examples is not None else None
         everything = len(model.held) <= self.width.all_up_to
         listed, complete = self._listed(corrections, None if everything else self.width.helps)
         if not everything:
@@ -286,7 +286,7 @@ class _Asked:
                 out.append(correction)
         return out
 
-    def _known(self, corrections: Corrections, best: Witness | None) -> Help | None:
+    def _known(self, corrections: Corrections, best: Example | None) -> Help | None:
         """Return what a known placement would take, if its moves can be ordered: for where nothing better is found."""
         if best is None or self.deadline.over():
             return None

@@ -1,4 +1,4 @@
-"""What a placement breaks, as the explainer's witnesses say it and as the brute force does; and what it is good for."""
+"""What a placement breaks, as the explainer's examples say it and as the brute force does; and what it is good for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from optimizer.explain.examples import Examples
 from optimizer.explain.stops import Proven, Width, allowed_at_start
-from optimizer.explain.witnesses import Witnesses
 from optimizer.problem.problem import build
 from tests.explain.asking import PLACEMENTS, answer, key_of, questions
 from tests.explain.brute import Key, everything, is_excluded
@@ -27,11 +27,11 @@ def test_a_placement_breaks_what_the_reference_says(chunk: int) -> None:
         if problem.hosts**problem.vms > PLACEMENTS:
             continue
         for goal, wish in list(questions(problem))[number % 3 :: 3]:
-            witnesses = Witnesses(problem, goal, allowed_at_start(problem), lambda e: e)
+            examples = Examples(problem, goal, allowed_at_start(problem), lambda e: e)
             for seen in everything(problem, wish):
-                witnesses.add(np.array(seen.placement, np.int32))
-                broken = witnesses.known[-1].broken
-                assert witnesses.known[-1].placement.tolist() == list(seen.placement), (number, goal)
+                examples.add(np.array(seen.placement, np.int32))
+                broken = examples.known[-1].broken
+                assert examples.known[-1].placement.tolist() == list(seen.placement), (number, goal)
                 assert {key_of(e) for e in broken} == seen.broken.keys(), (number, goal, seen.placement)
                 amounts = Counter[Key]()
                 for element, gives in broken.items():  # several elements may be called the same
@@ -45,8 +45,8 @@ def test_a_placement_breaks_what_the_reference_says(chunk: int) -> None:
 
 
 @pytest.mark.parametrize("chunk", first_and_rotating(range(20), 1))
-def test_what_a_smaller_model_and_a_witness_call_minimal_is(chunk: int) -> None:
-    """Of what a witness shows to be needed, the proof is none without it."""
+def test_what_a_smaller_model_and_a_example_call_minimal_is(chunk: int) -> None:
+    """Of what an example shows to be needed, the proof is none without it."""
     shown = 0
     for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):
         tiny = tiny_problem(number)
@@ -58,9 +58,9 @@ def test_what_a_smaller_model_and_a_witness_call_minimal_is(chunk: int) -> None:
             if stops.verdict is not Proven.STOPPED or stops.found is None:
                 continue
             seen, keys = everything(problem, wish), [key_of(e) for e in stops.found.elements]
-            witnesses = Witnesses(problem, goal, allowed_at_start(problem), lambda e: e)
-            witnesses.look()
-            for element in witnesses.needed(stops.found.elements):
+            examples = Examples(problem, goal, allowed_at_start(problem), lambda e: e)
+            examples.look()
+            for element in examples.needed(stops.found.elements):
                 assert not is_excluded(seen, [k for k in keys if k != key_of(element)]), (number, goal, element)
                 shown += 1
     assert shown > 3

@@ -2,10 +2,10 @@
 
 All that has to go is sent to one host, each host in turn. That breaks little but the room of this host, and so shows of
 each host's room in a proof that it is needed there, without a call of the solver: the next transition element is found
-from the last witness, as in the model rotation of Belov, A. and Marques-Silva, J. (2011). Accelerating MUS extraction
+from the last example, as in the model rotation of Belov, A. and Marques-Silva, J. (2011). Accelerating MUS extraction
 with recursive model rotation. FMCAD.
 
-A witness is a placement of the whole fleet. What it shows to be possible is so, also where the model is a smaller one.
+An example is a placement of the whole fleet. What it shows to be possible is so, also where the model is a smaller one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from optimizer.problem.atoms import Asked, Enter, Fixed, Flow, Group, Harming, Leave, Linear
     from optimizer.problem.problem import Problem
 
-__all__ = ["Witness", "Witnesses"]
+__all__ = ["Example", "Examples"]
 
 WORK = 20_000_000
 """VMs times placements that are looked at, at most."""
@@ -62,7 +62,7 @@ _Over = tuple[Element, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Witness:
+class Example:
     """A placement that reaches the goal, and all elements that it breaks, with by how much in which places."""
 
     placement: NDArray[np.int32]
@@ -70,7 +70,7 @@ class Witness:
 
 
 @dataclass(eq=False)
-class Witnesses:
+class Examples:
     """What was found so far.
 
     Attributes
@@ -85,14 +85,14 @@ class Witnesses:
     goal: Goal
     allowed: Mapping[Instance, int]
     first: Callable[[Element], Element]
-    known: list[Witness] = field(default_factory=list)
+    known: list[Example] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.names = Names(self.problem)
         self._sets: dict[int, defaultdict[int, list[int]]] = {}
         self._end = replace(self.goal, kept={})  # what is to be kept is an element: it may be broken
 
-    def among(self, held: Collection[Element]) -> Witness | None:
+    def among(self, held: Collection[Element]) -> Example | None:
         """Return a placement that breaks none of these elements; None where none is known."""
         return next((w for w in self.known if w.broken.keys().isdisjoint(held)), None)
 
@@ -102,7 +102,7 @@ class Witnesses:
         return frozenset(e for broken in alone if len(broken) == 1 for e in broken)
 
     @property
-    def best(self) -> Witness | None:
+    def best(self) -> Example | None:
         """The placement that breaks the fewest elements, if one is known that breaks any."""
         return min((w for w in self.known if w.broken), key=lambda w: len(w.broken), default=None)
 
@@ -128,7 +128,7 @@ class Witnesses:
         for number, atom in self._harming.items():
             excess.update(_EXCESS[atom](self, number, atom, placement, moved))
         if is_reached(self._end, self.problem, placement, excess):
-            self.known.append(Witness(placement, self._broken(placement, excess, moved)))
+            self.known.append(Example(placement, self._broken(placement, excess, moved)))
 
     def _going(self) -> list[int]:
         """Return the VMs that the goal does not let stay, and that could go."""
@@ -248,16 +248,16 @@ class Witnesses:
 
 
 _EXCESS: ByShape[Callable[..., Iterator[tuple[Instance, int]]]] = ByShape(
-    "a witness", {SUM: Witnesses._sum, LEAVE: Witnesses._leave, **dict.fromkeys(GROUPS, Witnesses._group)}
+    "an example", {SUM: Examples._sum, LEAVE: Examples._leave, **dict.fromkeys(GROUPS, Examples._group)}
 )
 
 _HARD: ByShape[Callable[..., Iterator[_Over]]] = ByShape(
-    "a witness",
+    "an example",
     {
-        **dict.fromkeys((SUM, LEAVE, *GROUPS, HINGE, MOVE_COST), Witnesses._nothing),
-        FIXED: Witnesses._fixed,
-        ENTER: Witnesses._enter,
-        FLOW: Witnesses._flow,
+        **dict.fromkeys((SUM, LEAVE, *GROUPS, HINGE, MOVE_COST), Examples._nothing),
+        FIXED: Examples._fixed,
+        ENTER: Examples._enter,
+        FLOW: Examples._flow,
     },
     SHAPES,
 )
