@@ -77,6 +77,7 @@ class Budget(HardParameters):
                 targets=mask if accounts.side == "into" else None,
                 cost=cost,
                 limit=int(left[p]),
+                most=most,
             )
 
     def check(self, state: State) -> Iterator[Violation]:

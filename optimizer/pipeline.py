@@ -6,6 +6,7 @@ import logging
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from optimizer.cautions import cautions
@@ -23,6 +24,7 @@ from optimizer.planning.even_out import even_out
 from optimizer.planning.in_parts import InParts
 from optimizer.planning.solve_and_order import Answer, solve_and_order
 from optimizer.planning.warm_start import beginning_with
+from optimizer.planning.without_limits import without_limits
 from optimizer.problem.exactness import check_exact
 from optimizer.problem.problem import Stage, build, without_cost
 from optimizer.problem.rule import Costing
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from optimizer.engine import Engine
     from optimizer.fleet import Fleet
     from optimizer.planning.solve_and_order import Repair
+    from optimizer.planning.without_limits import WithoutLimits
     from optimizer.policy import Policy
+    from optimizer.problem.problem import Problem
 
 __all__ = ["Request", "make_plan"]
 
@@ -149,9 +153,10 @@ def make_plan(
         answer = answer.stay(problem)
     report("describe")
     unfinished = None if answer.proven else stopped_by
-    described = describe(
-        fleet, policy, problem, answer.ordered, before, Ending(unfinished, whole.over, request.parameters.causes)
+    ending = Ending(
+        unfinished, whole.over, request.parameters.causes, partial(_unlimited, to_repair, answer, request, whole, watch)
     )
+    described = describe(fleet, policy, problem, answer.ordered, before, ending)
     watch.lap("describe")
     stats = {
         "seconds": watch.laps,
@@ -192,6 +197,16 @@ def make_plan(
             scope=policy.scope,
         )
     )
+
+
+def _unlimited(
+    problem: Problem, answer: Answer, request: Request, whole: Deadline, watch: _StageTimer
+) -> WithoutLimits | None:
+    """Plan as if there were no limit on moves, where some time is left: more than it took to say what is asked."""
+    given = request.parameters.causes
+    if not request.deterministic and whole.left() < given.unlimited_builds * watch.laps["build"]:
+        return None
+    return without_limits(problem, answer, request.limits, whole.part(given.unlimited_share))
 
 
 def _ending_share(build_s: float, request: Request) -> float:

@@ -86,11 +86,17 @@ class Causes:
         VMs that are looked at for one violation, at most: the smallest.
     tries
         Hosts to which a VM is sent for a trial of one obstacle, at most.
+    unlimited_share
+        Share of the time left in which it is planned once more as if there were no limit on moves.
+    unlimited_builds
+        That is left out where less time is left than this many times what it took to state the problem.
     """
 
     looks: int = 40_000_000
     vms: int = 60
     tries: int = 4
+    unlimited_share: float = 0.5
+    unlimited_builds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.fleet import Fleet, Move
+    from optimizer.planning.without_limits import WithoutLimits
     from optimizer.problem.atoms import AtLeast, AtMost, Group, Harming, Leave, Linear, Needs
     from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
@@ -69,6 +70,18 @@ class Outlook:
         if never:
             return Advice(Cause(Kind.BEYOND.value, reason=never), never)
         vms = [v for v in self._concerned(demand, violation) if self.placement[v] != ABSENT]
+        advice = self._at_the_end(demand, violation, vms)
+        if demand is None or advice.cause.kind == Kind.BUDGET.value or self._unlimited is None:
+            return advice
+        instance = demand.instance._replace(domain=self._domain_of(demand, violation))
+        return self._unlimited.advise(instance, violation.excess, vms) or advice
+
+    @cached_property
+    def _unlimited(self) -> WithoutLimits | None:
+        return self.ending.unlimited()
+
+    def _at_the_end(self, demand: Demand | None, violation: Violation, vms: list[int]) -> Advice:
+        """Say what one change would open to one VM more, at the end of the plan."""
         if demand is None or not vms:
             nobody = "no VM can be moved to repair it"
             return Advice(Cause(Kind.BEYOND.value, reason=nobody), "more capacity: no VM is the cause")

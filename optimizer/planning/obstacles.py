@@ -104,6 +104,11 @@ class Obstacles:
                 return Obstacle(Kind.GROUP, t.atom.asked.rule, self._subject(t)), vms
         return None
 
+    def is_paid_later(self, budget: Obstacle, vms: Sequence[int]) -> bool:
+        """Whether a budget of which nothing is spent pays for moving VMs; what a disruption budget waits for ends."""
+        flows = [f for f in self.problem.flows if (f.rule, f.subject) == (budget.rule, budget.subject)]
+        return all(sum(int(f.cost[v]) for v in vms) <= f.whole for f in flows)
+
     def instances(self, vm: int, obstacle: Obstacle, host: int) -> list[Instance]:
         """Return the instances of musts and guards that lifting an obstacle lets be exceeded on `host`."""
         return [i for i in self._lifted(vm, obstacle, host) if _binds(self.problem.atoms[i.atom])]

@@ -177,11 +177,12 @@ class Openings:
         return obstacle.kind is Kind.GROUP and self.trials.binds_without(obstacle.rule, vms)
 
     def _promising(self, vms: Sequence[int], obstacle: Obstacle, hosts: NDArray[np.int64]) -> list[int]:
-        """Return the hosts in the order in which they are tried: where least room lacks, else as they come."""
+        """Return the hosts in the order in which they are tried: where room can be freed, then where least lacks."""
         if obstacle.kind is not Kind.ROOM or not hosts.size:
             return [int(h) for h in hosts]
-        lacks = [(self.trials.shortage(vms, [obstacle.rule], obstacle.resource, int(h)), int(h)) for h in hosts]
-        return [h for _, h in sorted(lacks)]
+        asked = (vms, [obstacle.rule], obstacle.resource)
+        lacks = [(self.trials.shortage(*asked, int(h)), int(h)) for h in hosts]
+        return [h for _, _, h in sorted((n > self.trials.freeable(*asked, h), n, h) for n, h in lacks)]
 
     # -- saying ------------------------------------------------------------------------------------------------------
 
@@ -221,13 +222,32 @@ class Openings:
         if len(resources) == 1 and all(o.kind is Kind.ROOM for o in way.obstacles):
             rules, resource = sorted(way.rules), resources.pop()
             cause = Cause(Kind.ROOM.value, ", ".join(rules), vm, resource=resource, hosts=1, host=host)
-            lacks = self.trials.shortage([way.vm], rules, resource, way.host)
             verb = "keeps" if len(rules) == 1 else "keep"
-            text = f"free {amount_of(resource, lacks)} on {host} for {vm}: {listed(rules)} {verb} it off"
-            return Advice(cause, text + end)
+            room = self._room([way.vm], rules, resource, way.host, vm)
+            return Advice(cause, f"{room}: {listed(rules)} {verb} it off{end}")
+        if len(way.rules) == 1 and not any(o.kind is Kind.ROOM for o in way.obstacles):
+            return self._of_one_rule(way, vm, host, end)
         said = ", ".join(sorted({_rule_of(o) for o in way.obstacles}))
         cause = Cause(Kind.SEVERAL.value, vm=vm, host=host, reason=f"together they keep {vm} off {host}: {said}")
         return Advice(cause, f"no single change was found that helps; together, for {vm} to go to {host}: {said}{end}")
+
+    @staticmethod
+    def _of_one_rule(way: _Combined, vm: str, host: str, end: str) -> Advice:
+        """Say that one rule, for several reasons, keeps the VM off the host."""
+        rule, reasons = next(iter(way.rules)), list(dict.fromkeys(o.subject for o in way.obstacles if o.subject))
+        said = f"{rule} ({listed(reasons)})" if reasons else rule
+        cause = Cause(
+            Kind.SEVERAL.value, vm=vm, host=host, reason=f"for several reasons it keeps {vm} off {host}: {rule}"
+        )
+        return Advice(cause, f"lift {said} for {vm}: only that keeps it off {host}{end}")
+
+    def _room(self, vms: Sequence[int], rules: Sequence[str], resource: str, host: int, vm: str) -> str:
+        """Say how much room lacks on a host, or that it is too small for the VMs even where it is empty."""
+        lacks, freed = (f(vms, rules, resource, host) for f in (self.trials.shortage, self.trials.freeable))
+        name = self.fleet.hosts.ids[host]
+        if lacks <= freed:
+            return f"free {amount_of(resource, lacks)} on {name} for {vm}"
+        return f"let {name} hold {amount_of(resource, lacks)} more, since even empty it has no room for {vm}"
 
     def _opened(self, opening: _Opening) -> Advice:
         host = self.fleet.hosts.ids[opening.host]
@@ -237,18 +257,22 @@ class Openings:
         o = opening.obstacle
         cause = Cause(o.kind.value, o.rule, vm, o.subject, o.resource, opening.hosts, host)
         end = "" if opening.left == 0 else f" (then {opening.left} of it would be left)"
-        return Advice(cause, self._text(o, opening, vm, host) + end, deferred=o.kind is Kind.BUDGET)
+        later = o.kind is Kind.BUDGET and self.obstacles.is_paid_later(o, opening.vms)
+        return Advice(cause, self._text(o, opening, vm, host, later=later) + end, deferred=later)
 
-    def _text(self, o: Obstacle, opening: _Opening, vm: str, host: str) -> str:
+    def _text(self, o: Obstacle, opening: _Opening, vm: str, host: str, *, later: bool) -> str:
         hosts = f"{opening.hosts} host" + ("s" if opening.hosts != 1 else "")
         if o.kind is Kind.BUDGET:
+            if not later:
+                return f"a larger budget ({o.rule}: {o.subject}): all of it does not pay for {vm} to go to {host}"
             return f"deferred by {o.rule} ({o.subject}): a later run, or a larger budget, can move {vm} to {host}"
         if o.kind is Kind.PINNED:
             why = ": ".join(t for t in (o.rule, o.subject, self._platform(opening.vms)) if t)
             return f"let {vm} move ({why}): {hosts} could take it, such as {host}"
         if o.kind is Kind.ROOM:
-            lacks = self.trials.shortage(opening.vms, [o.rule], o.resource, opening.host)
-            return f"free {amount_of(o.resource, lacks)} on {host} for {vm}: only {o.rule} keeps it off {hosts}"
+            return (
+                f"{self._room(opening.vms, [o.rule], o.resource, opening.host, vm)}: only {o.rule} keeps it off {hosts}"
+            )
         if o.kind is Kind.GROUP:
             of = f"{o.rule} of {o.subject}"
             if self.trials.is_needed(o.rule, opening.vms):  # by others: out of the group it would be missed

@@ -184,3 +184,12 @@ class Trials:
                 d = int(self.problem.domain[t.atom.level][host])
                 lacks = max(lacks, int(t.load[d]) + int(t.atom.amount[list(vms)].sum()) - int(t.ceiling[d]))
         return lacks
+
+    def freeable(self, vms: Sequence[int], rules: Collection[str], resource: str, host: int) -> int:
+        """Return how much of the resource the VMs on the host have there: what can be freed, and no more."""
+        freed = []
+        for t in self.work.tally.linears:
+            if t.atom.asked.rule in rules and t.atom.resource == resource:
+                d = int(self.problem.domain[t.atom.level][host])
+                freed.append(int(t.load[d]) - int(t.atom.base[d]))
+        return min(freed, default=0)

@@ -304,7 +304,8 @@ class Fixed:
 class Flow:
     """Sum of cost over moves of `vms` out of `sources` into `targets` <= limit; staging hops count.
 
-    bool masks [V], [H], [H]; None means all. cost int64 [V] >= 0. `subject` names what the budget is of.
+    bool masks [V], [H], [H]; None means all. cost int64 [V] >= 0. `subject` names what the budget is of, `most` what
+    it is before anything is spent of it (None: `limit`).
     """
 
     shape: ClassVar[Shape] = FLOW
@@ -316,6 +317,12 @@ class Flow:
     targets: NDArray[np.bool_] | None
     cost: NDArray[np.int64]
     limit: int
+    most: int | None = None
+
+    @property
+    def whole(self) -> int:
+        """The limit of which nothing is spent: what a later run may have."""
+        return self.limit if self.most is None else self.most
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -110,7 +110,7 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
         case Status.IMPOSSIBLE:
             return f"impossible: {plan.reason or 'what is demanded contradicts itself'}", Tone.BAD
         case Status.OPTIMAL if not plan.moves:
-            fits = "fits within the limits" if any(r.deferred for r in plan.remaining) else "helps"
+            fits = "fits within the limits" if any(r.deferred or _beyond(r) for r in plan.remaining) else "helps"
             return f"optimal: no move {fits}, proven{left}", Tone.WARN
         case Status.OPTIMAL:
             tone = Tone.WARN if left else Tone.GOOD
@@ -122,16 +122,23 @@ def status_line(plan: Plan, least: Least) -> tuple[str, Tone]:
 
 
 def _left(plan: Plan) -> str:
-    """Say how much remains: what waits for a limit, and what no plan repairs."""
+    """Say how much remains: what waits for a limit, what no run within the limits repairs, and what no plan repairs."""
     waiting = [r.resource == WAITING for r in plan.remaining if r.deferred]
-    hosts, others, never = sum(waiting), len(waiting) - sum(waiting), len(plan.remaining) - len(waiting)
+    hosts, others, beyond = sum(waiting), len(waiting) - sum(waiting), sum(map(_beyond, plan.remaining))
+    never = len(plan.remaining) - len(waiting) - beyond
     parts = [
         f"{count(n, what)} {'is' if n == 1 else 'are'} deferred"
         for n, what in ((hosts, "host"), (others, "violation"))
         if n
     ]
+    parts += [f"{count(beyond, 'violation')} {'takes' if beyond == 1 else 'take'} a larger limit"] * bool(beyond)
     parts += [f"{count(never, 'violation')} cannot be repaired"] * bool(never)
     return "".join(f", {part}" for part in parts[:-1]) + f", and {parts[-1]}" if parts else ""
+
+
+def _beyond(left: Remaining) -> bool:
+    """Whether only a limit on moves is in the way, and no later run has more of it."""
+    return left.cause is not None and left.cause.kind == Kind.BUDGET.value and not left.deferred
 
 
 def _open_stage(plan: Plan, least: Least) -> str:

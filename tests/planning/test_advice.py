@@ -49,7 +49,8 @@ def group(*rules: Document, name: str = "g") -> Document:
 
 def test_room_for_the_one_that_lacks_least() -> None:
     assert helps(two(9, 10)) == [
-        "free 2 MiB of memory on h1 for b: only capacity keeps it off 1 host (then 1 of it would be left)"
+        "let h1 hold 2 MiB of memory more, since even empty it has no room for b: only capacity keeps it off 1 host"
+        " (then 1 of it would be left)"
     ]
 
 
@@ -58,7 +59,7 @@ def test_only_those_that_weigh_something_there_are_named_where_the_plan_leaves_t
     hosts = [host("h0", memory=8), host("h1", memory=8)]
     vms = [vm("a", "h0", memory=1), vm("b", "h0", cpu=1), vm("c", "h0", memory=9)]
     assert helps(fleet(hosts, vms), moves=[("a", "h0", "h1")]) == [
-        "free 2 MiB of memory on h1 for c: only capacity keeps it off 1 host"
+        "let h1 hold 2 MiB of memory more, since even empty it has no room for c: only capacity keeps it off 1 host"
     ]
 
 
@@ -103,7 +104,8 @@ def test_hosts_that_may_not_receive_are_said_to_be_shut_and_by_whom() -> None:
 def test_the_vm_that_has_somewhere_to_go_is_named_before_a_smaller_one_that_has_not() -> None:
     hosts = [host("h0", memory=8), host("h1", memory=8)]
     vms = [vm("a", "h0", memory=1, forbidden_hosts=["h1"]), vm("b", "h0", memory=9)]
-    assert helps(fleet(hosts, vms)) == ["free 1 MiB of memory on h1 for b: only capacity keeps it off 1 host"]
+    more = "let h1 hold 1 MiB of memory more, since even empty it has no room for b"
+    assert helps(fleet(hosts, vms)) == [f"{more}: only capacity keeps it off 1 host"]
 
 
 # -- budgets ---------------------------------------------------------------------------------------------------------
@@ -136,7 +138,7 @@ def test_the_budget_of_an_owner_is_named() -> None:
     hosts = [host(f"h{i}", memory=9) for i in range(3)]
     vms = [vm(f"v{i}", "h0", memory=1, groups=["g"], owner=f"u{i}") for i in range(2)]
     (text,) = helps(fleet(hosts, vms), budget(per="owner", moves=0))
-    assert text == "deferred by budget (owner u0): a later run, or a larger budget, can move v0 to h1"
+    assert text == "a larger budget (budget: owner u0): all of it does not pay for v0 to go to h1"
 
 
 # -- groups ----------------------------------------------------------------------------------------------------------
@@ -222,7 +224,8 @@ def test_a_vm_that_must_leave_is_meant_itself() -> None:
     drained = host("h0", memory=9, state="draining")
     of = fleet([drained, host("h1", memory=1)], [vm("a", "h0", memory=2), vm("b", "h0", memory=1, mobility="none")])
     first, second = helps(of)
-    assert first == "free 1 MiB of memory on h1 for a: only capacity keeps it off 1 host"
+    more = "let h1 hold 1 MiB of memory more, since even empty it has no room for a"
+    assert first == f"{more}: only capacity keeps it off 1 host"
     assert second == "let b move (allowed: it cannot be moved): 1 host could take it, such as h1"
 
 

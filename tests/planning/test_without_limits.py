@@ -1,0 +1,70 @@
+"""What a plan leaves for the limits on moves alone, where no single move more would be of use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from optimizer.pipeline import Request, make_plan
+from optimizer.verify.verify import verify
+from tests.build import fleet, host, policy, vm
+
+if TYPE_CHECKING:
+    from optimizer.fleet import Fleet
+    from optimizer.plan import Plan
+    from optimizer.verify.verdict import Verdict
+    from tests.build import Document
+
+ASK = Request(seconds=5.0, deterministic=True)
+
+
+def one_makes_way(pairs: int = 1) -> Fleet:
+    """For each pair, a host that drains, whose VM needs a whole host: one of two VMs that share the load makes way."""
+    hosts, vms = [], []
+    for p in range(pairs):
+        hosts += [host(f"h{p}", memory=100, state="draining"), host(f"a{p}", memory=100), host(f"b{p}", memory=100)]
+        kept = {"requires": {"pair": [f"p{p}"]}}
+        vms += [vm(f"v{p}", f"h{p}", memory=100, **kept)]
+        vms += [vm(f"x{p}", f"a{p}", memory=50, **kept), vm(f"y{p}", f"b{p}", memory=50, **kept)]
+        for h in hosts[-3:]:
+            h["labels"] = {"pair": f"p{p}"}
+    return fleet(hosts, vms)
+
+
+def planned(of: Fleet, **limit: Any) -> tuple[Plan, Verdict]:
+    rules: list[Document] = [{"rule": "capacity"}, {"rule": "maintenance"}, {"rule": "allowed"}]
+    under = policy(*rules, *([{"rule": "budget", "limits": [limit]}] if limit else []))
+    plan = make_plan(of, under, ASK)
+    return plan, verify(of, under, plan)
+
+
+@pytest.mark.parametrize("limit", [{"moves": 1}, {"moves": 0}])
+def test_a_repair_of_two_moves_takes_a_larger_limit(limit: Document) -> None:
+    assert planned(one_makes_way())[0].remaining == ()
+    plan, _ = planned(one_makes_way(), **limit)
+    (left,) = plan.remaining
+    assert left.would_help == "a larger limit (budget: run): 2 moves together repair it"
+    assert left.cause is not None
+    assert (left.cause.kind, left.cause.rule, left.cause.subject) == ("budget", "budget", "run")
+    assert not left.deferred  # no later run has more
+
+
+def test_where_others_spent_the_limit_a_later_run_does_it() -> None:
+    plan, verdict = planned(one_makes_way(2), moves=3)
+    assert len(plan.moves) == 2
+    (left,) = plan.remaining
+    assert left.would_help == "a later run, or a larger limit (budget: run): 2 moves together repair it"
+    assert left.deferred == "budget: run"
+    assert verdict.findings == ()
+
+
+def test_what_is_left_with_and_without_a_limit_is_not_blamed_on_it() -> None:
+    """Nothing repairs it, and the limit is spent by another repair."""
+    of = fleet(
+        [host("h0", memory=100, state="draining"), host("h1", memory=100), host("h2", memory=50)],
+        [vm("big", "h0", memory=150), vm("small", "h0", memory=10)],
+    )
+    plan, _ = planned(of, moves=1)
+    said = {r.subject: r.would_help for r in plan.remaining}
+    assert "limit" not in said["big"], said
