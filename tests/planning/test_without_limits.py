@@ -24,9 +24,8 @@ def one_makes_way(pairs: int = 1) -> Fleet:
     hosts, vms = [], []
     for p in range(pairs):
         hosts += [host(f"h{p}", memory=100, state="draining"), host(f"a{p}", memory=100), host(f"b{p}", memory=100)]
-        kept = {"requires": {"pair": [f"p{p}"]}}
-        vms += [vm(f"v{p}", f"h{p}", memory=100, **kept)]
-        vms += [vm(f"x{p}", f"a{p}", memory=50, **kept), vm(f"y{p}", f"b{p}", memory=50, **kept)]
+        mine = [vm(f"v{p}", f"h{p}", memory=100), vm(f"x{p}", f"a{p}", memory=50), vm(f"y{p}", f"b{p}", memory=50)]
+        vms += [v | {"requires": {"pair": [f"p{p}"]}} for v in mine]
         for h in hosts[-3:]:
             h["labels"] = {"pair": f"p{p}"}
     return fleet(hosts, vms)
