@@ -36,6 +36,9 @@ __all__ = ["Openings", "not_analysed"]
 SHOWN = 3
 """VMs of a group that are named, at most."""
 
+DEFERRED = 100
+"""VMs of a group that may be called deferred together: each is named, since whoever judges it has to know them."""
+
 CHEAPEST_FIRST = (Kind.BUDGET, Kind.PINNED, Kind.REFUSED, Kind.GROUP, Kind.LEAVING, Kind.ROOM)
 """Which of several obstacles is named, where each would do: those that an operator can lift without hardware first."""
 
@@ -251,14 +254,15 @@ class Openings:
 
     def _opened(self, opening: _Opening) -> Advice:
         host = self.fleet.hosts.ids[opening.host]
-        vm = ", ".join(self.fleet.vms.ids[v] for v in opening.vms[:SHOWN]) + (
-            ", ..." if len(opening.vms) > SHOWN else ""
-        )
-        o = opening.obstacle
-        cause = Cause(o.kind.value, o.rule, vm, o.subject, o.resource, opening.hosts, host)
+        vm, o = self._names(opening.vms, SHOWN), opening.obstacle
+        named = self._names(opening.vms, DEFERRED if o.kind is Kind.BUDGET else SHOWN)
+        cause = Cause(o.kind.value, o.rule, named, o.subject, o.resource, opening.hosts, host)
         end = "" if opening.left == 0 else f" (then {opening.left} of it would be left)"
-        later = o.kind is Kind.BUDGET and self.obstacles.is_paid_later(o, opening.vms)
+        later = o.kind is Kind.BUDGET and self.obstacles.is_paid_later(o, opening.vms) and len(opening.vms) <= DEFERRED
         return Advice(cause, self._text(o, opening, vm, host, later=later) + end, deferred=later)
+
+    def _names(self, vms: Sequence[int], most: int) -> str:
+        return ", ".join(self.fleet.vms.ids[v] for v in vms[:most]) + (", ..." if len(vms) > most else "")
 
     def _text(self, o: Obstacle, opening: _Opening, vm: str, host: str, *, later: bool) -> str:
         hosts = f"{opening.hosts} host" + ("s" if opening.hosts != 1 else "")

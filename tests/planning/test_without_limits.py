@@ -67,3 +67,30 @@ def test_what_is_left_with_and_without_a_limit_is_not_blamed_on_it() -> None:
     plan, _ = planned(of, moves=1)
     said = {r.subject: r.would_help for r in plan.remaining}
     assert "limit" not in said["big"], said
+
+
+def test_a_group_that_waits_for_what_others_spent_is_named_whole() -> None:
+    """The judge of what is deferred adds up what they cost."""
+    hosts = [host("h0", memory=100, state="draining"), host("h1", memory=100), host("h2", memory=100)]
+    mates = [vm(f"v{i}", "h0", memory=10, groups=["g"]) for i in range(5)]
+    other = [vm("a", "h1", memory=10)]
+    spent = [
+        {"vm": "a", "outcome": "done", "by": "remora", "from": f"h{2 - n}", "to": f"h{1 + n}"}
+        | {"started_at": f"2026-11-21T11:5{n}:00Z", "ended_at": f"2026-11-21T11:5{n}:30Z"}
+        for n in range(2)
+    ]
+    of = fleet(
+        hosts,
+        [*mates, *other],
+        groups=[{"id": "g", "rules": [{"rule": "together", "level": "host"}]}],
+        history=spent,
+        history_since="2026-11-20T12:00:00Z",
+    )
+    rules: list[Document] = [{"rule": "capacity"}, {"rule": "maintenance"}, {"rule": "together"}]
+    under = policy(*rules, {"rule": "budget", "limits": [{"moves": 6, "window_s": 3600}]})
+    plan = make_plan(of, under, ASK)
+    (cause,) = {r.cause for r in plan.remaining}
+    assert cause is not None
+    assert cause.vm == "v0, v1, v2, v3, v4"
+    assert {bool(r.deferred) for r in plan.remaining} == {True}
+    assert verify(of, under, plan).findings == ()
