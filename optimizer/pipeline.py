@@ -204,7 +204,8 @@ def _unlimited(
 ) -> WithoutLimits | None:
     """Plan as if there were no limit on moves, where some time is left: more than it took to say what is asked."""
     given = request.parameters.causes
-    if not request.deterministic and whole.left() < given.unlimited_builds * watch.laps["build"]:
+    least_s = given.unlimited_builds * watch.laps["build"]
+    if not request.deterministic and whole.left() < least_s:
         return None
     return without_limits(problem, answer, request.limits, whole.part(given.unlimited_share))
 

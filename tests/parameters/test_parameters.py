@@ -39,7 +39,7 @@ NO_PARAMETERS = {
     "cp/solving.py": {"FIRST": "looks at the clock", "LATER": "looks at the clock", "GRACE": "safety"},
     "limits.py": {"PEAKS": "looks at the memory", "KEPT": "a guard of limits"},
     "planning/describe.py": {"ARC": "a unit of the objective"},
-    "planning/openings.py": {"SHOWN": "words"},
+    "planning/openings.py": {"SHOWN": "words", "DEFERRED": "words"},
     "planning/solve_and_order.py": {"ORDER_WORK": "work", "STEP_WORK": "work"},
     "planning/warm_start.py": {"TAKEN_BACK": "a limit of time"},
     "reassignment/column_bound.py": {"BUILD_WORK": "work", "LARGEST": "exactness", "SLACK": "exactness"},
