@@ -156,13 +156,21 @@ def _is_lock(path: Path, ledger: _Output) -> bool:
 
 
 def _is_input(output: Path, read: Path) -> bool:
-    """Whether to write the one is to overwrite the other, or to put a file into a directory that is read."""
+    """Whether to write the one is to overwrite the other, or a table of a directory that is read, or to add one."""
     if _same_file(output, read):
         return True
     try:
-        return read.is_dir() and Path(os.path.realpath(output)).is_relative_to(os.path.realpath(read))
+        inside = read.is_dir() and Path(os.path.realpath(output)).is_relative_to(os.path.realpath(read))
+        return inside and output.name in _tables()
     except (OSError, ValueError):
         return False
+
+
+def _tables() -> tuple[str, ...]:
+    """Return what is read of a directory by its name alone."""
+    from optimizer.sources.fleet_csv import TABLES
+
+    return tuple(TABLES)
 
 
 def _same_file(one: Path, other: Path) -> bool:

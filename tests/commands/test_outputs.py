@@ -181,13 +181,21 @@ def test_two_missing_files_that_differ_in_case_are_one_file(here):
     refused("apply", "fleet.json", "plan.json", "--act", "--ledger", "é.sqlite", "-o", "e\u0301.sqlite")
 
 
-def test_a_source_that_is_a_directory_gets_no_output(here):
+def test_a_source_that_is_a_directory_keeps_its_tables_and_gets_no_table_more(here):
     Path("d").mkdir()
-    Path("d/hosts.csv").write_text("id\n")
-    for output in ("d/hosts.csv", "d/vms.csv", "d/fleet.json"):
+    Path("d/hosts.csv").write_text("id,memory_mib\nh0,8\n")
+    for output in ("d/hosts.csv", "d/vms.csv", "d/groups.csv", "d/mapping.yaml"):
         before = listing(here)
         assert "remora: -o: " in refused("import", "--source", "csv", "--location", "d", "-o", output)
         assert listing(here) == before
+
+
+def test_a_fleet_may_be_made_beside_its_tables_again_and_again(here):
+    Path("d").mkdir()
+    Path("d/hosts.csv").write_text("id,memory_mib\nh0,8\n")
+    Path("d/vms.csv").write_text("id,host,memory_mib\nv0,h0,1\n")
+    for _ in range(2):
+        assert run("import", "--source", "csv", "--location", "d", "-o", "d/made.json").code == 0
 
 
 def test_what_settings_name_is_an_input(here):
