@@ -118,7 +118,14 @@ class Model(Formulation):
                 self.cp.add_hint(lit, host == here)
 
     def run(
-        self, stages: Sequence[Stage], *, work: float, deadline: Deadline, seed: int, workers: int = 1
+        self,
+        stages: Sequence[Stage],
+        *,
+        work: float,
+        deadline: Deadline,
+        seed: int,
+        workers: int = 1,
+        hint: NDArray[np.int32] | None = None,
     ) -> tuple[NDArray[np.int32] | None, list[StageEnd]]:
         """Minimize the stages one after the other, each without making a former one worse.
 
@@ -129,6 +136,8 @@ class Model(Formulation):
             next.
         deadline
             Wall time, the last resort; asked all the time, so that an interrupt ends the search at once.
+        hint
+            The placement that the search begins from; that of the model without one.
 
         Returns
         -------
@@ -136,7 +145,7 @@ class Model(Formulation):
         """
         best: NDArray[np.int32] | None = None if self.literal else self.placement
         ends: list[StageEnd] = []
-        self.hint(self.placement)
+        self.hint(self.placement if hint is None else hint)
         deadline.spend(BUILDING * sum(len(row) for row in self.literal.values()))
         for behind, stage in enumerate(stages):
             terms, constant = self._terms(stage), self.constant[stage]

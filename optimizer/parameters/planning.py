@@ -21,6 +21,8 @@ class EvenOut:
         Work at most, in all and for each VM that moves: by count and not by the clock, so that a plan can be repeated.
     partners
         VMs with which an exchange of targets is tried, at most: those on the coolest hosts.
+    others
+        Hosts that a VM may go to that moves in place of another, at most: the coolest.
     models
         CP-SAT models for the hottest host, at most; 0: none.
     model_vms
@@ -29,6 +31,14 @@ class EvenOut:
         Hosts that each of them may choose from, at most: the coolest.
     model_work
         CP-SAT's deterministic time for one model.
+    whole_literals
+        Size up to which the complete model of this stage is solved: who moves is free in it as well; 0: never.
+    whole_work
+        CP-SAT's deterministic time for each of its levels.
+    levels
+        Hosts whose heat it minimizes one after the other, hottest first, at most.
+    placements
+        Placements that it is asked for, at most, until one can be carried out as it is.
     """
 
     enabled: bool = True
@@ -36,10 +46,15 @@ class EvenOut:
     base: float = 0.3
     per_move: float = 1e-3
     partners: int = 12
+    others: int = 3
     models: int = 3
     model_vms: int = 24
     model_hosts: int = 60
     model_work: float = 0.4
+    whole_literals: int = 3_000
+    whole_work: float = 0.5
+    levels: int = 6
+    placements: int = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -275,9 +275,7 @@ class Solver:
             return Exact(None, {}, {}, closed=False, exhausted=False)
         work = WorkingPlacement(self.problem)
         work.become(start_from)
-        offset = work.values(but_not=model.covered) | {Stage.MOVING: 0}
-        if Stage.PRICED in offset:
-            offset[Stage.PRICED] -= MILLI * work.values()[Stage.MOVING]
+        offset = self.offset(work, model)
         for stage, most in (caps or {}).items():
             model.cap(stage, most - offset[stage])
         for stage, least in self.bounds.whatever_else.items():
@@ -292,6 +290,14 @@ class Solver:
             workers=1 if lone else self.limits.workers,
         )
         return _exact(found, ends, offset)
+
+    @staticmethod
+    def offset(work: WorkingPlacement, model: Model) -> Values:
+        """Return what each stage comes to by what the complete model does not cover."""
+        offset = work.values(but_not=model.covered) | {Stage.MOVING: 0}
+        if Stage.PRICED in offset:
+            offset[Stage.PRICED] -= MILLI * work.values()[Stage.MOVING]
+        return offset
 
 
 def _exact(placement: NDArray[np.int32] | None, ends: Sequence[StageEnd], offset: Values) -> Exact:

@@ -58,20 +58,25 @@ class Targets:
             heat = np.maximum(heat, (tally.load[hosts] - amount[goes] + amount[comes]) / limit[hosts])
         return heat
 
-    def equal(self, vm: int, instead_of: int) -> NDArray[np.int64]:
-        """Return the hosts that the VM, now at home, could go to at the cost of `instead_of`, without a wait."""
+    def open(self, vm: int) -> NDArray[np.int64]:
+        """Return the hosts that the VM, now at home, could go to without a wait, whatever that costs."""
         among = self.insertion.near(vm)
         hosts = np.flatnonzero(self.work.tally.room(vm, among)) + (among.start or 0)
         self.work_done += CALL + HOST * (self.work.problem.hosts if among.start is None else among.stop - among.start)
-        if hosts.size:
-            hosts = hosts[self.work.union.room(vm, among)[hosts - (among.start or 0)]]
-        return self.equally_dear(vm, hosts, instead_of)
+        return hosts[self.work.union.room(vm, among)[hosts - (among.start or 0)]] if hosts.size else hosts
+
+    def equal(self, vm: int, instead_of: int) -> NDArray[np.int64]:
+        """Return the hosts that the VM, now at home, could go to at the cost of `instead_of`, without a wait."""
+        return self.equally_dear(vm, self.open(vm), instead_of)
+
+    def fits(self, vm: int, host: int) -> bool:
+        """Whether the VM, now at home, could go to `host` without a wait, whatever that costs."""
+        self.work_done += CALL
+        return self.work.tally.fits(vm, host) and self.work.union.fits(vm, host)
 
     def may_go(self, vm: int, host: int, instead_of: int) -> bool:
         """Whether the VM, now at home, could go to `host` at the cost of `instead_of`, without a wait."""
-        self.work_done += CALL
-        fits = self.work.tally.fits(vm, host) and self.work.union.fits(vm, host)
-        return fits and self.equally_dear(vm, np.array([host]), instead_of).size > 0
+        return self.fits(vm, host) and self.equally_dear(vm, np.array([host]), instead_of).size > 0
 
     def equally_dear(self, vm: int, hosts: NDArray[np.int64], instead_of: int) -> NDArray[np.int64]:
         """Return those of the hosts at which the VM would do as much harm as at `instead_of`."""
