@@ -36,7 +36,7 @@ class EvenOut:
     whole_work
         CP-SAT's deterministic time for each of its levels.
     levels
-        Hosts whose heat it minimizes one after the other, hottest first, at most.
+        Heats that it minimizes one after the other, the highest first, at most.
     placements
         Placements that it is asked for, at most, until one can be carried out as it is.
     """

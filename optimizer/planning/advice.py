@@ -58,6 +58,7 @@ class Outlook:
     moves: Sequence[Move]
     ending: Ending = field(default_factory=lambda: Ending())
     _named: dict[int, dict[tuple[str, str, str], Instance]] = field(default_factory=dict)
+    _beyond: dict[tuple[int, int, int], str] = field(default_factory=dict)
 
     def advise(self, violation: Violation) -> Advice:
         """Name the cause of what is left, and what was found to help.
@@ -121,7 +122,8 @@ class Outlook:
         return self._named[number]
 
     def _placed(self, vms: Iterable[int]) -> list[int]:
-        return [int(v) for v in vms if self.placement[v] != ABSENT]
+        members = np.fromiter(vms, np.int64)
+        return [int(v) for v in members[self.placement[members] != ABSENT].tolist()]
 
     def _concerned(self, demand: Demand | None, violation: Violation) -> list[int]:
         """Return the VMs whose moves could repair it."""
@@ -157,7 +159,10 @@ class Outlook:
         """
         if demand is None:
             return ""
-        return _BEYOND[demand.atom](self, demand.atom, demand.instance.member, violation.excess)
+        key = (demand.instance.atom, demand.instance.member, violation.excess)
+        if key not in self._beyond:  # a group has an instance in each domain, and is no smaller in the next one
+            self._beyond[key] = _BEYOND[demand.atom](self, demand.atom, demand.instance.member, violation.excess)
+        return self._beyond[key]
 
     def _reachable(self, atom: Harming, i: int, excess: int) -> str:
         return ""

@@ -1,7 +1,7 @@
 """The complete model of the last stage: every stage before within its value, host after host as cool as it can be.
 
-Heat is minimized in the order of the hosts, hottest first: the hottest, then the next one while the hottest keeps its
-heat, and so on. Who moves is free as well, as long as that costs the same.
+Heat is minimized first, then the number of hosts that are that hot, then the heat of all others, and so on: no host is
+hotter than it must. Who moves is free as well, as long as that costs the same.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from optimizer.cp.formulation import Terms
     from optimizer.limits import Deadline
     from optimizer.repair.solver import Solver, Values
     from optimizer.repair.targets import Targets
@@ -58,8 +59,9 @@ def coolest_placement(
     problem, given = solver.problem, solver.parameters.even_out
     start = WorkingPlacement(problem)
     candidates = complete_candidates(problem)
+    search: _Search | None = None
     try:
-        model = (
+        model: Model = (
             Model(problem, problem.start, candidates, deadline.check)
             if waits
             else StagedModel(start, candidates, 1, deadline.check)
@@ -70,28 +72,41 @@ def coolest_placement(
         for placement in excluded:
             model.forbid(placement)
         heats = _Heats(model, targets)
-        found: NDArray[np.int32] | None = None
-        first = targets.work.placement
-        for level in range(min(given.levels, problem.hosts)):
-            deadline.check()
-            model.objective[Stage.PLACEMENT] = [(heats.highest_but(level), 1)]
-            placement, ends = model.run(
-                [Stage.PLACEMENT],
-                work=given.whole_work,
-                deadline=deadline,
-                seed=solver.limits.seed,
-                hint=first if found is None else found,
-            )
-            if ends[0].ended is Ended.INFEASIBLE:
-                return None, True
-            found = placement if ends[0].ended in (Ended.OPTIMAL, Ended.FEASIBLE) else found
-            if ends[0].ended is not Ended.OPTIMAL:
-                return found, False
-            if ends[0].value == 0:
+        search = _Search(model, solver, deadline, targets.work.placement)
+        for _ in range(given.levels):
+            heat = search.least(heats.highest())
+            if not heat:
+                return search.found, heat == 0 or search.impossible
+            if search.least(heats.as_hot_as(heat)) is None:
                 break
     except OutOfTime:
-        return None, False
-    return found, True
+        return (search.found, False) if search else (None, False)
+    return search.found, False
+
+
+class _Search:
+    """The model's solving, objective after objective, and the best placement so far."""
+
+    def __init__(self, model: Model, solver: Solver, deadline: Deadline, first: NDArray[np.int32]) -> None:
+        self.model, self.solver, self.deadline, self.first = model, solver, deadline, first
+        self.found: NDArray[np.int32] | None = None
+        self.impossible = False
+
+    def least(self, terms: Terms) -> int | None:
+        """Return the least that the terms can come to, which they keep from then on; None where it is not known."""
+        self.deadline.check()
+        self.model.objective[Stage.PLACEMENT] = terms
+        placement, ends = self.model.run(
+            [Stage.PLACEMENT],
+            work=self.solver.parameters.even_out.whole_work,
+            deadline=self.deadline,
+            seed=self.solver.limits.seed,
+            hint=self.first if self.found is None else self.found,
+        )
+        self.impossible = ends[0].ended is Ended.INFEASIBLE
+        if ends[0].ended in (Ended.OPTIMAL, Ended.FEASIBLE):
+            self.found = placement
+        return ends[0].value if ends[0].ended is Ended.OPTIMAL else None
 
 
 def _largest(load: NDArray[np.int64], amount: NDArray[np.int64], limit: NDArray[np.int64]) -> int:
@@ -106,29 +121,29 @@ class _Heats:
         self.rows: list[tuple[int, int, cp_sat.LinearExpr | int, int]] = []
         """(host, limit, load, most that the load can be)."""
         on = model.by_domain(0, model.literal)
+        free = np.array(sorted(model.literal), np.int64)
         for tally, limit in targets.loads:
             settled, amount = tally.load.copy(), tally.atom.amount
-            free = np.array(sorted(model.literal), np.int64)
             np.subtract.at(settled, targets.work.placement[free], amount[free])
             for h in np.flatnonzero(limit < UNLIMITED).tolist():
                 row = [(lit, int(amount[v])) for v, lit in on.get(h, ()) if amount[v]]
                 most = int(settled[h]) + sum(a for _, a in row)
                 if most > 0:
-                    terms = cp_sat.LinearExpr.weighted_sum(
-                        [lit for lit, _ in row], [a for _, a in row]
-                    )
+                    terms = cp_sat.LinearExpr.weighted_sum([lit for lit, _ in row], [a for _, a in row])
                     self.rows.append((h, int(limit[h]), terms + int(settled[h]), most))
+        self.counted: dict[int, cp_sat.IntVar] = {}
         self.most = max((-(-STEPS * most // limit) for _, limit, _, most in self.rows), default=0)
 
-    def highest_but(self, exempt: int) -> cp_sat.IntVar:
-        """Return the heat of the hottest host when that many may be hotter."""
+    def highest(self) -> Terms:
+        """Return the heat of the hottest host but those that were counted before."""
         heat = self.cp.new_int_var(0, self.most, "heat")
-        passes = {h: self.cp.new_bool_var("") for h, *_ in self.rows} if exempt else {}
-        if passes:
-            self.cp.add(cp_sat.LinearExpr.sum(list(passes.values())) <= exempt)
         for h, limit, load, most in self.rows:
-            if exempt:
-                self.cp.add(limit * heat + STEPS * most * passes[h] >= STEPS * load)
-            else:
-                self.cp.add(limit * heat >= STEPS * load)
-        return heat
+            self.cp.add(limit * heat + STEPS * most * self.counted.get(h, 0) >= STEPS * load)
+        return [(heat, 1)]
+
+    def as_hot_as(self, heat: int) -> Terms:
+        """Return the number of hosts that are at least as hot, and let `highest` leave them out from now on."""
+        self.counted = {h: self.cp.new_bool_var("") for h, *_ in self.rows}
+        for h, limit, load, most in self.rows:
+            self.cp.add(STEPS * load <= limit * (heat - 1) + STEPS * most * self.counted[h])
+        return [(hot, 1) for hot in self.counted.values()]

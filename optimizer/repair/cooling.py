@@ -92,7 +92,7 @@ class Cooling:
 
 
 def cool_by_targets(cooling: Cooling) -> None:
-    """Other targets and exchanges of targets of which each costs the same; a model of a few VMs where that is stuck."""
+    """Choose other targets, each at the same cost, and exchange them; ask a model of a few VMs where that is stuck."""
     cooling.each(cooling.targets_now, lambda host: _elsewhere(cooling, host) or _exchanged(cooling, host, _each_alone))
     for _ in range(cooling.given.models):
         hottest = cooling.hottest(cooling.targets_now())
@@ -105,12 +105,12 @@ def cool_by_targets(cooling: Cooling) -> None:
 
 
 def cool_by_exchanges(cooling: Cooling) -> None:
-    """Exchanges of targets that cost the same together, whatever each of the two would alone."""
+    """Exchange targets that cost the same together, whatever each of the two would alone."""
     cooling.each(cooling.targets_now, lambda host: _exchanged(cooling, host, _together))
 
 
 def cool_by_other_vms(cooling: Cooling) -> None:
-    """A VM that moved goes home, and another one that stayed moves instead."""
+    """Send VMs that moved home, and move others that stayed instead."""
     cooling.each(cooling.touched, lambda host: _instead(cooling, host))
 
 
