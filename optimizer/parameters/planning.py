@@ -21,6 +21,8 @@ class EvenOut:
         Work at most, in all and for each VM that moves: by count and not by the clock, so that a plan can be repeated.
     partners
         VMs with which an exchange of targets is tried, at most: those on the coolest hosts.
+    mates
+        VMs of a set that are tried in place of one that moves, at most.
     others
         Hosts that a VM may go to that moves in place of another, at most: the coolest.
     models
@@ -46,6 +48,7 @@ class EvenOut:
     base: float = 0.3
     per_move: float = 1e-3
     partners: int = 12
+    mates: int = 50
     others: int = 3
     models: int = 3
     model_vms: int = 24

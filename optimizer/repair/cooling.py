@@ -53,10 +53,6 @@ class Cooling:
         """Return the hosts that receive anything."""
         return {int(self.work.placement[v]) for v in self.work.displaced}
 
-    def touched(self) -> set[int]:
-        """Return the hosts that receive anything, or that something leaves."""
-        return self.targets_now() | {int(self.problem.start[v]) for v in self.work.displaced}
-
     def arrived(self, host: int) -> list[int]:
         """Return the VMs that came to a host."""
         return [v for v in self.moved if self.work.placement[v] == host]
@@ -94,24 +90,31 @@ class Cooling:
 def cool_by_targets(cooling: Cooling) -> None:
     """Choose other targets, each at the same cost, and exchange them; ask a model of a few VMs where that is stuck."""
     cooling.each(cooling.targets_now, lambda host: _elsewhere(cooling, host) or _exchanged(cooling, host, _each_alone))
-    for _ in range(cooling.given.models):
-        hottest = cooling.hottest(cooling.targets_now())
-        if hottest is None or cooling.over():
-            return
-        if not minimize_heat(
-            cooling.targets, cooling.work.displaced, hottest, cooling.deadline, cooling.seed, cooling.given
-        ):
-            return
+    _by_models(cooling, together=False)
 
 
 def cool_by_exchanges(cooling: Cooling) -> None:
-    """Exchange targets that cost the same together, whatever each of the two would alone."""
-    cooling.each(cooling.targets_now, lambda host: _exchanged(cooling, host, _together))
+    """Choose other targets and exchange them at the same cost together, whatever each VM's would be alone."""
+    cooling.each(cooling.targets_now, lambda host: _exchanged(cooling, host, _together) or _elsewhere(cooling, host))
+    _by_models(cooling, together=True)
 
 
 def cool_by_other_vms(cooling: Cooling) -> None:
     """Send VMs that moved home, and move others that stayed instead."""
-    cooling.each(cooling.touched, lambda host: _instead(cooling, host))
+    cooling.each(lambda: _concerned(cooling), lambda host: _instead(cooling, host))
+
+
+def _by_models(cooling: Cooling, *, together: bool) -> None:
+    targets, work = cooling.targets, cooling.work
+    if together and not any(work.tally.sets_of.get(v) for v in work.displaced):
+        return
+    for _ in range(cooling.given.models):
+        hottest = cooling.hottest(cooling.targets_now())
+        if hottest is None or cooling.over():
+            return
+        moved, given = work.displaced, cooling.given
+        if not minimize_heat(targets, moved, hottest, cooling.deadline, cooling.seed, given, together=together):
+            return
 
 
 def _elsewhere(cooling: Cooling, host: int) -> bool:
@@ -181,35 +184,38 @@ def _partners(cooling: Cooling, vm: int, host: int) -> Iterator[tuple[int, int]]
 
 
 def _instead(cooling: Cooling, host: int) -> bool:
-    """Let a VM that the host concerns stay at home, and one from the same host or set move in its place."""
+    """Let a VM stay at home, and one from the same host or set move in its place, off the host or not onto it."""
     homes, at = cooling.problem.start, cooling.work.placement
     for vm in cooling.moved:
         home, there = int(homes[vm]), int(at[vm])
-        if host not in (home, there):
-            continue
-        for other in _stayed(cooling, vm, host)[: cooling.given.partners]:
+        others = [v for v in _stayed(cooling, vm) if homes[v] == host or there == host]
+        for other in others[: cooling.given.partners]:
             if cooling.over():
                 return False
-            hot = (host,) if int(homes[other]) == host or there == host else (home,)
-            if any(cooling.changed({vm: home, other: h}, hot) for h in _rooms(cooling, other, there)):
+            if any(cooling.changed({vm: home, other: h}, (host,)) for h in _rooms(cooling, other, there)):
                 return True
     return False
 
 
-def _stayed(cooling: Cooling, vm: int, host: int) -> list[int]:
+def _concerned(cooling: Cooling) -> set[int]:
+    """Return the hosts that receive anything, and those that something leaves or could leave in its place."""
+    homes = cooling.problem.start
+    others = (v for vm in cooling.moved for v in (vm, *_stayed(cooling, vm)))
+    return cooling.targets_now() | {int(homes[v]) for v in others}
+
+
+def _stayed(cooling: Cooling, vm: int) -> list[int]:
     """Return VMs that did not move and cost the same, from the home or the sets of one that did."""
     problem, at = cooling.problem, cooling.work.placement
     others = set(cooling.work.on(int(problem.start[vm])).tolist())
     for tally, _ in cooling.work.tally.sets_of.get(vm, ()):
-        if len(others) > cooling.given.partners**2:
-            break
-        others.update(v for side in tally.atom.sides for v in side[tally.member].tolist())
-    same = (
+        for side in tally.atom.sides:
+            others.update(side[tally.member][: cooling.given.mates].tolist())
+    return [
         v
         for v in sorted(others)
         if at[v] == problem.start[v] and problem.movable[v] and problem.moving[v] == problem.moving[vm]
-    )
-    return sorted(same, key=lambda v: at[v] != host)
+    ]
 
 
 def _rooms(cooling: Cooling, vm: int, first: int) -> list[int]:

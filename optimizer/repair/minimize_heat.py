@@ -30,9 +30,21 @@ EXACT = 2**45
 
 
 def minimize_heat(
-    targets: Targets, arrived: Collection[int], hottest: int, deadline: Deadline, seed: int, given: EvenOut
+    targets: Targets,
+    arrived: Collection[int],
+    hottest: int,
+    deadline: Deadline,
+    seed: int,
+    given: EvenOut,
+    *,
+    together: bool = False,
 ) -> bool:
     """Give the VMs of the hottest host, and a few others, targets of equal cost with a cooler hottest host.
+
+    Parameters
+    ----------
+    together
+        Whether it is enough that all of them together cost the same.
 
     Returns
     -------
@@ -43,7 +55,7 @@ def minimize_heat(
     placement = targets.work.placement
     now = {v: int(placement[v]) for v in _free(targets, arrived, hottest, given.model_vms)}
     _go_home(targets, now)
-    choices = {v: _choices(targets, v, host, given.model_hosts) for v, host in now.items()}
+    choices = {v: _choices(targets, v, host, given.model_hosts, together) for v, host in now.items()}
     _go(targets, now)
     least = _least(targets, choices)
     hosts = np.unique(np.concatenate(list(choices.values())))
@@ -84,9 +96,9 @@ def _free(targets: Targets, arrived: Collection[int], hottest: int, most: int) -
     return [*here, *coolest.tolist()][:most]
 
 
-def _choices(targets: Targets, vm: int, now: int, most: int) -> NDArray[np.int64]:
-    """Return the VM's present target, and the coolest others of equal cost."""
-    hosts = targets.equal(vm, now)
+def _choices(targets: Targets, vm: int, now: int, most: int, together: bool) -> NDArray[np.int64]:
+    """Return the VM's present target, and the coolest others: of equal cost, if that is to be so for each alone."""
+    hosts = targets.open(vm) if together else targets.equal(vm, now)
     hosts = hosts[hosts != now]
     coolest = hosts[np.argsort(targets.heat(hosts, vm), kind="stable")][: most - 1]
     return np.array([now, *coolest.tolist()], np.int64)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from math import prod
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pytest
 from ortools.sat.python import cp_model
 
 from constraints import CATALOGUE
-from optimizer.parameters import Ordering
+from optimizer.parameters import EvenOut, Ordering, Parameters
 from optimizer.pipeline import Request, make_plan
 from optimizer.planning.even_out import even_out
 from optimizer.planning.solve_and_order import solve_and_order
@@ -30,8 +32,6 @@ from tests.repair.solving import solver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    import numpy as np
 
     from optimizer.planning.solve_and_order import Answer
     from optimizer.problem.problem import Problem
@@ -56,10 +56,6 @@ def heat(problem: Problem, placement: Sequence[int], hosts: Iterable[int]) -> fl
     return hottest
 
 
-def received(problem: Problem, placement: Sequence[int]) -> set[int]:
-    return {h for v, h in enumerate(placement) if h != problem.start[v]}
-
-
 def arcs(answer: Answer) -> int:
     return sum(len(m.after) for m in answer.ordered.moves)
 
@@ -70,21 +66,21 @@ def values(problem: Problem, placement: np.ndarray) -> Values:
     return work.values()
 
 
-def others(problem: Problem, answer: Answer) -> Iterator[np.ndarray]:
-    """Yield every placement that moves the same VMs to the same end in all stages, in an order without more arcs."""
-    moved = sorted({m.move.vm for m in answer.ordered.moves})
-    if problem.hosts ** len(moved) > MOST:
+def others(problem: Problem, answer: Answer) -> Iterator[list[int]]:
+    """Yield every placement that comes to the same in all stages, with room for all moves at once."""
+    hosts = [range(problem.hosts) if m else [int(h)] for m, h in zip(problem.movable, problem.start, strict=True)]
+    if prod(map(len, hosts)) > MOST:
         return
-    for hosts in product(range(problem.hosts), repeat=len(moved)):
-        placement = answer.placement.copy()
-        placement[moved] = hosts
-        if any(problem.start[v] == h for v, h in zip(moved, hosts, strict=True)):
+    for placement in product(*hosts):
+        if evaluate(problem, placement).worse or values(problem, np.array(placement, np.int32)) != answer.values:
             continue
-        if evaluate(problem, placement.tolist()).worse or values(problem, placement) != answer.values:
-            continue
-        found = order(problem, placement, given=Ordering(hops=False))
+        found = order(problem, np.array(placement, np.int32), given=Ordering(hops=False))
         if found.complete and not any(m.after for m in found.moves):
-            yield placement
+            yield list(placement)
+
+
+def hottest(problem: Problem, placement: Sequence[int]) -> float:
+    return heat(problem, placement, range(problem.hosts))
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -92,24 +88,97 @@ def others(problem: Problem, answer: Answer) -> Iterator[np.ndarray]:
 def test_no_host_is_hotter_than_it_must(chunk: int) -> None:
     compared = 0
     for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):
-        problem = random_problem(
-            Random(number), kinds=["linear", "linear", Random(number).choice(("at_most", "apart"))]
-        )
+        problem = random_problem(Random(number), kinds=["linear", "linear", Random(number).choice(KINDS)])
         solver = solver_of(replace(problem, stages=STAGES))
         before = solve_and_order(solver, Method.REPAIR)
         after = even_out(solver, before)
         assert after.values == before.values
         assert arcs(after) <= arcs(before)
-        assert {m.move.vm for m in after.ordered.moves} == {m.move.vm for m in before.ordered.moves}
-        mine = heat(problem, after.placement.tolist(), received(problem, after.placement.tolist()))
-        old = heat(problem, before.placement.tolist(), received(problem, before.placement.tolist()))
-        assert mine <= old
-        if arcs(before):
+        mine = hottest(problem, after.placement.tolist())
+        assert mine <= hottest(problem, before.placement.tolist())
+        if arcs(after) or not before.ordered.moves:
             continue
         for placement in others(problem, before):
             compared += 1
-            assert mine <= heat(problem, placement.tolist(), received(problem, placement.tolist())) + 1e-4, number
+            assert mine <= hottest(problem, placement) + 1e-4, number
     assert compared > 20
+
+
+CORES = [{"name": "memory_mib", "copied": True}, {"name": "cpu_millicores", "copied": False}]
+DRAINED = {"state": "draining"}
+
+
+class Tie(NamedTuple):
+    """Hosts and VMs as (id or host, memory, CPU, more), and the least heat of the hottest host at equal cost."""
+
+    hosts: list[tuple[str, int, int, build.Document]]
+    vms: list[tuple[str, int, int, bool]]
+    least: float
+
+
+TIES = {
+    "targets of a spread group and of another VM": Tie(
+        [("r0", 50, 1000, DRAINED), ("r1", 100, 1000, {}), ("r0", 100, 1000, {})],
+        [
+            ("h2", 27, 0, False),
+            ("h0", 18, 300, True),
+            ("h2", 30, 0, False),
+            ("h0", 23, 500, False),
+            ("h0", 16, 500, True),
+            ("h1", 24, 0, False),
+        ],
+        0.8,
+    ),
+    "another VM of the same host": Tie(
+        [("r0", 64, 1000, {}), ("r1", 64, 2000, {})],
+        [("h0", 23, 500, False), ("h0", 22, 100, False), ("h0", 5, 500, False)],
+        0.6,
+    ),
+    "another VM of the same group": Tie(
+        [("r0", 100, 1000, {}), ("r0", 100, 1000, {}), ("r1", 100, 1000, {})],
+        [("h0", 10, 100, True), ("h1", 10, 500, True), ("h1", 10, 400, False)],
+        0.5,
+    ),
+}
+
+
+def tie(name: str) -> build.Document:
+    given = TIES[name]
+    hosts = [
+        build.host(f"h{i}", memory=memory, rack=rack)
+        | more
+        | {"capacity": {"memory_mib": memory, "cpu_millicores": cpu}}
+        for i, (rack, memory, cpu, more) in enumerate(given.hosts)
+    ]
+    vms = [
+        build.vm(f"v{i}", host, memory=memory, groups=["g"] if grouped else [])
+        | {"demand": {"memory_mib": memory, "cpu_millicores": cpu}}
+        for i, (host, memory, cpu, grouped) in enumerate(given.vms)
+    ]
+    groups = [{"id": "g", "rules": [{"rule": "spread", "level": "rack", "at_least": 2}]}]
+    return build.document(hosts, vms, groups=groups) | {"resources": CORES}
+
+
+@pytest.mark.parametrize("whole", [EvenOut().whole_literals, 0], ids=["the complete model", "local search"])
+@pytest.mark.parametrize("name", TIES)
+def test_what_costs_the_same_goes_where_it_is_coolest(name: str, whole: int) -> None:
+    document = tie(name)
+    rules = policy_from_document(
+        {"format": "remora-policy/1", "rules": [{"rule": r} for r in ("capacity", "spread", "maintenance")]},
+        "policy",
+        CATALOGUE,
+    )
+    parameters = replace(Parameters(), even_out=EvenOut(whole_literals=whole))
+    request = Request(seconds=10.0, deterministic=True, parameters=parameters)
+    plan = make_plan(fleet_from_document(document, "tie"), rules, request)
+    at = {v["id"]: v["host"] for v in document["vms"]} | {m.vm: m.target for m in plan.moves}
+    shares = [
+        sum(v["demand"][r["name"]] for v in document["vms"] if at[v["id"]] == h["id"]) / h["capacity"][r["name"]]
+        for h in document["hosts"]
+        for r in CORES
+    ]
+    assert not plan.remaining
+    assert max(shares) == TIES[name].least
 
 
 POLICY = policy_from_document(
