@@ -107,7 +107,9 @@ class Preference:
         """Return the hosts that they prefer, ascending."""
         found = {h for word in self.hosts for h in named_hosts(fleet, word)}
         if self.host_labels:
-            found.update(h for h, have in enumerate(fleet.hosts.labels) if _has_all(have, self.host_labels))
+            have = fleet.labelled_hosts
+            any_of = ([have.get((key, v), set()) for v in _values(value)] for key, value in self.host_labels.items())
+            found.update(set[int].intersection(*(set[int]().union(*hosts) for hosts in any_of)))
         return sorted(found)
 
     @property

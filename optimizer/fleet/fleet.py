@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -365,11 +366,14 @@ class Fleet:
         return {g.id: i for i, g in enumerate(self.groups)}
 
     @cached_property
-    def also_at(self) -> NDArray[np.int32]:
-        """int32 [V]: the other end of a VM that somebody is moving right now, `ABSENT` for all others.
+    def labelled_hosts(self) -> dict[tuple[str, str], set[int]]:
+        """Which hosts have each label: a key and its value."""
+        pairs = sorted((label, h) for h, have in enumerate(self.hosts.labels) for label in have.items())
+        return {label: {h for _, h in same} for label, same in groupby(pairs, lambda pair: pair[0])}
 
-        `vms.host` may be either end of the move; this is the one that it is not.
-        """
+    @cached_property
+    def also_at(self) -> NDArray[np.int32]:
+        """int32 [V]: where a VM that somebody is moving is as well, beside `vms.host`; `ABSENT` for all others."""
         out = np.full(len(self.vms), ABSENT, np.int32)
         for move in self.in_flight:
             out[move.vm] = move.target if self.vms.host[move.vm] == move.source else move.source

@@ -13,10 +13,11 @@ from optimizer.problem.rule import Hardness, Violation
 from tests.build import Document, fleet, host, policy, vm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
+    from optimizer.problem.atoms import AtMost
 
 UNUSED = "no single change was found that helps: {vm} has room on {host}"
 """Said of a plan that leaves a move unmade which nothing forbids."""
@@ -177,6 +178,22 @@ def _spread(n: int, declared: Document) -> Fleet:
 def test_more_rivals_than_hosts_cannot_all_be_apart() -> None:
     moves = [("v0", "h0", "h1"), ("v1", "h0", "h2"), ("v2", "h0", "h3")]
     assert helps(crowd(5), moves=moves) == ["fewer VMs in g, or more of level host: it has 5, at most 1 on each of 4"]
+
+
+def test_what_a_group_lacks_is_found_once_however_many_domains_it_is_over_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    counted = Outlook._per_domain
+
+    def per_domain(self: Outlook, atom: AtMost, i: int) -> Iterable[int]:
+        asked.append(i)
+        return counted(self, atom, i)
+
+    monkeypatch.setattr(Outlook, "_per_domain", per_domain)
+    hosts = [host(f"h{i}", memory=99) for i in range(40)]
+    vms = [vm(f"v{i}", f"h{i % 20}", memory=1, groups=["g"]) for i in range(42)]
+    texts = helps(fleet(hosts, vms, groups=[group({"rule": "anti_affinity"})]))
+    assert len(texts) == 20
+    assert len(asked) <= 2  # two sizes of excess, 20 hosts
 
 
 def pair(*, cache: str | None, mobility: str = "live", app: str = "live") -> Fleet:
