@@ -35,8 +35,10 @@ class EvenOut:
         CP-SAT's deterministic time for one model.
     whole_literals
         Size up to which the complete model of this stage is solved: who moves is free in it as well; 0: never.
+    whole_share
+        Share of the time of this stage that it may take.
     whole_work
-        CP-SAT's deterministic time for each of its levels.
+        CP-SAT's deterministic time for all of its heats together, placement by placement.
     levels
         Heats that it minimizes one after the other, the highest first, at most.
     placements
@@ -55,8 +57,9 @@ class EvenOut:
     model_hosts: int = 60
     model_work: float = 0.4
     whole_literals: int = 3_000
+    whole_share: float = 0.6
     whole_work: float = 0.5
-    levels: int = 6
+    levels: int = 10
     placements: int = 30
 
 

@@ -22,6 +22,8 @@ from optimizer.repair.minimize_heat import STEPS
 from optimizer.repair.targets import Targets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from optimizer.limits import Deadline
@@ -63,11 +65,10 @@ class _Evening:
 
     def _by_whole(self, answer: Answer, *, waits: bool) -> tuple[Answer, bool]:
         tried: list[NDArray[np.int32]] = []
-        while len(tried) < self.given.placements and not self.deadline.over():
+        whole = self.deadline.part(self.given.whole_share)
+        while len(tried) < self.given.placements and not whole.over():
             self.work.become(answer.placement)
-            found, certain = coolest_placement(
-                self.solver, self.targets, answer.values, tried, self.deadline, waits=waits
-            )
+            found, certain = coolest_placement(self.solver, self.targets, answer.values, tried, whole, waits=waits)
             if found is None:
                 return answer, certain
             if np.array_equal(found, answer.placement) or self._heat(found) >= self._heat(answer.placement):
@@ -80,7 +81,12 @@ class _Evening:
 
     def by_search(self, answer: Answer) -> Answer:
         """Return an answer found by local search: each kind of step goes on from what those before found."""
-        for step in (cool_by_targets, cool_by_exchanges, cool_by_other_vms):
+        answer = self._searched(answer, cool_by_targets, cool_by_exchanges)
+        others = self._searched(answer, cool_by_other_vms)
+        return answer if others is answer else self._searched(others, cool_by_targets, cool_by_exchanges)
+
+    def _searched(self, answer: Answer, *steps: Callable[[Cooling], None]) -> Answer:
+        for step in steps:
             self.work.become(answer.placement)
             step(Cooling(self.targets, self.deadline, self.given, self.solver.limits.seed))
             if not np.array_equal(self.work.placement, answer.placement):

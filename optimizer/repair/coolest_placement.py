@@ -91,14 +91,16 @@ class _Search:
         self.model, self.solver, self.deadline, self.first = model, solver, deadline, first
         self.found: NDArray[np.int32] | None = None
         self.impossible = False
+        self.work = solver.parameters.even_out.whole_work
 
     def least(self, terms: Terms) -> int | None:
         """Return the least that the terms can come to, which they keep from then on; None where it is not known."""
         self.deadline.check()
         self.model.objective[Stage.PLACEMENT] = terms
+        self.work /= 2  # half of what is left is for what comes after
         placement, ends = self.model.run(
             [Stage.PLACEMENT],
-            work=self.solver.parameters.even_out.whole_work,
+            work=self.work,
             deadline=self.deadline,
             seed=self.solver.limits.seed,
             hint=self.first if self.found is None else self.found,
