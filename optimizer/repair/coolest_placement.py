@@ -1,7 +1,8 @@
 """The complete model of the last stage: every stage before within its value, host after host as cool as it can be.
 
-Heat is minimized first, then the number of hosts that are that hot, then the heat of all others, and so on: no host is
-hotter than it must. Who moves is free as well, as long as that costs the same.
+Heat is minimized first, then how large the VMs are that move, then the number of hosts that are that hot, then the heat
+of all others, and so on. Who moves is free as well, as long as that costs the same, but only the hottest host is worth a
+larger VM.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from optimizer.cp.staged_model import StagedModel
 from optimizer.limits import OutOfTime
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import Stage
-from optimizer.problem.working_placement import WorkingPlacement
+from optimizer.problem.working_placement import WorkingPlacement, sizes
 from optimizer.repair.minimize_heat import EXACT, STEPS
 
 if TYPE_CHECKING:
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
 
     from optimizer.cp.formulation import Terms
     from optimizer.limits import Deadline
+    from optimizer.problem.problem import Problem
     from optimizer.repair.solver import Solver, Values
     from optimizer.repair.targets import Targets
 
 __all__ = ["coolest_placement"]
+
+FINE = 1_000
+"""Sizes of VMs are counted in 1 / FINE of a mean host."""
 
 
 def coolest_placement(
@@ -73,10 +78,12 @@ def coolest_placement(
             model.forbid(placement)
         heats = _Heats(model, targets)
         search = _Search(model, solver, deadline, targets.work.placement)
-        for _ in range(given.levels):
+        for level in range(given.levels):
             heat = search.least(heats.highest())
             if not heat:
                 return search.found, heat == 0 or search.impossible
+            if level == 0 and search.least(_displaced(model, problem)) is None:
+                break
             if search.least(heats.as_hot_as(heat)) is None:
                 break
     except OutOfTime:
@@ -109,6 +116,12 @@ class _Search:
         if ends[0].ended in (Ended.OPTIMAL, Ended.FEASIBLE):
             self.found = placement
         return ends[0].value if ends[0].ended is Ended.OPTIMAL else None
+
+
+def _displaced(model: Model, problem: Problem) -> Terms:
+    """Return how large the VMs are that leave their hosts, all together."""
+    size = np.ceil(FINE * sizes(problem)).astype(np.int64)
+    return [(row[int(problem.start[v])], -int(size[v])) for v, row in model.literal.items()]
 
 
 def _largest(load: NDArray[np.int64], amount: NDArray[np.int64], limit: NDArray[np.int64]) -> int:

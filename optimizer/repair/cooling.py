@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer.problem.working_placement import sizes
 from optimizer.repair.minimize_heat import minimize_heat
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Cooling:
         self.targets, self.deadline, self.given, self.seed = targets, deadline, given, seed
         self.work, self.problem = targets.work, targets.work.problem
         self.values = self.work.values()
+        self.size = sizes(self.problem)
         self.most = targets.work_done + given.base + given.per_move * len(self.moved)
 
     @property
@@ -100,8 +102,9 @@ def cool_by_exchanges(cooling: Cooling) -> None:
 
 
 def cool_by_other_vms(cooling: Cooling) -> None:
-    """Send VMs that moved home, and move others that stayed instead."""
-    cooling.each(lambda: _concerned(cooling), lambda host: _instead(cooling, host))
+    """Send VMs that moved home, and move others that stayed instead, where that cools the hottest host of all."""
+    while (host := cooling.hottest(_concerned(cooling))) is not None and _instead(cooling, host):
+        pass
 
 
 def _by_models(cooling: Cooling, *, together: bool) -> None:
@@ -211,9 +214,10 @@ def _stayed(cooling: Cooling, vm: int) -> list[int]:
     for tally, _ in cooling.work.tally.sets_of.get(vm, ()):
         for side in tally.atom.sides:
             others.update(side[tally.member][: cooling.given.mates].tolist())
+    size = cooling.size
     return [
         v
-        for v in sorted(others)
+        for v in sorted(others, key=lambda v: (size[v], v))
         if at[v] == problem.start[v] and problem.movable[v] and problem.moving[v] == problem.moving[vm]
     ]
 
