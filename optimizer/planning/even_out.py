@@ -2,8 +2,8 @@
 
 What a plan comes to in every stage before is settled. A host's heat is its highest load of any resource, as a share of
 its limit; of two plans the cooler one is that whose hottest host is cooler, then the next one. Where the complete model
-is small, it says who moves where. Where it is not, local search goes from what was found to other targets, exchanges of
-targets and exchanges of who moves; CP-SAT over a few VMs goes on where that is stuck. A new target needs no wait: no
+is small, it says who moves where. Where it is not, local search goes from what was found to other targets and, unless
+the fleet is large, to exchanges within groups and of who moves; CP-SAT over a few VMs goes on where that is stuck. A new target needs no wait: no
 move comes to depend on another. The whole order is checked before an answer is taken.
 """
 
@@ -81,7 +81,10 @@ class _Evening:
 
     def by_search(self, answer: Answer) -> Answer:
         """Return an answer found by local search: each kind of step goes on from what those before found."""
-        answer = self._searched(answer, cool_by_targets, cool_by_exchanges)
+        answer = self._searched(answer, cool_by_targets)
+        if not self.solver.small:
+            return answer
+        answer = self._searched(answer, cool_by_exchanges)
         others = self._searched(answer, cool_by_other_vms)
         return answer if others is answer else self._searched(others, cool_by_targets, cool_by_exchanges)
 

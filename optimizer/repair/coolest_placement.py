@@ -1,8 +1,8 @@
 """The complete model of the last stage: every stage before within its value, host after host as cool as it can be.
 
 Heat is minimized first, then how large the VMs are that move, then the number of hosts that are that hot, then the heat
-of all others, and so on. Who moves is free as well, as long as that costs the same, but only the hottest host is worth a
-larger VM.
+of all others, and so on. Who moves is free as well, as long as that costs the same, but only the hottest host is worth
+a larger VM.
 """
 
 from __future__ import annotations
