@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 STAGES = (Stage.HARM, Stage.SHOULD_HARM, Stage.PRICED, Stage.MOVING, Stage.PLACEMENT)
 CHUNKS, CHUNK = 4, 25
+KINDS = ("at_most", "apart", "at_least", "leave")
 MOST = 1500
 """Placements that are enumerated for one problem, at most."""
 
