@@ -1,10 +1,13 @@
 """The last stage: among plans of equal cost, one by which no host ends hotter than it must.
 
 What a plan comes to in every stage before is settled. A host's heat is its highest load of any resource, as a share of
-its limit; of two plans the cooler one is that whose hottest host is cooler, then the next one. Where the complete model
-is small, it says who moves where. Where it is not, local search goes from what was found to other targets and, unless
-the fleet is large, to exchanges within groups and of who moves; CP-SAT over a few VMs goes on where that is stuck. A new
-target needs no wait: no move comes to depend on another. The whole order is checked before an answer is taken.
+its limit.
+
+Of two plans of equal cost the cooler one is that whose hottest host is cooler, then the next one. Where the
+complete model is small, it says who moves where. Where it is not, local search goes from what was found to other
+targets and, unless the fleet is large, to exchanges within groups and of who moves; CP-SAT over a few VMs goes on
+where that is stuck. A new target needs no wait: no move comes to depend on another. The whole order is checked
+before an answer is taken.
 """
 
 from __future__ import annotations
