@@ -61,6 +61,7 @@ NO_PARAMETERS = {
     "repair/solver.py": {"MOVE_S": "seconds, measured", "LEFT_S": "seconds, measured"},
     "repair/exhaustive_search.py": {"WORK": "work"},
     "repair/group_moves.py": {"JOIN_WORK": "work"},
+    "repair/coolest_placement.py": {"FINE": "exactness"},
     "repair/minimize_heat.py": {"STEPS": "exactness", "EXACT": "exactness"},
     "repair/neighbourhood_search.py": {"CHAIN_WORK": "work", "NODE_WORK": "work"},
     "repair/preferences.py": {"EXCHANGE_WORK": "work"},
