@@ -74,4 +74,4 @@ def test_a_leader_that_does_not_look_at_its_epoch_is_found(monkeypatch: pytest.M
 def test_a_button_that_nobody_looks_at_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "unpressed", lambda *_: None)
     with without_admission(), places("sqlite") as new:
-        assert any(Stopped(n, instant(n % 10, 10), new, abort=False).run() for n in range(60))
+        assert any(Stopped(n, instant(n % 10, 10), new, abort=False).run() for n in range(240))
