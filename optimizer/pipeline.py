@@ -13,7 +13,7 @@ from optimizer.cautions import cautions
 from optimizer.clock import SystemClock
 from optimizer.debug_log import Event
 from optimizer.engine import LocalEngine
-from optimizer.fleet import State
+from optimizer.fleet import State, copied_mib
 from optimizer.limits import Deadline, Limits, peak_rss_mib
 from optimizer.parameters import Parameters
 from optimizer.plan import Plan, StageResult, Status, Unevaluated, impossible_because
@@ -144,7 +144,10 @@ def make_plan(
     answer = solve_and_order(solver, Method(request.path), repair)
     watch.lap("solve")
     report("place")
-    answer = buy_balance(problem, answer, solver, deadline) if problem.has_cost else even_out(solver, answer)
+    if problem.has_cost:
+        answer = buy_balance(problem, answer, solver, deadline)
+    else:
+        answer = even_out(solver, answer, copied_mib(fleet))
     stopped_by = "gap" if answer.is_within(request.gap) else solver.deadline.stopped_by
     watch.lap("place")
     LOG.debug(_ended(answer))
@@ -154,7 +157,7 @@ def make_plan(
     report("describe")
     unfinished = None if answer.proven else stopped_by
     ending = Ending(
-        unfinished, whole.over, request.parameters.causes, partial(_unlimited, to_repair, answer, request, whole, watch)
+        unfinished, whole.over, request.parameters.causes, partial(_unlimited, problem, answer, request, whole, watch)
     )
     described = describe(fleet, policy, problem, answer.ordered, before, ending)
     watch.lap("describe")

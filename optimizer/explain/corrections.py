@@ -82,10 +82,11 @@ class Corrections:
         """Exclude a set of lifted elements and all that contain it."""
         self.model.cp.add_bool_or([self.model.held[e] for e in sorted(lifted)])
 
-    def shown_by(self, example: Example) -> Correction:
+    @staticmethod
+    def shown_by(example: Example, placement: NDArray[np.int32]) -> Correction:
         """Return the elements that a known placement breaks, given by as much as it does; it may be done with less."""
         given = {e: [g for g in example.broken[e] if g.amount > 0] for e in example.broken}
-        return Correction(tuple(sorted(given)), _positive(given), example.placement, smallest=len(given) == 1)
+        return Correction(tuple(sorted(given)), _positive(given), placement, smallest=len(given) == 1)
 
     def _fewest(self, allowed: list[Element]) -> Correction | None:
         self.exhausted = False

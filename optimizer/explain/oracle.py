@@ -77,9 +77,8 @@ class Oracle:
 
     def ask(self, held: Collection[Element]) -> Answer:
         """Return whether the goal can be reached while these elements hold."""
-        known = self.examples.among(held) if self.examples is not None else None
-        if known is not None:
-            return Answer(Verdict.POSSIBLE, placement=known.placement)
+        if self.examples is not None and (known := self.examples.among(held)) is not None:
+            return Answer(Verdict.POSSIBLE, placement=self.examples.placement(known))
         if self.deadline.over():
             return Answer(Verdict.UNKNOWN)
         self.calls += 1

@@ -11,11 +11,10 @@ from optimizer.explain.goals import Goal
 from optimizer.explain.stops import allowed_at_start
 from optimizer.grammar import count
 from optimizer.problem.amounts import amount, spoken
-from optimizer.problem.instance import Instance
 from optimizer.problem.naming import name_of
 from optimizer.problem.problem import Least, Stage
 from optimizer.problem.rule import Hardness
-from optimizer.problem.working_placement import WorkingPlacement, staying
+from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.similar import similar, similar_or_some
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan
+    from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
 
 __all__ = ["end_of", "to_empty", "to_leave", "to_move_less", "to_place", "to_repair"]
@@ -109,9 +109,7 @@ def _kept(problem: Problem, fleet: Fleet, plan: Plan) -> dict[Instance, int]:
     """Return what a plan leaves of each instance that it lessens."""
     work = WorkingPlacement(problem)
     work.become(end_of(problem, fleet, plan))
-    end = {t.instance(domain): excess for t, domain, excess in work.tally.excesses() if excess > 0}
-    for number, atom in problem.demands.leaves.items():
-        end |= {Instance(number, vm, 0): 1 for vm in staying(problem, atom, work.placement)}
+    end = work.exceeded()
     asked = {number: atom.asked.hardness for number, atom in problem.demands.harming.items()}
     lessened = {i: end.get(i, 0) for i, before in allowed_at_start(problem).items() if end.get(i, 0) < before}
     return {i: left for i, left in lessened.items() if asked[i.atom] is not Hardness.GUARD}

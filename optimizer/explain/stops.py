@@ -20,8 +20,7 @@ from optimizer.explain.oracle import Answer, Oracle, Verdict
 from optimizer.explain.pools import add_pools
 from optimizer.explain.relaxed import candidates_among, concerned, held_back, relaxed
 from optimizer.limits import OutOfTime
-from optimizer.problem.instance import Instance
-from optimizer.problem.working_placement import WorkingPlacement, staying
+from optimizer.problem.working_placement import WorkingPlacement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,13 +28,17 @@ if TYPE_CHECKING:
     from optimizer.explain.applied import Planned
     from optimizer.explain.corrections import Correction
     from optimizer.explain.elements import Element, Item
-    from optimizer.explain.examples import Example
     from optimizer.explain.goals import Goal
     from optimizer.explain.minimal_set import MinimalSet
     from optimizer.limits import Deadline, Limits
+    from optimizer.problem.instance import Instance
     from optimizer.problem.problem import Problem
 
 __all__ = ["Help", "Proven", "Stops", "Width", "allowed_at_start", "what_stops"]
+
+
+LOOK_WORK = 1e-3
+"""What each example that is looked at counts as work."""
 
 
 class Proven(Enum):
@@ -65,6 +68,8 @@ class Width:
         Further sets that are looked for.
     shrinking, correcting
         Shares of the time for the smallest proof, and for corrections; the rest is for planning again.
+    looking
+        Share of the time for the smallest proof in which examples are looked for, without the solver.
     """
 
     literals: int = 40_000
@@ -74,6 +79,7 @@ class Width:
     others: int = 2
     shrinking: float = 0.5
     correcting: float = 0.5
+    looking: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -124,10 +130,7 @@ class Stops:
 
 def allowed_at_start(problem: Problem) -> dict[Instance, int]:
     """Return the excess at the start of every instance that has one."""
-    out = {t.instance(domain): excess for t, domain, excess in WorkingPlacement(problem).tally.excesses() if excess > 0}
-    for number, atom in problem.demands.leaves.items():
-        out |= {Instance(number, vm, 0): 1 for vm in staying(problem, atom, problem.start)}
-    return out
+    return WorkingPlacement(problem).exceeded()
 
 
 def what_stops(
@@ -210,7 +213,7 @@ class _Asked:
         first_s = self.now() - self.began
         if not self.whole:  # a small model is asked at once
             oracle.examples = Examples(self.problem, self.goal, self.allowed, model.first)
-            oracle.examples.look(oracle.deadline.over)
+            oracle.examples.look(oracle.deadline.part(self.width.looking).counted(LOOK_WORK))
         found = shrunk(oracle, first.core)
         others = tuple(self._others(oracle, found))
         helps, complete = self._helps(model, found, oracle.examples)
@@ -254,7 +257,7 @@ class _Asked:
         corrections = Corrections(
             model, self.deadline.part(self.width.correcting), self.limits.seed, plain=not self.whole
         )
-        known = self._known(corrections, examples.best) if examples is not None else None
+        known = self._known(corrections, examples) if examples is not None else None
         everything = len(model.held) <= self.width.all_up_to
         listed, complete = self._listed(corrections, None if everything else self.width.helps)
         if not everything:
@@ -286,13 +289,13 @@ class _Asked:
                 out.append(correction)
         return out
 
-    def _known(self, corrections: Corrections, best: Example | None) -> Help | None:
+    def _known(self, corrections: Corrections, examples: Examples) -> Help | None:
         """Return what a known placement would take, if its moves can be ordered: for where nothing better is found."""
-        if best is None or self.deadline.over():
+        if examples.best is None or self.deadline.over():
             return None
-        correction = corrections.shown_by(best)
-        problem = lifted(self.problem, correction)
-        planned = ordered(problem, self.goal, self.limits, self.deadline, best.placement)
+        placement = examples.placement(examples.best)
+        correction = corrections.shown_by(examples.best, placement)
+        planned = ordered(lifted(self.problem, correction), self.goal, self.limits, self.deadline, placement)
         return Help(correction, planned) if planned is not None else None
 
     def _planned(self, correction: Correction) -> Help:

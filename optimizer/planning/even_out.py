@@ -1,7 +1,7 @@
 """The last stage: among plans of equal cost, one by which no host ends hotter than it must.
 
-What a plan comes to in every stage before is settled. A host's heat is its highest load of any resource, as a share of
-its limit.
+What a plan comes to in every stage before is settled, and no more is copied. A host's heat is its highest load of any
+resource, as a share of its limit.
 
 Of two plans of equal cost the cooler one is that whose hottest host is cooler, then the next one. Where the
 complete model is small, it says who moves where. Where it is not, local search goes from what was found to other
@@ -36,12 +36,18 @@ if TYPE_CHECKING:
 __all__ = ["even_out"]
 
 
-def even_out(solver: Solver, answer: Answer) -> Answer:
-    """Return the answer with cooler hosts where there are any; every stage before placement is as it was."""
+def even_out(solver: Solver, answer: Answer, copied: NDArray[np.int64]) -> Answer:
+    """Return the answer with cooler hosts where there are any; every stage before placement is as it was.
+
+    Parameters
+    ----------
+    copied
+        int64 [V]: how many MiB are copied when each VM moves. A cooler host is not worth more of that.
+    """
     given = solver.parameters.even_out
     if not answer.ordered.moves or not given.enabled or not answer.ordered.complete or solver.deadline.left() <= 0:
         return answer
-    evening = _Evening(solver, solver.deadline.part(given.share))
+    evening = _Evening(solver, solver.deadline.part(given.share), copied)
     if solver.literals <= given.whole_literals:
         answer, certain = evening.by_whole(answer)
         if certain:
@@ -52,8 +58,8 @@ def even_out(solver: Solver, answer: Answer) -> Answer:
 class _Evening:
     """The ways to a cooler answer, and the one judge of what they find."""
 
-    def __init__(self, solver: Solver, deadline: Deadline) -> None:
-        self.solver, self.problem, self.deadline = solver, solver.problem, deadline
+    def __init__(self, solver: Solver, deadline: Deadline, copied: NDArray[np.int64]) -> None:
+        self.solver, self.problem, self.deadline, self.copied = solver, solver.problem, deadline, copied
         self.given = solver.parameters.even_out
         self.work = WorkingPlacement(solver.problem)
         self.targets = Targets(self.work, solver.parameters.repair.near)
@@ -71,7 +77,9 @@ class _Evening:
         whole = self.deadline.part(self.given.whole_share)
         while len(tried) < self.given.placements and not whole.over():
             self.work.become(answer.placement)
-            found, certain = coolest_placement(self.solver, self.targets, answer.values, tried, whole, waits=waits)
+            found, certain = coolest_placement(
+                self.solver, self.targets, answer.values, tried, whole, copied=self.copied, waits=waits
+            )
             if found is None:
                 return answer, certain
             if np.array_equal(found, answer.placement) or self._heat(found) >= self._heat(answer.placement):
@@ -94,7 +102,7 @@ class _Evening:
     def _searched(self, answer: Answer, *steps: Callable[[Cooling], None]) -> Answer:
         for step in steps:
             self.work.become(answer.placement)
-            step(Cooling(self.targets, self.deadline, self.given, self.solver.limits.seed))
+            step(Cooling(self.targets, self.deadline, self.given, self.solver.limits.seed, self.copied))
             if not np.array_equal(self.work.placement, answer.placement):
                 answer = self._carried_out(self.work.placement.copy(), answer) or answer
         return answer

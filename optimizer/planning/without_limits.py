@@ -16,7 +16,7 @@ from optimizer.planning.obstacles import Kind
 from optimizer.planning.solve_and_order import solve_and_order
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.flow_index import in_flow
-from optimizer.problem.problem import Stage
+from optimizer.problem.problem import Stage, without_cost
 from optimizer.problem.shapes import FLOW
 from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.solver import Method, Solver
@@ -97,9 +97,9 @@ def without_limits(problem: Problem, held: Answer, limits: Limits, deadline: Dea
     if not problem.flows or deadline.over():
         return None
     atoms = (replace(cast("Flow", a), limit=UNLIMITED) if a.shape is FLOW else a for a in problem.atoms)
-    free = replace(problem, atoms=tuple(atoms))
+    free = without_cost(replace(problem, atoms=tuple(atoms)))
     solver = Solver(free, limits, deadline)
-    answer = solve_and_order(solver, Method.EXACT if solver.small else Method.AUTO)
+    answer = solve_and_order(solver, Method.AUTO)
     if _harm(answer) >= _harm(held):  # other violations would be left, and no fewer
         return None
     work, made = WorkingPlacement(problem), [m.move for m in held.ordered.moves]

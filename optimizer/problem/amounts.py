@@ -42,10 +42,17 @@ def amount(resource: str, value: int) -> str:
     return _said(value, unit, size, digits)
 
 
-def amount_of(resource: str, value: int) -> str:
-    """Render an amount and what it is of: ``4 GiB of memory``, or ``3 gpus`` where the name says no unit."""
+def amount_of(resource: str, needed: int) -> str:
+    """Render how much of what is needed: ``4 GiB of memory``, or ``3 gpus`` where the name says no unit.
+
+    Rounded up: whoever frees what is said has freed enough.
+    """
+    unit, size, digits = _unit(resource, needed)
+    parts = 10**digits
+    enough = -(-needed * parts // size)  # in units of the last digit
     of = "of " if resource.endswith(UNITS) else ""
-    return f"{amount(resource, value)} {of}{spoken(resource)}"
+    what = "VM" if (resource, needed) == ("vms", 1) else spoken(resource)
+    return f"{_said(enough, unit, parts, digits)} {of}{what}"
 
 
 def pair(resource: str, value: int, limit: int) -> tuple[str, str]:

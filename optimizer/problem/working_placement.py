@@ -161,6 +161,13 @@ class WorkingPlacement:
                 for vm in staying(self.problem, atom, self.placement):
                     yield Violated(Instance(number, vm, 0), atom, 1, 1)
 
+    def exceeded(self) -> dict[Instance, int]:
+        """Return the excess of every instance above its limit, whatever its hardness."""
+        out = {tally.instance(domain): excess for tally, domain, excess in self.tally.excesses() if excess > 0}
+        for number, atom in self.problem.demands.leaves.items():
+            out |= {Instance(number, vm, 0): 1 for vm in staying(self.problem, atom, self.placement)}
+        return out
+
     def current(self, violated: Violated) -> Violated | None:
         """Return what a violated instance of an earlier moment has come to; None where it holds now."""
         tally, domain = violated.tally, violated.instance.domain

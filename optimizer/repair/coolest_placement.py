@@ -1,8 +1,7 @@
 """The complete model of the last stage: every stage before within its value, host after host as cool as it can be.
 
-Heat is minimized first, then how large the VMs are that move, then the number of hosts that are that hot, then the heat
-of all others, and so on. Who moves is free as well, as long as that costs the same, but only the hottest host is worth
-a larger VM.
+Heat is minimized first, then how much is copied, then the number of hosts that are that hot, then the heat of all
+others, and so on. Who moves is free as well, as long as that costs the same and no more is copied.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from optimizer.cp.staged_model import StagedModel
 from optimizer.limits import OutOfTime
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import Stage
-from optimizer.problem.working_placement import WorkingPlacement, sizes
+from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.minimize_heat import EXACT, STEPS
 
 if TYPE_CHECKING:
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["coolest_placement"]
 
-FINE = 1_000
-"""Sizes of VMs are counted in 1 / FINE of a mean host."""
-
 
 def coolest_placement(
     solver: Solver,
@@ -44,6 +40,7 @@ def coolest_placement(
     excluded: Sequence[NDArray[np.int32]],
     deadline: Deadline,
     *,
+    copied: NDArray[np.int64],
     waits: bool,
 ) -> tuple[NDArray[np.int32] | None, bool]:
     """Return a placement whose hosts are no hotter than they must, and whether that is certain; None: none in time.
@@ -56,10 +53,13 @@ def coolest_placement(
         What no stage before may pass.
     excluded
         Placements that are not wanted, since they cannot be carried out.
+    copied
+        int64 [V]: how many MiB are copied when each VM moves; no more than in the present placement, all together.
     waits
         Whether moves may wait for others; else there is room for all that comes while those who leave are still there.
     """
-    if any(_largest(tally.load, tally.atom.amount, limit) > EXACT for tally, limit in targets.loads):
+    largest = [_largest(tally.load, tally.atom.amount, limit) for tally, limit in targets.loads]
+    if max([int(copied.sum()), *largest]) > EXACT:
         return None, False
     problem, given = solver.problem, solver.parameters.even_out
     start = WorkingPlacement(problem)
@@ -76,13 +76,15 @@ def coolest_placement(
             model.cap(stage, value - offset[stage])
         for placement in excluded:
             model.forbid(placement)
+        gone = _copied(model, problem, copied)
+        model.cp.add(gone <= int(copied[targets.work.placement != problem.start].sum()))
         heats = _Heats(model, targets)
         search = _Search(model, solver, deadline, targets.work.placement)
         for level in range(given.levels):
             heat = search.least(heats.highest())
             if not heat:
                 return search.found, heat == 0 or search.impossible
-            if level == 0 and search.least(_displaced(model, problem)) is None:
+            if level == 0 and search.least([(gone, 1)]) is None:
                 break
             if search.least(heats.as_hot_as(heat)) is None:
                 break
@@ -118,10 +120,15 @@ class _Search:
         return ends[0].value if ends[0].ended is Ended.OPTIMAL else None
 
 
-def _displaced(model: Model, problem: Problem) -> Terms:
-    """Return how large the VMs are that leave their hosts, all together."""
-    size = np.ceil(FINE * sizes(problem)).astype(np.int64)
-    return [(row[int(problem.start[v])], -int(size[v])) for v, row in model.literal.items()]
+def _copied(model: Model, problem: Problem, copied: NDArray[np.int64]) -> cp_sat.IntVar:
+    """Return how much is copied of all VMs that leave their hosts."""
+    vms = [v for v in model.literal if copied[v]]
+    gone = model.cp.new_int_var(0, int(copied[vms].sum()), "copied")
+    at_home = cp_sat.LinearExpr.weighted_sum(
+        [model.literal[v][int(problem.start[v])] for v in vms], [int(copied[v]) for v in vms]
+    )
+    model.cp.add(gone + at_home == int(copied[vms].sum()))
+    return gone
 
 
 def _largest(load: NDArray[np.int64], amount: NDArray[np.int64], limit: NDArray[np.int64]) -> int:

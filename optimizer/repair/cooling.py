@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.problem.working_placement import sizes
 from optimizer.repair.minimize_heat import minimize_heat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
 
     from optimizer.limits import Deadline
     from optimizer.parameters import EvenOut
@@ -24,13 +25,18 @@ __all__ = ["Cooling", "cool_by_exchanges", "cool_by_other_vms", "cool_by_targets
 
 
 class Cooling:
-    """A placement that is made cooler, what it may not cost more than, and what may be spent on it."""
+    """A placement that is made cooler, what it may not cost more than, and what may be spent on it.
 
-    def __init__(self, targets: Targets, deadline: Deadline, given: EvenOut, seed: int) -> None:
+    `copied` (int64 [V]) is how much is copied when each VM moves.
+    """
+
+    def __init__(
+        self, targets: Targets, deadline: Deadline, given: EvenOut, seed: int, copied: NDArray[np.int64]
+    ) -> None:
         self.targets, self.deadline, self.given, self.seed = targets, deadline, given, seed
         self.work, self.problem = targets.work, targets.work.problem
         self.values = self.work.values()
-        self.size = sizes(self.problem)
+        self.copied = copied
         self.most = targets.work_done + given.base + given.per_move * len(self.moved)
 
     @property
@@ -208,17 +214,20 @@ def _concerned(cooling: Cooling) -> set[int]:
 
 
 def _stayed(cooling: Cooling, vm: int) -> list[int]:
-    """Return VMs that did not move and cost the same, from the home or the sets of one that did."""
+    """Return VMs that did not move, cost the same and are copied for no more, from the home or the sets of one."""
     problem, at = cooling.problem, cooling.work.placement
     others = set(cooling.work.on(int(problem.start[vm])).tolist())
     for tally, _ in cooling.work.tally.sets_of.get(vm, ()):
         for side in tally.atom.sides:
             others.update(side[tally.member][: cooling.given.mates].tolist())
-    size = cooling.size
+    copied = cooling.copied
     return [
         v
-        for v in sorted(others, key=lambda v: (size[v], v))
-        if at[v] == problem.start[v] and problem.movable[v] and problem.moving[v] == problem.moving[vm]
+        for v in sorted(others, key=lambda v: (copied[v], v))
+        if at[v] == problem.start[v]
+        and problem.movable[v]
+        and problem.moving[v] == problem.moving[vm]
+        and copied[v] <= copied[vm]
     ]
 
 

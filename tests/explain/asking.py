@@ -17,12 +17,12 @@ from tests.explain.brute import Key, Reached, Seen, Wish, everything
 from tests.oracle.problems import tiny_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from optimizer.explain.elements import Element
     from optimizer.problem.problem import Problem
 
-__all__ = ["Asked", "answer", "ask", "key_of", "questions"]
+__all__ = ["Asked", "answer", "ask", "key_of", "questions", "small_problems"]
 
 PLACEMENTS = 260
 """How many placements are looked at, at most."""
@@ -78,13 +78,18 @@ def lands(vm: int, host: int) -> Reached:
     return lambda at, _: at[vm] == host
 
 
-def ask(numbers: range, each: int = 2) -> Iterator[Asked]:
-    """Ask some questions of each problem that is small enough."""
+def small_problems(numbers: Iterable[int]) -> Iterator[tuple[int, Problem]]:
+    """Yield the tiny problems of which every placement can be looked at, each with its number."""
     for number in numbers:
         tiny = tiny_problem(number)
         problem = build(tiny.fleet, tiny.policy.rules, tiny.policy.least)
-        if problem.hosts**problem.vms > PLACEMENTS:
-            continue
+        if problem.hosts**problem.vms <= PLACEMENTS:
+            yield number, problem
+
+
+def ask(numbers: Iterable[int], each: int = 2) -> Iterator[Asked]:
+    """Ask some questions of each problem that is small enough."""
+    for number, problem in small_problems(numbers):
         all_of_them = list(questions(problem))
         first = number % len(all_of_them)
         for goal, wish in (all_of_them[first:] + all_of_them[:first])[:each]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
 import pytest
 
 from optimizer.explain.examples import Examples
 from optimizer.explain.stops import Proven, Width, allowed_at_start
-from optimizer.problem.problem import build
-from tests.explain.asking import PLACEMENTS, answer, key_of, questions
+from tests.explain.asking import answer, key_of, questions, small_problems
 from tests.explain.brute import Key, everything, is_excluded
-from tests.oracle.problems import tiny_problem
 from tests.shares import first_and_rotating
 
 CHUNK = 12
@@ -21,17 +18,13 @@ CHUNK = 12
 @pytest.mark.parametrize("chunk", first_and_rotating(range(20), 1))
 def test_a_placement_breaks_what_the_reference_says(chunk: int) -> None:
     count = Counter[str]()
-    for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):
-        tiny = tiny_problem(number)
-        problem = build(tiny.fleet, tiny.policy.rules, tiny.policy.least)
-        if problem.hosts**problem.vms > PLACEMENTS:
-            continue
+    for number, problem in small_problems(range(chunk * CHUNK, (chunk + 1) * CHUNK)):
         for goal, wish in list(questions(problem))[number % 3 :: 3]:
             examples = Examples(problem, goal, allowed_at_start(problem), lambda e: e)
             for seen in everything(problem, wish):
-                examples.add(np.array(seen.placement, np.int32))
+                examples.add(dict(enumerate(seen.placement)))
                 broken = examples.known[-1].broken
-                assert examples.known[-1].placement.tolist() == list(seen.placement), (number, goal)
+                assert examples.placement(examples.known[-1]).tolist() == list(seen.placement), (number, goal)
                 assert {key_of(e) for e in broken} == seen.broken.keys(), (number, goal, seen.placement)
                 amounts = Counter[Key]()
                 for element, gives in broken.items():  # several elements may be called the same
@@ -45,14 +38,10 @@ def test_a_placement_breaks_what_the_reference_says(chunk: int) -> None:
 
 
 @pytest.mark.parametrize("chunk", first_and_rotating(range(20), 1))
-def test_what_a_smaller_model_and_a_example_call_minimal_is(chunk: int) -> None:
+def test_what_a_smaller_model_and_an_example_call_minimal_is(chunk: int) -> None:
     """Of what an example shows to be needed, the proof is none without it."""
     shown = 0
-    for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):
-        tiny = tiny_problem(number)
-        problem = build(tiny.fleet, tiny.policy.rules, tiny.policy.least)
-        if problem.hosts**problem.vms > PLACEMENTS:
-            continue
+    for number, problem in small_problems(range(chunk * CHUNK, (chunk + 1) * CHUNK)):
         for goal, wish in list(questions(problem))[number % 2 :: 2][:5]:
             stops = answer(problem, goal, Width(literals=0, few=1, helps=1, others=0))
             if stops.verdict is not Proven.STOPPED or stops.found is None:

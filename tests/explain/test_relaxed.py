@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
-from optimizer.clock import SystemClock
-from optimizer.explain.stops import Proven, Width, what_stops
-from optimizer.limits import Deadline, Limits
-from optimizer.problem.problem import build
-from tests.explain.asking import PLACEMENTS, key_of, questions
+from optimizer.explain.stops import Proven, Width
+from tests.explain.asking import answer, key_of, questions, small_problems
 from tests.explain.brute import everything, is_excluded
-from tests.oracle.problems import tiny_problem
 
 CHUNKS, CHUNK = 16, 14
 
@@ -22,16 +17,11 @@ CHUNKS, CHUNK = 16, 14
 @pytest.mark.rotating
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_proof_of_the_smaller_model_is_a_proof(chunk: int) -> None:
-    limits, count = Limits(seconds=20, deterministic=True), Counter[str]()
+    count = Counter[str]()
     narrow = replace(Width(), literals=0, few=1, helps=0, others=1)
-    for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):
-        tiny = tiny_problem(number)
-        problem = build(tiny.fleet, tiny.policy.rules, tiny.policy.least)
-        if problem.hosts**problem.vms > PLACEMENTS:
-            continue
+    for number, problem in small_problems(range(chunk * CHUNK, (chunk + 1) * CHUNK)):
         for goal, wish in list(questions(problem))[number % 2 :: 2][:5]:
-            deadline = Deadline.of(limits, SystemClock())
-            stops = what_stops(problem, goal, limits, deadline, time.monotonic, narrow)
+            stops = answer(problem, goal, narrow)
             seen = everything(problem, wish)
             count[stops.verdict.value] += 1
             count["in truth"] += all(one.broken for one in seen)

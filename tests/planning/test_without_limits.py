@@ -9,6 +9,7 @@ import pytest
 from optimizer.pipeline import Request, make_plan
 from optimizer.verify.verify import verify
 from tests.build import fleet, host, policy, vm
+from tests.scoped import plan_under
 
 if TYPE_CHECKING:
     from optimizer.fleet import Fleet
@@ -28,7 +29,8 @@ def one_makes_way(pairs: int = 1) -> Fleet:
         vms += [v | {"requires": {"pair": [f"p{p}"]}} for v in mine]
         for h in hosts[-3:]:
             h["labels"] = {"pair": f"p{p}"}
-    return fleet(hosts, vms)
+    full = [vm("w", "full", memory=100)]  # so that evening out lets a host be full
+    return fleet([*hosts, host("full", memory=100)], [*vms, *full])
 
 
 def planned(of: Fleet, **limit: Any) -> tuple[Plan, Verdict]:
@@ -56,6 +58,15 @@ def test_where_others_spent_the_limit_a_later_run_does_it() -> None:
     assert left.would_help == "a later run, or a larger limit (budget: run): 2 moves together repair it"
     assert left.deferred == "budget: run"
     assert verdict.findings == ()
+
+
+@pytest.mark.parametrize("balance", [(), ("memory_mib",)])
+def test_a_limit_of_the_run_is_named_too(balance: tuple[str, ...]) -> None:
+    """Also where the plan evens out loads: what is paid for is no part of what is planned without limits."""
+    rules = policy({"rule": "capacity"}, {"rule": "maintenance"}, {"rule": "allowed"})
+    plan = plan_under(one_makes_way(), rules, max_moves=1, balance=balance)
+    (left,) = plan.remaining
+    assert left.would_help == "a larger limit (--max-moves: at most 1 move): 2 moves together repair it"
 
 
 def test_what_is_left_with_and_without_a_limit_is_not_blamed_on_it() -> None:

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from optimizer.problem.amounts import amount, pair, percent, spoken
+from optimizer.problem.amounts import amount, amount_of, pair, percent, spoken
 
 MIB = {"MiB": 1, "GiB": 1024, "TiB": 1024**2, "PiB": 1024**3}
 
@@ -46,3 +46,21 @@ def test_names_and_shares():
     assert percent(3, 2) == "150.0 %"
     assert (percent(1, 0), percent(0, 0)) == ("over", "-")
     assert amount("cpu_millicores", 1000) == "1 core"
+
+
+@pytest.mark.parametrize(
+    ("resource", "needed", "said"),
+    [
+        ("memory_mib", 1000, "1,000 MiB of memory"),
+        ("memory_mib", 1025, "1.1 GiB of memory"),
+        ("disk_mib", 3775488, "3.61 TiB of disk"),
+        ("memory_mib", 2048, "2 GiB of memory"),
+        ("cpu_millicores", 20, "0.1 cores of CPU"),
+        ("cpu_millicores", 1000, "1 core of CPU"),
+        ("gpus", 3, "3 gpus"),
+        ("vms", 1, "1 VM"),
+        ("vms", 2, "2 VMs"),
+    ],
+)
+def test_what_is_needed_is_rounded_up(resource, needed, said):
+    assert amount_of(resource, needed) == said
