@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Need", "misplaced", "misplaced_by_class", "need_of", "offered_nowhere", "offers", "unmet"]
 
+COMPARED = 200
+"""Names of hosts' labels that one of a VM is compared with, at most."""
+
 Need = tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -68,14 +71,18 @@ def unmet(fleet: Fleet, vm: int, host: int) -> dict[str, tuple[str, ...]]:
 
 
 def offered_nowhere(fleet: Fleet, label: str, values: tuple[str, ...]) -> str:
-    """Say, to follow what is required, that no host of the fleet has the label or one of the values; else nothing."""
-    if any(have.get(label) in values for have in fleet.hosts.labels):
+    """Say, to follow what is required, that no host of the fleet has the label or one of the values; else nothing.
+
+    Said of every VM that it is so of: a name is looked for that may be meant where it is soon found.
+    """
+    there = fleet.host_label_values.get(label)
+    if there is not None and not there.isdisjoint(values):
         return ""
-    names, words = Directory(fleet), f"{label} {listed(values, 'or')}"
-    kind, name, scope = NameKind.HOST_LABEL_VALUE, values[0], label
-    if not any(label in have for have in fleet.hosts.labels):
+    kind, name, scope, words = NameKind.HOST_LABEL_VALUE, values[0], label, f"{label} {listed(values, 'or')}"
+    if there is None:
         kind, name, scope, words = NameKind.HOST_LABEL, label, "", f"the label {label}"
-    hint = names.hint(kind, name, scope)
+    names = Directory(fleet)
+    hint = names.hint(kind, name, scope) if len(names.names(kind, scope)) <= COMPARED else ""
     return f", and no host of fleet {fleet.id} has {words}" + (f" ({hint})" if hint else "")
 
 

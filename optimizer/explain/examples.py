@@ -19,7 +19,8 @@ import numpy as np
 from optimizer.explain.elements import Element, Given, Names
 from optimizer.explain.goals import is_reached
 from optimizer.explain.model import free_vms
-from optimizer.problem.flow_index import in_flow
+from optimizer.fleet import Move
+from optimizer.problem.flow_index import spent_of
 from optimizer.problem.rule import Hardness
 from optimizer.problem.shapes import ENTER, FIXED, FLOW, HARMING, HINGE, MOVE_COST, SHAPES, ByShape
 from optimizer.problem.working_placement import WorkingPlacement
@@ -169,7 +170,7 @@ class Examples:
 
     def _flow(self, number: int, atom: Flow, moved: list[int]) -> Iterator[_Over]:
         start, at = self.problem.start, self._work.placement
-        spent = sum(int(atom.cost[vm]) for vm in moved if in_flow(atom, vm, int(start[vm]), int(at[vm])))
+        spent = spent_of(atom, (Move(vm, int(start[vm]), int(at[vm])) for vm in moved))
         if spent > atom.limit:
             yield self.names.budget(number, atom), spent - atom.limit
 

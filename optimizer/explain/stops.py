@@ -79,7 +79,7 @@ class Width:
     others: int = 2
     shrinking: float = 0.5
     correcting: float = 0.5
-    looking: float = 0.4
+    looking: float = 0.6
 
 
 @dataclass(frozen=True)

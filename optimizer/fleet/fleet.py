@@ -372,6 +372,14 @@ class Fleet:
         return {label: {h for _, h in same} for label, same in groupby(pairs, lambda pair: pair[0])}
 
     @cached_property
+    def host_label_values(self) -> dict[str, set[str]]:
+        """The values that hosts have of each label."""
+        out: dict[str, set[str]] = {}
+        for key, value in self.labelled_hosts:
+            out.setdefault(key, set()).add(value)
+        return out
+
+    @cached_property
     def also_at(self) -> NDArray[np.int32]:
         """int32 [V]: where a VM that somebody is moving is as well, beside `vms.host`; `ABSENT` for all others."""
         out = np.full(len(self.vms), ABSENT, np.int32)

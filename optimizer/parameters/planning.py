@@ -9,7 +9,9 @@ __all__ = ["Causes", "Describing", "EvenOut", "Parts", "Scoped"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvenOut:
-    """Among targets of equal cost, those by which no host ends hotter than it must.
+    """Among plans of equal cost, one by which no host ends hotter than it must.
+
+    Local search takes several kinds of steps, one kind after the other: other targets, exchanges, who moves.
 
     Parameters
     ----------
@@ -18,7 +20,8 @@ class EvenOut:
     share
         Share of the time left that this may take (DESIGN: at most 20 %).
     base, per_move
-        Work at most, in all and for each VM that moves: by count and not by the clock, so that a plan can be repeated.
+        Work at most for each kind of steps, and more for each VM that moves: by count and not by the clock, so that a
+        plan can be repeated.
     partners
         VMs with which an exchange of targets is tried, at most: those on the coolest hosts.
     mates
@@ -26,7 +29,7 @@ class EvenOut:
     others
         Hosts that a VM may go to that moves in place of another, at most: the coolest.
     models
-        CP-SAT models for the hottest host, at most; 0: none.
+        CP-SAT models for the hottest host, at most, after each kind of steps; 0: none.
     model_vms
         VMs that are free in one model, at most: those of the hottest host first, then those on the coolest hosts.
     model_hosts

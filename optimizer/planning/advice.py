@@ -14,7 +14,7 @@ from optimizer.plan import Advice, Cause
 from optimizer.planning.ending import Ending
 from optimizer.planning.obstacles import Kind
 from optimizer.planning.openings import Openings, not_analysed
-from optimizer.problem.flow_index import in_flow
+from optimizer.problem.flow_index import spent_of
 from optimizer.problem.naming import name_of, subjects
 from optimizer.problem.shapes import COMPANY, COUNT, LEAVE, OCCUPANCY, PAIR, SUM, TOGETHER, ByShape
 
@@ -203,10 +203,7 @@ class Outlook:
     @cached_property
     def _used(self) -> list[int]:
         """What the plan's own moves spend of each flow."""
-        return [
-            sum(int(f.cost[m.vm]) for m in self.moves if in_flow(f, m.vm, m.source, m.target))
-            for f in self.problem.flows
-        ]
+        return [spent_of(f, self.moves) for f in self.problem.flows]
 
 
 _CONCERNED: ByShape[Callable[..., list[int]]] = ByShape(

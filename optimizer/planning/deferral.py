@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from optimizer.problem.flow_index import in_flow
+from optimizer.problem.flow_index import spent_of
 from optimizer.scope import WAITING
 
 if TYPE_CHECKING:
@@ -23,10 +23,7 @@ class Deferral:
 
     def __init__(self, problem: Problem, moves: Sequence[Move]) -> None:
         self._problem = problem
-        self._left = [
-            f.limit - sum(int(f.cost[m.vm]) for m in moves if in_flow(f, m.vm, m.source, m.target))
-            for f in problem.flows
-        ]
+        self._left = [f.limit - spent_of(f, moves) for f in problem.flows]
 
     def of(self, violation: Violation) -> str:
         """Name the first limit that does not pay for emptying the host that the violation is about; else nothing."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from optimizer.disruption_rule import DISRUPTION
-from optimizer.fleet import ABSENT
+from optimizer.fleet import ABSENT, Move
+from optimizer.problem.flow_index import spent_of
 from optimizer.problem.instance import Instance
 from optimizer.problem.naming import name_of
 from optimizer.problem.rule import Hardness
@@ -104,10 +105,11 @@ class Obstacles:
                 return Obstacle(Kind.GROUP, t.atom.asked.rule, self._subject(t)), vms
         return None
 
-    def is_paid_later(self, budget: Obstacle, vms: Sequence[int]) -> bool:
-        """Whether a budget of which nothing is spent pays for moving VMs; what a disruption budget waits for ends."""
+    def is_paid_later(self, budget: Obstacle, vms: Sequence[int], host: int) -> bool:
+        """Whether a budget of which nothing is spent pays for VMs to go to a host; what disruption waits for ends."""
         flows = [f for f in self.problem.flows if (f.rule, f.subject) == (budget.rule, budget.subject)]
-        return all(sum(int(f.cost[v]) for v in vms) <= f.whole for f in flows)
+        moves = [Move(v, int(self.work.placement[v]), host) for v in vms]
+        return all(spent_of(f, moves) <= f.whole for f in flows)
 
     def instances(self, vm: int, obstacle: Obstacle, host: int) -> list[Instance]:
         """Return the instances of musts and guards that lifting an obstacle lets be exceeded on `host`."""

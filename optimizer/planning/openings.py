@@ -258,7 +258,11 @@ class Openings:
         named = self._names(opening.vms, DEFERRED if o.kind is Kind.BUDGET else SHOWN)
         cause = Cause(o.kind.value, o.rule, named, o.subject, o.resource, opening.hosts, host)
         end = "" if opening.left == 0 else f" (then {opening.left} of it would be left)"
-        later = o.kind is Kind.BUDGET and self.obstacles.is_paid_later(o, opening.vms) and len(opening.vms) <= DEFERRED
+        later = (
+            o.kind is Kind.BUDGET
+            and self.obstacles.is_paid_later(o, opening.vms, opening.host)
+            and len(opening.vms) <= DEFERRED
+        )
         return Advice(cause, self._text(o, opening, vm, host, later=later) + end, deferred=later)
 
     def _names(self, vms: Sequence[int], most: int) -> str:

@@ -15,7 +15,7 @@ from optimizer.plan import Advice, Cause
 from optimizer.planning.obstacles import Kind
 from optimizer.planning.solve_and_order import solve_and_order
 from optimizer.problem.atoms import UNLIMITED
-from optimizer.problem.flow_index import in_flow
+from optimizer.problem.flow_index import spent_of
 from optimizer.problem.problem import Stage, without_cost
 from optimizer.problem.shapes import FLOW
 from optimizer.problem.working_placement import WorkingPlacement
@@ -57,16 +57,16 @@ class WithoutLimits:
         """
         if self.left.get(instance, 0) >= excess:
             return None
-        mine = self._with_what_they_wait_for(set(vms))
+        mine = [m for m in self._with_what_they_wait_for(set(vms)) if m not in self.made]
         flows = self.problem.flows
-        short = [f for f in flows if _spent(f, self.made) + _spent(f, mine) > f.limit]
+        short = [f for f in flows if spent_of(f, self.made) + spent_of(f, mine) > f.limit]
         if not short:
             return None
         limits = listed(f"{f.rule}: {f.subject}" for f in short)
         names = ", ".join(dict.fromkeys(self.problem.vm_ids[m.vm] for m in mine))
         cause = Cause(Kind.BUDGET.value, short[0].rule, names, short[0].subject)
         repair = "1 move repairs it" if len(mine) == 1 else f"{len(mine)} moves together repair it"
-        if all(_spent(f, mine) <= f.whole for f in flows):
+        if all(spent_of(f, mine) <= f.whole for f in flows):
             return Advice(cause, f"a later run, or a larger limit ({limits}): {repair}", deferred=True)
         return Advice(cause, f"a larger limit ({limits}): {repair}")
 
@@ -80,10 +80,6 @@ class WithoutLimits:
                 found.add(i)
                 waiting += self.moves[i].after
         return [self.moves[i].move for i in sorted(found)]
-
-
-def _spent(flow: Flow, moves: Iterable[Move]) -> int:
-    return sum(int(flow.cost[m.vm]) for m in moves if in_flow(flow, m.vm, m.source, m.target))
 
 
 def without_limits(problem: Problem, held: Answer, limits: Limits, deadline: Deadline) -> WithoutLimits | None:

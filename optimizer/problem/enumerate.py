@@ -21,7 +21,7 @@ import numpy as np
 from optimizer.fleet import ABSENT, Move
 from optimizer.problem.atoms import UNLIMITED, Sets
 from optimizer.problem.evaluate import evaluate, placement_cost
-from optimizer.problem.flow_index import in_flow
+from optimizer.problem.flow_index import spent_of
 from optimizer.problem.problem import Stage
 from optimizer.problem.shapes import GROUPS, LEAVE, SUM, ByShape
 
@@ -164,9 +164,7 @@ def _made(placement: tuple[int, ...], move: Move) -> tuple[int, ...]:
 
 def _spent(problem: Problem, moves: Iterable[Move]) -> tuple[int, ...]:
     made = list(moves)
-    return tuple(
-        sum(int(flow.cost[m.vm]) for m in made if in_flow(flow, m.vm, m.source, m.target)) for flow in problem.flows
-    )
+    return tuple(spent_of(flow, made) for flow in problem.flows)
 
 
 def _within(flows: Iterable[Flow], spent: Iterable[int]) -> bool:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from optimizer.fleet import Move
     from optimizer.problem.atoms import Flow
 
-__all__ = ["FlowIndex", "in_flow"]
+__all__ = ["FlowIndex", "in_flow", "spent_of"]
 
 
 def in_flow(atom: Flow, vm: int, source: int, target: int) -> bool:
@@ -25,6 +26,11 @@ def in_flow(atom: Flow, vm: int, source: int, target: int) -> bool:
         and (atom.sources is None or atom.sources[source])
         and (atom.targets is None or atom.targets[target])
     )
+
+
+def spent_of(atom: Flow, moves: Iterable[Move]) -> int:
+    """Return what moves spend of a flow."""
+    return sum(int(atom.cost[m.vm]) for m in moves if in_flow(atom, m.vm, m.source, m.target))
 
 
 class _Entrances(NamedTuple):

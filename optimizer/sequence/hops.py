@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.fleet import Move
-from optimizer.problem.flow_index import in_flow
+from optimizer.problem.flow_index import spent_of
 from optimizer.problem.tally import Tally
 from optimizer.sequence.move_graph import MoveGraph
 from optimizer.sequence.search import find_order
@@ -185,7 +185,4 @@ class Hops:
 
     def _within_flows(self, moves: Iterable[Move]) -> bool:
         moves = list(moves)
-        return all(
-            sum(int(f.cost[m.vm]) for m in moves if in_flow(f, m.vm, m.source, m.target)) <= f.limit
-            for f in self.problem.flows
-        )
+        return all(spent_of(f, moves) <= f.limit for f in self.problem.flows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from constraints.allowed import Allowed
+from constraints.standing import COMPARED, offered_nowhere
 from optimizer.check import check
 from optimizer.pipeline import Request, make_plan
 from optimizer.problem.rule import Hardness
@@ -126,3 +127,15 @@ def test_random_fleets_move_exactly_the_misplaced(seed: int) -> None:
     assert len(plan.moves) == len({m.vm for m in plan.moves})
     assert all(m.target in fits[m.vm] for m in plan.moves)
     assert {r.subject for r in plan.remaining} == {v for v in wrong if not fits[v]}
+
+
+def test_a_value_that_no_host_has_is_looked_for_where_that_takes_no_time() -> None:
+    """The text is made for every VM: of ten thousand host names none is compared with it letter by letter."""
+    few, many = (
+        fleet([host(f"h{i}", memory=100) | {"labels": {"hostname": f"node-{i}"}} for i in range(n)], [])
+        for n in (3, COMPARED + 1)
+    )
+    assert offered_nowhere(few, "hostname", ("node-1",)) == ""
+    assert offered_nowhere(few, "hostname", ("nod-1",)).endswith("has hostname nod-1 (did you mean node-1?)")
+    assert offered_nowhere(many, "hostname", ("nod-1",)).endswith("has hostname nod-1")
+    assert offered_nowhere(many, "hostnam", ("x",)).endswith("has the label hostnam (did you mean hostname?)")

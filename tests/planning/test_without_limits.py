@@ -105,3 +105,43 @@ def test_a_group_that_waits_for_what_others_spent_is_named_whole() -> None:
     assert cause.vm == "v0, v1, v2, v3, v4"
     assert {bool(r.deferred) for r in plan.remaining} == {True}
     assert verify(of, under, plan).findings == ()
+
+
+def test_a_limit_that_binds_nobody_is_not_blamed() -> None:
+    """One of three moves is made already: what is left would fit into the run, but not out of the host."""
+    ways = {"v": ("h", ["a", "h"]), "x": ("a", ["a", "b"]), "w": ("a", ["a", "c"])}
+    hosts = [host("h", memory=100, state="draining"), host("a", memory=120)]
+    hosts += [host("b", memory=100), host("c", memory=100)]
+    sizes = {"v": 100, "x": 60, "w": 80}
+    vms = [vm(v, at, memory=sizes[v]) | {"requires": {"name": names}} for v, (at, names) in ways.items()]
+    of = fleet([h | {"labels": {"name": h["id"]}} for h in hosts], vms)
+    budget = {"rule": "budget", "limits": [{"moves": 3}, {"per": "source", "moves": 1}]}
+    plan = make_plan(of, policy({"rule": "capacity"}, {"rule": "maintenance"}, {"rule": "allowed"}, budget), ASK)
+    (left,) = plan.remaining
+    assert len(plan.moves) == 1
+    assert left.would_help == "a later run, or a larger limit (budget: out of host a): 2 moves together repair it"
+
+
+@pytest.mark.parametrize(("per", "later"), [("owner", True), ("source", False)])
+def test_what_a_later_run_has_is_counted_for_the_moves_that_a_budget_is_of(per: str, later: bool) -> None:
+    """Three VMs that stay together, of three owners: each owner's account pays for its own."""
+    hosts = [host("h0", memory=100, state="draining"), host("h1", memory=100), host("h2", memory=100)]
+    mates = [vm(f"v{i}", "h0", memory=10, groups=["g"], owner=f"u{i}") for i in range(3)]
+    spent = [
+        {"vm": "z", "outcome": "done", "by": "remora", "from": f"h{2 - n}", "to": f"h{1 + n}"}
+        | {"started_at": f"2026-11-21T11:5{n}:00Z", "ended_at": f"2026-11-21T11:5{n}:30Z"}
+        for n in range(2)
+    ]
+    of = fleet(
+        hosts,
+        [*mates, vm("z", "h1", memory=10, owner="u0")],
+        groups=[{"id": "g", "rules": [{"rule": "together", "level": "host"}]}],
+        history=spent,
+        history_since="2026-11-20T12:00:00Z",
+    )
+    rules: list[Document] = [{"rule": "capacity"}, {"rule": "maintenance"}, {"rule": "together"}]
+    under = policy(*rules, {"rule": "budget", "limits": [{"moves": 2, "window_s": 3600, "per": per}]})
+    plan = make_plan(of, under, ASK)
+    assert len(plan.remaining) == 3
+    assert {bool(r.deferred) for r in plan.remaining} == {later}
+    assert verify(of, under, plan).findings == ()
