@@ -108,7 +108,9 @@ class Preference:
         found = {h for word in self.hosts for h in named_hosts(fleet, word)}
         if self.host_labels:
             have = fleet.labelled_hosts
-            any_of = ([have.get((key, v), set()) for v in _values(value)] for key, value in self.host_labels.items())
+            any_of = (
+                [have.get(key, {}).get(v, set()) for v in _values(value)] for key, value in self.host_labels.items()
+            )
             found.update(set[int].intersection(*(set[int]().union(*hosts) for hosts in any_of)))
         return sorted(found)
 

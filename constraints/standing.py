@@ -75,8 +75,8 @@ def offered_nowhere(fleet: Fleet, label: str, values: tuple[str, ...]) -> str:
 
     Said of every VM that it is so of: a name is looked for that may be meant where it is soon found.
     """
-    there = fleet.host_label_values.get(label)
-    if there is not None and not there.isdisjoint(values):
+    there = fleet.labelled_hosts.get(label)
+    if there is not None and not there.keys().isdisjoint(values):
         return ""
     kind, name, scope, words = NameKind.HOST_LABEL_VALUE, values[0], label, f"{label} {listed(values, 'or')}"
     if there is None:

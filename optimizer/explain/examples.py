@@ -106,7 +106,7 @@ class Examples:
     def add(self, at: Mapping[int, int]) -> None:
         """Keep the placement that has these VMs on these hosts and all others at home, if it reaches the goal.
 
-        Nobody is moved whom others are moving.
+        A VM that others are moving stays out of it.
         """
         for vm in self._work.displaced - at.keys():
             self._work.put(vm, int(self.problem.start[vm]))

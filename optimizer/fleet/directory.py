@@ -115,8 +115,8 @@ LOOK: dict[NameKind, Callable[[Fleet, str], Collection[str]]] = {
     NameKind.LEVEL: lambda fleet, _: fleet.level_index,
     NameKind.DOMAIN: _domains,
     NameKind.RESOURCE: lambda fleet, _: fleet.resource_index,
-    NameKind.HOST_LABEL: lambda fleet, _: fleet.host_label_values.keys(),
-    NameKind.HOST_LABEL_VALUE: lambda fleet, key: fleet.host_label_values.get(key, frozenset()),
+    NameKind.HOST_LABEL: lambda fleet, _: fleet.labelled_hosts,
+    NameKind.HOST_LABEL_VALUE: lambda fleet, key: fleet.labelled_hosts.get(key, {}),
     NameKind.VM_LABEL: lambda fleet, _: _keys(fleet.vms.labels),
     NameKind.VM_LABEL_VALUE: lambda fleet, key: _values(fleet.vms.labels, key),
 }

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from functools import cached_property
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -366,17 +365,12 @@ class Fleet:
         return {g.id: i for i, g in enumerate(self.groups)}
 
     @cached_property
-    def labelled_hosts(self) -> dict[tuple[str, str], set[int]]:
-        """Which hosts have each label: a key and its value."""
-        pairs = sorted((label, h) for h, have in enumerate(self.hosts.labels) for label in have.items())
-        return {label: {h for _, h in same} for label, same in groupby(pairs, lambda pair: pair[0])}
-
-    @cached_property
-    def host_label_values(self) -> dict[str, set[str]]:
-        """The values that hosts have of each label."""
-        out: dict[str, set[str]] = {}
-        for key, value in self.labelled_hosts:
-            out.setdefault(key, set()).add(value)
+    def labelled_hosts(self) -> dict[str, dict[str, set[int]]]:
+        """Which hosts have each label, by its key and its value."""
+        out: dict[str, dict[str, set[int]]] = {}
+        for h, have in enumerate(self.hosts.labels):
+            for key, value in have.items():
+                out.setdefault(key, {}).setdefault(value, set()).add(h)
         return out
 
     @cached_property

@@ -13,7 +13,17 @@ import optimizer
 from benchmarks.policy import default_policy
 from benchmarks.regression.instances import challenge_problem, fleet, tight_fleet
 from optimizer.limits import Limits
-from optimizer.parameters import Annealing, Bounding, CostSearch, Exhaustive, Parameters, Parts, Preferences, Whole
+from optimizer.parameters import (
+    Annealing,
+    Bounding,
+    CostSearch,
+    EvenOut,
+    Exhaustive,
+    Parameters,
+    Parts,
+    Preferences,
+    Whole,
+)
 from optimizer.pipeline import Request, make_plan
 from optimizer.reassignment.search import solve_cost
 from optimizer.report.docstrings import parameter_docs
@@ -61,7 +71,6 @@ NO_PARAMETERS = {
     "repair/solver.py": {"MOVE_S": "seconds, measured", "LEFT_S": "seconds, measured"},
     "repair/exhaustive_search.py": {"WORK": "work"},
     "repair/group_moves.py": {"JOIN_WORK": "work"},
-    "repair/coolest_placement.py": {"FINE": "exactness"},
     "repair/minimize_heat.py": {"STEPS": "exactness", "EXACT": "exactness"},
     "repair/neighbourhood_search.py": {"CHAIN_WORK": "work", "NODE_WORK": "work"},
     "repair/preferences.py": {"EXCHANGE_WORK": "work"},
@@ -124,6 +133,7 @@ def _plans_are_made(own: Parameters, other: Callable[..., Parameters]) -> None:
     request, policy = Request(seconds=0.5, deterministic=True, parameters=own), default_policy()
     large = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False))
     models = other(bounding=Bounding(subsets=0, tradeoff=False))
+    searched = other(even_out=EvenOut(whole_literals=0))
     early = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), preferences=Preferences(least=1))
     parts = other(parts=Parts(whole_up_to=14, hosts_each=14))
     tight = tight_fleet(3, 5, 4, hosts=21)
@@ -132,7 +142,7 @@ def _plans_are_made(own: Parameters, other: Callable[..., Parameters]) -> None:
     make_plan(tight_fleet(2, hosts=28), policy, Request(seconds=2.0, workers=2, parameters=large))
     for number in range(16):
         tiny = tiny_problem(number)
-        for parameters in (own, large, models, early):
+        for parameters in (own, large, models, early, searched):
             make_plan(tiny.fleet, tiny.policy, replace(request, parameters=parameters))
     make_plan(fleet(20, 1, 0.8), policy, request)
     plan_under(full_hosts(), policy, request, drain=["h0", "h1"], max_moves=3)
