@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["GONE", "host_readings", "too_old", "vm_readings"]
 
 GONE = "it is not in the snapshot"
-NOT_SAID = "the snapshot does not say"
+NOT_SAID = "the snapshot has no value for it"
 
 
 def too_old(fleet: Fleet, stale_after_s: float) -> NDArray[np.bool_]:

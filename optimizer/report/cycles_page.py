@@ -49,9 +49,12 @@ def cycles_page(cycles: Sequence[Cycle]) -> Page:
 
 
 def _moves(cycle: Cycle) -> str:
-    """Say how many moves were planned, and, where the plan was carried out, how many of them are done."""
+    """Say how many moves were planned, and, where the plan was carried out, how many of them are done.
+
+    Ledgers have cycles from before that carried out a plan that had waited, and of which only the latter is known.
+    """
     planned, done = _number(cycle, "moves"), _number(cycle, "done")
-    return f"{done} of {planned}" if done and planned else planned
+    return f"{done} of {planned}" if done and planned else planned or done
 
 
 def _number(cycle: Cycle, name: str) -> str:

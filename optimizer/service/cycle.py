@@ -111,6 +111,7 @@ class CycleRun:
             return Outcome.WATCHED if watched.violations or watched.imbalances else Outcome.CLEAN
         kept = self._kept(watched.fleet)
         if kept is not None:
+            self._count_plan(kept)
             return self._carry_out_or_wait(watched.fleet, kept)
         limits = self._parts.limits
         plan = self._stage(

@@ -52,7 +52,7 @@ def found_after_s(monitor: Psi | VcpuWait, signals: SignalsPart, cycle: CyclePar
     A window's quantile is over the limit once a share 1 - quantile of the window is; the next look is up to an interval
     later; then it has to be bad for `open_after_s`. Where nothing is watched between cycles, that ends at a cycle.
     """
-    crosses_s = (1.0 - signals.quantile) * signals.window_s
+    crosses_s = _crosses_s(signals)
     look_s = cycle.every_s * (1.0 + cycle.jitter)
     if cycle.watch_every_s is None:
         return crosses_s + look_s * (1 + math.ceil(monitor.open_after_s / look_s))
@@ -60,9 +60,15 @@ def found_after_s(monitor: Psi | VcpuWait, signals: SignalsPart, cycle: CyclePar
 
 
 def _advice(monitor: Psi | VcpuWait, signals: SignalsPart, within_s: float, *, once: bool) -> str:
-    left_s = math.floor(within_s - (1.0 - signals.quantile) * signals.window_s - monitor.open_after_s)
-    if left_s <= 1:
-        return f"with its open_after_s, {monitor.open_after_s}, no interval of looks is short enough"
-    if once:  # a look to see it, and less than another until it has been bad for long enough
-        return f"make a cycle at least every {left_s // 2} s, and say so in cycle.every_s (with cycle.jitter 0)"
+    left_s = math.floor(within_s - _crosses_s(signals) - monitor.open_after_s)
+    if left_s < 1:
+        return f"with its open_after_s, {monitor.open_after_s}, no interval of a second or more is short enough"
+    if once:  # a look to see it, and less than another until it has been bad for long enough (none, if of 1 s)
+        every_s = max(1, left_s // 2)
+        return f"make a cycle at least every {every_s} s, and say so in cycle.every_s (with cycle.jitter 0)"
     return f"set cycle.watch_every_s to at most {left_s}"
+
+
+def _crosses_s(signals: SignalsPart) -> float:
+    """Return the seconds until a window's quantile is over the limit, without what the binary share is off by."""
+    return round((1.0 - signals.quantile) * signals.window_s, 6)

@@ -6,6 +6,7 @@ are no part of these.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 from pydantic import Field
@@ -28,6 +29,8 @@ INSTALL = "the service needs the extra `service`: pip install -e '.[service]' in
 Lowest = Literal["debug", "info", "warning", "error"]
 NAMES = 5
 """How many subjects a line names."""
+NUMBERS = re.compile(r"((?<![\w.-])(?<!code )-?\d[\d.,]*(e[+-]?\d+)?( (s|min|h|d|VMs?|hosts?)\b)? ?)+")
+"""Ages, counts and values in a cause, which vary while it stays; not those in names, and no status codes."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -79,7 +82,7 @@ class Logs:
 
     def __init__(self, logger: Any) -> None:
         self.logger = logger
-        self._unjudged: frozenset[tuple[str, tuple[str, ...]]] = frozenset()
+        self._unjudged: dict[tuple[str, str], set[str]] = {}
 
     def tell(self, event: events.Event) -> None:
         """Log an event."""
@@ -107,15 +110,20 @@ class Logs:
                 self._of_plan(event)
 
     def _not_judged(self, cycle: Cycle, watched: Watched) -> None:
-        """Say once of what monitors could not judge: when it begins, and when it is about others than before."""
+        """Say of what monitors could not judge what begins: subjects, or a cause, that the last look did not have."""
+        now: dict[tuple[str, str], set[str]] = {}
         for one in watched.unjudged:
-            if (one.monitor, one.subjects) not in self._unjudged:
-                names = ", ".join(one.subjects[:NAMES]) + (", ..." if len(one.subjects) > NAMES else "")
-                at = {"monitor": one.monitor, "subjects": len(one.subjects)}
+            cause = one.monitor, NUMBERS.sub("", one.why)
+            now.setdefault(cause, set()).update(one.subjects)
+            before = self._unjudged.get(cause, set())
+            new = [subject for subject in one.subjects if subject not in before]
+            if new or cause not in self._unjudged:
+                names = ", ".join(new[:NAMES]) + (", ..." if len(new) > NAMES else "")
+                at = {"monitor": one.monitor, "subjects": len(new)}
                 self.logger.warning(
                     "not judged", **_of(cycle), **at, detail=f"{one.why}: {names}" if names else one.why
                 )
-        self._unjudged = frozenset((one.monitor, one.subjects) for one in watched.unjudged)
+        self._unjudged = now
 
     def _of_plan(self, event: events.Event) -> None:
         match event:

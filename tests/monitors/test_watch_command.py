@@ -64,7 +64,7 @@ def test_a_disk_that_fills_is_pending_first(here: Path) -> None:
     document = run("watch", snapshot(here, 10, apart=True, disk=950), "--record", "--json").json
     assert [(one["monitor"], one["state"]) for one in document["imbalances"]] == [("full_disk", "open")] * 2
     assert "95.0 %" in run("imbalances").out
-    assert "the snapshot does not say" in {one["why"] for one in document["not_judged"]}
+    assert "the snapshot has no value for it" in {one["why"] for one in document["not_judged"]}
 
 
 def test_what_is_moved_by_others_is_seen(here: Path) -> None:

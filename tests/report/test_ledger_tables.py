@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,16 @@ def test_what_was_simulated_is_said() -> None:
     assert "SIMULATED: no VM was migrated" in text["moves"]
     real = runs_page([run("libvirt")]), status_page([Status("nyc3", run("libvirt"), {}, (), None, None)])
     assert not any("SIMULATED" in line for page in real for line in plain_lines(page, WIDTH))
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [({"moves": 2.0, "done": 1.0}, "1 of 2"), ({"moves": 2.0}, "2"), ({"done": 7.0}, "7"), ({}, "")],
+)
+def test_the_moves_of_a_cycle_are_those_planned_and_those_done(counts: dict[str, float], shown: str) -> None:
+    """A cycle of an older ledger that carried out a plan that had waited knows only what was done."""
+    (table,) = [b for b in cycles_page([replace(cycle(), counts=counts)]).blocks if hasattr(b, "rows")]
+    assert table.rows[0][[h.lstrip("<>?~") for h in table.headers].index("moves")] == shown
 
 
 def test_fleets_stand_there_where_there_are_several() -> None:

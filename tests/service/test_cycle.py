@@ -191,6 +191,7 @@ def test_a_plan_waits_until_somebody_approves_it() -> None:
     bench.hands.approval = True
     done = bench.run()
     assert (done.outcome, bench.hands.asked) == (Outcome.DONE, [first.plan])
+    assert [cycle.counts["moves"] for cycle in (first, again, done)] == [1, 1, 1]
     assert bench.keep.waiting() is None
 
 

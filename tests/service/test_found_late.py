@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -46,6 +47,29 @@ def test_a_monitor_that_waits_too_long_itself_is_named() -> None:
     watch = [{"monitor": "psi", "resource": "io", "open_after_s": 3600}, {"monitor": "full_disk"}]
     (line,) = late(monitors={"watch": watch})
     assert "psi_io may open only 1 h" in line and "its open_after_s, 3600" in line
+
+
+@pytest.mark.parametrize("quantile", [0.66, 0.7, 0.9])
+@pytest.mark.parametrize("left_s", [0, 1, 2, 3, 10])
+@pytest.mark.parametrize("once", [False, True])
+def test_what_it_advises_is_what_trying_intervals_finds(once: bool, left_s: int, quantile: float) -> None:
+    """Two windows are that many seconds longer than a window takes to cross, and the monitor waits."""
+    waits = round(1200 - (1 - quantile) * 600) - left_s
+    watch = [{"monitor": "psi", "resource": "io", "open_after_s": waits}]
+
+    def lines(seconds: int) -> list[str]:
+        cycle = {"every_s": seconds, "jitter": 0} if once else {"watch_every_s": seconds}
+        return late(once=once, cycle=cycle, signals={"quantile": quantile}, monitors={"watch": watch})
+
+    do = [seconds for seconds in range(1, 20) if not lines(seconds)]
+    (line,) = lines(300)
+    if not do:
+        assert line.endswith("no interval of a second or more is short enough")
+        assert left_s == 0
+        return
+    advised = int(re.findall(r"at (?:most|least every) (\d+)", line)[0])
+    assert do[:advised] == list(range(1, advised + 1))
+    assert once or len(do) == advised
 
 
 def test_without_signals_nothing_is_foreseen() -> None:

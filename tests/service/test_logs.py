@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 import pytest
 
 from optimizer.execute.states import MoveState
+from optimizer.monitors.watching import Unjudged
 from optimizer.service import events
 from optimizer.service.logs import LogPart, open_logs
 from optimizer.service.record import Cycle, Outcome
+from optimizer.service.roles import Watched
 from tests.execute.plans import move, plan_of
 from tests.service.test_cycle import applied, pair_on_one_host
 
@@ -70,6 +72,83 @@ def test_nothing_in_a_name_steers_a_terminal() -> None:
     lines = told(LogPart(), *every_event())
     assert len(lines) == len(every_event())
     assert "\x1b" not in "".join(lines)
+
+
+def unjudged(*looks: tuple[Unjudged, ...]) -> list[list[str]]:
+    """What is warned of at each look, one after the other."""
+    stream, found = io.StringIO(), []
+    logs = open_logs(LogPart(format="json"), stream)
+    for look in looks:
+        before = len(stream.getvalue())
+        logs.tell(events.Seen(CYCLE, Watched(pair_on_one_host(), unjudged=look)))
+        lines = [json.loads(line) for line in stream.getvalue()[before:].splitlines()]
+        found.append([f"{line['monitor']} {line['subjects']} {line['detail']}" for line in lines])
+    return found
+
+
+def test_what_is_not_judged_is_said_when_it_begins_and_names_what_is_new() -> None:
+    """VMs come and go, and signals get older: only who was not there before is news."""
+    vms = [f"v{i}" for i in range(9)]
+    assert unjudged(
+        (Unjudged("wait", "it is blind", tuple(vms[:7])),),
+        (Unjudged("wait", "it is blind", tuple(vms[:8])),),
+        (Unjudged("wait", "it is blind", tuple(vms[1:])),),
+        (Unjudged("wait", "it is blind", tuple(vms[2:])), Unjudged("psi", "it is blind", ("h1",))),
+        (),
+        (Unjudged("wait", "it is blind", ("v3",)),),
+    ) == [
+        ["wait 7 it is blind: v0, v1, v2, v3, v4, ..."],
+        ["wait 1 it is blind: v7"],
+        ["wait 1 it is blind: v8"],
+        ["psi 1 it is blind: h1"],
+        [],
+        ["wait 1 it is blind: v3"],
+    ]
+
+
+def test_another_cause_is_another_beginning_and_another_age_is_not() -> None:
+    causes = (
+        "119 s old",
+        "2 min old",
+        "1 h 20 min old, of 1 VM",
+        "3 h old, of 1,234 VMs",
+        "no series",
+        "4 h old",
+        "no series",
+    )
+    assert unjudged(*((Unjudged("psi", cause, ("h1",)),) for cause in causes)) == [
+        ["psi 1 119 s old: h1"],
+        [],
+        ["psi 1 1 h 20 min old, of 1 VM: h1"],
+        [],
+        ["psi 1 no series: h1"],
+        ["psi 1 4 h old: h1"],
+        ["psi 1 no series: h1"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "news"),
+    [
+        ("HTTP status code 500: ", "HTTP status code 401: ", True),
+        ("two series: {vm=v1}", "two series: {vm=v2}", True),
+        ("seen on h-7, and is on h-8", "seen on h-7, and is on h-9", True),
+        ("1.37 is no fraction of time", "1.4e+05 is no fraction of time", False),
+        ("none of its 7 VMs has it (3 min old)", "none of its 12 VMs has it (90 s old)", False),
+    ],
+)
+def test_which_numbers_make_another_cause(first: str, second: str, news: bool) -> None:
+    assert len(unjudged(*((Unjudged("psi", why, ("h1",)),) for why in (first, second)))[1]) == news
+
+
+def test_a_monitor_that_can_judge_nothing_has_causes_and_no_subjects() -> None:
+    causes = ("no answer within 5 s", "no answer within 10 s", "refused", "refused")
+    assert unjudged(*((Unjudged("raid", cause, ()),) for cause in causes)) == [
+        ["raid 0 no answer within 5 s"],
+        [],
+        ["raid 0 refused"],
+        [],
+    ]
 
 
 @pytest.mark.parametrize(("level", "number"), [("debug", 11), ("info", 11), ("warning", 6), ("error", 3)])
