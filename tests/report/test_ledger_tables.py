@@ -14,6 +14,7 @@ from optimizer.execute.states import Failure, MoveState, RunState
 from optimizer.report.cycles_page import cycles_page
 from optimizer.report.imbalances_page import imbalances_page
 from optimizer.report.ledger_page import Status, events_page, moves_page, runs_page, status_page
+from optimizer.report.page import Table
 from optimizer.report.render import plain_lines
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def test_what_was_simulated_is_said() -> None:
 )
 def test_the_moves_of_a_cycle_are_those_planned_and_those_done(counts: dict[str, float], shown: str) -> None:
     """A cycle of an older ledger that carried out a plan that had waited knows only what was done."""
-    (table,) = [b for b in cycles_page([replace(cycle(), counts=counts)]).blocks if hasattr(b, "rows")]
+    (table,) = [b for b in cycles_page([replace(cycle(), counts=counts)]).blocks if isinstance(b, Table)]
     assert table.rows[0][[h.lstrip("<>?~") for h in table.headers].index("moves")] == shown
 
 
