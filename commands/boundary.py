@@ -16,7 +16,6 @@ With ``--json`` an end without an answer is one JSON document too: ``{"error": {
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.outputs import guarded
+from commands.streams import have_streams, survive_odd_names, to_nowhere, unwritable
 from optimizer.errors import InputError, RemoraError, shorten
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Remora(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, and leave with an exit code of the contract whatever happens."""
-        _have_streams()
-        _survive_odd_names()
+        have_streams()
+        survive_odd_names()
         extra["standalone_mode"] = False
         words = args[0] if args else extra.get("args")
         as_json = asks_for_json(sys.argv[1:] if words is None else words)
@@ -148,7 +148,7 @@ def _complain_in_json(text: str, code: int, facts: dict[str, object]) -> None:
     try:
         print(to_json({"error": {"exit_code": int(code), "message": clean(text), **known}}))
     except OSError:
-        _to_nowhere(sys.stdout)
+        to_nowhere(sys.stdout)
 
 
 def complain(text: str) -> None:
@@ -158,7 +158,7 @@ def complain(text: str) -> None:
     try:
         print(f"remora: {clean(text)}", file=sys.stderr, flush=True)
     except OSError:  # nobody reads standard error any more: the exit code still says it
-        _to_nowhere(sys.stderr)
+        to_nowhere(sys.stderr)
 
 
 def _usage(error: click.ClickException) -> str:
@@ -190,37 +190,13 @@ def _flush(code: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _to_nowhere(sys.stdout)
+        to_nowhere(sys.stdout)
     except OSError as error:
-        _to_nowhere(sys.stdout)
+        to_nowhere(sys.stdout)
         if code != Exit.INPUT:  # otherwise it has been said
-            complain(f"standard output: {error.strerror or error}")
+            complain(str(unwritable(error)))
         return Exit.INPUT
     return code
-
-
-def _to_nowhere(stream: Any) -> None:
-    """Let the interpreter's own flush at exit have somewhere to go."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _have_streams() -> None:
-    """Let streams that the caller closed (``>&-``) lead nowhere: no file that is opened later may take their number."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            if nowhere != number:
-                os.dup2(nowhere, number)
-                os.close(nowhere)
-            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115
-
-
-def _survive_odd_names() -> None:
-    """Escape what the terminal's encoding cannot say, rather than fail."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
 
 
 def print_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from math import nan
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.path_types import FILE, InputName, KeptFile, NewFile
+from commands.streams import to_nowhere, unwritable
 from optimizer.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ __all__ = [
     "load_config",
     "load_configured_policy",
     "load_fleet",
-    "load_fleet_and_document",
     "load_laid",
     "load_plan",
     "load_policy",
@@ -177,13 +176,7 @@ def seconds_left(limit: float, began: float, clock: Clock, *, counted: bool) -> 
 
 def load_fleet(path: Path, overlay: Path | None = None) -> Fleet:
     """Read a fleet, with an overlay if there is one."""
-    return load_fleet_and_document(path, overlay)[0]
-
-
-def load_fleet_and_document(path: Path, overlay: Path | None = None) -> tuple[Fleet, dict[str, Any]]:
-    """Read a fleet, and keep the document of its file, over which the overlay is not laid."""
-    fleet, document, _ = load_laid(path, overlay)
-    return fleet, document
+    return load_laid(path, overlay)[0]
 
 
 def load_laid(path: Path, overlay: Path | None = None) -> tuple[Fleet, dict[str, Any], dict[str, Any]]:
@@ -361,13 +354,7 @@ def _write(write: Callable[[], Any]) -> None:
         write()
         sys.stdout.flush()
     except BrokenPipeError:
-        _to_nowhere()
+        to_nowhere(sys.stdout)
     except OSError as error:
-        _to_nowhere()
-        expected = "a place that can be written"
-        raise InputError("standard output", "", error.strerror or str(error), expected) from error
-
-
-def _to_nowhere() -> None:
-    """Let what is still to be written, also at the interpreter's end, have somewhere to go."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        to_nowhere(sys.stdout)
+        raise unwritable(error) from error

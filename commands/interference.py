@@ -13,7 +13,7 @@ from commands.common import (
     NewFile,
     json_option,
     load_config,
-    load_fleet_and_document,
+    load_laid,
     say,
     tell_written,
     warn,
@@ -99,7 +99,7 @@ def command(
 def _snapshot(path: Path | None, config: Config | None) -> tuple[Fleet | None, dict[str, Any]]:
     """Read the snapshot; where there is none and series are to be read, that of the configuration's inventory."""
     if path is not None:
-        return load_fleet_and_document(path)
+        return load_laid(path)[:2]
     if config is None:
         return None, {}
     import os

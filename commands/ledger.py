@@ -112,15 +112,17 @@ def verify(expect: str | None, ledger: Path | str, as_json: bool) -> Exit:
 def status(fleet: str | None, watch: bool, ledger: Path | str, as_json: bool) -> None:
     """Show the latest run of each fleet: how far it is, what is in flight, what holds it back."""
     from optimizer.clock import SystemClock
+    from optimizer.execute.ledger.records import EVERY_FLEET
     from optimizer.report.ledger_page import status_page
 
     clock, shown = SystemClock(), None
     while True:
         with peek(ledger) as book:
             found = [_status(book, name) for name in fleets_of(book, fleet)]
-        if found != shown:
-            say(as_json, lambda found=found: found, lambda found=found: status_page(found))  # type: ignore[misc]
-            shown = found
+            seen = (found, book.controls.of(EVERY_FLEET).get("stop"))
+        if seen != shown:
+            say(as_json, lambda seen=seen: seen[0], lambda seen=seen: status_page(*seen))  # type: ignore[misc]
+            shown = seen
         if not watch or not any(one.is_running for one in found):
             return
         clock.sleep(WATCH_S)

@@ -1,7 +1,8 @@
 """The files that settings name: the policy of a ``remora.yaml``, the tables of its inventory, the program of a gate.
 
-Any text of the document that is the path of a file counts as one, so that no field can be forgotten. Where it is the
-path of a directory, the tables count that are read there.
+Any text of the document that is the path of a file, and looks like one (`is_path`), counts, so that no field can be
+forgotten; a word, such as the name of a rule, does not, whatever files there are. Where a text is the path of a
+directory, the tables count that are read there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from optimizer.errors import InputError
+from optimizer.sources.files import is_path
+from optimizer.sources.fleet_csv import TABLES
+from optimizer.sources.safe_yaml import load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +27,6 @@ LONGEST = 1000
 """A longer text is no path."""
 
 SETTINGS = (".yaml", ".yml")
-LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-"""Reads every scalar as a text, and makes nothing else."""
 
 
 def files_named_in(settings: Path) -> Iterator[Path]:
@@ -32,8 +34,8 @@ def files_named_in(settings: Path) -> Iterator[Path]:
     try:
         if settings.suffix.lower() not in SETTINGS or not settings.is_file() or settings.stat().st_size > SIZE_LIMIT:
             return
-        document = yaml.load(settings.read_bytes(), LOADER)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        document = load_yaml(settings.read_bytes(), str(settings))
+    except (OSError, ValueError, InputError):
         return
     for text in dict.fromkeys(_texts(document)):
         yield from _files(settings, text)
@@ -55,10 +57,8 @@ def _files(settings: Path, text: str) -> Iterator[Path]:
         try:
             path = path.expanduser()
             if path.is_dir():
-                from optimizer.sources.fleet_csv import TABLES
-
                 yield from (path / table for table in TABLES)
-            elif path.is_file():
+            elif is_path(text) and path.is_file():
                 yield path
         except (OSError, ValueError, RuntimeError):
             continue

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from commands.path_types import InputName, KeptFile, LedgerPlace, MayBeFile, NewFile, ReportFile, Settings, StopPath
+from commands.path_types import InputName, KeptFile, LedgerPlace, MayBeFile, NewFile, Settings, StopPath
 from optimizer.errors import InputError
 from optimizer.execute.beside import LEADER, SQLITE, endings
 
@@ -62,7 +62,7 @@ def check_outputs(context: click.Context) -> None:
     Raises
     ------
     InputError
-        Naming the option; nothing has been written. Also where the ending of a report says nothing.
+        Naming the option; nothing has been written.
     """
     said = [(p, context.params.get(p.name or "")) for p in context.command.get_params(context)]
     stop = any(bool(value) for p, value in said if isinstance(p.type, StopPath))
@@ -78,9 +78,6 @@ def check_outputs(context: click.Context) -> None:
             or _is_database(output)
         ):
             raise InputError(output.option, "", str(output.path), EXPECTED, HINT)
-        if isinstance(output.kind, ReportFile) and output.path.suffix.lower() not in ReportFile.ENDINGS:
-            expected = "a name that ends with .html, .svg or .png"
-            raise InputError(output.option, "", str(output.path), expected, "the ending says what is written")
 
 
 def _inputs(parameter: click.Parameter, value: Any) -> Iterator[Path]:

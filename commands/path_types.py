@@ -96,9 +96,23 @@ class NewFile(click.ParamType[Path]):
 
 
 class ReportFile(NewFile):
-    """A report to be written: its ending says as what."""
+    """A report to be written: its ending says as what; of one that is packed (`.html.gz`), the ending before."""
 
     ENDINGS = (".html", ".htm", ".svg", ".png")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Refuse an ending that says nothing."""
+        path = super().convert(value, param, ctx)
+        if self.ending(path) not in self.ENDINGS:
+            self.fail(f"{str(path)!r} does not say by its ending what to write: .html, .svg or .png", param, ctx)
+        return path
+
+    @staticmethod
+    def ending(path: Path) -> str:
+        """Return the ending that says what is written."""
+        from optimizer.sources.files import unpacked
+
+        return unpacked(path).suffix.lower()
 
 
 class KeptFile(NewFile):

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from commands.common import load_laid, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -67,14 +67,29 @@ def with_ledger(
 
 
 def _named(ledger: Path | str) -> Ledger | None:
-    """Open the ledger that was named, by option or environment; a default is none."""
+    """Open the ledger that was named, by option or environment; a default is none.
+
+    The environment may name one that is still to be made, so it is only warned of one that is not there.
+    """
     from commands.ledger_options import peek
     from optimizer.execute.ledger import peek_ledger
+    from optimizer.plan import Caution
 
     source = click.get_current_context().get_parameter_source("ledger")
     if source is ParameterSource.COMMANDLINE:
         return peek(ledger)
-    return peek_ledger(str(ledger)) if source is ParameterSource.ENVIRONMENT else None
+    if source is not ParameterSource.ENVIRONMENT:
+        return None
+    book = peek_ledger(str(ledger))
+    if book is None:
+        warn(
+            [
+                Caution(
+                    "no_ledger", "REMORA_LEDGER", f"there is no ledger {ledger}: its kept room and history do not count"
+                )
+            ]
+        )
+    return book
 
 
 def as_planned(fleet: Fleet, laid: Document, plan: Plan, ledger: Path | str, where: str) -> Fleet:
@@ -130,6 +145,18 @@ def _tell_room(fleet: Fleet, held: Sequence[Reservation], doubts: Sequence[Cauti
 
     warn(doubts)
     if fleet.awaited:
-        many = f"{count(len(fleet.awaited), 'VM')} to come, of {count(len(held), 'reservation')}"
+        of = sum(_is_awaited(one, fleet.awaited) for one in held)
+        many = f"{count(len(fleet.awaited), 'VM')} to come, of {count(of, 'reservation')}"
         counts = "counts" if len(fleet.awaited) == 1 else "count"
         click.echo(clean(f"remora: room: {many}, {counts} as there by the ledger {where}"), err=True)
+
+
+def _is_awaited(one: Reservation, awaited: Collection[str]) -> bool:
+    """Whether a VM of a reservation is still to come; one that cannot be read was left out."""
+    from optimizer.errors import RemoraError
+    from optimizer.service.reserved import room_of
+
+    try:
+        return any(vm in awaited for vm, _ in room_of(one).placements)
+    except RemoraError:
+        return False

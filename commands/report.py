@@ -119,11 +119,12 @@ def write_diff_report(path: Path | None, facts: PlanDiff) -> None:
 
 
 def _write(path: Path, html: Callable[[], str], picture: Callable[[], Drawing]) -> None:
-    if path.suffix.lower() == ".svg":
+    ending = ReportFile.ending(path)
+    if ending == ".svg":
         from optimizer.report.charts.svg import svg_file
 
         write_text(path, svg_file(picture()))
-    elif path.suffix.lower() == ".png":
+    elif ending == ".png":
         from optimizer.report.charts.png import png_file
         from optimizer.sources.files import write_whole
 

@@ -12,7 +12,7 @@ from commands.common import (
     Whole,
     fleet_argument,
     json_option,
-    load_fleet_and_document,
+    load_laid,
     load_policy,
     overlay_option,
     policy_option,
@@ -211,12 +211,8 @@ class Asked:
         from optimizer.sources.request import with_request
 
         policy = load_policy(policy_name)
-        snapshot, document = load_fleet_and_document(fleet, overlay)
+        snapshot, _, document = load_laid(fleet, overlay)
         refuse_or_warn(snapshot, policy)
-        if overlay is not None:
-            from optimizer.sources.overlay import apply_overlay
-
-            document = apply_overlay(document, overlay)
         document = with_reservations(document, given["reserve"], policy, effort_of(given))
         where, request = request_of(document, given, count)
         larger, new = with_request(document, request, where)

@@ -64,7 +64,7 @@ def lose_command(
 
     if sum(map(bool, (hosts, level, any_k))) > 1:
         raise click.UsageError("--hosts, --level and --any ask two questions: ask one", click.get_current_context())
-    question = Question.read(fleet, policy_name, overlay, given).with_reserved(fleet, overlay, reserve)
+    question = Question.read(fleet, policy_name, overlay, given, reserve)
     losses = _losses(question.fleet, hosts, level)
     at_most_all(question.fleet, "--any", any_k)
     with Interrupt() as interrupt:

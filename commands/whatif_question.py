@@ -11,8 +11,7 @@ from commands.common import (
     began_at,
     fleet_argument,
     json_option,
-    load_fleet,
-    load_fleet_and_document,
+    load_laid,
     load_policy,
     overlay_option,
     policy_option,
@@ -23,6 +22,7 @@ from commands.common import (
     workers_option,
 )
 from commands.report import report_option
+from optimizer.grammar import count
 
 if TYPE_CHECKING:
     import threading
@@ -56,29 +56,23 @@ class Question:
         self.fleet, self.policy, self.given, self.started = fleet, policy, given, started
 
     @classmethod
-    def read(cls, fleet: Path, policy_name: str, overlay: Path | None, given: dict[str, Any]) -> Question:
-        """Read fleet and policy; refuse what means nothing."""
+    def read(
+        cls, fleet: Path, policy_name: str, overlay: Path | None, given: Document, reserve: Sequence[Path] = ()
+    ) -> Question:
+        """Read fleet and policy, with reserved VMs where there is room for them; refuse what means nothing."""
         from optimizer.clock import SystemClock
 
         started = SystemClock().monotonic()
         policy = load_policy(policy_name)
-        snapshot = load_fleet(fleet, overlay)
+        snapshot, _, document = load_laid(fleet, overlay)
         refuse_or_warn(snapshot, policy)
+        if reserve:
+            from commands.whatif_reserve import with_reservations
+            from optimizer.sources.fleet_json import fleet_from_document
+
+            document = with_reservations(document, reserve, policy, effort_of(given))
+            snapshot = replace(fleet_from_document(document, str(fleet)), digest=snapshot.digest)
         return cls(snapshot, policy, given, started)
-
-    def with_reserved(self, fleet: Path, overlay: Path | None, files: Sequence[Path]) -> Question:
-        """Return the question about the fleet in which reserved VMs stand where there is room for them."""
-        if not files:
-            return self
-        from commands.whatif_reserve import with_reservations
-        from optimizer.sources.fleet_json import fleet_from_document
-        from optimizer.sources.overlay import apply_overlay
-
-        _, document = load_fleet_and_document(fleet)
-        document = document if overlay is None else apply_overlay(document, overlay)
-        document = with_reservations(document, files, self.policy, self.effort(None))
-        larger = replace(fleet_from_document(document, str(fleet)), digest=self.fleet.digest)
-        return Question(larger, self.policy, self.given, self.started)
 
     @property
     def seconds(self) -> float:
@@ -128,7 +122,7 @@ def at_most_all(fleet: Fleet, option: str, hosts: int | None) -> None:
     from optimizer.errors import InputError
 
     if hosts is not None and hosts > len(fleet.hosts):
-        raise InputError(option, "", hosts, f"at most the {len(fleet.hosts):,} hosts of fleet {fleet.id}")
+        raise InputError(option, "", hosts, f"at most the {count(len(fleet.hosts), 'host')} of fleet {fleet.id}")
 
 
 def effort_of(given: Document, interrupt: threading.Event | None = None) -> Effort:
@@ -141,7 +135,7 @@ def effort_of(given: Document, interrupt: threading.Event | None = None) -> Effo
     return Effort(clock, clock.monotonic() + left, given["workers"], given["seed"], interrupt=interrupt)
 
 
-def request_of(document: Document, given: Document, count: int) -> tuple[str, Document]:
+def request_of(document: Document, given: Document, many: int) -> tuple[str, Document]:
     """Return where the new VMs come from, and the request for them."""
     from optimizer.sources.request import copy_of, flavour, read_request
 
@@ -154,7 +148,7 @@ def request_of(document: Document, given: Document, count: int) -> tuple[str, Do
         return str(given["request"]), read_request(given["request"], document)
     where = f"--{named[0]}"
     request = (flavour if named[0] == "flavour" else copy_of)(given[named[0]], document, where, _unused(document))
-    request["vms"][0]["count"] = count
+    request["vms"][0]["count"] = many
     return where, request
 
 

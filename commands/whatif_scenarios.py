@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.common import (
     began_at,
-    load_fleet_and_document,
+    load_laid,
     load_policy,
     refuse_or_warn,
     seconds_left,
@@ -44,11 +44,7 @@ def compared(
 
     clock = SystemClock()
     started = clock.monotonic()
-    snapshot, document = load_fleet_and_document(fleet, overlay)
-    if overlay is not None:
-        from optimizer.sources.overlay import apply_overlay
-
-        document = apply_overlay(document, overlay)
+    snapshot, _, document = load_laid(fleet, overlay)
     policy = load_policy(policy_name)
     refuse_or_warn(snapshot, policy)
     document = with_reservations(document, given["reserve"], policy, effort_of(given))

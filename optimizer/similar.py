@@ -29,6 +29,9 @@ SHORT = 2
 LEAST = 2
 """Names of so few letters are too short for a slip to show."""
 
+WORD = 3
+"""In a part of so few letters, another letter makes another word."""
+
 DIGITS = re.compile(r"[0-9]+")
 
 
@@ -53,7 +56,8 @@ def misspelt(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
     """Return which of the `names`, none of which is known, look like one that is with a slip in it, and like which.
 
     A slip is another case or separator, or one letter that is missing, too many, wrong, or swapped with the next. Names
-    that differ in a number, or in a part of a letter or two (``shard-a``, ``shard-b``), are names of different things.
+    that differ in a number, in a part of a letter or two (``shard-a``, ``shard-b``), or in one letter of a part of
+    three (``my-app``, ``my-api``) are names of different things.
     Takes time in proportion to the letters of all names.
     """
     near: dict[str, list[str]] = {}
@@ -81,11 +85,18 @@ def _is_a_slip(name: str, other: str) -> bool:
         return True
     if DIGITS.findall(one) != DIGITS.findall(two):
         return False
-    differ = [(a, b) for a, b in zip(one.split("."), two.split("."), strict=False) if a != b]
-    same_parts = one.count(".") == two.count(".")
-    if same_parts and all(len(a) <= SHORT and len(b) <= SHORT for a, b in differ):
+    at = [i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]
+    is_wrong = len(one) == len(two) and len(at) == 1
+    parts = [(a, b) for a, b in zip(one.split("."), two.split("."), strict=False) if a != b]
+    if one.count(".") == two.count(".") and all(max(map(len, both)) <= (WORD if is_wrong else SHORT) for both in parts):
         return False
-    return bool(get_close_matches(one, [two], 1, CLOSE)) or sorted(one) == sorted(two)
+    return len(one) != len(two) or is_wrong or _is_swapped(one, two, at)
+
+
+def _is_swapped(one: str, two: str, at: list[int]) -> bool:
+    """Whether the letters `at` which two names of one length differ are two neighbours, and swapped."""
+    i = at[0]
+    return at == [i, i + 1] and one[i : i + 2] == two[i + 1] + two[i]
 
 
 def nearest(name: object, known: Iterable[str], most: int = 3) -> list[str]:

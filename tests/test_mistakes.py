@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import os
 from copy import deepcopy
 from random import Random
@@ -122,7 +123,8 @@ def test_windows_line_ends_are_no_mistake(here):
         ("whatif place f.json --flavour memry=8GiB", "(did you mean memory?)"),
         ("whatif fit f.json --flavour memory=-1GiB", "--flavour: memory: '-1GiB': expected an amount"),
         ("plan f.json -o -", "'-' would be a file called so"),
-        ("plan f.json --report x.pdf", "--report: 'x.pdf': expected a name that ends with .html, .svg or .png"),
+        ("plan f.json --report x.pdf", "'x.pdf' does not say by its ending what to write: .html, .svg or .png"),
+        ("plan f.json --report x.gz", "'x.gz' does not say by its ending what to write"),
         ("plan f.json --engine dask --scheduler nonsense", "missing port number"),
         ("whatif fit f.json --like nobody", "there are vm0, vm1, vm2, vm3, vm4, vm5"),
         ("whatif fit f.json --flavour cpu=2 --by label:x", "a label of some host (there is none)"),
@@ -206,15 +208,34 @@ def test_groups_that_match_nothing_are_named_when_they_are_imported(groups, warn
     assert all(text in done.err for text in warned)
 
 
-def test_groups_of_an_overlay_that_match_nothing_are_named(here):
-    (here / "o.yaml").write_text(
-        "format: remora-overlay/1\ngroups:\n- {id: wbe, rules: [{rule: anti_affinity, level: rack}]}\n"
-        "- {id: we, vms: [vm3]}\n- {id: batch, vms: [vm4]}\n"
-    )
-    said = run("check", "f.json", "--overlay", "o.yaml").err
-    assert "o.yaml: groups[0].id: no VM is in the group wbe" in said
-    assert "(did you mean web?)" in said
-    assert "batch" not in said
+@pytest.mark.parametrize("command", ["check", "plan", "show"])
+@pytest.mark.parametrize(
+    ("group", "warned"),
+    [
+        (
+            "{id: wbe, rules: [{rule: anti_affinity, level: rack}]}",
+            "groups[]: no VM is in the group wbe, and VMs name web, which is not declared: is that this one?",
+        ),
+        ("{id: wbe}", "o.yaml: groups[0].id: no VM is in the group wbe (did you mean web?): what is asked of it is"),
+        ("{id: lost, rules: []}", "o.yaml: groups[0].id: no VM is in the group lost: what is asked of it is"),
+        ("{id: wbe, vms: [vm3]}", "o.yaml: groups[0].id: VMs name the group wbe (did you mean web?), which is not"),
+        ("{id: we, vms: [vm3]}", "o.yaml: groups[0].id: VMs name the group we (did you mean web?), which is not"),
+        ("{id: batch, vms: [vm4]}", ""),
+        ("{id: web, vms: [vm4]}", ""),
+        ("{id: web-east, vms: [vm4]}", ""),
+    ],
+)
+def test_groups_of_an_overlay_are_questioned_once(group, warned, command, here):
+    (here / "o.yaml").write_text(f"format: remora-overlay/1\ngroups: [{group}]\n")
+    lines = [line for line in run(command, "f.json", "--overlay", "o.yaml").err.splitlines() if "group" in line]
+    assert len(lines) == bool(warned)
+    assert all(line.startswith(f"remora: warning: {warned}") for line in lines)
+
+
+def test_there_are_no_more_hosts_than_one(here):
+    one = build.document([build.host("h0", memory=8)], [build.vm("v0", "h0", memory=1)])
+    (here / "one.json").write_text(json.dumps(one))
+    assert "--any: 2: expected at most the 1 host of fleet" in refused("whatif", "lose", "one.json", "--any", 2)
 
 
 def test_a_history_that_is_no_text_says_where(here):
@@ -245,6 +266,18 @@ def test_an_address_is_checked_whoever_is_asked(here):
     (here / "hot.json").write_text(json.dumps(changed(["vms", 2, "demand", "memory_mib"], 65536)))
     run("plan", "hot.json", "-o", "plan.json")
     assert "--prometheus" in refused("apply", "hot.json", "plan.json", "--prometheus", "nonsense")
+
+
+def test_a_report_whose_ending_says_nothing_is_refused_before_anything_is_read(here):
+    assert "by its ending" in refused("whatif", "lose", "nofile.json", "--report", "x.json")
+
+
+@pytest.mark.parametrize(("ending", "unpack"), [("gz", gzip.decompress), ("xz", lzma.decompress)])
+def test_a_report_may_be_packed(ending, unpack, here):
+    assert run("check", "f.json", "--report", f"r.html.{ending}").code == 0
+    assert run("check", "f.json", "--report", f"r.svg.{ending}").code == 0
+    assert unpack((here / f"r.html.{ending}").read_bytes()).lower().startswith(b"<!doctype html")
+    assert unpack((here / f"r.svg.{ending}").read_bytes()).startswith(b"<svg")
 
 
 def test_the_ending_of_a_report_may_be_in_capitals(here):

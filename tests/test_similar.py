@@ -60,12 +60,19 @@ def test_a_misspelt_name_is_found_among_many():
         ("es_7", "es-7"),
         ("es-8", None),
         ("shard-b", None),
+        ("db-east", None),
+        ("my-app", None),
+        ("myapi", "my-api"),
+        ("Webs", "web"),
         ("ap", "api"),
         ("x" * 300, None),
     ],
 )
 def test_a_slip_in_a_name_of_a_group(name, meant):
-    assert misspelt([name, "other"], ["web-frontend", "web", "es-7", "shard-a", "api"]).get(name) == meant
+    assert (
+        misspelt([name, "other"], ["web-frontend", "web", "es-7", "shard-a", "api", "db-west", "my-api"]).get(name)
+        == meant
+    )
 
 
 def test_slips_are_found_among_many_names_at_once():

@@ -12,7 +12,7 @@ import numpy as np
 
 from optimizer.fleet.fleet import ABSENT
 from optimizer.grammar import listed
-from optimizer.similar import misspelt, nearest
+from optimizer.similar import misspelt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from optimizer.fleet.fleet import Fleet
 
-__all__ = ["Doubt", "implausible", "unmatched_groups"]
+__all__ = ["Doubt", "empty_groups", "implausible", "misspelt_groups", "undeclared_groups", "unmatched_groups"]
 
 SKEW_S = 60
 """Clocks of well kept machines differ by less than this."""
@@ -81,49 +81,46 @@ def implausible(fleet: Fleet, now: datetime) -> Iterator[Doubt]:
             f"the snapshot was taken {_span(ahead)} from now, at {fleet.taken_at.isoformat()}: "
             "is the clock or the time zone of its source wrong?",
         )
-    yield from _misspelt(fleet)
+    yield from misspelt_groups(fleet)
     for r, resource in enumerate(fleet.resources):
         yield from _unlimited(fleet, r, resource.name)
         yield from _amounts(fleet, r, resource.name)
 
 
-def _misspelt(fleet: Fleet) -> Iterator[Doubt]:
+def misspelt_groups(fleet: Fleet) -> Iterator[Doubt]:
     """Say which groups are not declared and nearly called as one that is, first where no VM is in that."""
-    others = [group.id for group in fleet.groups if not group.declared]
-    taken = set()
-    for group in fleet.groups:
-        if group.declared and not len(group.members) and (near := nearest(group.id, others, 1)):
-            text = f"no VM is in the group {group.id}, and VMs name {near[0]}, which is not declared: is that this one?"
-            taken.add(near[0])
-            yield Doubt("empty_group", "groups[]", text)
-    meant = misspelt([name for name in others if name not in taken], [g.id for g in fleet.groups if g.declared])
+    loose = [group.id for group in fleet.groups if not group.declared]
+    near = misspelt([group.id for group in fleet.groups if group.declared and not len(group.members)], loose)
+    for empty, one in near.items():
+        text = f"no VM is in the group {empty}, and VMs name {one}, which is not declared: is that this one?"
+        yield Doubt("empty_group", "groups[]", text)
+    taken = set(near.values())
+    meant = misspelt([name for name in loose if name not in taken], [g.id for g in fleet.groups if g.declared])
     if meant:
-        yield _undeclared(list(meant), meant)
-
-
-def _undeclared(names: Sequence[str], meant: Mapping[str, str]) -> Doubt:
-    verb = "which is" if len(names) == 1 else "which are"
-    text = f"VMs name {_groups(names, meant)}, {verb} not declared: anti-affinity on hosts is assumed"
-    return Doubt("undeclared_group", "vms[].groups", text)
+        yield Doubt("undeclared_group", "vms[].groups", undeclared_groups(list(meant), meant))
 
 
 def unmatched_groups(fleet: Fleet) -> Iterator[Doubt]:
     """Say which declared groups have no VM, and which groups that VMs name are not declared though others are."""
     empty = [group.id for group in fleet.groups if group.declared and not len(group.members)]
-    named = [group.id for group in fleet.groups if len(group.members)]
     if empty:
-        text = f"no VM is in {_groups(empty, _nearest(empty, named))}: what is asked of it is asked of nobody"
-        yield Doubt("empty_group", "groups[]", text)
+        named = [group.id for group in fleet.groups if len(group.members)]
+        yield Doubt("empty_group", "groups[]", empty_groups(empty, misspelt(empty, named)))
     loose = [group.id for group in fleet.groups if not group.declared]
     declared = [group.id for group in fleet.groups if group.declared]
     if loose and declared:
-        yield _undeclared(loose, _nearest(loose, declared))
+        yield Doubt("undeclared_group", "vms[].groups", undeclared_groups(loose, misspelt(loose, declared)))
 
 
-def _nearest(names: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """Return what may have been meant by each of the names that will be shown."""
-    near = {name: nearest(name, (one for one in known if one != name), 1) for name in names[:NAMED_GROUPS]}
-    return {name: found[0] for name, found in near.items() if found}
+def empty_groups(names: Sequence[str], meant: Mapping[str, str]) -> str:
+    """Say that no VM is in these groups, and what may have been `meant` by which."""
+    return f"no VM is in {_groups(names, meant)}: what is asked of it is asked of nobody"
+
+
+def undeclared_groups(names: Sequence[str], meant: Mapping[str, str]) -> str:
+    """Say what holds for groups that only VMs name, and what may have been `meant` by which."""
+    verb = "which is" if len(names) == 1 else "which are"
+    return f"VMs name {_groups(names, meant)}, {verb} not declared: anti-affinity on hosts is assumed"
 
 
 def _groups(names: Sequence[str], meant: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from optimizer.monitors.by_rule import ByRule
 from optimizer.monitors.full_disk import FillingDisk, FullDisk
 from optimizer.monitors.machine import Hysteresis
 from optimizer.monitors.pressure import PSI_LEVELS, Psi, VcpuWait
+from optimizer.problem.names import MAY_BE_EMPTY
 from optimizer.similar import similar
 from optimizer.sources.config_yaml import STRICT
 
@@ -47,7 +48,7 @@ class MonitorsPart:
     Parameters
     ----------
     watch
-        The monitors; left out, the set that follows from the policy and the fleet.
+        The monitors; left out, the set that follows from the policy and the fleet; empty, none.
     and_watch
         Further monitors beside that set.
     gap_s
@@ -58,7 +59,7 @@ class MonitorsPart:
         The deadline over all queries of the monitors.
     """
 
-    watch: tuple[Entry, ...] | None = None
+    watch: Annotated[tuple[Entry, ...] | None, MAY_BE_EMPTY] = None
     and_watch: tuple[Entry, ...] = ()
     gap_s: int = Field(default=1500, ge=1, le=604_800)
     forget_after_s: int = Field(default=86_400, ge=60, le=31_536_000)

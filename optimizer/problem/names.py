@@ -42,6 +42,7 @@ __all__ = [
     "dangling",
     "named",
     "unclassed",
+    "without_least",
 ]
 
 
@@ -74,7 +75,22 @@ VmLabels = dict[VmLabel, VmLabelValue]
 Word = Annotated[str, Refers(None)]
 """Text that names nothing in a fleet."""
 
-MAY_BE_EMPTY = "may be empty"
+
+@dataclass(frozen=True, slots=True)
+class _MayBeEmpty:
+    """The mark, which the JSON Schema of a parameter heeds as well (`sources.empty_schema`)."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return without_least(handler(core))
+
+
+def without_least(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of a list or a mapping, or of one among others, without the least number of entries."""
+    arms = {"anyOf": [without_least(arm) for arm in schema["anyOf"]]} if "anyOf" in schema else {}
+    return {word: said for word, said in schema.items() if word not in ("minItems", "minProperties")} | arms
+
+
+MAY_BE_EMPTY = _MayBeEmpty()
 """Marks a list or a mapping that says something when it is empty, other than when it is left out."""
 
 

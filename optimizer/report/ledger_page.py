@@ -29,6 +29,7 @@ TONES = {
 
 
 NOTHING_MOVED = "SIMULATED: no VM was migrated"
+NO_RUN = "no plan was carried out yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def runs_page(runs: Sequence[Run]) -> Page:
         who = (run.ordered_by, run.approved_by, run.reason)
         tone = TONES.get(run.state.value, Tone.PLAIN)
         table.add(*[run.fleet] * several, run.plan, *how, *who, tone=tone)
-    page.table(table, empty="no plan was carried out yet")
+    page.table(table, empty=NO_RUN)
     return page
 
 
@@ -95,7 +96,7 @@ def events_page(events: Sequence[EventRecord]) -> Page:
     table = Table((*["fleet"] * several, ">number", "at", "plan", "move", "state", "?>epoch", "~by", "~detail"))
     for e in events:
         table.add(*[e.fleet] * several, e.number, e.at, e.plan or "", e.move or "", e.state, e.epoch, e.by, e.detail)
-    page.table(table)
+    page.table(table, empty="no events")
     return page
 
 
@@ -117,30 +118,42 @@ def audit_page(audit: Audit, *, known: bool) -> Page:
     return page
 
 
-def status_page(found: Sequence[Status]) -> Page:
-    """Lay out how fleets stand."""
+def status_page(found: Sequence[Status], stop: Control | None = None) -> Page:
+    """Lay out how fleets stand; where there is none, `stop` is what stops every one."""
     page = Page()
+    if not found:
+        if stop is not None:
+            page.line(_stopped("every fleet", stop), Tone.BAD)
+        page.line(NO_RUN)
     for one in found:
-        if one.stop is not None:
-            page.line(f"{one.fleet}: STOPPED by {one.stop.by}: {one.stop.reason} (`remora resume` lifts it)", Tone.BAD)
-        if one.limit is not None:
-            page.line(f"{one.fleet}: at most {one.limit.value} moves at once: {one.limit.reason}", Tone.WARN)
-        if one.run is None:
-            page.line(f"{one.fleet}: no plan was carried out yet")
-        else:
-            waiting = one.run.moves - sum(one.moves.values())
-            states = [f"{n:,} {state}" for state, n in one.moves.items()] + [f"{waiting:,} waiting"] * bool(waiting)
-            tone = TONES.get(one.run.state.value, Tone.PLAIN)
-            page.line(f"{one.fleet}: plan {one.run.plan} {one.run.state.value}: {', '.join(states)}", tone)
-            if one.run.simulated:
-                page.line(f"{one.fleet}: {NOTHING_MOVED}", Tone.WARN)
-        if one.gate is not None and one.gate.state == "gate closed":
-            page.line(f"{one.fleet}: gate closed since {one.gate.at}: {one.gate.detail}", Tone.BAD)
-        if one.in_flight:
-            table = Table(("move", "VM", "from", "to", "state", ">GiB", "?plan"))
-            for f in one.in_flight:
-                tone = Tone.BAD if f.state is MoveState.UNKNOWN else Tone.PLAIN
-                gib = f"{f.copied_mib / 1024:.1f}"
-                table.add(f.move, f.vm, f.source, f.target, f.state.value, gib, f.plan, tone=tone)
-            page.table(table)
+        _lay_out(page, one)
     return page
+
+
+def _lay_out(page: Page, one: Status) -> None:
+    if one.stop is not None:
+        page.line(_stopped(one.fleet, one.stop), Tone.BAD)
+    if one.limit is not None:
+        page.line(f"{one.fleet}: at most {one.limit.value} moves at once: {one.limit.reason}", Tone.WARN)
+    if one.run is None:
+        page.line(f"{one.fleet}: {NO_RUN}")
+    else:
+        waiting = one.run.moves - sum(one.moves.values())
+        states = [f"{n:,} {state}" for state, n in one.moves.items()] + [f"{waiting:,} waiting"] * bool(waiting)
+        tone = TONES.get(one.run.state.value, Tone.PLAIN)
+        page.line(f"{one.fleet}: plan {one.run.plan} {one.run.state.value}: {', '.join(states)}", tone)
+        if one.run.simulated:
+            page.line(f"{one.fleet}: {NOTHING_MOVED}", Tone.WARN)
+    if one.gate is not None and one.gate.state == "gate closed":
+        page.line(f"{one.fleet}: gate closed since {one.gate.at}: {one.gate.detail}", Tone.BAD)
+    if one.in_flight:
+        table = Table(("move", "VM", "from", "to", "state", ">GiB", "?plan"))
+        for f in one.in_flight:
+            tone = Tone.BAD if f.state is MoveState.UNKNOWN else Tone.PLAIN
+            gib = f"{f.copied_mib / 1024:.1f}"
+            table.add(f.move, f.vm, f.source, f.target, f.state.value, gib, f.plan, tone=tone)
+        page.table(table)
+
+
+def _stopped(what: str, stop: Control) -> str:
+    return f"{what}: STOPPED by {stop.by}: {stop.reason} (`remora resume` lifts it)"

@@ -25,8 +25,9 @@ from optimizer.sources.duplicate_keys import duplicate_key, may_have_duplicates
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["canonical_digest", "json_bytes", "parse_json", "read_bytes", "write_whole"]
+__all__ = ["canonical_digest", "is_path", "json_bytes", "parse_json", "read_bytes", "unpacked", "write_whole"]
 
+PACKED = (".gz", ".xz")
 SIZE_LIMIT = 4 * 2**30
 """No document is larger than this, compressed or not."""
 
@@ -37,6 +38,16 @@ FREE_BYTES = 64 * 2**20
 CHUNK = 2**20
 XZ_MEMORY = 512 * 2**20
 """The largest dictionary that an .xz may ask for (level 9 needs 65 MiB)."""
+
+
+def is_path(text: str) -> bool:
+    """Whether a text that may be a name as well looks like the path of a file: it has a slash or a dot."""
+    return "/" in text or "." in text
+
+
+def unpacked(path: Path) -> Path:
+    """Return the name of what is in a file: without the ``.gz`` or ``.xz`` of one that is packed."""
+    return path.with_suffix("") if path.suffix in PACKED else path
 
 
 def read_bytes(path: Path | str) -> bytes:

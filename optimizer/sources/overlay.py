@@ -18,7 +18,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from optimizer.errors import InputError
+from optimizer.fleet.plausible import empty_groups, undeclared_groups
 from optimizer.plan import Caution
+from optimizer.similar import misspelt
 from optimizer.sources.files import read_bytes
 from optimizer.sources.fleet_columns import index_of
 from optimizer.sources.fleet_fields import GROUP, HOST, VM
@@ -146,18 +148,25 @@ def _unknown(
 def _odd_groups(
     groups: list[Document], document: Document, vms: list[Document], declared: list[Document], where: str
 ) -> Iterator[Caution]:
-    """Yield the groups of the overlay without a VM, and new ones without rules that are called nearly as another."""
+    """Yield the groups of the overlay without a VM, and new ones without rules that are called nearly as another.
+
+    What any fleet is asked (`fleet.plausible`), this one will be, too: one of the two is declared, the other is not.
+    """
     before = {name for vm in document["vms"] for name in vm.get("groups", ())}
     members = {name for vm in vms for name in vm.get("groups", ())}
-    known = before | {group["id"] for group in declared}
-    for g, group in enumerate(groups):
-        name, place = group["id"], f"{where}: groups[{g}].id"
-        hint = similar(name, known - {name})
+    stated = {group["id"] for group in declared}
+    names = [group["id"] for group in groups]
+    empty, new = [n for n in names if n not in members], [n for n in names if n in members - before - stated]
+    asked = {*misspelt(stated & set(empty), members - stated), *misspelt(new, stated)}
+    of_empty, of_new = misspelt(empty, sorted(members)), misspelt(new, sorted(before - stated))
+    for g, name in enumerate(names):
+        place = f"{where}: groups[{g}].id"
+        if name in asked:
+            continue
         if name not in members:
-            said = f"no VM is in the group {name}: what is asked of it is asked of nobody"
-            yield Caution("empty_group", place, said + (f" ({hint})" if hint else ""))
-        elif name not in known and hint:
-            yield Caution("undeclared_group", place, f"the group {name} is new, and has no rules of its own ({hint})")
+            yield Caution("empty_group", place, empty_groups([name], of_empty))
+        elif name in of_new:
+            yield Caution("undeclared_group", place, undeclared_groups([name], of_new))
 
 
 def _with_members(groups: list[Document], marks: Document) -> dict[str, Document]:

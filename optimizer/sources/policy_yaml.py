@@ -161,11 +161,13 @@ def _named(document: dict[str, Any], catalogue: Mapping[str, type[Rule]]) -> Ite
 
 def policy_schema(catalogue: Mapping[str, type[Rule]]) -> dict[str, Any]:
     """Return the JSON Schema of a policy with these rules."""
-    schema = TypeAdapter(_Document).json_schema()
+    from optimizer.sources.empty_schema import WithLeast
+
+    schema = TypeAdapter(_Document).json_schema(schema_generator=WithLeast)
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
     kinds = []
     for kind, rule in sorted(catalogue.items()):
-        one = TypeAdapter(rule).json_schema()
+        one = TypeAdapter(rule).json_schema(schema_generator=WithLeast)
         definitions.update(one.pop("$defs", {}))
         one["properties"] = {"rule": {"const": kind}, **one.get("properties", {})}
         one["required"] = ["rule", *one.get("required", [])]

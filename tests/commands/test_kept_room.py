@@ -106,7 +106,30 @@ def test_a_reservation_that_cannot_be_counted_is_named(here: Path) -> None:
     keep("odd", "h1", demand={"gpus": 1})
     said = asked("plan", "fleet.json", *LEDGER).err
     assert "reservation odd is not counted" in said
-    assert "1 VM to come" in said
+    assert "1 VM to come, of 1 reservation, counts as there" in said
+
+
+@pytest.mark.parametrize("command", ["plan", "verify"])
+def test_a_ledger_of_the_environment_that_is_not_there_is_named(
+    here: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be one that is still to be made, or a name with a slip in it: room that is kept would not count."""
+    keep("new", "h2")
+    words = [command, "fleet.json", *(["plan.json"] if command == "verify" else [])]
+    targets(*LEDGER)
+    monkeypatch.setenv("REMORA_LEDGER", "bok.sqlite")
+    answer = asked(*words, "--json")
+    text = "there is no ledger bok.sqlite: its kept room and history do not count"
+    assert answer.err.count(f"remora: warning: REMORA_LEDGER: {text}\n") == 1
+    if command == "verify":  # a plan has the warnings that it was made with
+        assert {"code": "no_ledger", "where": "REMORA_LEDGER", "text": text} in answer.json["warnings"]
+    assert not Path("bok.sqlite").exists()
+    monkeypatch.setenv("REMORA_LEDGER", "book.sqlite")
+    there = asked(*words)
+    assert "REMORA_LEDGER" not in there.err
+    assert "1 VM to come" in there.err
+    monkeypatch.delenv("REMORA_LEDGER")
+    assert "ledger" not in asked(*words).err
 
 
 @pytest.mark.parametrize(("more", "code"), [(0, 0), (2048, 4)])

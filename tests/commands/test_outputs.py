@@ -11,6 +11,7 @@ import click
 import pytest
 
 from cli import remora
+from commands.named_files import files_named_in
 from commands.path_types import MayBeFile, NewFile
 from optimizer.clock import SystemClock
 from optimizer.execute.agents.opening import open_store
@@ -82,8 +83,9 @@ def symbolic(path):
 
 
 def chained(path):
-    Path("far").symlink_to(symbolic(path))
-    return Path("far")
+    far = Path("far" + path.suffix)
+    far.symlink_to(symbolic(path))
+    return far
 
 
 def hard(path):
@@ -123,9 +125,15 @@ def here(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("name", "read", "way"), CASES, ids=[f"{n}-{r}-{w.__name__}" for n, r, w in CASES])
 def test_an_input_is_never_overwritten(here, name, read, way):
-    output = way(Path(read))
+    words = COMMANDS[name]
+    more = ".html" if "--report" in words else ""  # otherwise its ending would be refused
+    reads = {word: word + more for word in read_by(words)}
+    for old, new in reads.items():
+        if Path(old).exists():
+            Path(old).rename(new)
+    output = way(Path(reads[read]))
     before = listing(here)
-    line = refused(*[str(output) if word == "OUT" else word for word in COMMANDS[name]])
+    line = refused(*[str(output) if word == "OUT" else reads.get(word, word) for word in words])
     assert "the output must not be an input" in line
     assert listing(here) == before
 
@@ -216,6 +224,28 @@ def test_what_settings_name_is_an_input(here):
     assert "the output must not be an input" not in refused("signals", "read", "--config", "remora.yaml", "-o", "new")
     Path("remora.yaml").write_text("ledger: {place: led.sqlite, stop_file: stopped}\nmonitors: {}\n")
     assert "must not be" not in refused("watch", "fleet.json", "--config", "remora.yaml", "--ledger", "led.sqlite")
+
+
+def test_a_word_of_settings_is_no_path_whatever_files_there_are(here):
+    Path("rules.yaml").write_text("format: remora-policy/1\nrules: [{rule: capacity}]\nname: office\n")
+    for name in ("capacity", "office"):
+        Path(name).write_text("an old plan")
+        assert "the output must not be an input" not in refused(
+            "plan", "fleet.json", "--policy", "rules.yaml", "-o", name
+        )
+    Path("rules.yaml").write_text("x: [./capacity, old.d, .office]\n")
+    Path("old.d").write_text("")
+    Path(".office").write_text("")
+    for name in ("capacity", "old.d", ".office"):
+        assert "the output must not be an input" in refused("plan", "fleet.json", "--policy", "rules.yaml", "-o", name)
+
+
+def test_settings_with_aliases_are_not_expanded(here):
+    """No command reads them, so they name nothing; they would name `policy.yaml` half a million times."""
+    lines = ["l0: &l0 [policy.yaml]", *(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 7))]
+    Path("bomb.yaml").write_text("\n".join(lines))
+    assert list(files_named_in(Path("bomb.yaml"))) == []
+    assert "an alias (*), which is not read" in refused("signals", "read", "--config", "bomb.yaml", "-o", "new.json")
 
 
 def test_a_stop_file_is_neither_written_over_nor_taken_for_what_is_no_stop_file(here):

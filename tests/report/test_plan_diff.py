@@ -92,4 +92,4 @@ def test_the_command(tmp_path: Path) -> None:
     assert facts["first"]["moves"] == facts["second"]["moves"] == 1
     assert "<b>" not in html.read_text()
     assert "is not" in refused("diff", first, fleet) or "remora-plan/1" in refused("diff", first, fleet)
-    assert "must not be an input" in refused("diff", first, second, "--report", second)
+    assert "by its ending" in refused("diff", first, second, "--report", second)

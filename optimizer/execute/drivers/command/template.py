@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from optimizer.errors import InputError
 from optimizer.execute.drivers.command.arguments import Arguments, parse_arguments
 from optimizer.execute.drivers.command.outputs import Output
-from optimizer.sources.files import read_bytes
+from optimizer.sources.files import is_path, read_bytes
 from optimizer.sources.fleet_json import check_format
 from optimizer.sources.kinds import check, choice, exactly, flag, real, shaped, text, whole
 from optimizer.sources.safe_yaml import check_plain, load_yaml
@@ -208,7 +208,7 @@ def read_template(name: str, beside: Path, where: str) -> Template:
     known = sorted(path.stem for path in DIRECTORY.glob("*.yaml"))
     if name in known:
         path = DIRECTORY / f"{name}.yaml"
-    elif "/" in name or name.endswith((".yaml", ".yml", ".json")):
+    elif is_path(name):
         path = beside / name
     else:
         raise InputError(where, "template", name, f"one of {', '.join(known)}, or the path of a file")

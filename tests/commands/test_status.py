@@ -1,0 +1,41 @@
+"""`remora status` and `remora ledger` of a ledger in which nothing happened yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from optimizer.execute.ledger import open_ledger
+from tests.command_line import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LEDGER = ("--ledger", "book.sqlite")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_ledger("book.sqlite").close()
+
+
+@pytest.mark.parametrize("words", [("status",), ("status", "--watch"), ("ledger", "runs")])
+def test_an_empty_ledger_says_that_nothing_was_carried_out(words: tuple[str, ...]) -> None:
+    assert run(*words, *LEDGER).out == "no plan was carried out yet\n"
+    assert run("status", *LEDGER, "--json").json == []
+
+
+def test_an_empty_ledger_says_that_there_are_no_events() -> None:
+    assert run("ledger", "events", *LEDGER).out == "no events\n"
+
+
+def test_a_stop_of_every_fleet_is_seen_before_the_first_one() -> None:
+    assert run("stop", "--reason", "a storm", "--by", "ann", *LEDGER).code == 0
+    stopped = "every fleet: STOPPED by ann: a storm (`remora resume` lifts it)\n"
+    assert run("status", *LEDGER).out == f"{stopped}no plan was carried out yet\n"
+    run("stop", "--reason", "a storm", "--by", "ann", "--fleet", "office", *LEDGER)
+    assert run("status", *LEDGER).out == (
+        "office: STOPPED by ann: a storm (`remora resume` lifts it)\noffice: no plan was carried out yet\n"
+    )
