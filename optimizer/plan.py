@@ -148,7 +148,7 @@ class Cause:
     """Why a violation remains: the rule or limit which, lifted for `vm`, opens `hosts` hosts to it.
 
     `kind` is a word of `optimizer.planning.obstacles.Kind`; `host` is one of the hosts, that on which it was tried;
-    `reason` is for what no single rule or limit explains.
+    `reason` is for what no single rule or limit explains, and for the plan's moves in place of which `vm` would move.
     """
 
     kind: str

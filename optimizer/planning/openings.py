@@ -46,7 +46,8 @@ CHEAPEST_FIRST = (Kind.BUDGET, Kind.PINNED, Kind.REFUSED, Kind.GROUP, Kind.LEAVI
 class _Opening(NamedTuple):
     """VMs (one, or a group that travels together), what alone keeps them off some hosts, how many, and what is left.
 
-    `left` is the excess of the violation if they went to `host`.
+    `left` is the excess of the violation if they went to `host`; `stay` the VMs that the plan sends there, and that
+    would have to stay where they are instead.
     """
 
     vms: tuple[int, ...]
@@ -54,6 +55,7 @@ class _Opening(NamedTuple):
     hosts: int
     host: int
     left: int
+    stay: tuple[int, ...] = ()
 
 
 class _Combined(NamedTuple):
@@ -187,6 +189,21 @@ class Openings:
         lacks = [(self.trials.shortage(*asked, int(h)), int(h)) for h in hosts]
         return [h for _, _, h in sorted((n > self.trials.freeable(*asked, h), n, h) for n, h in lacks)]
 
+    def _instead(self, violated: Unrepaired, ways: Sequence[_Combined]) -> _Opening | None:
+        """Return what one obstacle opens where VMs that the plan sends to the same host stay at home; None without any."""
+        for way in sorted(ways, key=lambda c: c.size)[: 4 * self.given.tries]:
+            stay = self.trials.sent_to(way.host)
+            with self.trials.at_home(stay):
+                alone = [o for o, mask in self.obstacles.of(way.vm).items() if mask[way.host]] if stay else []
+                if len(alone) != 1 or alone[0].kind in (Kind.ROOM, Kind.BUDGET):
+                    continue
+                but_not = set(self.obstacles.instances(way.vm, alone[0], way.host))
+                tried = self.trials.tried(violated, (way.vm,), way.host, but_not)
+                bound = self._still_bound(alone[0], (way.vm,))
+            if tried.helps and tried.after < self.trials.values(but_not) and not bound:
+                return _Opening((way.vm,), alone[0], 1, way.host, tried.left, stay)
+        return None
+
     # -- saying ------------------------------------------------------------------------------------------------------
 
     def _advice(self, violated: Unrepaired, seen: _Seen) -> Advice:
@@ -203,6 +220,8 @@ class Openings:
         if violated.atom.shape is LEAVE and not seen.closed and not seen.free:
             rule, vm = violated.atom.asked.rule, self.fleet.vms.ids[violated.instance.member]
             return Advice(Cause(Kind.REFUSED.value, rule, vm), f"a host that may receive {vm}: now none may ({rule})")
+        if opening := self._instead(violated, seen.combined):
+            return self._opened(opening)
         if advice := self._combination(violated, seen.combined):
             return advice
         none = "no move of one VM helps of those that were tried"
@@ -256,8 +275,10 @@ class Openings:
         host = self.fleet.hosts.ids[opening.host]
         vm, o = self._names(opening.vms, SHOWN), opening.obstacle
         named = self._names(opening.vms, DEFERRED if o.kind is Kind.BUDGET else SHOWN)
-        cause = Cause(o.kind.value, o.rule, named, o.subject, o.resource, opening.hosts, host)
-        end = "" if opening.left == 0 else f" (then {opening.left} of it would be left)"
+        stay = f"in place of the plan's move of {self._names(opening.stay, SHOWN)}" if opening.stay else ""
+        cause = Cause(o.kind.value, o.rule, named, o.subject, o.resource, opening.hosts, host, stay)
+        end = f", {stay}" if stay else ""
+        end += "" if opening.left == 0 else f" (then {opening.left} of it would be left)"
         later = (
             o.kind is Kind.BUDGET
             and self.obstacles.is_paid_later(o, opening.vms, opening.host)

@@ -6,6 +6,7 @@ Such a move depends on no other, so it can be made after all of them.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -17,7 +18,7 @@ from optimizer.problem.shapes import COMPANY, LEAVE, LEFT, SUM, TOGETHER
 from optimizer.problem.working_placement import WorkingPlacement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -103,7 +104,7 @@ class Trials:
         """
         here = [int(self.work.placement[v]) for v in vms]
         again = self._second_trips(vms, host, later=later)
-        before = tuple(self.work.values(but_not).values())
+        before = self.values(but_not)
         for v in vms:
             self.work.put(v, host)
         after = self._with_trips(self.work.values(but_not), again) if self.is_no_worse(but_not) else before
@@ -124,6 +125,26 @@ class Trials:
         if Stage.PRICED in values:
             values[Stage.PRICED] += MILLI * cost
         return tuple(values.values())
+
+    def values(self, but_not: Collection[Instance]) -> tuple[int, ...]:
+        """Return what the placement is worth; `but_not` are the instances that are not looked at."""
+        return tuple(self.work.values(but_not).values())
+
+    def sent_to(self, host: int) -> tuple[int, ...]:
+        """Return the VMs that the plan sends to a host, ascending."""
+        return tuple(sorted(v for v in self.work.displaced if self.work.placement[v] == host))
+
+    @contextmanager
+    def at_home(self, vms: Sequence[int]) -> Iterator[None]:
+        """Have VMs stay where they are at the start, for a while."""
+        now = {v: int(self.work.placement[v]) for v in vms}
+        for v in vms:
+            self.work.put(v, int(self.problem.start[v]))
+        try:
+            yield
+        finally:
+            for v, host in now.items():
+                self.work.put(v, host)
 
     def binds_without(self, rule: str, vms: Sequence[int]) -> bool:
         """Whether a group of a rule, with these VMs taken out of it, would forbid the end of the plan.

@@ -27,7 +27,7 @@ from tests.oracle.problems import TinyProblem, tiny_documents
 from tests.planning.single_moves import End, untrue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from optimizer.fleet import Fleet
     from optimizer.plan import Cause, Plan, Remaining
@@ -45,6 +45,9 @@ MENDS_HOSTS = {"room", "refused", "leaving"}
 """Causes whose remedy, as it is written into the documents, is about a host."""
 
 AMPLE = 10**9
+
+INSTEAD = "in place of the plan's move of "
+"""Before the VMs that would stay at home if another moved to the host where the plan sends them."""
 
 Excesses = dict[tuple[str, str, str, str], int]
 
@@ -104,11 +107,14 @@ def true_hosts(one: Said) -> int:
     of, policy = tiny.fleet, tiny.policy
     start, end = _judged(policy, State.start(of))[0], _ended(of, one.plan)
     vms = [of.vm_index[name] for name in cause.vm.split(", ")]
+    there = _ended(of, one.plan, cause.reason.removeprefix(INSTEAD).split(", "))
     found = 0
     for h in range(len(of.hosts.ids)):
-        moves = [Move(v, int(end.placement[v]), h) for v in vms if end.placement[v] != h]
-        then = end.finish(moves)
-        closing = _worse(policy, end.begin(moves), start) | _worse(policy, then, start)
+        moves = [Move(v, int(there.placement[v]), h) for v in vms if there.placement[v] != h]
+        then = there.finish(moves)
+        closing = _worse(policy, then, start)
+        if not cause.reason:  # else the plan is put in order anew
+            closing |= _worse(policy, there.begin(moves), start)
         less = _left(policy, end, one.left, then) < one.left.excess
         found += closing == set(cause.rule.split(", ")) and less
     return found
@@ -149,8 +155,10 @@ def _worse(policy: Policy, state: State, start: Excesses) -> set[str]:
     return hard | {k[0] for k, e in excess.items() if e > start.get(k, 0)}
 
 
-def _ended(of: Fleet, plan: Plan) -> State:
-    moves = (Move(of.vm_index[m.vm], of.host_index[m.source], of.host_index[m.target]) for m in plan.moves)
+def _ended(of: Fleet, plan: Plan, stay: Sequence[str] = ()) -> State:
+    """Return the end of a plan; of one in which these VMs stay at home."""
+    of_plan = (m for m in plan.moves if m.vm not in stay)
+    moves = (Move(of.vm_index[m.vm], of.host_index[m.source], of.host_index[m.target]) for m in of_plan)
     return State.start(of).finish(moves)
 
 
