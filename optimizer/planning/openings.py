@@ -190,7 +190,7 @@ class Openings:
         return [h for _, _, h in sorted((n > self.trials.freeable(*asked, h), n, h) for n, h in lacks)]
 
     def _instead(self, violated: Unrepaired, ways: Sequence[_Combined]) -> _Opening | None:
-        """Return what one obstacle opens where VMs that the plan sends to the same host stay at home; None without any."""
+        """Return what one obstacle opens where VMs that the plan sends to the same host stay; None without any."""
         for way in sorted(ways, key=lambda c: c.size)[: 4 * self.given.tries]:
             stay = self.trials.sent_to(way.host)
             with self.trials.at_home(stay):
