@@ -41,7 +41,8 @@ from optimizer.fleet import Carrying, HostState, carrying
 from optimizer.sources.libvirt.domains import Role
 from optimizer.sources.libvirt.flags import flags_of, why_not
 from optimizer.sources.libvirt.hosts import read_hosts, shown
-from optimizer.sources.libvirt.hypervisor import Overdue, Unreachable, load_libvirt, within
+from optimizer.sources.libvirt.hypervisor import Unreachable, load_libvirt
+from optimizer.sources.within import Overdue, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -266,7 +267,7 @@ class LibvirtDriver:
         if self._hosts.bandwidth_mib_per_s:
             parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = self._hosts.bandwidth_mib_per_s
         try:
-            connection, domain = within(self._hosts.deadline_s, lambda: host.find(job.uuid))
+            connection, domain = within(self._hosts.deadline_s, lambda: host.find(job.uuid), "libvirt call")
             domain.migrateToURI3(target.migration_uri, parameters, flags)
             self._end(job, MoveState.DONE)
         except Overdue as error:  # the migration was not asked for

@@ -8,18 +8,18 @@ with its connection.
 from __future__ import annotations
 
 import threading
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optimizer.errors import InputError
 from optimizer.sources.libvirt.hosts import shown
+from optimizer.sources.within import Overdue, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from optimizer.sources.libvirt.hosts import LibvirtHost, LibvirtHosts
 
-__all__ = ["Hypervisor", "Overdue", "Unreachable", "load_libvirt", "within"]
+__all__ = ["Hypervisor", "Unreachable", "load_libvirt"]
 
 T = TypeVar("T")
 
@@ -34,10 +34,6 @@ INSTALL = (
 
 class Unreachable(Exception):
     """A host did not answer, not in time, or with an error; the text names it."""
-
-
-class Overdue(Exception):
-    """A call did not return within its deadline; it may still go on."""
 
 
 def load_libvirt(option: str) -> Any:
@@ -70,32 +66,6 @@ def _run_events(libvirt: Any) -> None:
 
     libvirt.virEventAddTimeout(1000, lambda *_: None, None)  # so that a new connection is noticed within a second
     threading.Thread(target=forever, name=name, daemon=True).start()
-
-
-def within(seconds: float, call: Callable[[], T], name: str = "") -> T:
-    """Call, in a thread of its own, and return or raise what the call does.
-
-    Raises
-    ------
-    Overdue
-        It takes longer; the thread is left behind, and does not keep the process alive.
-    """
-    answers: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            answers.put((call(), None))
-        except BaseException as error:  # it is raised below, in the caller's thread
-            answers.put((None, error))
-
-    threading.Thread(target=run, name=name or "libvirt call", daemon=True).start()
-    try:
-        value, error = answers.get(timeout=seconds)
-    except Empty:
-        raise Overdue(f"no answer within {seconds:g} s") from None
-    if error is not None:
-        raise error
-    return value  # type: ignore[return-value]
 
 
 class Hypervisor:
