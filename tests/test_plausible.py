@@ -143,6 +143,14 @@ def test_a_resource_that_only_some_speak_of(capacities, demands, expected):
     assert doubts(build.document(hosts, vms)) == expected
 
 
+def test_one_host_that_does_not_say_is_named_in_a_sentence():
+    fleet = fleet_from_document(
+        build.document([build.host("h0", memory=8), build.host("h1")], [build.vm("v", "h0", memory=1)]), "x"
+    )
+    (doubt,) = implausible(fleet, NOW)
+    assert doubt.text == "h1 does not say how much memory_mib there is: nothing limits what is placed there"
+
+
 def test_a_fleet_that_a_simulation_left_is_called_so():
     ahead = document(taken_at="2026-11-28T12:05:00Z")
     assert doubts(ahead) == [("future_snapshot", "taken_at")]

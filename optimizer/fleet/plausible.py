@@ -138,7 +138,7 @@ def _unlimited(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:
     if asked.any() and silent.any() and not silent.all():
         first, number = int(np.argmax(silent)), int(silent.sum())
         what = f"{fleet.hosts.ids[first]} does" if number == 1 else f"{number:,} hosts do"
-        such = "," if number == 1 else f", such as {fleet.hosts.ids[first]}"
+        such = "" if number == 1 else f", such as {fleet.hosts.ids[first]}"
         text = f"{what} not say how much {name} there is{such}: nothing limits what is placed there"
         yield Doubt("no_capacity", f"hosts[{first}].capacity.{name}", text)
     elif asked.any() and silent.all():
