@@ -28,6 +28,7 @@ __all__ = ["command"]
             "series",
             "command",
             "template",
+            "proxmox",
         ]
     ),
 )
@@ -60,6 +61,10 @@ def _schema(document: str) -> dict[str, Any]:
         from optimizer.signals.interference.documents import SERIES, SERIES_FORMAT
 
         return schema.schema_of(SERIES, SERIES_FORMAT)
+    if document == "proxmox":
+        from optimizer.sources.proxmox.place import PLACE, PLACE_FORMAT
+
+        return schema.schema_of(PLACE, PLACE_FORMAT)
     if document == "rates":
         from optimizer.sources.rates import RATES, RATES_FORMAT
 

@@ -33,4 +33,12 @@ def _libvirt() -> Source:
     return read_inventory
 
 
-SOURCES: Registry[Source] = Registry("--source", "remora.sources", {"csv": _csv, "json": _json, "libvirt": _libvirt})
+def _proxmox() -> Source:
+    from optimizer.sources.proxmox.inventory import read_inventory
+
+    return read_inventory
+
+
+SOURCES: Registry[Source] = Registry(
+    "--source", "remora.sources", {"csv": _csv, "json": _json, "libvirt": _libvirt, "proxmox": _proxmox}
+)

@@ -18,6 +18,7 @@ from optimizer.signals.config import InventoryPart
 from optimizer.signals.inventory import read_inventory
 from optimizer.sources.config_yaml import config_from_document
 from tests.build import TAKEN_AT, document, host, vm
+from tests.sources.fake_proxmox import TOKEN, place_of, serving, small_cluster
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,19 @@ def test_an_overlay_is_laid_over_it(tmp_path: Path) -> None:
     (tmp_path / "fleet.json").write_text(json.dumps(SNAPSHOT))
     (tmp_path / "overlay.yaml").write_text("format: remora-overlay/1\nhosts: {h0: {state: draining}}\n")
     assert read(tmp_path, {"file": "fleet.json", "overlay": "overlay.yaml"})["hosts"][0]["state"] == "draining"
+
+
+def test_another_source_is_read_at_its_location(tmp_path: Path) -> None:
+    """The names of the files stand beside `remora.yaml`; the fleet's own name goes before `fleet`."""
+    pve = small_cluster()
+    pve.guest(100, "pve1")
+    with serving(pve) as url:
+        place_of(tmp_path, url)
+        document = read(tmp_path, {"source": "proxmox", "location": "proxmox.yaml", "fleet": "other"})
+        assert (document["fleet"], [one["id"] for one in document["vms"]]) == ("attic", ["100"])
+        pve.errors["/cluster/resources"] = (401, "permission denied - invalid PVE ticket")
+        said = refused(tmp_path, {"source": "proxmox", "location": "proxmox.yaml"})
+    assert "proxmox.yaml: url: 'no whole answer'" in said and TOKEN.partition("=")[2] not in said
 
 
 @pytest.mark.parametrize(("late_s", "said"), [(901, "901 s old"), (-61, "61 s from now")])

@@ -12,8 +12,16 @@ from optimizer.sources.files import parse_json, read_bytes
 from optimizer.sources.fleet_fields import FLEET
 from optimizer.sources.overlay import OVERLAY as OVERLAY_FIELDS
 from optimizer.sources.plan_fields import PLAN
+from optimizer.sources.proxmox.place import PLACE, PLACE_FORMAT
 from optimizer.sources.safe_yaml import load_yaml
-from optimizer.sources.schema import defaults_table, fleet_schema, mapping_schema, overlay_schema, plan_schema
+from optimizer.sources.schema import (
+    defaults_table,
+    fleet_schema,
+    mapping_schema,
+    overlay_schema,
+    plan_schema,
+    schema_of,
+)
 from tests.sources.mutations import mutate, nodes
 from tests.sources.samples import OVERLAY, full_fleet, full_plan
 from tests.sources.schema_judge import valid
@@ -21,11 +29,31 @@ from tests.sources.schema_judge import valid
 if TYPE_CHECKING:
     from pathlib import Path
 
+
+def full_place() -> dict[str, Any]:
+    """A file that says how a Proxmox cluster is reached, with every field."""
+    of_any = {"capacity": {"memory_mib": 1}, "overcommit": {"cpu_millicores": 4}, "reserved": {}, "labels": {"a": "b"}}
+    every = {**of_any, "migration_mib_per_s": 100, "max_vms": 30}
+    return {
+        "format": PLACE_FORMAT,
+        "url": "https://pve1.example:8006",
+        "token_file": "token",
+        "ca_file": "ca.pem",
+        "fleet": "attic",
+        "deadline_s": 30,
+        "at_once": 4,
+        "storages": {"local-lvm": "disk_mib"},
+        "every_host": every,
+        "hosts": {"pve1": {**every, "state": "disabled", "domains": {"rack": "r1"}}},
+    }
+
+
 OVERLAY_JSON = json.dumps(load_yaml(OVERLAY.encode(), "x"))
 FORMATS: dict[str, Any] = {
     "fleet": (fleet_schema, FLEET, full_fleet),
     "plan": (plan_schema, PLAN, full_plan),
     "overlay": (overlay_schema, OVERLAY_FIELDS, lambda: json.loads(OVERLAY_JSON)),
+    "proxmox": (lambda: schema_of(PLACE, PLACE_FORMAT), PLACE, full_place),
 }
 
 

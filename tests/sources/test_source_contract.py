@@ -11,11 +11,12 @@ import pytest
 from optimizer.sources.registry import SOURCES
 from tests.command_line import run
 from tests.execute.fake_libvirt import FakeDomain, World
+from tests.sources.fake_proxmox import place_of, serving, small_cluster
 from tests.sources.samples import full_fleet
 from tests.sources.source_contract import CHECKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -48,10 +49,27 @@ def _hypervisors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "libvirt", world.module())
 
 
-PLACES: dict[str, Callable[[Path], Path]] = {"csv": _csv, "json": _json, "libvirt": _libvirt}
+@pytest.fixture
+def cluster() -> Iterator[None]:
+    """What the source proxmox reads."""
+    pve = small_cluster()
+    pve.guest(100, "pve1", {"scsi0": "local-lvm:vm-100-disk-0,size=8G"})
+    with serving(pve) as CLUSTER["url"]:
+        yield
+
+
+CLUSTER: dict[str, str] = {}
+
+PLACES: dict[str, Callable[[Path], Path]] = {
+    "csv": _csv,
+    "json": _json,
+    "libvirt": _libvirt,
+    "proxmox": lambda directory: place_of(directory, CLUSTER["url"]),
+}
 """For each source, what makes something that it can read in an empty directory."""
 
 
+@pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("name", SOURCES.names())
 @pytest.mark.parametrize("check", CHECKS)
 def test_every_source_keeps_to_the_contract(name: str, check: Callable[..., None], tmp_path: Path) -> None:
@@ -59,6 +77,7 @@ def test_every_source_keeps_to_the_contract(name: str, check: Callable[..., None
     check(SOURCES.load(name), PLACES[name](tmp_path))
 
 
+@pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("name", SOURCES.names())
 def test_import_reads_every_source(name: str, tmp_path: Path) -> None:
     output = tmp_path / "imported.json"
