@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.boundary import Exit
+from commands.boundary import Exit, complain
 from commands.common import FILE, say_text
 from commands.ledger_options import (
     by_option,
@@ -26,8 +26,9 @@ from optimizer.grammar import count
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from optimizer.execute.button import StopFile
     from optimizer.execute.ledger import Ledger
-    from optimizer.execute.ledger.records import Control
+    from optimizer.execute.ledger.records import Control, Order
 
 __all__ = ["approve", "limit", "resume", "stop"]
 
@@ -47,33 +48,53 @@ def stop(
     What is in flight is observed to its end; what is finished stays. Without --fleet every fleet is stopped, also one
     that is first carried out later, and a file is written, which works where the ledger cannot be written. A fleet that
     the ledger has not heard of is stopped before its first run. Exits with 1 where it has not, or there is no ledger:
-    look whether it is the right one.
+    look whether it is the right one; also where the ledger is stopped, and the file could not be written.
     """
-    from optimizer.clock import SystemClock
-    from optimizer.execute.ledger import open_ledger
-    from optimizer.execute.ledger.records import EVERY_FLEET
+    order, value = order_of(by, reason), "abort" if abort else ""
+    if fleet is not None:
+        return _stop_one(fleet, value, order, ledger)
+    return _stop_every(value, order, ledger, open_button(stop_file, ledger))
 
-    order, value, clock = order_of(by, reason), "abort" if abort else "", SystemClock()
-    button = open_button(stop_file, ledger)
-    if fleet is None:
-        button.press(f"{order.by}: {order.reason}")
-    was_there = is_there(ledger)
-    if fleet is None and not was_there:
-        here = f"{button.path} stops every run that looks at it; is the ledger elsewhere (--ledger)?"
-        say_text(f"no ledger at {ledger} yet: {here}\n")
-        return Exit.ATTENTION
+
+def _stop_one(fleet: str, value: str, order: Order, ledger: Path | str) -> Exit:
+    from optimizer.execute.ledger import open_ledger
+
     with open_ledger(str(ledger)) as book:
-        doubt = unheard(book, fleet) if fleet is not None else ""
-        if fleet is None:
-            book.controls.set(EVERY_FLEET, "stop", value, order, clock.now())
-        for name in (fleet,) if fleet is not None else book.fleets():
-            book.controls.set(name, "stop", value, order, clock.now())
-            say_text(f"{name}: stopped; {_flying(book, name)}\n")
-    if fleet is None:
-        say_text("every other fleet: stopped before its first run\n")
+        doubt = unheard(book, fleet)
+        _write_stop(book, fleet, value, order)
     if doubt:
         say_text(f"{doubt}; the stop holds from its first run on\n")
     return Exit.ATTENTION if doubt else Exit.DONE
+
+
+def _stop_every(value: str, order: Order, ledger: Path | str, button: StopFile) -> Exit:
+    from optimizer.clock import SystemClock
+    from optimizer.execute.button import stopping
+    from optimizer.execute.ledger import open_ledger
+    from optimizer.execute.ledger.records import EVERY_FLEET
+
+    with stopping(button, f"{order.by}: {order.reason}") as wrong:
+        if not is_there(ledger):
+            if wrong is not None:
+                raise wrong
+            here = f"{button.path} stops every run that looks at it; is the ledger elsewhere (--ledger)?"
+            say_text(f"no ledger at {ledger} yet: {here}\n")
+            return Exit.ATTENTION
+        with open_ledger(str(ledger)) as book:
+            book.controls.set(EVERY_FLEET, "stop", value, order, SystemClock().now())
+            for name in book.fleets():
+                _write_stop(book, name, value, order)
+    say_text("every other fleet: stopped before its first run\n")
+    if wrong is not None:
+        complain(f"stopped by the ledger alone: {wrong}")
+    return Exit.DONE if wrong is None else Exit.ATTENTION
+
+
+def _write_stop(book: Ledger, fleet: str, value: str, order: Order) -> None:
+    from optimizer.clock import SystemClock
+
+    book.controls.set(fleet, "stop", value, order, SystemClock().now())
+    say_text(f"{fleet}: stopped; {_flying(book, fleet)}\n")
 
 
 @click.command("resume")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, RemoraError, SafetyStop
 from optimizer.execute.beside import STOP
 
-__all__ = ["StopFile"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["StopFile", "stopping"]
 
 LONGEST = 4096
 """Bytes: a file with more in it is no stop file."""
+
+FIRST = "stopped by "
+"""What a stop file that Remora wrote begins with: by this it is known again, whatever the reason, whatever its name."""
 
 DOCUMENTS = (".json", ".yaml", ".yml", ".csv", ".toml", ".gz", ".xz")
 """Names of other files end so."""
@@ -43,10 +51,11 @@ class StopFile:
             return ""
         except OSError as error:
             said = str(error)
+        said = said.removeprefix(FIRST)
         return f"stopped by the file {self.path}" + (f": {said[:200]}" if said else "")
 
     def press(self, reason: str) -> None:
-        """Put it there.
+        """Put it there, with who wants it and why: one line, cut where it would be too long for a stop file.
 
         Raises
         ------
@@ -56,10 +65,9 @@ class StopFile:
         if self.path is not None:
             self.check()
             try:
-                self.path.write_text(f"{reason}\n"[:LONGEST], "utf-8")
+                self.path.write_bytes(_line(f"{FIRST}{reason}"))
             except OSError as error:
-                expected, hint = "a stop file that can be written", "name another place for it: --stop-file"
-                raise InputError(str(self.path), "", error.strerror or str(error), expected, hint) from error
+                raise self._unusable(error) from error
 
     def lift(self) -> bool:
         """Take it away; returns whether it was there.
@@ -67,12 +75,15 @@ class StopFile:
         Raises
         ------
         InputError
-            Another file is there, which stays as it is.
+            Another file is there, which stays as it is, or it cannot be taken away.
         """
-        if self.path is None or not self.path.exists():
+        if self.path is None or not self._is_there():
             return False
         self.check()
-        self.path.unlink()
+        try:
+            self.path.unlink()
+        except OSError as error:
+            raise self._unusable(error) from error
         return True
 
     def check(self) -> None:
@@ -83,11 +94,53 @@ class StopFile:
         Raises
         ------
         InputError
-            Something else is there.
+            Something else is there, or nobody can say what.
         """
-        if self.path is not None and self.path.exists() and not _may_be_one(self.path):
+        if self.path is not None and self._is_there() and not _may_be_one(self.path):
             expected = "a stop file (empty, or one line that says why), or no file"
             raise InputError("--stop-file", "", str(self.path), expected, "name another file, or take this one away")
+
+    def _is_there(self) -> bool:
+        try:
+            return self.path is not None and self.path.exists()
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> InputError:
+        expected, hint = "a stop file that can be written", "name another place for it: --stop-file"
+        return InputError(str(self.path), "", error.strerror or str(error), expected, hint)
+
+
+@contextmanager
+def stopping(button: StopFile, reason: str) -> Iterator[InputError | None]:
+    """Press a button, and let the body stop the ledger: each whatever becomes of the other.
+
+    Yields
+    ------
+    InputError | None
+        What was wrong with the file, for the body to tell once the ledger is stopped.
+
+    Raises
+    ------
+    SafetyStop
+        Neither was possible: nothing is stopped.
+    """
+    wrong: InputError | None = None
+    try:
+        button.press(reason)
+    except InputError as error:
+        wrong = error
+    try:
+        yield wrong
+    except (RemoraError, OSError) as error:
+        if wrong is None or error is wrong:
+            raise
+        raise SafetyStop(f"nothing is stopped: {wrong}; {error}") from error
+
+
+def _line(text: str) -> bytes:
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return plain.encode()[: LONGEST - 1].decode(errors="ignore").encode() + b"\n"
 
 
 def _may_be_one(path: Path) -> bool:
@@ -103,5 +156,6 @@ def _may_be_one(path: Path) -> bool:
         return False
     if not text or len(said) > LONGEST:
         return not said.strip() and len(said) <= LONGEST
-    plain = text.replace("\t", " ").isprintable() and text[0] not in "{[<"
-    return plain and path.suffix.lower() not in DOCUMENTS
+    if not text.replace("\t", " ").isprintable():
+        return False
+    return text.startswith(FIRST) or (text[0] not in "{[<" and path.suffix.lower() not in DOCUMENTS)

@@ -107,7 +107,7 @@ def test_a_stop_holds_until_it_is_lifted(here):
     applied("--ledger", "first.sqlite")
     at = ("--ledger", "first.sqlite")
     assert "tiny: stopped; no move is in flight" in run("stop", *WHY, *at).out
-    assert (here / "first.sqlite.stop").read_text() == "ann: because\n"
+    assert (here / "first.sqlite.stop").read_text() == "stopped by ann: because\n"
     assert "STOPPED by ann: because" in run("status", *at).out
     outcome = run(
         "apply", "fleet.json", "plan.json", "--act", "--ledger", "second.sqlite", "--stop-file", "first.sqlite.stop"
@@ -126,6 +126,25 @@ def test_a_stop_of_one_fleet_leaves_the_others_and_the_file_alone(here):
     assert run("apply", "fleet.json", "plan.json", "--act").code == 4
     with open_ledger("remora-ledger.sqlite") as ledger:
         assert ledger.controls.of("other") == {}
+
+
+@pytest.mark.parametrize(("file", "why"), [("fleet.json", "stop file"), ("nodir/halt", "No such file")])
+def test_a_stop_whose_file_cannot_be_written_stops_the_ledger_all_the_same(here, file, why):
+    applied()
+    before = (here / "fleet.json").read_bytes()
+    outcome = run("stop", *WHY, "--stop-file", file)
+    assert (outcome.code, "tiny: stopped" in outcome.out) == (1, True)
+    assert outcome.err.startswith("remora: stopped by the ledger alone: ") and why in outcome.err
+    assert (here / "fleet.json").read_bytes() == before
+    for fleet in ("tiny", "other"):
+        with open_ledger("remora-ledger.sqlite") as ledger:
+            assert ledger.controls.of(fleet)["stop"].reason == "because"
+
+
+def test_a_stop_that_neither_file_nor_ledger_can_hold_says_so(here):
+    (here / "led").write_text("no ledger")
+    outcome = run("stop", *WHY, "--ledger", "led", "--stop-file", "nodir/halt")
+    assert outcome.code == 4 and "nothing is stopped: nodir/halt" in outcome.err and "led" in outcome.err
 
 
 def test_a_stop_works_where_there_is_no_ledger_yet(here):

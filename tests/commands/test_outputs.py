@@ -262,10 +262,14 @@ def test_a_stop_file_is_neither_written_over_nor_taken_for_what_is_no_stop_file(
     open_ledger("led").close()
     before = listing(here)
     for name in (*others, "directory", "led"):
-        for word in ("stop", "resume"):
-            line = refused(word, "--reason", "x", "--ledger", "led", "--stop-file", name)
+        for word, ledger in (("stop", "none"), ("resume", "led")):
+            line = refused(word, "--reason", "x", "--ledger", "led" if name == "led" else ledger, "--stop-file", name)
             assert "--ledger: " in line if name == "led" else "--stop-file: " in line
     assert listing(here) == before
+    for name in (*others, "directory"):
+        stopped = run("stop", "--reason", "x", "--ledger", "led", "--stop-file", name)
+        assert (stopped.code, f"by the ledger alone: --stop-file: '{name}'" in stopped.err) == (1, True)
+    assert {k: v for k, v in listing(here).items() if k in others} == {k: v for k, v in before.items() if k in others}
     refused("apply", "fleet.json", "plan.json", "--stop-file", "fleet.json")
 
 

@@ -114,6 +114,15 @@ def test_nobody_acts_without_the_token_of_the_form(ask: Asker) -> None:
     assert ask("/act/stop", {"reason": "x", "csrf": csrf}, Cookie=cookie).status == 403
 
 
+def test_a_stop_whose_file_cannot_be_written_stops_the_ledger_all_the_same(ask: Asker) -> None:
+    cookie, csrf = ask.log_in()
+    (ask.directory / "ledger.sqlite.stop").mkdir()
+    came = ask("/act/stop", {"reason": "x", "csrf": csrf}, Cookie=cookie)
+    assert (came.status, "stopped by the ledger alone" in came.text) == (503, True)
+    with open_ledger(str(ask.directory / "ledger.sqlite")) as ledger:
+        assert ledger.controls.of("nyc3")["stop"].reason == "x"
+
+
 def test_a_stop_before_any_fleet_is_known_holds_for_the_first_run(tmp_path: Path) -> None:
     with served(tmp_path) as url:
         ask = Asker(url, tmp_path)

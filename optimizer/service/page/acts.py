@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optimizer.errors import SafetyStop
+from optimizer.execute.button import stopping
 from optimizer.execute.ledger import open_ledger
 from optimizer.execute.ledger.records import EVERY_FLEET, Order
 from optimizer.plan_identity import digest_of
@@ -40,10 +41,16 @@ class Acts:
         """Press the button: the file first, which works where the ledger cannot be written.
 
         Where no fleet is known yet (`EVERY_FLEET`), each is stopped before its first run.
+
+        Raises
+        ------
+        SafetyStop
+            The ledger is stopped, and the file could not be written; or neither was possible.
         """
-        self._button.press(f"{by}: {reason}")
-        with open_ledger(self._place) as ledger:
+        with stopping(self._button, f"{by}: {reason}") as wrong, open_ledger(self._place) as ledger:
             ledger.controls.set(fleet or EVERY_FLEET, "stop", "", Order(by, reason), self._clock.now())
+        if wrong is not None:
+            raise SafetyStop(f"stopped by the ledger alone: {wrong}")
 
     def resume(self, fleet: str, by: str, reason: str) -> None:
         """Lift what stops this fleet: its own stop, one of every fleet, and the file.
