@@ -32,14 +32,14 @@ def minutes(carried: Carried, moves: int) -> str:
     return f"{carried.seconds / 60:.1f}" + (f" ({left} not done)" if left else "")
 
 
-def times(kinds: Sequence[str], seed: int, moves: int, hosts: int, *, free: bool) -> bool:
+def times(kinds: Sequence[str], seed: int, moves: int, hosts: int, *, free: bool, knows: bool) -> bool:
     """Print how long each way takes; returns whether the executor's own is never the slower one."""
     fixed_numbers = [*(f"{n} a host" for n in NUMBERS), *(f"{n}, no canary" for n in NUMBERS if free)]
     heads = [*fixed_numbers, "of the best", "of the bound"]
     print("| minutes | Remora | " + " | ".join(heads) + " |\n" + "|---" * (len(heads) + 2) + "|")
     good = True
     for kind in kinds:
-        case = case_of(KINDS[kind], seed, moves, hosts)
+        case = case_of(KINDS[kind], seed, moves, hosts, knows=knows)
         own = carry(case, adaptive(MOST))
         behind = [carry(case, fixed(n, canary=True)) for n in NUMBERS]
         without = [carry(case, fixed(n, canary=False)) for n in NUMBERS if free]
@@ -70,11 +70,13 @@ def main() -> int:
     parser.add_argument("--kind", action="append", choices=sorted(KINDS), help="of fleet; repeat for more")
     parser.add_argument("--ledger", action="append", default=[], metavar="PLACE", help="also: postgresql://...")
     parser.add_argument("--no-canary", action="store_true", help="also fixed numbers without a canary")
+    parser.add_argument("--unknown", action="store_true", help="the snapshot does not say what guests dirty")
     parser.add_argument("--only", choices=("times", "costs"))
     asked = parser.parse_args()
     good = True
     if asked.only != "costs":
-        good = times(asked.kind or list(KINDS), asked.seed, asked.moves, asked.hosts, free=asked.no_canary)
+        ways = {"free": asked.no_canary, "knows": not asked.unknown}
+        good = times(asked.kind or list(KINDS), asked.seed, asked.moves, asked.hosts, **ways)
     if asked.only != "times":
         costs(["", *asked.ledger], asked.seed, asked.moves, asked.hosts, adaptive(MOST))
     return 0 if good else 1

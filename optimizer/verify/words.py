@@ -41,7 +41,7 @@ def judge_time(fleet: Fleet, plan: Plan, latest: datetime | None) -> Iterator[Fi
         said = f"{plan.made_at.isoformat()} is before the snapshot, {fleet.taken_at.isoformat()}"
         yield Finding("made_at", "made_at", said)
     elif latest is not None and plan.made_at > latest + timedelta(seconds=SKEW_S):
-        yield Finding("made_at", "made_at", f"{plan.made_at.isoformat()} is in the future")
+        yield Finding("made_in_future", "made_at", f"{plan.made_at.isoformat()} is in the future")
 
 
 def judge_words(fleet: Fleet, plan: Plan, script: Script, effect: Effect) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from tests.build import fleet, host, policy, vm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan
@@ -201,6 +202,22 @@ def test_an_expired_plan_is_found_where_the_time_is_known() -> None:
     late = verify(snapshot, policy(), plan, now=plan.expires_at)
     assert [f.code for f in late.findings] == ["expired"]
     assert verify(snapshot, policy(), plan, now=plan.expires_at - timedelta(seconds=1)).holds
+
+
+@pytest.mark.slow
+def test_on_a_later_snapshot_a_plan_may_be_older_than_it_and_not_from_the_future() -> None:
+    """Carried out later, a plan that was made before its snapshot is as usual; one that will be made is a fault."""
+    snapshot = a_chain()
+    plan, hour = made(snapshot), timedelta(hours=1)
+    late = replace(snapshot, taken_at=plan.made_at + hour)
+
+    def found(of: Fleet, latest: datetime, *, later: bool) -> set[str]:
+        return {f.code for f in verify(of, policy(), plan, latest=latest, later=later).findings}
+
+    assert "made_at" in found(late, late.taken_at, later=False)
+    assert not found(late, late.taken_at, later=True)
+    for later in (False, True):
+        assert "made_in_future" in found(snapshot, plan.made_at - hour, later=later)
 
 
 @pytest.mark.slow

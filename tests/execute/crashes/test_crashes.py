@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from optimizer.execute.ledger import queries
 from optimizer.execute.probes import INSTANTS, PROBES, STEPS
+from optimizer.execution import Execution, WindowBudget
 from tests.execute import postgres_server
+from tests.execute.crashes.hypervisors import BUDGET
 from tests.execute.crashes.matrix import die
 from tests.execute.crashes.pairs import Life
 from tests.execute.crashes.places import KINDS, places
@@ -80,6 +83,15 @@ def test_attempts_that_are_not_counted_would_be_found(monkeypatch: pytest.Monkey
     true = queries.since
     monkeypatch.setattr(queries, "since", lambda *args: tuple(dict.fromkeys(true(*args))))
     assert broken_somewhere()
+
+
+def test_a_window_that_is_a_little_too_short_would_be_found() -> None:
+    """By less than what may pass between the intent of a move and its beginning."""
+    short = Execution(budgets=(WindowBudget(BUDGET.window_s - 8, moves=BUDGET.moves),))
+    lives = [Life(seed, ()) for seed in range(HITS)]
+    for life in lives:
+        life.hypervisors.policy = replace(life.hypervisors.policy, execution=short)
+    assert any("were intended within" in fault for life in lives for fault in life.run())
 
 
 def test_a_skip_that_a_crash_cut_off_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
