@@ -44,12 +44,13 @@ from optimizer.execute.core.events import (
     Tick,
     Wait,
 )
+from optimizer.execute.core.look import poll_s
 from optimizer.execute.core.model import Moment
 from optimizer.execute.drivers import HoldsBack, MoveRefused, NotAborted, ReplyLost, Unreadable
 from optimizer.execute.guarded import Guarded, HeldUp
 from optimizer.execute.ledger.ledger import Pressed
 from optimizer.execute.ledger.records import Change, FlyingMove, Key
-from optimizer.execute.past import past_move
+from optimizer.execute.past import past_move, unstarted
 from optimizer.execute.requests import request_of
 from optimizer.execute.states import ENDED, Failure, MoveState
 from optimizer.plan import PlannedMove
@@ -134,7 +135,6 @@ class Loop:
                 event = self._carry_out(effect, before)
                 if event is not None:
                     events.append(event)
-            self._call_after()
 
     def _now(self) -> Moment:
         return Moment(self._driver.clock.now(), self._driver.clock.monotonic())
@@ -159,7 +159,9 @@ class Loop:
             case End(state, detail):
                 self._ledger.end(self._lead, self._plan, state, self._driver.clock.now(), detail)
                 self._guarded.over(self.state)
+                self._call_after()
             case Wait(seconds):
+                self._call_after()
                 return self._wait(seconds)
             case _:
                 return self._guard(effect)
@@ -173,7 +175,7 @@ class Loop:
     def _look_aside(self) -> None:
         """Look at what is in flight while a guard is waited for: what ended is written down, and nothing starts."""
         before, since = self.state, self._driver.clock.monotonic() - self._observed_s
-        if not before.flying or since < before.settings.poll_s:
+        if before.over or not before.flying or since < poll_s(before):
             return
         self.state, effects = step(before, self._observed(before.flying, aside=True))
         for effect in effects:
@@ -202,20 +204,24 @@ class Loop:
         return self._tried(lambda: GroundRead(self._now(), self._guarded.changed(self.state, self._hold)))
 
     def _tried(self, read: Callable[[], Event]) -> Event:
-        """Read; what cannot be read, after several tries, stops the run. User and button are heeded meanwhile."""
+        """Read; what cannot be read, after several tries, stops the run. User and button are heeded in between."""
         said = ""
-        for pause in (0.0, *READ_AGAIN_S):
-            meanwhile = self._wait(pause)
-            if isinstance(meanwhile, Blocked):
-                return meanwhile
+        for pause in (*READ_AGAIN_S, 0.0):
             try:
                 return read()
             except Unreadable as error:
                 said = str(error)
+            meanwhile = self._wait(pause)
+            if isinstance(meanwhile, Blocked):
+                return meanwhile
         return Blocked(self._now(), f"what cannot be read stops the run: {said}")
 
     def _call_after(self) -> None:
-        """Call the hooks after moves that have ended; what goes wrong there is written down, and undoes nothing."""
+        """Call the hooks after moves that have ended; what goes wrong there is written down, and undoes nothing.
+
+        Only where time is let pass, or the run is over: what is in flight is looked at meanwhile, by a core that has
+        to know all that the ledger does. An answer that it has yet to take in comes first.
+        """
         for move, why in self._guarded.call_after(self._stay):
             self._ledger.note(self._lead, self._plan, "hook failed", f"{move}: {why}", self._driver.clock.now())
 
@@ -372,7 +378,7 @@ class Loop:
         self.past.append(past_move(flight, change.state, flight.started_at, at, aborted=bool(flight.abort_reason)))
 
     def _skip(self, moves: tuple[tuple[Key, str], ...]) -> None:
-        skipped = [(_unstarted(self.state.tasks[key]), why) for key, why in moves]
+        skipped = [(unstarted(self.state.tasks[key]), why) for key, why in moves]
         self._ledger.skip(self._lead, skipped, self._driver.clock.now())
         for key, why in moves:
             self._guarded.ended(key, self.state.tasks[key], MoveState.SKIPPED)
@@ -391,7 +397,3 @@ class Loop:
     def _tell(self, key: Key, state: MoveState, detail: str = "") -> None:
         if self._progress is not None and key.plan == self._plan:
             self._progress(self._moves[key.move], state, self._driver.clock.now(), detail)
-
-
-def _unstarted(task: Task) -> FlyingMove:
-    return FlyingMove(*task.key, task.vm, task.source, task.target, MoveState.SKIPPED, task.copied_mib)

@@ -91,5 +91,11 @@ def test_dirty_guests_of_which_the_snapshot_knows_nothing_all_move() -> None:
     assert carry(case, adaptive(1)).ended == {MoveState.DONE: MOVES}
 
 
+def test_a_move_costs_few_commits() -> None:
+    """Three for the move itself; the lead is kept where time is let pass, not for each move that starts."""
+    carried = carry(case_of(KINDS["host-bound"], 2, MOVES, HOSTS), adaptive(max(NUMBERS)))
+    assert carried.commits <= 4.5 * MOVES
+
+
 def test_a_cap_of_one_is_held() -> None:
     assert carry(case_of(KINDS["host-bound"], 2, 30, 10), adaptive(1)).at_once == 1

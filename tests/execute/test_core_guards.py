@@ -67,12 +67,17 @@ def ended(state: State, number: int, now: float) -> tuple[State, tuple[Effect, .
     """Let a move in flight be seen done, twice; return what follows."""
     effects: tuple[Effect, ...] = ()
     for later in (2, 4):
-        vm = VmReading(f"v{number - 1}", f"h{number + 5}", VmState.RUNNING, Mobility.LIVE, {})
-        look = Look(key(number), JobReading("j1", MoveState.DONE), vm)
         state, effects = step(state, Tick(at(now + later)))
         assert effects == (Observe((key(number),)),)
-        state, effects = step(state, Observed(at(now + later), (look,)))
+        state, effects = step(state, Observed(at(now + later), (_arrived(number),)))
     return state, effects
+
+
+def two_flying(**settings: Any) -> State:
+    state = flying(new(*MOVES, **{**GATED, "canary": 2, **settings}), key(1))
+    state, _ = step(state, Checked(at(0), key(2), ""))
+    state, _ = step(state, Intended(at(0), key(2)))
+    return step(state, Answered(at(0), Change(key(2), MoveState.ACCEPTED), "j1"))[0]
 
 
 def canary_done(**settings: Any) -> tuple[State, tuple[Effect, ...]]:
@@ -88,15 +93,10 @@ def test_after_the_canary_the_gates_are_asked_and_nothing_starts_before() -> Non
 
 
 def test_while_a_gate_is_waited_for_what_ends_is_written_down_and_nothing_starts() -> None:
-    state = flying(new(*MOVES, **{**GATED, "fleet_cap": 2, "canary": 2}), key(1))
-    state, _ = step(state, Checked(at(0), key(2), ""))
-    state, _ = step(state, Intended(at(0), key(2)))
-    state, _ = step(state, Answered(at(0), Change(key(2), MoveState.ACCEPTED), "j1"))
+    state = two_flying(fleet_cap=2)
     asking = replace(state, settings=replace(state.settings, canary=0))
-    vm = VmReading("v0", "h6", VmState.RUNNING, Mobility.LIVE, {})
-    look = Look(key(1), JobReading("j1", MoveState.DONE), vm)
     for seconds, expected in ((2, ()), (4, MoveState.DONE)):
-        asking, effects = step(asking, Observed(at(seconds), (look,), aside=True))
+        asking, effects = step(asking, Observed(at(seconds), (_arrived(1),), aside=True))
         assert [change.state for e in effects if isinstance(e, Record) for change in e.changes][-1:] == (
             [expected] if expected else []
         )
@@ -104,6 +104,19 @@ def test_while_a_gate_is_waited_for_what_ends_is_written_down_and_nothing_starts
     assert set(asking.flying) == {key(2)}
     _, effects = step(asking, GatesAnswered(at(5), ()))
     assert effects[-1] == Check(key(3))
+
+
+def test_what_has_ended_while_the_gates_were_asked_counts_as_not_yet_judged_by_them() -> None:
+    state = two_flying(fleet_cap=3, gate_every=1)
+    state = replace(state, settings=replace(state.settings, canary=0), pace=replace(state.pace, limit=9))
+    state, effects = step(state, Observed(at(2), (_copying("m0001"), _copying("m0002"))))
+    assert effects[-1] == AskGates()
+    for seconds in (4, 6):
+        state, _ = step(state, Observed(at(seconds), (_arrived(1),), aside=True))
+    state, effects = step(state, GatesAnswered(at(7), ()))
+    assert effects == (Note("gate open", "after 0 moves"), AskGates())
+    _, effects = step(state, GatesAnswered(at(8), ()))
+    assert effects == (Note("gate open", "after 1 move"), Check(key(3)))
 
 
 def test_then_each_time_that_so_many_have_ended() -> None:
@@ -379,6 +392,9 @@ def _answered(k: Key, now: float, rng: random.Random) -> Answered:
 def _seen(k: Key, rng: random.Random) -> Look:
     if rng.random() < 0.3:
         return _copying(k.move)
-    number = int(k.move[1:])
+    return _arrived(int(k.move[1:]))
+
+
+def _arrived(number: int) -> Look:
     vm = VmReading(f"v{number - 1}", f"h{number + 5}", VmState.RUNNING, Mobility.LIVE, {})
-    return Look(k, JobReading("j1", MoveState.DONE), vm)
+    return Look(key(number), JobReading("j1", MoveState.DONE), vm)

@@ -11,7 +11,7 @@ import pytest
 from optimizer.concurrency import Concurrency
 from optimizer.execute.caps import Caps
 from optimizer.execute.core import begin
-from optimizer.execute.core.choose import next_round, tasks_of
+from optimizer.execute.core.choose import _uses_s, next_round, tasks_of
 from optimizer.execute.core.model import Flight, Moment, Settings
 from optimizer.execute.core.sharing import learned, links_now
 from optimizer.execute.core.speeds import ENOUGH, Link, Mean, Sharing
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 FLEET = line_fleet()
 PLAN = plan_of(FLEET, *(move(FLEET, n + 1, f"v{n}", f"h{n}", f"h{n + 6}") for n in range(6)))
 UPLINK = Link("out of rack", "0")
+
+
+def test_a_domain_that_has_the_name_of_a_host_is_not_that_host() -> None:
+    """Domains are numbered, and hosts may have numbers for names: of neither is it known yet what it carries."""
+    (task,) = tasks(0.0).tasks.values()
+    links = Link("out of", "1"), Link("into", "5"), Link("out of rack", "1"), Link("into rack", "5")
+    numbered = replace(task, source="1", target="5", links=links)
+    assert set(_uses_s(numbered, Sharing())) == set(links[:2])
 
 
 def tasks(*dirties: float | None, card: float = 1000.0, own_card: bool = False) -> State:

@@ -16,7 +16,7 @@ from optimizer.execute.caps import held_by
 from optimizer.execute.core.model import Task
 from optimizer.execute.core.pace import allowed
 from optimizer.execute.core.sharing import links_now
-from optimizer.execute.core.speeds import Link
+from optimizer.execute.core.speeds import INTO, OUT, Link
 from optimizer.execute.ledger.records import Key
 from optimizer.execute.states import MoveState
 from optimizer.execution import is_open
@@ -76,11 +76,11 @@ def _of_link(fleet: Fleet, move: PlannedMove) -> dict[str, Any]:
     if vm is None or source is None or target is None:
         return {}
     dirty, speed = float(fleet.vms.dirty_mib_per_s[vm]), fleet.hosts.migration_mib_per_s
-    links = [Link("out of", move.source, _known(speed[source])), Link("into", move.target, _known(speed[target]))]
+    links = [Link(OUT, move.source, _known(speed[source])), Link(INTO, move.target, _known(speed[target]))]
     for number, level in enumerate(fleet.levels[1:], 1):
         one, other = (int(fleet.hosts.domain[number, h]) for h in (source, target))
         if one != other:
-            links += [Link(f"out of {level}", str(one)), Link(f"into {level}", str(other))]
+            links += [Link(f"{OUT} {level}", str(one)), Link(f"{INTO} {level}", str(other))]
     return {"links": tuple(links), "dirties_mib_s": None if isnan(dirty) else dirty}
 
 
@@ -154,11 +154,11 @@ def _by_load(state: State) -> Sequence[Key]:
 def _uses_s(task: Task, sharing: Sharing) -> dict[Link, float]:
     """Return for how long a move keeps each of its links busy; what lies between counts once it is known to bind."""
     used: dict[Link, float] = {}
-    for link in task.links or (Link("out of", task.source), Link("into", task.target)):
+    for link in task.links or (Link(OUT, task.source), Link(INTO, task.target)):
         carries = sharing.carries.get(link, link.mib_s)
         if carries < inf:
             used[link] = task.copied_mib / carries
-        elif link.name in (task.source, task.target):
+        elif link.is_of_host:
             used[link] = task.seconds
     return used
 

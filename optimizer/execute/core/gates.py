@@ -46,20 +46,23 @@ def has_to_ask(state: State, now: Moment) -> bool:
     return is_due(state) and ask_again_s(state, now) <= 0
 
 
-def asked_now(gating: Gating, now: Moment) -> Gating:
+def asked_now(state: State, now: Moment) -> Gating:
     """Return how the gates stand when they are asked; how long they hold back counts from the first of these."""
+    gating = state.gating
     again = gating.asked_at is not None and now.seconds - gating.asked_at <= ONE_HOLD_S
-    return replace(
-        gating, asked_at=now.seconds, since=gating.since if again and gating.since is not None else now.seconds
-    )
+    since = gating.since if again and gating.since is not None else now.seconds
+    return replace(gating, asked_at=now.seconds, asked_after=state.finished, since=since)
 
 
 def answered_by_gates(state: State, event: GatesAnswered) -> tuple[State, tuple[Note, ...]]:
-    """Take the answers in: go on, hold back, or stop; a change of them is written down."""
+    """Take the answers in: go on, hold back, or stop; a change of them is written down.
+
+    They are of what had ended when the gates were asked: what has ended since, nobody has judged.
+    """
     gating, settings = state.gating, state.settings
     if not event.closed:
-        note = Note(GATE_OPEN, f"after {count(state.finished, 'move')}")
-        return replace(state, gating=Gating(opened_at=state.finished)), (note,)
+        note = Note(GATE_OPEN, f"after {count(gating.asked_after, 'move')}")
+        return replace(state, gating=Gating(opened_at=gating.asked_after)), (note,)
     why = "; ".join(event.closed)
     told = {text.split(":")[0] for text in gating.closed} == {text.split(":")[0] for text in event.closed}
     notes = () if told else (Note(GATE_CLOSED, why),)

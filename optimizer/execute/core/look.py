@@ -11,16 +11,19 @@ from optimizer.execute.states import ENDED, MoveState
 
 if TYPE_CHECKING:
     from optimizer.execute.core.events import Look
-    from optimizer.execute.core.model import Flight, Moment, Settings
+    from optimizer.execute.core.model import Flight, Moment, Settings, State
     from optimizer.execute.core.verdict import Verdict
 
-__all__ = ["ABORTABLE", "ABORTS", "Outcome", "look_at"]
+__all__ = ["ABORTABLE", "ABORTS", "Outcome", "look_at", "poll_s"]
 
 APART = 0.9
 """Share of a poll that two looks have to be apart to count as two."""
 
 REFUSALS = 3
 """How often a prepared move may be refused to copy before it is given up."""
+
+LOOKS = 1_000
+"""How often a move is looked at while it takes its time, at most."""
 
 ABORTS = 3
 """How often a move is asked to be given up."""
@@ -48,6 +51,13 @@ class Outcome:
     def has_ended(self) -> bool:
         """Whether it is known how it ended."""
         return self.change is not None and self.change.state in ENDED
+
+
+def poll_s(state: State) -> float:
+    """Return how long to let pass between two looks: longer where even the shortest move takes hours."""
+    tasks = [state.tasks.get(key) for key in state.flying]
+    shortest = min((0.0 if task is None else task.seconds for task in tasks), default=0.0)
+    return max(state.settings.poll_s, shortest / LOOKS)
 
 
 def look_at(flight: Flight, look: Look, settings: Settings, now: Moment) -> Outcome:

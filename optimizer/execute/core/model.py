@@ -235,15 +235,17 @@ class Gating:
     Attributes
     ----------
     opened_at
-        How many moves had ended when all were open last; None before.
-    asked_at, since
-        When they were asked last, and when first without being open since; None where they are open, or not yet due.
+        How many moves had ended when they were asked last of those times that all were open; None before.
+    asked_at, asked_after, since
+        When they were asked last, after how many moves, and when first without being open since; None where they are
+        open, or not yet due.
     closed
         Why they are closed, as it was said last.
     """
 
     opened_at: int | None = None
     asked_at: float | None = None
+    asked_after: int = 0
     since: float | None = None
     closed: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["ENOUGH", "Link", "Mean", "Sharing"]
+__all__ = ["ENOUGH", "INTO", "OUT", "Link", "Mean", "Sharing"]
 
 WEIGHT = 0.2
 """Part of a mean that its last value has, at least."""
@@ -18,12 +18,21 @@ HARDLY, ENOUGH = 0.04, 12
 """Part of what they get that guests dirty on the average up to which that is hardly anything; known from how many."""
 
 
+OUT, INTO = "out of", "into"
+"""The kinds of a host's links; those of a domain have its level behind."""
+
+
 class Link(NamedTuple):
     """One direction of what a copy goes over, and how much it carries; infinite: the snapshot does not say."""
 
     kind: str
     name: str
     mib_s: float = inf
+
+    @property
+    def is_of_host(self) -> bool:
+        """Whether it is a host's own; a domain may have the same name."""
+        return self.kind in (OUT, INTO)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ from optimizer.execute.core.events import (
 )
 from optimizer.execute.core.gates import answered_by_gates, ask_again_s, asked_now, has_to_ask, is_due
 from optimizer.execute.core.ground import has_to_read, is_old, read_again_s, taken_in
-from optimizer.execute.core.look import ABORTABLE, look_at
+from optimizer.execute.core.look import ABORTABLE, look_at, poll_s
 from optimizer.execute.core.model import Ended, Flight, State
 from optimizer.execute.core.pace import allowed, at_once, faster, slower
 from optimizer.execute.core.sharing import learned
@@ -65,9 +65,6 @@ HOOKS_HOLD_S = 300.0
 """Seconds for which the hooks before a move hold good: one that has not started by then has them called again."""
 
 STOPPED = "the run was stopped"
-
-LOOKS = 1_000
-"""How often a move is looked at while it takes its time, at most."""
 
 
 def step(state: State, event: Event) -> tuple[State, Effects]:
@@ -150,7 +147,7 @@ def _start(state: State, now: Moment) -> tuple[State, Effects]:
     if (ready or queue) and has_to_read(state, now):
         return replace(state, queue=(), held={}), (ReadGround(),)
     if (ready or queue) and has_to_ask(state, now):
-        return replace(state, queue=(), held={}, gating=asked_now(state.gating, now)), (AskGates(),)
+        return replace(state, queue=(), held={}, gating=asked_now(state, now)), (AskGates(),)
     return _go_on(replace(state, queue=queue, ready=ready, held={}), now)
 
 
@@ -323,19 +320,12 @@ def _await(state: State, now: Moment) -> tuple[State, Effects]:
     Then the run ends, and the ledger keeps these moves open: they keep their slots, for every plan to come.
     """
     if not all(is_hopeless(f, state.settings, now) for f in state.flying.values()):
-        return state, (Wait(_poll_s(state)),)
+        return state, (Wait(poll_s(state)),)
     if not state.stopped and not state.waiting and all(f.inherited for f in state.flying.values()):
         return _over(state)
     names = ", ".join(f"{f.key.move} ({f.vm}: {f.source} to {f.target})" for f in state.flying.values())
     state, effects = _drop_waiting(replace(state, stopped=state.stopped or f"no end is seen of {names}"))
     return replace(state, over=True), (*effects, End(RunState.STOPPED, state.stopped))
-
-
-def _poll_s(state: State) -> float:
-    """Return how long to let pass between two looks: longer where even the shortest move takes hours."""
-    tasks = [state.tasks.get(key) for key in state.flying]
-    shortest = min((0.0 if task is None else task.seconds for task in tasks), default=0.0)
-    return max(state.settings.poll_s, shortest / LOOKS)
 
 
 def _over(state: State) -> tuple[State, Effects]:

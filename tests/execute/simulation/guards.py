@@ -1,8 +1,8 @@
-"""Gates that close, hang and answer nonsense, and hooks that object or fail, in simulated time."""
+"""Gates that close, hang, take their time and answer nonsense; hooks that object, fail or are slow; simulated time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optimizer.execute.guards.pending import Answer, Given
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["SimulatedHooks", "some_gate"]
 
 SLOW_S = 15
+GATE_SLOW_S, GATE_HANGS_S = 60.0, 3.0
 NO_ANSWER = "no answer within 3 s"
 
 
@@ -26,19 +27,23 @@ def some_gate(rng: Random, clock: Clock, note: Note) -> Pending[Answer]:
     how = rng.choices(["gate open", "gate closed", "gate hangs", "gate nonsense"], [6, 2, 1, 1])[0]
     note(how)
     if how == "gate hangs":
-        return _Hanging(clock)
+        return _Late(clock, GATE_HANGS_S, Answer(False, NO_ANSWER))
     text = {"gate open": "0", "gate closed": "7 is over 0", "gate nonsense": "NaN is no number"}[how]
-    return Given(Answer(how == "gate open", text))
+    answer = Answer(how == "gate open", text)
+    if answer.good and rng.random() < 0.8:
+        note("slow gate")
+        return _Late(clock, GATE_SLOW_S, answer)
+    return Given(answer)
 
 
-class _Hanging:
-    """A gate that says nothing until its deadline."""
+class _Late:
+    """A gate that says nothing for so long."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock, self._until = clock, clock.monotonic() + 3.0
+    def __init__(self, clock: Clock, seconds: float, answer: Answer) -> None:
+        self._clock, self._until, self._answer = clock, clock.monotonic() + seconds, answer
 
     def poll(self) -> Answer | None:
-        return Answer(False, NO_ANSWER) if self._clock.monotonic() >= self._until else None
+        return self._answer if self._clock.monotonic() >= self._until else None
 
     def give_up(self) -> None:
         pass
@@ -51,16 +56,20 @@ class SimulatedHooks:
         self._rng, self._clock, self._note = rng, clock, note
 
     def before(self, values: Mapping[str, str], meanwhile: Callable[[], None]) -> str:
-        if self._rng.random() < 0.2:
-            self._note("hook is slow")
-            for _ in range(SLOW_S):
-                self._clock.sleep(1.0)
-                meanwhile()
+        self._linger("slow hook before", meanwhile)
         objects = self._rng.random() < 0.1
         self._note("hook vetoes" if objects else "hook agrees", plan=values["plan"], move=values["move"])
         return "notify: exit 1" if objects else ""
 
-    def after(self, moves: Sequence[Mapping[str, str]], _: Any) -> list[tuple[str, str]]:
+    def after(self, moves: Sequence[Mapping[str, str]], meanwhile: Callable[[], None]) -> list[tuple[str, str]]:
         for v in moves:
             self._note("hook after", plan=v["plan"], move=v["move"], state=v["state"])
+            self._linger("slow hook after", meanwhile)
         return [(v["move"], "notify: exit 1") for v in moves if self._rng.random() < 0.1]
+
+    def _linger(self, what: str, meanwhile: Callable[[], None]) -> None:
+        if self._rng.random() < 0.2:
+            self._note(what)
+            for _ in range(SLOW_S):
+                self._clock.sleep(1.0)
+                meanwhile()

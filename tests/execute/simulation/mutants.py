@@ -110,6 +110,10 @@ MUTANTS: tuple[Mutant, ...] = (
     _of("all start at once, without a canary", "", planted_more.there_are_no_canaries),
     _of("a gate that does not answer is open", "", planted.a_gate_that_does_not_answer_is_open),
     _of("gates are asked once", "", planted.gates_are_asked_after_the_canary_alone),
+    _of("what ends while gates are asked counts as judged by them", "",
+        planted.what_ends_while_gates_are_asked_is_judged_by_them),
+    _of("an answer waits to be taken in while hooks after moves are called", "",
+        planted.an_answer_waits_while_hooks_after_moves_are_called),
     _of("a veto is only noted", "", planted.a_veto_is_only_noted),
     _of("a long run never reads the fleet again", "", planted.the_ground_is_never_read_again),
 )  # fmt: skip

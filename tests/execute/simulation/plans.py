@@ -70,7 +70,10 @@ def some_policy(rng: Random, seed: int) -> Policy:
 
 
 def some_settings(rng: Random, seed: int) -> Settings:
-    """Return how the plan is carried out; with gates and hooks in a fifth of the seeds each."""
+    """Return how the plan is carried out; with gates in a third of the seeds, and hooks in a fifth.
+
+    Half of those with gates have one canary: then others are in flight when the gates are asked again.
+    """
     settings = Settings(
         canary=rng.randint(1, 4),
         attempts=rng.randint(1, 3),
@@ -79,10 +82,6 @@ def some_settings(rng: Random, seed: int) -> Settings:
         patience_s=300.0,
     )
     guarded = Random(f"guards of {seed}")  # of its own, so that what else a seed draws stays the same
-    return replace(
-        settings,
-        gates=guarded.random() < 0.2,
-        gate_every=guarded.randint(1, 3),
-        gate_hold_s=60.0,
-        hooks=guarded.random() < 0.2,
-    )
+    drawn, every, hooks = guarded.random(), guarded.randint(1, 3), guarded.random() < 0.2
+    settings = replace(settings, gates=drawn < 0.35, gate_every=every, gate_hold_s=60.0, hooks=hooks)
+    return replace(settings, canary=1, gate_every=1) if drawn < 0.17 else settings

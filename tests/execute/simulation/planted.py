@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from optimizer.execute import caps, guarded, loop
 from optimizer.execute.core import accounts, choose, copying, look, pace, verdict
 from optimizer.execute.core import gates as core_gates
-from optimizer.execute.core.events import Tick
+from optimizer.execute.core.events import Answered, Proceeded, Tick
 from optimizer.execute.drivers import MoveRefused, ReplyLost
 from optimizer.execute.guards import gates, pending
 from optimizer.execute.ledger import ledger, queries
@@ -163,6 +163,29 @@ def gates_are_asked_after_the_canary_alone(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(core_gates, "is_due", is_due)
     patch.setattr(sys.modules["optimizer.execute.core.step"], "is_due", is_due)
+
+
+def what_ends_while_gates_are_asked_is_judged_by_them(patch: pytest.MonkeyPatch) -> None:
+    """Open is taken for open at the answer: whatever ended since the question counts as let through."""
+    true = core_gates.answered_by_gates
+
+    def answered(state: Any, event: Any) -> Any:
+        return true(replace(state, gating=replace(state.gating, asked_after=state.finished)), event)
+
+    patch.setattr(sys.modules["optimizer.execute.core.step"], "answered_by_gates", answered)
+
+
+def an_answer_waits_while_hooks_after_moves_are_called(patch: pytest.MonkeyPatch) -> None:
+    """What is in flight is looked at by a core that does not know yet what the ledger knows."""
+    true = loop.Loop._carry_out
+
+    def carry_out(self: Any, effect: Any, before: Any) -> Any:
+        event = true(self, effect, before)
+        if isinstance(event, Answered | Proceeded):
+            self._call_after()
+        return event
+
+    patch.setattr(loop.Loop, "_carry_out", carry_out)
 
 
 def a_veto_is_only_noted(patch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,7 @@ class _Actor:
         self.reached: set[str] = set()
         self.broken: list[str] = []
         self.steps = self.happened = self.plans = self.heard = 0
+        self.guard = ""
         self.meddled = 0.0
         self.database = MemoryDatabase()
         self.database.fails = self._ledger_fails
@@ -170,7 +171,7 @@ class _Actor:
         state, effects = step(state, event)
         self.steps += 1 + len(effects)
         if isinstance(event, Observed) and event.aside:
-            self.reached.add("looked aside")
+            self.reached.add(f"looked aside: {self.guard}")
         return state, effects
 
     def _name(self) -> str:
@@ -295,6 +296,7 @@ class _Actor:
         def note(what: str, **facts: Any) -> None:
             self._note(what, **{"plan": self.plan.id, **facts})
             self.reached.add(what)
+            self.guard = what
 
         rng, asked = self.guarded, self.settings
         gates = PolicyGates([GATE], {}, {}, self.clock, lambda _: some_gate(rng, self.clock, note))

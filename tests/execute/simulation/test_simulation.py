@@ -36,7 +36,7 @@ INTERESTING = {
     *(kind.name for kind in Mayhem),
     *("takeover", "left open", "told to copy"),
     *("gate open", "gate closed", "gate hangs", "gate nonsense", "hook agrees", "hook vetoes", "hook after"),
-    *("hook is slow", "looked aside"),
+    *(f"looked aside: slow {guard}" for guard in ("gate", "hook before", "hook after")),
     *("breaker", "run stopped", "ended done", "ended failed", "ended skipped", "ended unknown", "refused"),
 }
 """What has to be reached in a run of the whole, or it says nothing."""
