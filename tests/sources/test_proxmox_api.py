@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
+import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,6 +146,37 @@ def test_the_deadline_is_that_of_the_whole_reading(pve: FakeProxmox, tmp_path: P
         assert time.monotonic() - began < 4
     late = [vm for vm in document["vms"] if "no answer within 1 s" in vm.get("unobserved", "")]
     assert 10 < len(late) < 41
+
+
+def test_the_first_failure_ends_the_waiting(pve: FakeProxmox, tmp_path: Path) -> None:
+    """What hangs beside it is left behind, and what was not asked yet is not asked."""
+    with serving(pve) as url:
+        api = Api(Place("x", url, TOKEN, at_once=2), SystemClock())
+        pve.replies["/cluster/status"] = hangs
+        pve.errors["/cluster/tasks"] = 500, "got timeout"
+        began = time.monotonic()
+        paths = ["status", "tasks", *["resources"] * 50]
+        with pytest.raises(Unanswered, match="/cluster/tasks: 500 got timeout"):
+            api.each([partial(api.get, "cluster", path) for path in paths])
+        assert time.monotonic() - began < 2
+        api.close()
+    assert len(pve.asked) < 52
+
+
+def test_a_reading_that_hangs_can_be_interrupted(pve: FakeProxmox, tmp_path: Path) -> None:
+    pve.replies["/cluster/resources"] = hangs
+    with serving(pve) as url:
+        place = place_of(tmp_path, url)
+        words = [sys.executable, "-m", "cli", "import", "--source", "proxmox", "--location", str(place)]
+        child = subprocess.Popen([*words, "-o", str(tmp_path / "fleet.json")], stderr=subprocess.PIPE, text=True)
+        until = time.monotonic() + 60
+        while "/cluster/resources" not in pve.asked and time.monotonic() < until:
+            time.sleep(0.02)
+        began = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        said = child.communicate()[1]
+    assert (child.returncode, "interrupted" in said) == (130, True)
+    assert time.monotonic() - began < 2
 
 
 def test_connections_are_kept(pve: FakeProxmox, tmp_path: Path) -> None:

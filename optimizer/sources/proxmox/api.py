@@ -9,10 +9,10 @@ import http.client
 import json
 import re
 import ssl
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from contextlib import suppress
 from functools import partial
-from queue import Empty, LifoQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -60,7 +60,8 @@ class Api:
                 raise InputError(place.where, "ca_file", place.ca_file, expected, str(error)) from error
         self._place, self._clock = place, clock
         self._until = clock.monotonic() + place.deadline_s
-        self._idle: LifoQueue[http.client.HTTPConnection] = LifoQueue()
+        self._idle: list[http.client.HTTPConnection] = []
+        self._closed, self._lock = False, threading.Lock()
 
     def get(self, *path: object) -> Any:
         """Return the data of an answer; parts of the path are quoted.
@@ -82,25 +83,60 @@ class Api:
             raise Unanswered(self._said(f"{asked}: no connection: {error or type(error).__name__}")) from error
 
     def each(self, questions: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Ask several at once; returns what they return, in their order, or raises what the first that fails does."""
-        with ThreadPoolExecutor(self._place.at_once) as pool:
-            return list(pool.map(lambda question: question(), questions))
+        """Ask several at once; returns what they return, in their order, or raises what the first that fails does.
+
+        Threads that are still waiting for an answer then are left behind, as they are where the user stops the run.
+        """
+        waiting: SimpleQueue[int] = SimpleQueue()
+        said: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
+
+        def work() -> None:
+            with suppress(Empty):
+                while True:
+                    which = waiting.get_nowait()
+                    try:
+                        said.put((which, questions[which](), None))
+                    except BaseException as error:  # it is raised below, in the caller's thread
+                        said.put((which, None, error))
+
+        for which in range(len(questions)):
+            waiting.put(which)
+        for _ in range(min(self._place.at_once, len(questions))):
+            threading.Thread(target=work, name="proxmox", daemon=True).start()
+        answers = [None] * len(questions)
+        try:
+            for _ in questions:
+                which, answers[which], error = said.get()
+                if error is not None:
+                    raise error
+        finally:
+            with suppress(Empty):  # nobody asks what is left
+                while True:
+                    waiting.get_nowait()
+        return answers
 
     def close(self) -> None:
-        """Close the connections."""
-        with suppress(Empty):
-            while True:
-                self._idle.get_nowait().close()
+        """Close the connections; those of threads that were left behind are closed when they end."""
+        with self._lock:
+            self._closed = True
+            for connection in self._idle:
+                connection.close()
+
+    def _keep(self, connection: http.client.HTTPConnection) -> None:
+        """Keep a connection for the next question."""
+        with self._lock:
+            if self._closed:
+                connection.close()
+            else:
+                self._idle.append(connection)
 
     def _ask(self, path: str, left: float) -> tuple[int, str, bytes]:
-        try:
-            connection = self._idle.get_nowait()
-        except Empty:
-            return self._exchange(self._connection(), path, left)
-        try:
-            return self._exchange(connection, path, left)
-        except GONE:
-            return self._exchange(self._connection(), path, left)
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        if connection is not None:
+            with suppress(*GONE):
+                return self._exchange(connection, path, left)
+        return self._exchange(self._connection(), path, left)
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._tls is None:
@@ -108,7 +144,7 @@ class Api:
         return http.client.HTTPSConnection(self._host, self._port, context=self._tls)
 
     def _exchange(self, connection: http.client.HTTPConnection, path: str, left: float) -> tuple[int, str, bytes]:
-        """Ask, read to the end, and keep the connection for the next question."""
+        """Ask, read to the end, and keep the connection."""
         connection.timeout = left
         if connection.sock is not None:
             connection.sock.settimeout(left)
@@ -126,7 +162,7 @@ class Api:
         except BaseException:
             connection.close()
             raise
-        self._idle.put(connection)
+        self._keep(connection)
         return answer.status, answer.reason, bytes(body)
 
     def _data(self, path: str, status: int, reason: str, body: bytes) -> Any:
