@@ -53,6 +53,9 @@ __all__ = [
     "tell_written",
     "time_limit_option",
     "warn",
+    "warn_of",
+    "warned",
+    "with_warnings",
     "workers_option",
     "write_json",
     "write_text",
@@ -243,23 +246,45 @@ def refuse_or_warn(fleet: Fleet, policy: Policy) -> None:
     InputError
         The policy names what the fleet does not have, or requires a fact that it lacks.
     """
-    from optimizer.cautions import cautions, refuse_unknown_names
-    from optimizer.clock import SystemClock
     from optimizer.sources.policy_yaml import missing_required
 
-    refuse_unknown_names(fleet, policy)
     missing_required(policy, fleet)
-    warn(cautions(fleet, policy, SystemClock().now()))
+    warn_of(fleet, policy)
+
+
+def warn_of(fleet: Fleet, policy: Policy | None = None) -> None:
+    """Warn of what is odd about a fleet, and of what a policy names in vain where that is no error.
+
+    Raises
+    ------
+    InputError
+        The policy names what the fleet does not have.
+    """
+    from optimizer.cautions import cautions, doubts_of, refuse_unknown_names
+    from optimizer.clock import SystemClock
+
+    now = SystemClock().now()
+    if policy is None:
+        warn(doubts_of(fleet, now))
+    else:
+        refuse_unknown_names(fleet, policy)
+        warn(cautions(fleet, policy, now))
 
 
 def warn(found: Iterable[Caution]) -> None:
-    """Say what is doubtful: a line each on standard error, and in the document that `say` prints."""
+    """Say what is doubtful: a line each on standard error, and in the document that `say` prints; each once."""
     from optimizer.report.words import clean
 
     kept = click.get_current_context().meta.setdefault(WARNINGS, [])
     for caution in found:
-        kept.append(caution)
-        click.echo(clean(f"remora: warning: {caution.where}: {caution.text}"), err=True)
+        if caution not in kept:
+            kept.append(caution)
+            click.echo(clean(f"remora: warning: {caution}"), err=True)
+
+
+def warned() -> tuple[Caution, ...]:
+    """Return what this command has warned of until now."""
+    return tuple(click.get_current_context().meta.get(WARNINGS, ()))
 
 
 def load_plan(path: Path, fleet: Fleet) -> Plan:

@@ -17,6 +17,7 @@ from commands.common import (
     say,
     tell_written,
     warn,
+    warn_of,
     write_json,
 )
 from commands.path_types import SETTINGS
@@ -99,7 +100,9 @@ def command(
 def _snapshot(path: Path | None, config: Config | None) -> tuple[Fleet | None, dict[str, Any]]:
     """Read the snapshot; where there is none and series are to be read, that of the configuration's inventory."""
     if path is not None:
-        return load_laid(path)[:2]
+        fleet, document, _ = load_laid(path)
+        warn_of(fleet)
+        return fleet, document
     if config is None:
         return None, {}
     import os
@@ -109,8 +112,11 @@ def _snapshot(path: Path | None, config: Config | None) -> tuple[Fleet | None, d
     from optimizer.signals.inventory import read_inventory
     from optimizer.sources.fleet_json import fleet_from_document
 
-    document = read_inventory(config, config.section("inventory", InventoryPart), SystemClock(), os.environ)
-    return fleet_from_document(document, f"{config.where}: inventory"), document
+    part = config.section("inventory", InventoryPart)
+    document = read_inventory(config, part, SystemClock(), os.environ, lambda c: warn([c]))
+    fleet = fleet_from_document(document, f"{config.where}: inventory")
+    warn_of(fleet)
+    return fleet, document
 
 
 def _from_prometheus(config: Config, fleet: Fleet, url: str) -> Observation:

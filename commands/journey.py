@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.boundary import Exit
-from commands.common import FILE, json_option, load_fleet, load_policy, overlay_option, policy_option, say
+from commands.common import (
+    FILE,
+    json_option,
+    load_fleet,
+    load_policy,
+    overlay_option,
+    policy_option,
+    refuse_or_warn,
+    say,
+)
 from commands.ledger_options import fleet_option, fleets_of, ledger_option, peek
 
 if TYPE_CHECKING:
@@ -52,7 +61,9 @@ def command(
         if snapshot is None:
             found = _known(book, vm, fleet)
         else:
-            found = _with_snapshot(book, vm, load_fleet(snapshot, overlay), load_policy(policy_name), fleet)
+            policy, whole = load_policy(policy_name), load_fleet(snapshot, overlay)
+            refuse_or_warn(whole, policy)
+            found = _with_snapshot(book, vm, whole, policy, fleet)
     say(as_json, lambda: {**as_document(found), "free_at": found.free_at}, lambda: journey_page(found))
     return Exit.ATTENTION if found.held else Exit.DONE
 

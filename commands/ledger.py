@@ -110,18 +110,22 @@ def verify(expect: str | None, ledger: Path | str, as_json: bool) -> Exit:
 @ledger_option
 @json_option
 def status(fleet: str | None, watch: bool, ledger: Path | str, as_json: bool) -> None:
-    """Show the latest run of each fleet: how far it is, what is in flight, what holds it back."""
+    """Show the latest run of each fleet: how far it is, what is in flight, what holds it back.
+
+    With --json, a stop of every fleet is an entry of its own, whose `fleet` is empty.
+    """
     from optimizer.clock import SystemClock
     from optimizer.execute.ledger.records import EVERY_FLEET
-    from optimizer.report.ledger_page import status_page
+    from optimizer.report.ledger_page import Status, status_page
 
     clock, shown = SystemClock(), None
     while True:
         with peek(ledger) as book:
             found = [_status(book, name) for name in fleets_of(book, fleet)]
-            seen = (found, book.controls.of(EVERY_FLEET).get("stop"))
+            seen = (found, None if fleet else book.controls.of(EVERY_FLEET).get("stop"))
         if seen != shown:
-            say(as_json, lambda seen=seen: seen[0], lambda seen=seen: status_page(*seen))  # type: ignore[misc]
+            every = [Status(EVERY_FLEET, None, {}, (), seen[1], None)] if seen[1] else []
+            say(as_json, lambda all_=[*every, *found]: all_, lambda seen=seen: status_page(*seen))  # type: ignore[misc]
             shown = seen
         if not watch or not any(one.is_running for one in found):
             return

@@ -27,6 +27,7 @@ from commands.common import (
     seed_option,
     tell_written,
     time_limit_option,
+    warned,
     workers_option,
     write_json,
     write_text,
@@ -39,12 +40,12 @@ from commands.report import report_option, write_report
 from commands.switches import add_switches, scope_of, under_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from optimizer.engine import Engine
     from optimizer.fleet import Carrying, Fleet
-    from optimizer.plan import Plan
+    from optimizer.plan import Caution, Plan
     from optimizer.policy import Policy
     from optimizer.report.page import Page
     from optimizer.scope import Scope
@@ -157,6 +158,7 @@ def command(
     clock = SystemClock()
     began, started = began_at(clock), clock.monotonic()
     snapshot, document = with_ledger(fleet, overlay, limits["ledger"])
+    of_inputs = warned()
     refuse_or_warn(snapshot, policy)
     exported = _exporter(snapshot, limits["template"])
     read_s = round(clock.monotonic() - started, 3)
@@ -192,7 +194,7 @@ def command(
             else:
                 plan, coming = make_room(document, place, policy, scope, request, make, interrupt.event)
         policy = under_scope(policy, snapshot, plan.scope)
-        plan = _with_reading(plan, read_s)
+        plan = _with_reading(plan, read_s, of_inputs)
         if output is not None:
             _write(output, form or JSON, plan, exported)
         if limits["report"] is not None:
@@ -227,11 +229,18 @@ def _engine(name: str, workers: int, scheduler: str | None) -> Engine:
     return LocalEngine()
 
 
-def _with_reading(plan: Plan, seconds: float) -> Plan:
-    """Return the plan with the time that reading the fleet took, the first of the times in `stats`."""
+def _with_reading(plan: Plan, seconds: float, doubts: Sequence[Caution]) -> Plan:
+    """Return the plan with what reading the fleet took, the first of the times in `stats`, and what was doubtful in it.
+
+    `warnings` of the plan are those of snapshot and policy, which `verify` computes again; those of what is laid over
+    the snapshot are said as they were when the plan was made.
+    """
     laps = plan.stats["seconds"]
     assert isinstance(laps, dict)
-    return replace(plan, stats={**plan.stats, "seconds": {"read": seconds, **laps}})
+    stats = {**plan.stats, "seconds": {"read": seconds, **laps}}
+    if doubts:
+        stats["warnings"] = [{"code": one.code, "where": one.where, "text": one.text} for one in doubts]
+    return replace(plan, stats=stats)
 
 
 def exit_of(plan: Plan, *, tell_apart: bool = False, lacking: bool = False) -> Exit:

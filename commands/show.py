@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.boundary import Exit
-from commands.common import fleet_argument, json_option, load_fleet, overlay_option, say, warn
+from commands.common import fleet_argument, json_option, load_fleet, overlay_option, say, warn_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +25,11 @@ def command(fleet: Path, overlay: Path | None, as_json: bool) -> Exit:
     Totals by kind of host, use by resource, optional facts, undeclared groups, host overhead, moves in flight
     and the span of the history.
     """
-    from optimizer.fleet.plausible import misspelt_groups
-    from optimizer.plan import Caution
     from optimizer.report.show import describe_fleet
     from optimizer.report.show_page import show_page
 
     snapshot = load_fleet(fleet, overlay)
-    warn(Caution(*doubt) for doubt in misspelt_groups(snapshot))
+    warn_of(snapshot)
     facts = describe_fleet(snapshot)
     say(as_json, lambda: facts, lambda: show_page(facts))
     return Exit.DONE

@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.boundary import Exit
-from commands.common import NewFile, json_option, load_config, say, say_json, tell_fleet_written, write_json
+from commands.common import (
+    NewFile,
+    json_option,
+    load_config,
+    load_policy,
+    say,
+    say_json,
+    tell_fleet_written,
+    warn_of,
+    with_warnings,
+    write_json,
+)
 from commands.path_types import SETTINGS, InputName
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from optimizer.policy import Policy
     from optimizer.signals.reading import FleetReading
 
 __all__ = ["command", "config_option", "prometheus_option"]
@@ -54,10 +66,12 @@ def check(config: Path, url: str, hosts: tuple[str, ...], policy: str | None, as
 
     from optimizer.report.signals_page import signals_page
 
+    asked = None if policy is None else load_policy(policy)
     reading = _read(config, url)
     report, fleet = reading.report, reading.fleet
+    warn_of(fleet, asked)
     _known_hosts(hosts, fleet.hosts.ids)
-    wants = _wants(policy, reading)
+    wants = _wants(asked, reading)
     facts: dict[str, Any] = {"fleet": fleet.id, **asdict(report), "notes": [*report.notes, *wants]}
     say(as_json, lambda: facts, lambda: signals_page(_with_notes(report, wants), fleet.id, hosts))
     return Exit.DONE if report.clean and not wants else Exit.ATTENTION
@@ -70,15 +84,18 @@ def check(config: Path, url: str, hosts: tuple[str, ...], policy: str | None, as
 @json_option
 def read(config: Path, url: str, output: Path, as_json: bool) -> Exit:
     """Write the inventory joined with its signals; exits with 1 where hosts or VMs are not observed."""
-    from optimizer.report.words import count
+    from optimizer.report.words import clean, count
 
     reading = _read(config, url)
     fleet, report = reading.fleet, reading.report
+    warn_of(fleet)
+    for note in report.notes:
+        click.echo(clean(f"remora: warning: {note}"), err=True)
     write_json(output, reading.document)
     if as_json:
         counts = {"hosts": len(fleet.hosts), "vms": len(fleet.vms)}
         said = {"hosts_unobserved": report.hosts, "vms_unobserved": report.vms, "notes": list(report.notes)}
-        say_json({"output": str(output), "fleet": fleet.id, **counts, **said})
+        say_json(with_warnings({"output": str(output), "fleet": fleet.id, **counts, **said}))
     else:
         tell_fleet_written(output, fleet.id, len(fleet.hosts), len(fleet.vms), as_json)
         if not report.clean:
@@ -119,16 +136,15 @@ def _with_notes(report: Any, more: list[str]) -> Any:
     return replace(report, notes=(*report.notes, *more))
 
 
-def _wants(policy: str | None, reading: FleetReading) -> list[str]:
+def _wants(policy: Policy | None, reading: FleetReading) -> list[str]:
     """Return what the rules of a policy want and the joined snapshot lacks."""
     if policy is None:
         return []
-    from commands.common import load_policy
     from optimizer.grammar import count
     from optimizer.signals.reading import ALWAYS_ZERO
 
     out = []
-    for rule in load_policy(policy).rules:
+    for rule in policy.rules:
         for lack in rule.not_evaluated(reading.fleet):
             of = count(lack.vms, "VM") if lack.vms else count(lack.hosts, "host")
             steal = f": {ALWAYS_ZERO}" if lack.what.endswith("cpu_steal") else ""

@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from optimizer.policy import Policy
     from optimizer.problem.names import Named
 
-__all__ = ["cautions", "refuse_unknown_names", "unknown_names"]
+__all__ = ["cautions", "doubts_of", "refuse_unknown_names", "unknown_names"]
 
 
 def cautions(fleet: Fleet, policy: Policy, now: datetime) -> tuple[Caution, ...]:
     """Return all that is doubtful about a fleet and a policy, as seen at `now`."""
-    return (*_implausible(fleet, now), *unknown_names(fleet, policy), *_doubtful(fleet, policy))
+    return (*doubts_of(fleet, now), *unknown_names(fleet, policy), *_doubtful(fleet, policy))
 
 
-def _implausible(fleet: Fleet, now: datetime) -> Iterator[Caution]:
+def doubts_of(fleet: Fleet, now: datetime) -> Iterator[Caution]:
+    """Yield what is doubtful about a fleet, whatever the policy."""
     for doubt in implausible(fleet, now):
         yield Caution(doubt.code, doubt.field, doubt.text)
 

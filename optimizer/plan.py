@@ -203,6 +203,10 @@ class Caution:
     where: str
     text: str
 
+    def __str__(self) -> str:
+        """Return it as a line."""
+        return f"{self.where}: {self.text}"
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -6,23 +6,28 @@
 >>> remora.verify(fleet, policy, plan).findings
 
 The same rules, limits and errors as on the command line; nothing is printed, and nothing is changed. What is wrong with
-an input is an `InputError` that names file, field, value and what to do.
+an input is an `InputError` that names file, field, value and what to do; what is only doubtful is a Python warning,
+`InputWarning`.
 
 May not enter: logic, printing.
 """
 
 from optimizer.errors import InputError
-from optimizer.plan import Plan
+from optimizer.plan import Caution, Plan
 from optimizer.policy import Policy
 from remora import whatif
+from remora.doubts import InputWarning, cautions
 from remora.fleets import Fleet, fleet_from, policy_from, read_fleet, read_policy
 from remora.planning import check, plan, read_plan, verify, write_plan
 
 __all__ = [
+    "Caution",
     "Fleet",
     "InputError",
+    "InputWarning",
     "Plan",
     "Policy",
+    "cautions",
     "check",
     "fleet_from",
     "plan",

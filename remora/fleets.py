@@ -10,11 +10,13 @@ from optimizer.sources import fleet_json
 from optimizer.sources.overlay import apply_overlay
 from optimizer.sources.policy_yaml import policy_from_document
 from optimizer.sources.policy_yaml import read_policy as read_by_name
+from remora.doubts import tell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from optimizer.fleet import Fleet as Snapshot
+    from optimizer.plan import Caution
     from optimizer.policy import Policy
 
 __all__ = ["Fleet", "fleet_from", "policy_from", "read_fleet", "read_policy"]
@@ -30,10 +32,13 @@ class Fleet:
         The `remora-fleet/1` document that it was made from, with an overlay laid over it; not to be changed.
     snapshot
         The same as columns of numpy arrays: what the program works on.
+    warnings
+        What its overlay names in vain, and its groups without a VM.
     """
 
     document: dict[str, Any]
     snapshot: Snapshot
+    warnings: tuple[Caution, ...] = ()
 
     @property
     def id(self) -> str:
@@ -57,7 +62,7 @@ class Fleet:
 
 
 def read_fleet(path: Path | str, overlay: Path | str | None = None) -> Fleet:
-    """Read a snapshot from a file, with an overlay if there is one.
+    """Read a snapshot from a file, with an overlay if there is one; what is doubtful about that is an `InputWarning`.
 
     Raises
     ------
@@ -67,7 +72,10 @@ def read_fleet(path: Path | str, overlay: Path | str | None = None) -> Fleet:
     snapshot, document = fleet_json.read_fleet_document(path)
     if overlay is None:
         return Fleet(document, snapshot)
-    return fleet_from(apply_overlay(document, overlay), str(path))
+    found: list[Caution] = []
+    laid = apply_overlay(document, overlay, found.append)
+    tell(found)
+    return Fleet(laid, fleet_json.fleet_from_document(laid, str(path)), tuple(found))
 
 
 def fleet_from(document: dict[str, Any], where: str = "fleet") -> Fleet:

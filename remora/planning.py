@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from constraints.scope import empties_under_limits, scoped
 from optimizer import check as judging
-from optimizer.cautions import refuse_unknown_names
 from optimizer.pipeline import Request
 from optimizer.report.violations import CheckFacts, describe_check
 from optimizer.scope import Scope
@@ -14,6 +13,7 @@ from optimizer.scoped_plan import make_scoped_plan
 from optimizer.sources import plan_json
 from optimizer.sources.scope_words import host_words, vm_words
 from optimizer.verify import verify as judge
+from remora.doubts import hold_against
 
 if TYPE_CHECKING:
     import threading
@@ -34,9 +34,9 @@ def check(fleet: Fleet, policy: Policy) -> CheckFacts:
     Raises
     ------
     InputError
-        The policy names what the fleet does not have.
+        The policy names what the fleet does not have, or requires a fact that it lacks.
     """
-    refuse_unknown_names(fleet.snapshot, policy)
+    hold_against(fleet, policy)
     return describe_check(fleet.snapshot, policy.name, policy.rules, judging.check(fleet.snapshot, policy))
 
 
@@ -72,10 +72,10 @@ def plan(
     Raises
     ------
     InputError
-        A name means nothing in this fleet.
+        A name means nothing in this fleet, or the policy requires a fact that it lacks.
     """
     snapshot = fleet.snapshot
-    refuse_unknown_names(snapshot, policy)
+    hold_against(fleet, policy)
     scope = Scope(
         drain=host_words("drain", drain, snapshot),
         exclude=vm_words("exclude", exclude, snapshot),
@@ -97,7 +97,14 @@ def _whole(policy: Policy, fleet: Fleet, scope: Scope) -> Scope:
 
 
 def verify(fleet: Fleet, policy: Policy, plan: Plan) -> Verdict:
-    """Judge a plan independently of the planner: `findings` is empty where it holds."""
+    """Judge a plan independently of the planner: `findings` is empty where it holds.
+
+    Raises
+    ------
+    InputError
+        The policy names what the fleet does not have, or requires a fact that it lacks.
+    """
+    hold_against(fleet, policy)
     return judge.verify(fleet.snapshot, scoped(policy, fleet.snapshot, plan.scope), plan)
 
 

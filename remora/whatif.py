@@ -14,6 +14,7 @@ from optimizer.whatif.effort import Effort
 from optimizer.whatif.fit import Replicas
 from optimizer.whatif.fit import fit as count
 from optimizer.whatif.place import place as choose
+from remora.doubts import hold_against
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,10 +60,11 @@ def fit(
     Raises
     ------
     InputError
-        A name means nothing in this fleet, or a size is none.
+        A name means nothing in this fleet, the policy requires a fact that it lacks, or a size is none.
     """
     clock = SystemClock()
     began = clock.monotonic()
+    hold_against(fleet, policy)
     larger, new = with_request(fleet.document, _request(fleet, size, like, request), WHERE)
     for named in [level, *([by] if by and not by.startswith("label:") else [])]:
         if named not in larger.level_index:
@@ -102,10 +104,11 @@ def place(
     Raises
     ------
     InputError
-        A name means nothing in this fleet, or a size is none.
+        A name means nothing in this fleet, the policy requires a fact that it lacks, or a size is none.
     """
     clock = SystemClock()
     began = clock.monotonic()
+    hold_against(fleet, policy)
     asked = _request(fleet, size, like, request)
     if request is None:
         asked["vms"][0]["count"] = number

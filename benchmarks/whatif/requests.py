@@ -21,6 +21,7 @@ from optimizer.sources.synthetic import Spec, generate
 
 if TYPE_CHECKING:
     from optimizer.policy import Policy
+    from optimizer.sources.overlay import Warn
 
 __all__ = ["print_requests"]
 
@@ -56,8 +57,8 @@ def _placer(directory: Path, policy: Policy) -> Placer:
     config = config_from_document(sections, str(directory / "remora.yaml"))
     part, clock, draw = config.section("inventory", InventoryPart), SystemClock(), Random(1)
 
-    def read() -> dict[str, Any]:
-        return read_inventory(config, part, clock, os.environ)
+    def read(warn: Warn) -> dict[str, Any]:
+        return read_inventory(config, part, clock, os.environ, warn)
 
     return Placer(read, policy, str(directory / "ledger.sqlite"), clock, lambda: f"{draw.random():.16f}", 60.0)
 

@@ -7,6 +7,7 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from optimizer.cautions import cautions, refuse_unknown_names
 from optimizer.debug_log import Event as LogEvent
 from optimizer.errors import InputError, Interrupted, RemoraError, SafetyStop, printable
 from optimizer.execute.admission import admit
@@ -16,6 +17,7 @@ from optimizer.service.automation import Level
 from optimizer.service.ending import Ended
 from optimizer.service.events import FleetRead, PlanMade, PlanWaits, RunEnded, Seen, Stopped, Trouble
 from optimizer.service.record import Outcome
+from optimizer.sources.policy_yaml import missing_required
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,9 +106,11 @@ class CycleRun:
         self._snapshot = reading.document
         if reading.fleet.awaited:
             self._counts["awaited"] = len(reading.fleet.awaited)
-        self._note(reading.notes)
+        self._note(reading)
         watched = self._stage("watch", None, lambda: self._parts.watch(reading, self._parts.policy))
         self._see(watched)
+        refuse_unknown_names(watched.fleet, self._parts.policy)
+        missing_required(self._parts.policy, watched.fleet)
         if not self._wants_plan(watched):
             return Outcome.WATCHED if watched.violations or watched.imbalances else Outcome.CLEAN
         kept = self._kept(watched.fleet)
@@ -131,9 +135,11 @@ class CycleRun:
         self._stage("settle", parts.limits.execute_s, lambda: settle(fleet, parts.policy, self._ending))
         return self._stage("read", parts.limits.read_s, parts.read)
 
-    def _note(self, notes: tuple[str, ...]) -> None:
-        """Tell what is doubtful about the reading, and keep it for the record."""
-        self._notes = notes
+    def _note(self, reading: Reading) -> None:
+        """Tell what is doubtful about the reading, also by the policy, and keep it for the record."""
+        parts = self._parts
+        doubts = cautions(reading.fleet, parts.policy, parts.clock.now())
+        self._notes = notes = (*reading.notes, *map(str, doubts))
         self._counts["notes"] = len(notes)
         self._parts.told.tell(FleetRead(self._cycle, notes))
 

@@ -31,6 +31,7 @@ NAMES = 5
 """How many subjects a line names."""
 NUMBERS = re.compile(r"((?<![\w.-])(?<!code )-?\d[\d.,]*(e[+-]?\d+)?( (s|min|h|d|VMs?|hosts?)\b)? ?)+")
 """Ages, counts and values in a cause, which vary while it stays; not those in names, and no status codes."""
+QUOTED = re.compile(r"('[^']*')")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -83,6 +84,7 @@ class Logs:
     def __init__(self, logger: Any) -> None:
         self.logger = logger
         self._unjudged: dict[tuple[str, str], set[str]] = {}
+        self._notes: set[str] = set()
 
     def tell(self, event: events.Event) -> None:
         """Log an event."""
@@ -92,8 +94,7 @@ class Logs:
             case events.CycleEnded(cycle):
                 self._ended(cycle)
             case events.FleetRead(cycle, notes):
-                for note in notes:
-                    self.logger.warning("reading", **_of(cycle), detail=note)
+                self._read(cycle, notes)
             case events.Seen(cycle, watched):
                 for found in watched.opened:
                     at = {"monitor": found.monitor, "subject": found.subject, "imbalance": found.id}
@@ -109,11 +110,18 @@ class Logs:
             case _:
                 self._of_plan(event)
 
+    def _read(self, cycle: Cycle, notes: tuple[str, ...]) -> None:
+        """Say of what is doubtful about a reading what begins: what the last one did not have."""
+        for note in notes:
+            if _cause(note) not in self._notes:
+                self.logger.warning("reading", **_of(cycle), detail=note)
+        self._notes = set(map(_cause, notes))
+
     def _not_judged(self, cycle: Cycle, watched: Watched) -> None:
         """Say of what monitors could not judge what begins: subjects, or a cause, that the last look did not have."""
         now: dict[tuple[str, str], set[str]] = {}
         for one in watched.unjudged:
-            cause = one.monitor, NUMBERS.sub("", one.why)
+            cause = one.monitor, _cause(one.why)
             now.setdefault(cause, set()).update(one.subjects)
             before = self._unjudged.get(cause, set())
             new = [subject for subject in one.subjects if subject not in before]
@@ -157,6 +165,12 @@ class Logs:
         if cycle.outcome in (Outcome.STOPPED, Outcome.PARTLY):
             say = self.logger.warning
         say("cycle ended", **fields)
+
+
+def _cause(text: str) -> str:
+    """Return what of a reason stays while it stays; what stands in quotes is a name."""
+    parts = QUOTED.split(text)
+    return "".join(part if i % 2 else NUMBERS.sub("", part) for i, part in enumerate(parts))
 
 
 def _of(cycle: Cycle) -> dict[str, Any]:

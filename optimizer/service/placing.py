@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from optimizer.cautions import cautions, refuse_unknown_names
 from optimizer.errors import InputError, SafetyStop
 from optimizer.execute.ledger import open_ledger
 from optimizer.execute.ledger.reservations import Reservation
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from optimizer.clock import Clock
+    from optimizer.plan import Caution
     from optimizer.policy import Policy
+    from optimizer.sources.overlay import Warn
 
 __all__ = ["MOST_HELD_S", "Answer", "Placer"]
 
@@ -50,7 +53,7 @@ class Placer:
     Parameters
     ----------
     read
-        Returns the snapshot, as a document that was checked.
+        Returns the snapshot, as a document that was checked; what it is given is told what is doubtful about it.
     ledger
         Where reservations are kept.
     random_text
@@ -61,7 +64,7 @@ class Placer:
 
     def __init__(
         self,
-        read: Callable[[], Document],
+        read: Callable[[Warn], Document],
         policy: Policy,
         ledger: str,
         clock: Clock,
@@ -78,16 +81,17 @@ class Placer:
         Raises
         ------
         InputError
-            The request is wrong, or the inventory cannot be read.
+            The request is wrong, the inventory cannot be read, or the policy names what it does not have.
         SafetyStop
             Others were before it, again and again, until its time was over.
         """
         until = self._clock.monotonic() + 2 * self._seconds
-        document = self._read()
+        laid: list[Caution] = []
+        document = self._read(laid.append)
         checked = checked_request(request, document, WHERE)
         while (left := until - self._clock.monotonic()) > 0 and self._turn.acquire(timeout=left):
             try:  # those of this process one after the other: each would only have to begin again
-                answer = self._try(document, checked, hold_s, by, ranked)
+                answer = self._try(document, laid, checked, hold_s, by, ranked)
             finally:
                 self._turn.release()
             if answer is not None:
@@ -96,17 +100,19 @@ class Placer:
 
     def kept(self) -> tuple[Reservation, ...]:
         """Return what is kept of the fleet now."""
-        fleet = self._read()["fleet"]
+        fleet = self._read(_unheard)["fleet"]
         with open_ledger(self._ledger) as ledger:
             return ledger.reservations.of(fleet, self._clock.now())
 
     def release(self, name: str, by: str) -> bool:
         """Keep a reservation no longer; returns whether there was one."""
-        fleet = self._read()["fleet"]
+        fleet = self._read(_unheard)["fleet"]
         with open_ledger(self._ledger) as ledger:
             return ledger.reservations.release(fleet, name, by, self._clock.now())
 
-    def _try(self, document: Document, request: Document, hold_s: int, by: str, ranked: int) -> Answer | None:
+    def _try(
+        self, document: Document, laid: Sequence[Caution], request: Document, hold_s: int, by: str, ranked: int
+    ) -> Answer | None:
         """Answer by what is kept now; None where others have kept more before this could be."""
         started, fleet = self._clock.monotonic(), document["fleet"]
         with open_ledger(self._ledger) as ledger:
@@ -115,6 +121,7 @@ class Placer:
             known = with_kept(document, [room_of(one) for one in held], "reservations")
             effort = Effort(self._clock, started + self._seconds, 1)
             placed = place_request(known, request, WHERE, self._policy, effort, ranked)
+            refuse_unknown_names(placed.fleet, self._policy)
             about = About(
                 fleet,
                 canonical_digest(document, "inventory"),
@@ -123,6 +130,8 @@ class Placer:
                 round(self._clock.monotonic() - started, 3),
             )
             facts = as_document(describe_place(placed, about))
+            if doubts := (*laid, *cautions(placed.fleet, self._policy, self._clock.now())):
+                facts["warnings"] = as_document(doubts)
             complete = len(placed.created) == placed.asked
             if not complete or not hold_s:
                 return Answer(complete, facts, None)
@@ -132,6 +141,10 @@ class Placer:
             one = Reservation(fleet, self._random(), room, now, now + timedelta(seconds=hold_s), by)
             written = ledger.reservations.keep(one, {r.id for r in held})
         return Answer(True, facts, one) if written else None
+
+
+def _unheard(_: Caution) -> None:
+    """Take no notice: who asks what is kept, or gives it back, has only the fleet's name from the snapshot."""
 
 
 def _refuse_kept(request: Document, held: Sequence[Reservation]) -> None:

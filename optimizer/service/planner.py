@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from optimizer.cautions import refuse_unknown_names
 from optimizer.pipeline import Request, make_plan
 from optimizer.service.ending import Stopper
 from optimizer.sources.fleet_json import fleet_from_document
-from optimizer.sources.policy_yaml import missing_required
 from optimizer.sources.synthetic import Spec, generate
 
 if TYPE_CHECKING:
@@ -44,9 +42,7 @@ class PipelinePlanner:
     last: Plan | None = None
 
     def __call__(self, fleet: Fleet, policy: Policy, ending: Ending) -> Plan:
-        """Return the plan; a policy that names what the fleet does not have is refused, as elsewhere."""
-        refuse_unknown_names(fleet, policy)
-        missing_required(policy, fleet)
+        """Return the plan; the cycle has held the policy against the fleet."""
         stopper = Stopper(lambda: ending.reason)
         plan = make_plan(fleet, policy, self.request, clock=self.clock, interrupt=stopper, hint=self.last)
         self.last = plan if plan.moves else None

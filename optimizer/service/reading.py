@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from optimizer.clock import Clock
     from optimizer.execute.ledger.reservations import Reservation
+    from optimizer.plan import Caution
     from optimizer.sources.config_yaml import Config
 
 __all__ = ["ConfiguredReader"]
@@ -45,12 +46,13 @@ class ConfiguredReader:
     def __call__(self) -> Reading:
         """Return the fleet as it is now."""
         where, fleet = f"{self._config.where}: inventory", None
-        notes: tuple[str, ...] = ()
+        laid: list[Caution] = []
         if self._config.has("signals"):
             read = read_fleet(self._config, self._clock, self._environ)
-            document, fleet, notes = read.document, read.fleet, tuple(read.report.notes)
+            document, fleet, notes = read.document, read.fleet, read.report.doubts
         else:
-            document = read_inventory(self._config, self._inventory, self._clock, self._environ)
+            document = read_inventory(self._config, self._inventory, self._clock, self._environ, laid.append)
+            notes = tuple(map(str, laid))
         if held := self._held(document):
             fleet, document, left_out = counted(document, held, where)
             notes = (*notes, *left_out)

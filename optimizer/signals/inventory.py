@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from optimizer.clock import Clock
     from optimizer.signals.config import InventoryPart, SqlPart
     from optimizer.sources.config_yaml import Config
+    from optimizer.sources.overlay import Warn
 
 __all__ = ["read_inventory"]
 
@@ -31,8 +32,15 @@ AHEAD_S = 60.0
 """How far the clock of an inventory may be ahead of ours."""
 
 
-def read_inventory(config: Config, part: InventoryPart, clock: Clock, environ: Mapping[str, str]) -> Document:
+def read_inventory(
+    config: Config, part: InventoryPart, clock: Clock, environ: Mapping[str, str], warn: Warn
+) -> Document:
     """Return the snapshot that the inventory has, checked, with the overlay laid over it.
+
+    Parameters
+    ----------
+    warn
+        Told what is doubtful about the overlay.
 
     Raises
     ------
@@ -49,7 +57,7 @@ def read_inventory(config: Config, part: InventoryPart, clock: Clock, environ: M
     if age < -AHEAD_S:
         hint = f"it was taken at {fleet.taken_at.isoformat()}: is its clock or ours wrong?"
         raise InputError(config.where, "inventory", f"{-age:,.0f} s from now", "a time that has come", hint)
-    return apply_overlay(document, config.beside(part.overlay)) if part.overlay else document
+    return apply_overlay(document, config.beside(part.overlay), warn) if part.overlay else document
 
 
 def _read(config: Config, part: InventoryPart, now: datetime, environ: Mapping[str, str]) -> Document:

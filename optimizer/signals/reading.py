@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from optimizer.clock import Clock
     from optimizer.execution import Prometheus
     from optimizer.fleet import Fleet
+    from optimizer.plan import Caution
     from optimizer.prometheus.server import Server
     from optimizer.signals.asking import Answers
     from optimizer.signals.config import Wanted
@@ -97,7 +98,8 @@ def read_fleet(
     part = config.section("signals", SignalsPart)
     wanted = wanted_signals(config, part)
     server = open_server(config.where, "signals.prometheus", prometheus_of(config, part), environ, url)
-    document = read_inventory(config, config.section("inventory", InventoryPart), clock, environ)
+    laid: list[Caution] = []
+    document = read_inventory(config, config.section("inventory", InventoryPart), clock, environ, laid.append)
     document = with_resources(document, [one.signal.name for one in wanted])
     fleet = fleet_from_document(document, f"{config.where}: inventory")
     unused = unfilled(fleet.resource_index, [one.signal.name for one in wanted])
@@ -106,7 +108,8 @@ def read_fleet(
     read = reading.all(wanted)
     hosts, vms = closed(fleet, read, reading.skewed())
     whole = filled_document(document, read, hosts, vms, reading.now, part.window_s)
-    notes = [*reading.notes(read), *(f"{name} is not read: the fleet has no such resource" for name in unused)]
+    unread = (f"{name} is not read: the fleet has no such resource" for name in unused)
+    notes = [*map(str, laid), *reading.notes(read), *unread]
     said = report(fleet, read, hosts, vms, notes, waiting.monotonic() - began)
     return FleetReading(whole, fleet_from_document(whole, f"{config.where}: signals"), said)
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["OVERLAY", "OVERLAY_FORMAT", "apply_overlay", "overlaid"]
+__all__ = ["OVERLAY", "OVERLAY_FORMAT", "Warn", "apply_overlay", "overlaid"]
 
 Document = dict[str, Any]
 Warn: TypeAlias = "Callable[[Caution], None]"
@@ -86,13 +86,14 @@ OVERLAY = Record(
 )
 
 
-def apply_overlay(document: Document, path: Path | str, warn: Warn = lambda caution: None) -> Document:
+def apply_overlay(document: Document, path: Path | str, warn: Warn) -> Document:
     """Return the snapshot with an overlay file laid over it; `document` (checked) is not changed.
 
     Parameters
     ----------
     warn
-        Told of each name that matches nothing, where the overlay says ``unknown_names: warn``.
+        Told of each name that matches nothing, where the overlay says ``unknown_names: warn``, and of groups without
+        a VM. There is no default, so that nobody lays an overlay in silence.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def apply_overlay(document: Document, path: Path | str, warn: Warn = lambda caut
     return overlaid(document, overlay, where, warn)
 
 
-def overlaid(document: Document, overlay: object, where: str, warn: Warn = lambda caution: None) -> Document:
+def overlaid(document: Document, overlay: object, where: str, warn: Warn) -> Document:
     """Lay a parsed overlay over a checked snapshot; `where` names the overlay in messages."""
     checked = check_format(overlay, OVERLAY_FORMAT, where)
     check(OVERLAY, checked, where)

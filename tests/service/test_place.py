@@ -160,7 +160,7 @@ def test_without_an_inventory_there_is_none(tmp_path: Path) -> None:
 
 def placer(document: build.Document, ledger: Path, clock: SimulatedClock, seed: int = 0) -> Placer:
     draw = random.Random(seed)
-    return Placer(lambda: document, build.policy(), str(ledger), clock, lambda: f"{draw.random():.16f}")
+    return Placer(lambda _: document, build.policy(), str(ledger), clock, lambda: f"{draw.random():.16f}")
 
 
 def test_what_is_kept_expires(tmp_path: Path) -> None:

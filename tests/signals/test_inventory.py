@@ -31,7 +31,7 @@ SECRET = "hunter2"
 def read(tmp_path: Path, inventory: dict[str, Any], environ: Any = None, at: datetime = NOW) -> dict[str, Any]:
     config = config_from_document({"inventory": inventory}, str(tmp_path / "remora.yaml"))
     part = config.section("inventory", InventoryPart)
-    return read_inventory(config, part, SimulatedClock(at), environ if environ is not None else {})
+    return read_inventory(config, part, SimulatedClock(at), environ if environ is not None else {}, lambda _: None)
 
 
 def refused(tmp_path: Path, inventory: dict[str, Any], **more: Any) -> str:

@@ -68,7 +68,11 @@ def read_plan(document: object) -> None:
 READERS: dict[str, tuple[Any, Callable[[object], object], str]] = {
     "fleet": (full_fleet(), read_fleet, FLEET_TEXT),
     "plan": (json.loads(PLAN_TEXT), read_plan, PLAN_TEXT),
-    "overlay": (OVERLAY_OBJECT, lambda overlay: fleet_from_document(overlaid(full_fleet(), overlay, "x"), "x"), ""),
+    "overlay": (
+        OVERLAY_OBJECT,
+        lambda overlay: fleet_from_document(overlaid(full_fleet(), overlay, "x", lambda _: None), "x"),
+        "",
+    ),
 }
 
 
@@ -124,7 +128,7 @@ def test_damaged_overlay_files(chunk: int, monkeypatch: pytest.MonkeyPatch) -> N
     for number in range(MUTATIONS):
         damaged = mutate_bytes(OVERLAY.encode(), random)
         monkeypatch.setattr(overlay_module, "read_bytes", lambda path, damaged=damaged: damaged)
-        good += outcome(lambda: apply_overlay(full_fleet(), "o.yaml"), number)
+        good += outcome(lambda: apply_overlay(full_fleet(), "o.yaml", lambda _: None), number)
     assert 0 < good < MUTATIONS // 2
 
 

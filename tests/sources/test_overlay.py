@@ -25,7 +25,7 @@ def overlay_file(tmp_path):
 
 def test_overlay(overlay_file) -> None:
     document = full_fleet()
-    laid = apply_overlay(document, overlay_file(OVERLAY))
+    laid = apply_overlay(document, overlay_file(OVERLAY), lambda _: None)
     assert document == full_fleet()
     fleet = fleet_from_document(laid, "x")
     groups = {g.id: (g.members.tolist(), g.declared) for g in fleet.groups}
@@ -47,7 +47,7 @@ def test_overlay(overlay_file) -> None:
 
 def test_a_group_may_join_its_rule_to_one_that_the_overlay_makes(overlay_file) -> None:
     text = "format: remora-overlay/1\ngroups: [{id: a, rules: [{rule: apart, with: b}]}, {id: b, vms: [v0]}]\n"
-    laid = apply_overlay(full_fleet(), overlay_file(text))
+    laid = apply_overlay(full_fleet(), overlay_file(text), lambda _: None)
     assert laid["groups"][-1] == {"id": "a", "rules": [{"rule": "apart", "with": "b"}]}
 
 
@@ -73,7 +73,7 @@ BAD = [
 def test_what_does_not_fit_is_refused(overlay_file, text: str, path: str) -> None:
     file = overlay_file(f"format: remora-overlay/1\n{text}\n")
     with pytest.raises(InputError) as caught:
-        apply_overlay(full_fleet(), file)
+        apply_overlay(full_fleet(), file, lambda _: None)
     assert (caught.value.where, caught.value.path) == (str(file), path)
 
 
@@ -82,4 +82,4 @@ def test_what_does_not_fit_is_refused(overlay_file, text: str, path: str) -> Non
 )
 def test_what_is_no_overlay_is_refused(overlay_file, text: str) -> None:
     with pytest.raises(InputError):
-        apply_overlay(full_fleet(), overlay_file(text))
+        apply_overlay(full_fleet(), overlay_file(text), lambda _: None)

@@ -31,10 +31,10 @@ def snapshot(hosts=4, vms=8):
     }
 
 
-def lay(overlay, document=None, warn=None):
+def lay(overlay, document=None, warn=lambda caution: None):
     document = document or snapshot()
     overlay = {"format": "remora-overlay/1", **overlay}
-    return overlaid(document, overlay, "overlay.yaml", *([warn] if warn else []))
+    return overlaid(document, overlay, "overlay.yaml", warn)
 
 
 def test_every_mark_reaches_the_fleet_and_nothing_else_changes():

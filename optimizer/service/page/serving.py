@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from optimizer.service.config import ServiceConfig
     from optimizer.service.page.api import Api
     from optimizer.service.page.sessions import Sessions
+    from optimizer.sources.overlay import Warn
 
 __all__ = ["serve_page"]
 
@@ -119,7 +120,7 @@ def _api(
     config = settings.config
     part = config.section("inventory", InventoryPart)
 
-    def read() -> dict[str, Any]:
-        return read_inventory(config, part, clock, environ)
+    def read(warn: Warn) -> dict[str, Any]:
+        return read_inventory(config, part, clock, environ, warn)
 
     return Api(Placer(read, policy(), settings.ledger, clock, lambda: secrets.token_hex(8)), sessions)
