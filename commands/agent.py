@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.common import fleet_argument, load_fleet
+from commands.common import fleet_argument, load_fleet, warn_of
 from commands.driver_options import driver_option, location_option
 from commands.interrupt import Interrupt
 from commands.path_types import MayBeFile
@@ -74,6 +74,7 @@ def command(
     from optimizer.execute.drivers.settings import DriverSettings
 
     snapshot = load_fleet(fleet)
+    warn_of(snapshot)
     _known(hosts, snapshot.hosts.ids, fleet)
     client = Client(gateway, read_token(token_file) if token_file else "", ca_file)
     hands = DRIVERS.load(driver)(snapshot, DriverSettings(where))

@@ -39,3 +39,17 @@ def test_a_stop_of_every_fleet_is_seen_before_the_first_one() -> None:
     assert run("status", *LEDGER).out == (
         "office: STOPPED by ann: a storm (`remora resume` lifts it)\noffice: no plan was carried out yet\n"
     )
+
+
+def test_a_stop_of_every_fleet_is_an_entry_for_machines() -> None:
+    """Its fleet is empty, as that of no fleet can be; all else is as it is of a fleet in which nothing happened."""
+    run("stop", "--reason", "a storm", "--by", "ann", *LEDGER)
+    (every,) = run("status", *LEDGER, "--json").json
+    assert (every["fleet"], every["run"], every["stop"]["by"], every["stop"]["reason"]) == ("", None, "ann", "a storm")
+    run("stop", "--reason", "a flood", "--by", "ben", "--fleet", "office", *LEDGER)
+    found = run("status", *LEDGER, "--json").json
+    assert [(one["fleet"], one["stop"]["reason"]) for one in found] == [("", "a storm"), ("office", "a flood")]
+    assert found[0].keys() == found[1].keys() == every.keys()
+    assert [one["fleet"] for one in run("status", *LEDGER, "--fleet", "office", "--json").json] == ["office"]
+    run("resume", "--reason", "over", "--by", "ann", *LEDGER)
+    assert [one["fleet"] for one in run("status", *LEDGER, "--json").json] == ["office"]

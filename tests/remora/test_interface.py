@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import remora
-from tests.command_line import run
+from tests.command_line import run, write
 from tests.documents import ROOT
 
 if TYPE_CHECKING:
@@ -71,3 +72,60 @@ def test_what_means_nothing_is_refused(
     with pytest.raises(remora.InputError) as error:
         ask(fleet, policy)
     assert told in str(error.value)
+
+
+@pytest.fixture
+def laid(tmp_path: Path) -> remora.Fleet:
+    """A fleet with an overlay that names a VM in vain, and a group that is empty."""
+    overlay = {"format": "remora-overlay/1", "unknown_names": "warn", "vms": {"v9999": {}}, "groups": [{"id": "none"}]}
+    with pytest.warns(remora.InputWarning) as told:
+        fleet = remora.read_fleet(FLEET, write(tmp_path / "overlay.yaml", overlay))
+    assert [str(one.message) for one in told] == [str(one) for one in fleet.warnings]
+    return fleet
+
+
+def test_what_an_overlay_names_in_vain_is_warned_of_and_kept(laid: remora.Fleet, policy: remora.Policy) -> None:
+    assert [one.code for one in laid.warnings] == ["unknown_name", "empty_group"]
+    assert remora.cautions(laid, policy) == laid.warnings
+    assert remora.read_fleet(FLEET).warnings == ()
+
+
+ASKED: list[Callable[[remora.Fleet, remora.Policy, remora.Plan], object]] = [
+    lambda fleet, policy, plan: remora.check(fleet, policy),
+    lambda fleet, policy, plan: remora.plan(fleet, policy, seconds=5),
+    lambda fleet, policy, plan: remora.verify(fleet, policy, plan),
+    lambda fleet, policy, plan: remora.whatif.fit(fleet, policy, size="cpu=1"),
+    lambda fleet, policy, plan: remora.whatif.place(fleet, policy, size="cpu=1"),
+]
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_every_question_holds_the_policy_against_the_fleet(
+    fleet: remora.Fleet, asked: Callable[[remora.Fleet, remora.Policy, remora.Plan], object]
+) -> None:
+    plan = remora.plan(fleet, remora.read_policy(), seconds=5)
+
+    def of(rule: dict[str, Any], **more: Any) -> remora.Policy:
+        rules = [{"rule": "capacity"}, rule]
+        return remora.policy_from({"format": "remora-policy/1", "rules": rules, **more})
+
+    drained = {"rule": "maintenance", "hosts": ["h01"]}
+    with pytest.raises(remora.InputError, match="did you mean h1"):
+        asked(fleet, of(drained), plan)
+    hosts = [{k: v for k, v in host.items() if k != "error_count"} for host in fleet.document["hosts"]]
+    less = remora.fleet_from({**fleet.document, "hosts": hosts})
+    with pytest.raises(remora.InputError, match="require"):
+        asked(less, of({"rule": "eligible", "require": ["error_count"]}), plan)
+    with pytest.warns(remora.InputWarning, match=r"rules\[1\].hosts\[0\]: 'h01' is not a host of fleet quickstart"):
+        asked(fleet, of(drained, unknown_names="warn"), plan)
+
+
+def test_one_cause_is_told_once_whoever_asks(fleet: remora.Fleet) -> None:
+    rules = [{"rule": "maintenance", "hosts": ["h01"]}]
+    policy = remora.policy_from({"format": "remora-policy/1", "rules": rules, "unknown_names": "warn"})
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        remora.check(fleet, policy)
+        remora.check(fleet, policy)
+        remora.whatif.place(fleet, policy, size="cpu=1")
+    assert [one.category for one in told] == [remora.InputWarning]

@@ -155,3 +155,25 @@ def test_a_monitor_that_can_judge_nothing_has_causes_and_no_subjects() -> None:
 def test_levels(level: str, number: int) -> None:
     part = LogPart(format="json", level=level)  # type: ignore[arg-type]
     assert len(told(part, *every_event())) == number
+
+
+def test_what_is_doubtful_about_a_reading_is_said_when_it_begins() -> None:
+    """A cause that stays is told once, whatever its counts; each name is a cause of its own."""
+    stream = io.StringIO()
+    logs = open_logs(LogPart(format="json"), stream)
+    looks = (
+        (
+            "2 of 9 hosts not observed, such as h2: no value",
+            "groups[0].vms[1]: '5' is no VM",
+            "groups[0].vms[2]: '6' is no VM",
+        ),
+        ("3 of 9 hosts not observed, such as h2: no value", "groups[0].vms[1]: '6' is no VM"),
+        ("groups[0].vms[1]: '7' is no VM",),
+        ("2 of 9 hosts not observed, such as h2: no value",),
+    )
+    told = []
+    for look in looks:
+        before = len(stream.getvalue())
+        logs.tell(events.FleetRead(CYCLE, look))
+        told.append([json.loads(line)["detail"] for line in stream.getvalue()[before:].splitlines()])
+    assert told == [list(looks[0]), [], list(looks[2]), list(looks[3])]

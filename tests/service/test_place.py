@@ -18,6 +18,7 @@ from optimizer.check import check
 from optimizer.clock import SimulatedClock, SystemClock
 from optimizer.errors import InputError, SafetyStop
 from optimizer.execute.ledger import open_ledger
+from optimizer.plan import Caution
 from optimizer.service.page.api import THREADS, WAITING
 from optimizer.service.placing import Answer, Placer
 from optimizer.sources.fleet_json import fleet_from_document
@@ -30,6 +31,9 @@ from tests.service.test_page_safety import Asker as Visitor
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from optimizer.policy import Policy
+    from optimizer.sources.overlay import Warn
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ROOM = 10
@@ -213,3 +217,25 @@ def test_the_command_answers_the_same(tmp_path: Path) -> None:
     facts = placer(inventory(), tmp_path / "l.sqlite", SimulatedClock(NOW)).place(request("a", 3), 0, "me").facts
     for name in ("placements", "kinds", "asked", "placed", "bound", "status"):
         assert facts[name] == said[name]
+
+
+def test_what_is_doubtful_comes_with_the_answer_and_a_wrong_policy_is_refused(tmp_path: Path) -> None:
+    """The overlay's names, the inventory's amounts, the policy's names; none in the answer where nothing is."""
+    clock, ledger, odd = SimulatedClock(NOW), str(tmp_path / "l.sqlite"), inventory()
+    odd["hosts"][0]["capacity"]["memory_mib"] = 64 * 1024**2
+    laid = Caution("unknown_name", "o.yaml: vms.v9", "'v9' is not a VM of fleet tiny, so it is ignored")
+
+    def read(warn: Warn) -> build.Document:
+        warn(laid)
+        return odd
+
+    def asked(policy: Policy) -> Placer:
+        return Placer(read, policy, ledger, clock, lambda: "one")
+
+    rules = ("capacity", {"rule": "maintenance", "hosts": ["gone"]})
+    warnings = asked(build.policy(*rules, unknown_names="warn")).place(request("a"), 0, "me").facts["warnings"]
+    assert [w["where"] for w in warnings] == [laid.where, "hosts[0].capacity.memory_mib", "rules[1].hosts[0]"]
+    with pytest.raises(InputError, match="gone"):
+        asked(build.policy(*rules)).place(request("a"), 60, "me")
+    assert asked(build.policy()).kept() == ()
+    assert "warnings" not in placer(inventory(), tmp_path / "other.sqlite", clock).place(request("a"), 0, "me").facts
