@@ -16,9 +16,9 @@ from optimizer.errors import InputError
 from optimizer.plan import Caution, Plan
 from optimizer.policy import Policy
 from remora import whatif
-from remora.doubts import InputWarning, cautions
+from remora.doubts import InputWarning
 from remora.fleets import Fleet, fleet_from, policy_from, read_fleet, read_policy
-from remora.planning import check, plan, read_plan, verify, write_plan
+from remora.planning import cautions, check, plan, read_plan, verify, write_plan
 
 __all__ = [
     "Caution",

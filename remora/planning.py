@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from constraints.scope import empties_under_limits, scoped
+from optimizer import cautions as doubtful
 from optimizer import check as judging
+from optimizer.clock import SystemClock
 from optimizer.pipeline import Request
 from optimizer.report.violations import CheckFacts, describe_check
 from optimizer.scope import Scope
@@ -20,12 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from optimizer.plan import Plan
+    from optimizer.plan import Caution, Plan
     from optimizer.policy import Policy
     from optimizer.verify.verdict import Verdict
     from remora.fleets import Fleet
 
-__all__ = ["check", "plan", "read_plan", "verify", "write_plan"]
+__all__ = ["cautions", "check", "plan", "read_plan", "verify", "write_plan"]
+
+
+def cautions(fleet: Fleet, policy: Policy) -> tuple[Caution, ...]:
+    """Return all that is doubtful about a fleet and a policy as of now, what its overlay names in vain first."""
+    return (*fleet.warnings, *doubtful.cautions(fleet.snapshot, policy, SystemClock().now()))
 
 
 def check(fleet: Fleet, policy: Policy) -> CheckFacts:
@@ -36,7 +43,7 @@ def check(fleet: Fleet, policy: Policy) -> CheckFacts:
     InputError
         The policy names what the fleet does not have, or requires a fact that it lacks.
     """
-    hold_against(fleet, policy)
+    hold_against(fleet.snapshot, policy)
     return describe_check(fleet.snapshot, policy.name, policy.rules, judging.check(fleet.snapshot, policy))
 
 
@@ -75,7 +82,7 @@ def plan(
         A name means nothing in this fleet, or the policy requires a fact that it lacks.
     """
     snapshot = fleet.snapshot
-    hold_against(fleet, policy)
+    hold_against(fleet.snapshot, policy)
     scope = Scope(
         drain=host_words("drain", drain, snapshot),
         exclude=vm_words("exclude", exclude, snapshot),
@@ -104,7 +111,7 @@ def verify(fleet: Fleet, policy: Policy, plan: Plan) -> Verdict:
     InputError
         The policy names what the fleet does not have, or requires a fact that it lacks.
     """
-    hold_against(fleet, policy)
+    hold_against(fleet.snapshot, policy)
     return judge.verify(fleet.snapshot, scoped(policy, fleet.snapshot, plan.scope), plan)
 
 

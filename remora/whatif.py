@@ -64,7 +64,7 @@ def fit(
     """
     clock = SystemClock()
     began = clock.monotonic()
-    hold_against(fleet, policy)
+    hold_against(fleet.snapshot, policy)
     larger, new = with_request(fleet.document, _request(fleet, size, like, request), WHERE)
     for named in [level, *([by] if by and not by.startswith("label:") else [])]:
         if named not in larger.level_index:
@@ -108,7 +108,7 @@ def place(
     """
     clock = SystemClock()
     began = clock.monotonic()
-    hold_against(fleet, policy)
+    hold_against(fleet.snapshot, policy)
     asked = _request(fleet, size, like, request)
     if request is None:
         asked["vms"][0]["count"] = number

@@ -115,7 +115,7 @@ def test_every_question_holds_the_policy_against_the_fleet(
     hosts = [{k: v for k, v in host.items() if k != "error_count"} for host in fleet.document["hosts"]]
     less = remora.fleet_from({**fleet.document, "hosts": hosts})
     with pytest.raises(remora.InputError, match="require"):
-        asked(less, of({"rule": "eligible", "require": ["error_count"]}), plan)
+        asked(less, of({"rule": "eligible", "errors": 3, "require": ["error_count"]}), plan)
     with pytest.warns(remora.InputWarning, match=r"rules\[1\].hosts\[0\]: 'h01' is not a host of fleet quickstart"):
         asked(fleet, of(drained, unknown_names="warn"), plan)
 
