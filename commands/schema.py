@@ -29,6 +29,7 @@ __all__ = ["command"]
             "command",
             "template",
             "proxmox",
+            "config",
         ]
     ),
 )
@@ -51,6 +52,10 @@ def _schema(document: str) -> dict[str, Any]:
         from optimizer.sources.policy_yaml import policy_schema
 
         return policy_schema(CATALOGUE)
+    if document == "config":
+        from optimizer.service.schema import config_schema
+
+        return config_schema()
     if document in ("command", "template"):
         from optimizer.execute.drivers.command.location import LOCATION, LOCATION_FORMAT
         from optimizer.execute.drivers.command.template import TEMPLATE, TEMPLATE_FORMAT

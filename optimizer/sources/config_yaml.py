@@ -17,6 +17,7 @@ mistake, no message shows it.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,8 @@ class Config:
         if not isinstance(document, dict):
             raise InputError(self.where, name, _kind(document), "a mapping (name: value)")
         try:
-            part: Part = TypeAdapter(kind).validate_python(document)
+            # read as JSON, so that a list may stand for a tuple, and a text for a choice, though no text for a number
+            part: Part = TypeAdapter(kind).validate_json(json.dumps(document), strict=True)
         except ValidationError as error:
             raise _spoken(input_error(kind, error, document, self.where, name)) from None
         refuse_empty(kind, document, self.where, name)

@@ -58,7 +58,9 @@ def _twins(value: list[Any]) -> bool:
 
 
 WORDS: dict[str, Any] = {
-    **dict.fromkeys(("$schema", "$id", "title", "description", "default"), lambda schema, said, value: True),
+    **dict.fromkeys(
+        ("$schema", "$id", "title", "description", "default", "discriminator"), lambda schema, said, value: True
+    ),
     "type": _type,
     "const": lambda schema, said, value: value == said,
     "enum": lambda schema, said, value: value in said,
