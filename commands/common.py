@@ -54,6 +54,7 @@ __all__ = [
     "time_limit_option",
     "warn",
     "warn_of",
+    "warn_of_groups",
     "warned",
     "with_warnings",
     "workers_option",
@@ -269,6 +270,14 @@ def warn_of(fleet: Fleet, policy: Policy | None = None) -> None:
     else:
         refuse_unknown_names(fleet, policy)
         warn(cautions(fleet, policy, now))
+
+
+def warn_of_groups(fleet: Fleet) -> None:
+    """Warn of groups that may be slips, in a fleet to which a request has added VMs."""
+    from optimizer.fleet.plausible import misspelt_groups
+    from optimizer.plan import Caution
+
+    warn(Caution(*doubt) for doubt in misspelt_groups(fleet))
 
 
 def warn(found: Iterable[Caution]) -> None:

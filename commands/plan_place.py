@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from commands.common import warn_of_groups
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
@@ -52,6 +54,7 @@ def make_room(
 
     document, ids = laid_over(document, read_request(asked, document), str(asked))
     larger = fleet_from_document(document, str(asked))
+    warn_of_groups(larger)
     clock = SystemClock()
     effort = Effort(
         clock, clock.monotonic() + request.seconds, request.workers, request.seed, request.memory_mib, interrupt

@@ -20,6 +20,7 @@ from commands.common import (
     say,
     seed_option,
     time_limit_option,
+    warn_of_groups,
     workers_option,
 )
 from commands.interrupt import Interrupt
@@ -216,6 +217,7 @@ class Asked:
         document = with_reservations(document, given["reserve"], policy, effort_of(given))
         where, request = request_of(document, given, count)
         larger, new = with_request(document, request, where)
+        warn_of_groups(larger)
         return cls(larger, snapshot.digest, policy, [(one.vm, one.count) for one in new])
 
     def about(self, seconds: float) -> About:

@@ -114,10 +114,10 @@ class Budget(HardParameters):
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Name a history that is too short, VMs without owner, hosts or VMs without label, levels there are not."""
         longest = max((limit.window_s or 0 for limit in self.limits), default=0)
-        if longest and not fleet.history_since <= fleet.now - longest:
+        if (longest or "history" in self.require) and not fleet.history_since <= fleet.now - longest:
             yield NotEvaluated(self.name, "history", vms=len(fleet.vms))
         missing = int((fleet.vms.owner == ABSENT).sum())
-        if missing and any(limit.per == "owner" for limit in self.limits):
+        if missing and ("owner" in self.require or any(limit.per == "owner" for limit in self.limits)):
             yield NotEvaluated(self.name, "owner", vms=missing)
         for limit in self.limits:
             if limit.level not in fleet.level_index:

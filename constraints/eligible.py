@@ -305,16 +305,16 @@ class Eligible(HardParameters):
         return refused(violation, fleet)
 
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
-        """Name what hosts and VMs do not say."""
-        if self.errors is not None:
+        """Name what hosts and VMs do not say of what a limit reads, or what is required."""
+        if self.errors is not None or "error_count" in self.require:
             yield from self._silent("error_count", fleet.hosts.error_count)
-        counts = {CPU: self.vms_per_cpu is not None, MEMORY: self.memory_floor_mib is not None}
-        for name in (n for n, wanted in counts.items() if wanted):
+        counts = {CPU: self.vms_per_cpu is not None, MEMORY: self.memory_floor_mib is not None, DISK: False}
+        for name in (n for n, wanted in counts.items() if wanted or f"capacity.{n}" in self.require):
             r = fleet.resource_index.get(name)
             none = np.full(len(fleet.hosts), ABSENT)
             yield from self._silent(f"capacity.{name}", none if r is None else fleet.hosts.capacity[:, r])
         missing = int((fleet.vms.owner == ABSENT).sum())
-        if self.owner_vms is not None and missing:
+        if missing and (self.owner_vms is not None or "owner" in self.require):
             yield NotEvaluated(self.name, "owner", vms=missing)
 
     def _silent(self, what: str, column: NDArray[np.int64]) -> Iterator[NotEvaluated]:

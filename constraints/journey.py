@@ -185,11 +185,11 @@ class Journey(HardParameters):
     def not_evaluated(self, fleet: Fleet) -> Iterable[NotEvaluated]:
         """Name VMs without an age, and a history that does not reach back far enough."""
         unborn = int(np.isnan(fleet.vms.created_at).sum())
-        if self.baby_s is not None and unborn:
+        if unborn and (self.baby_s is not None or "created_at" in self.require):
             yield NotEvaluated(self.name, "created_at", vms=unborn)
         looks_back = [h.within_s for h in self._habits()] + [c.within_s for c in (self.cool_down,) if c]
         longest = max([*looks_back, self.no_return_s or 0, self.avoid_return_s or 0])
-        if longest and not fleet.history_since <= fleet.now - longest:
+        if (longest or "history" in self.require) and not fleet.history_since <= fleet.now - longest:
             yield NotEvaluated(self.name, "history", vms=len(fleet.vms))
 
     def holds(self, fleet: Fleet, vm: int) -> list[Hold]:

@@ -4,6 +4,7 @@ import random
 import shutil
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -206,6 +207,30 @@ def test_a_fact_that_is_required_and_missing_is_refused(here):
     ):
         line = refused("check", here / "fleet.json", "--policy", policy_file(here, {**POLICY, "rules": [rule]}))
         assert ".require: " in line
+
+
+@pytest.mark.parametrize(
+    ("rule", "fact"),
+    [
+        ({"rule": "eligible"}, "error_count"),
+        ({"rule": "eligible"}, "owner"),
+        ({"rule": "eligible"}, "capacity.disk_mib"),
+        ({"rule": "eligible"}, "capacity.memory_mib"),
+        ({"rule": "journey"}, "created_at"),
+        ({"rule": "journey"}, "history"),
+        ({"rule": "budget", "limits": [{"per": "run", "moves": 9}]}, "history"),
+        ({"rule": "budget", "limits": [{"per": "run", "moves": 9}]}, "owner"),
+    ],
+)
+def test_what_is_required_has_to_be_there_also_where_no_limit_reads_it(here, tmp_path, rule, fact):
+    bare: dict[str, Any] = deepcopy(FLEET)
+    for vm in bare["vms"]:
+        del vm["owner"]
+    for host in bare["hosts"]:
+        del host["capacity"]["memory_mib"]
+    fleet = write(tmp_path / "bare.json", bare)
+    policy = policy_file(tmp_path, {"format": "remora-policy/1", "rules": [{**rule, "require": [fact]}]})
+    assert f".require: '{fact}': expected a snapshot that has this fact" in refused("check", fleet, "--policy", policy)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from optimizer.monitors.full_disk import FillingDisk, FullDisk
 from optimizer.monitors.machine import Hysteresis
 from optimizer.monitors.pressure import PSI_LEVELS, Psi, VcpuWait
 from optimizer.problem.names import MAY_BE_EMPTY
-from optimizer.similar import similar
+from optimizer.similar import similar, similar_or_some
 from optimizer.sources.config_yaml import STRICT
 
 if TYPE_CHECKING:
@@ -83,9 +83,10 @@ def monitors_of(part: MonitorsPart, rules: Sequence[Rule], fleet: Fleet, where: 
     Raises
     ------
     InputError
-        Two have one name, or one watches a rule that the policy does not have.
+        Two have one name, or one watches a rule that the policy does not have, or a resource that the fleet does not.
     """
     refuse_unknown_rules(part, rules, where)
+    _refuse_unknown_resources(part, fleet, where)
     given = part.watch if part.watch is not None else _usual(rules, fleet)
     found = (*given, *part.and_watch)
     refuse_same_names(found, where)
@@ -106,6 +107,16 @@ def refuse_unknown_rules(part: MonitorsPart, rules: Sequence[Rule], where: str) 
             if isinstance(monitor, ByRule) and monitor.rule not in names:
                 hint = similar(monitor.rule, names) or f"it has {', '.join(names)}"
                 raise InputError(where, f"monitors.{field}[{i}].rule", monitor.rule, "a rule of the policy", hint)
+
+
+def _refuse_unknown_resources(part: MonitorsPart, fleet: Fleet, where: str) -> None:
+    """Refuse a monitor of a disk that the fleet does not have: it would never see anything."""
+    for field, monitors in (("watch", part.watch or ()), ("and_watch", part.and_watch)):
+        for i, monitor in enumerate(monitors):
+            if isinstance(monitor, FullDisk | FillingDisk) and monitor.resource not in fleet.resource_index:
+                hint = similar_or_some(monitor.resource, fleet.resource_index)
+                path = f"monitors.{field}[{i}].resource"
+                raise InputError(where, path, monitor.resource, f"a resource of fleet {fleet.id}", hint)
 
 
 def refuse_same_names(monitors: Sequence[Monitor], where: str) -> None:

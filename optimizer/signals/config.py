@@ -74,6 +74,8 @@ class InventoryPart:
             raise ValueError("source and location together")
         if self.environment and not self.command:
             raise ValueError("environment only with a command")
+        if self.fleet and (self.file or self.command):
+            raise ValueError("fleet only with sql or source: a snapshot says its own")
         return self
 
 

@@ -222,3 +222,11 @@ def test_the_periodic_run_tells_which_hosts_are_not_observed(files: Path) -> Non
     assert "3 of 3 hosts not observed, such as hv00.fra1.example.net: " in came.json["detail"]
     assert "3 of 3 hosts not observed" in came.err
     assert f"{LAID[0][0]}: {LAID[0][1]}" in came.err
+
+
+@pytest.mark.parametrize("words", [("whatif", "place", "fleet.json", "--request"), ("plan", "fleet.json", "--place")])
+def test_groups_of_a_request_that_may_be_slips(words: tuple[str, ...]) -> None:
+    vm = {"id": "new", "demand": {"memory_mib": 1024}, "groups": ["leader"]}
+    write(Path("request.json"), {"format": "remora-request/1", "vms": [vm]})
+    said = run(*words, "request.json", *LIMIT, *BOTH)
+    assert "no VM is in the group leaders, and VMs name leader, which is not declared: is that this one?" in said.err

@@ -94,6 +94,8 @@ def test_a_query_without_a_prometheus_is_not_judged(here: Path) -> None:
         ("monitors: [1]", "monitors: a list"),
         ("monitor: {}", "did you mean monitors?"),
         ("monitors: {watch: [{monitor: rule, rule: anti_afinity}]}", "did you mean anti_affinity?"),
+        ("monitors: {watch: [{monitor: full_disk, resource: dsk_mib}]}", "monitors.watch[0].resource: 'dsk_mib'"),
+        ("monitors: {and_watch: [{monitor: disk_filling, resource: dsk_mib}]}", "did you mean disk_mib?"),
     ],
 )
 def test_a_wrong_section_is_refused(here: Path, text: str, words: str) -> None:

@@ -30,6 +30,7 @@ def test_every_section_is_judged() -> None:
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"inventory": {"fil": "a.json"}}, "inventory.fil", "did you mean file?"),
+    ({"inventory": {"file": "a.json", "fleet": "b"}}, "inventory", "fleet only with sql or source"),
     ({"signals": {"exporter": ["node"]}}, "signals.exporter", "did you mean exporters?"),
     ({"signals": {"exporters": ["nod"]}}, "signals.exporters[0]", "did you mean node?"),
     ({"signals": {"without": ["host.pressure.oi"]}}, "signals.without[0]", "host.pressure.io"),
