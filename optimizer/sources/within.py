@@ -1,15 +1,16 @@
-"""A call that may take no longer than this: made in a thread of its own, which is left behind where it is late."""
+"""Calls that nobody waits for longer than this: made in threads of their own, which are left behind where they are late."""
 
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["Overdue", "within"]
+__all__ = ["Overdue", "each", "within"]
 
 T = TypeVar("T")
 
@@ -42,3 +43,39 @@ def within(seconds: float, call: Callable[[], T], name: str) -> T:
     if error is not None:
         raise error
     return value  # type: ignore[return-value]
+
+
+def each(calls: Sequence[Callable[[], T]], at_once: int, name: str) -> list[T]:
+    """Make several calls, that many at once, in threads that are called so; return what they return, in their order.
+
+    Raises what the first that fails does. Threads that are still in a call then are left behind, as they are where the user
+    stops the run, and what has not begun is not called. None of them keeps the process alive. (A pool would be waited for.)
+    """
+    waiting: SimpleQueue[int] = SimpleQueue()
+    answers: SimpleQueue[tuple[int, T | None, BaseException | None]] = SimpleQueue()
+
+    def run() -> None:
+        with suppress(Empty):
+            while True:
+                which = waiting.get_nowait()
+                try:
+                    answers.put((which, calls[which](), None))
+                except BaseException as error:  # it is raised below, in the caller's thread
+                    answers.put((which, None, error))
+
+    for which in range(len(calls)):
+        waiting.put(which)
+    for _ in range(min(at_once, len(calls))):
+        threading.Thread(target=run, name=name, daemon=True).start()
+    found: dict[int, T] = {}
+    try:
+        for _ in calls:
+            which, value, error = answers.get()
+            if error is not None:
+                raise error
+            found[which] = value  # type: ignore[assignment]
+    finally:
+        with suppress(Empty):
+            while True:
+                waiting.get_nowait()
+    return [found[which] for which in range(len(calls))]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -85,3 +88,45 @@ def test_a_host_that_does_not_answer_is_refused_unless_it_is_said_to_be_down(wor
         read(tmp_path)
     document = read(tmp_path, h1={"state": "down"})
     assert [host.get("state", "active") for host in document["hosts"]] == ["active", "down"]
+
+
+def test_the_first_host_that_fails_ends_the_waiting(world: World, tmp_path: Path) -> None:
+    world.hangs.add("h0")
+    world.unreachable.add("h1")
+    began = time.monotonic()
+    with pytest.raises(InputError, match=r"hosts\.h1: "):
+        read(tmp_path)
+    assert time.monotonic() - began < 2
+    world.release.set()
+
+
+def test_a_reading_that_hangs_can_be_interrupted(tmp_path: Path) -> None:
+    """At once, not only when the deadline of the hosts is over (20 s)."""
+    asked = tmp_path / "asked"
+    (tmp_path / "libvirt.py").write_text(
+        f"""
+import time
+from pathlib import Path
+from tests.execute.fake_libvirt import World
+
+def hang(uri):
+    Path({str(asked)!r}).touch()
+    time.sleep(60)
+
+globals().update(vars(World({{}}).module()) | {{"open": hang}})
+"""
+    )
+    hosts = {name: {"uri": f"qemu+tls://{name}/system"} for name in ("h0", "h1")}
+    (tmp_path / "hosts.json").write_text(json.dumps({"format": "remora-libvirt/1", "hosts": hosts}))
+    words = ["import", "--source", "libvirt", "--location", str(tmp_path / "hosts.json"), "-o", str(tmp_path / "f.json")]
+    start = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import cli; cli.main()"
+    child = subprocess.Popen([sys.executable, "-c", start, *words], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not asked.exists() and child.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    began = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    said = child.communicate()[1]
+    assert (child.returncode, "interrupted" in said) == (130, True), said
+    assert time.monotonic() - began < 2
+    assert not (tmp_path / "f.json").exists()

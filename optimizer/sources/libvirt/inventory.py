@@ -6,7 +6,6 @@ and the memory that the host itself reports, rounded down. Groups are not known 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from optimizer.sources.kinds import key_path, time_text
 from optimizer.sources.libvirt.domains import MILLICORES, Role, declared, read_domain, unless_gone, vm_id
 from optimizer.sources.libvirt.hosts import READABLE, read_hosts
 from optimizer.sources.libvirt.hypervisor import Hypervisor, Unreachable, load_libvirt
+from optimizer.sources.within import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,8 +45,8 @@ def read_inventory(settings: SourceSettings) -> Document:
     hosts = read_hosts(settings.where)
     libvirt = load_libvirt("--source")
     asked = [host for host in hosts.hosts.values() if host.inventory.get("state") != "down"]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = dict(zip((h.id for h in asked), pool.map(lambda h: _ask(h, hosts, libvirt), asked), strict=True))
+    found = each([partial(_ask, host, hosts, libvirt) for host in asked], AT_ONCE, "libvirt")
+    answers = dict(zip((host.id for host in asked), found, strict=True))
     domains = [domain for _, found in answers.values() for domain in found]
     placed = _placed(domains, hosts.where)
     vms = [_vm(domain, hosts) for domain in placed]

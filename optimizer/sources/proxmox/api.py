@@ -12,12 +12,11 @@ import ssl
 import threading
 from contextlib import suppress
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from optimizer.errors import InputError, printable
-from optimizer.sources.within import Overdue, within
+from optimizer.sources.within import Overdue, each, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,37 +82,8 @@ class Api:
             raise Unanswered(self._said(f"{asked}: no connection: {error or type(error).__name__}")) from error
 
     def each(self, questions: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Ask several at once; returns what they return, in their order, or raises what the first that fails does.
-
-        Threads that are still waiting for an answer then are left behind, as they are where the user stops the run.
-        """
-        waiting: SimpleQueue[int] = SimpleQueue()
-        said: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
-
-        def work() -> None:
-            with suppress(Empty):
-                while True:
-                    which = waiting.get_nowait()
-                    try:
-                        said.put((which, questions[which](), None))
-                    except BaseException as error:  # it is raised below, in the caller's thread
-                        said.put((which, None, error))
-
-        for which in range(len(questions)):
-            waiting.put(which)
-        for _ in range(min(self._place.at_once, len(questions))):
-            threading.Thread(target=work, name="proxmox", daemon=True).start()
-        answers = [None] * len(questions)
-        try:
-            for _ in questions:
-                which, answers[which], error = said.get()
-                if error is not None:
-                    raise error
-        finally:
-            with suppress(Empty):  # nobody asks what is left
-                while True:
-                    waiting.get_nowait()
-        return answers
+        """Ask several at once; returns what they return, in their order, or raises what the first that fails does."""
+        return each(questions, self._place.at_once, "proxmox")
 
     def close(self) -> None:
         """Close the connections; those of threads that were left behind are closed when they end."""
