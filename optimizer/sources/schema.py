@@ -9,12 +9,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optimizer.sources.csv_table import MAPPING, MAPPING_FORMAT
-from optimizer.sources.fleet_fields import FLEET, FLEET_FORMAT
-from optimizer.sources.overlay import OVERLAY, OVERLAY_FORMAT
-from optimizer.sources.plan_fields import PLAN, PLAN_FORMAT
-from optimizer.sources.request import REQUEST, REQUEST_FORMAT
-from optimizer.sources.scenario import SCENARIOS, SCENARIOS_FORMAT
 from optimizer.sources.shapes import Listing, Maybe, Record, Table, Tagged
 
 if TYPE_CHECKING:
@@ -22,17 +16,7 @@ if TYPE_CHECKING:
 
     from optimizer.sources.kinds import Kind
 
-__all__ = [
-    "DefaultRow",
-    "defaults_table",
-    "fleet_schema",
-    "mapping_schema",
-    "overlay_schema",
-    "plan_schema",
-    "request_schema",
-    "scenarios_schema",
-    "schema_of",
-]
+__all__ = ["DefaultRow", "defaults_table", "schema_of"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -45,38 +29,8 @@ class DefaultRow(NamedTuple):
     meaning: str
 
 
-def fleet_schema() -> dict[str, Any]:
-    """Return `remora-fleet/1` as JSON Schema 2020-12."""
-    return schema_of(FLEET, FLEET_FORMAT)
-
-
-def plan_schema() -> dict[str, Any]:
-    """Return `remora-plan/1` as JSON Schema 2020-12."""
-    return schema_of(PLAN, PLAN_FORMAT)
-
-
-def overlay_schema() -> dict[str, Any]:
-    """Return `remora-overlay/1` as JSON Schema 2020-12."""
-    return schema_of(OVERLAY, OVERLAY_FORMAT)
-
-
-def mapping_schema() -> dict[str, Any]:
-    """Return `remora-mapping/1` as JSON Schema 2020-12."""
-    return schema_of(MAPPING, MAPPING_FORMAT)
-
-
-def request_schema() -> dict[str, Any]:
-    """Return `remora-request/1` as JSON Schema 2020-12."""
-    return schema_of(REQUEST, REQUEST_FORMAT)
-
-
-def scenarios_schema() -> dict[str, Any]:
-    """Return `remora-scenarios/1` as JSON Schema 2020-12."""
-    return schema_of(SCENARIOS, SCENARIOS_FORMAT)
-
-
-def defaults_table(record: Record = FLEET) -> tuple[DefaultRow, ...]:
-    """Return every optional field of a format (the fleet's if none is given) with its default, in document order."""
+def defaults_table(record: Record) -> tuple[DefaultRow, ...]:
+    """Return every optional field of a format with its default, in document order."""
     return tuple(_defaults(record, ""))
 
 

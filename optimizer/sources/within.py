@@ -1,4 +1,4 @@
-"""Calls that nobody waits for longer than this: made in threads of their own, which are left behind where they are late."""
+"""Calls made in threads of their own, which are left behind where they are late or not needed any more."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def within(seconds: float, call: Callable[[], T], name: str) -> T:
 def each(calls: Sequence[Callable[[], T]], at_once: int, name: str) -> list[T]:
     """Make several calls, that many at once, in threads that are called so; return what they return, in their order.
 
-    Raises what the first that fails does. Threads that are still in a call then are left behind, as they are where the user
-    stops the run, and what has not begun is not called. None of them keeps the process alive. (A pool would be waited for.)
+    Raises what the first that fails does. Threads that are still in a call then are left behind, as they are where the
+    user stops the run, and what has not begun is not called. None of them keeps the process alive, as a pool would.
     """
     waiting: SimpleQueue[int] = SimpleQueue()
     answers: SimpleQueue[tuple[int, T | None, BaseException | None]] = SimpleQueue()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from commands.schema import DOCUMENTS
 from tests.command_line import refused, run
 
 
@@ -90,15 +93,32 @@ def test_json_is_one_document_even_without_an_answer(args, code, words, fleet, p
     assert outcome.err == f"remora: {outcome.json['error']['message']}\n"
 
 
-@pytest.mark.parametrize("name", ["fleet", "policy", "plan", "overlay", "mapping"])
-def test_schemas_are_json_schemas(name):
-    assert run("schema", name).json["$schema"].startswith("https://json-schema.org/")
+WRITTEN_ONLY = {"remora-agent/1", "remora-interference/1", "remora-notice/1", "remora-view/1"}
+"""Documents that Remora alone reads, or that are shown on the page that speaks of them."""
+
+
+def test_every_document_that_people_write_has_a_schema():
+    """Whatever tag stands in the program; the page of formats names the same documents."""
+    root = Path(__file__).parents[2]
+    files = [f for room in ("optimizer", "commands") for f in (root / room).rglob("*.py")]
+    tags = set(re.findall(r'^\w*FORMAT = "(remora-[a-z-]+/1)"', "".join(f.read_text() for f in files), re.MULTILINE))
+    schemas = {name: run("schema", name).json for name in DOCUMENTS}
+    assert all(schema["$schema"].startswith("https://json-schema.org/") for schema in schemas.values())
+    assert {"remora-fleet/1", "remora-libvirt/1"} <= tags
+    assert {schema["title"] for schema in schemas.values()} == tags - WRITTEN_ONLY
+    page = (root / "docs" / "formats.md").read_text()
+    named = {schema["title"]: f"| `{schema['title']}` | `{name}` |" for name, schema in schemas.items()}
+    assert {tag for tag, row in named.items() if row not in page} == set()
 
 
 def test_defaults_are_a_table_or_json():
     assert "overcommit" in run("schema", "fleet", "--defaults").out
     assert {"field", "default", "meaning"} == set(run("schema", "fleet", "--defaults", "--json").json[0])
-    refused("schema", "policy", "--defaults")
+    assert ["deadline_s", "20.0"] in [
+        row.split()[:2] for row in run("schema", "libvirt", "--defaults").out.splitlines()
+    ]
+    assert "remora rules" in refused("schema", "policy", "--defaults")
+    assert "periodic run" in refused("schema", "config", "--defaults")
 
 
 def test_rules_lists_all_and_says_more_of_one():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from optimizer.problem.facts import FACTS, FIELDS, Meaning
-from optimizer.sources.fleet_fields import FLEET
-from optimizer.sources.schema import fleet_schema
+from optimizer.sources.fleet_fields import FLEET, FLEET_FORMAT
+from optimizer.sources.schema import schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[str]:
 
 
 def test_every_field_of_the_schema_is_classed_and_none_else() -> None:
-    assert sorted(set(fields(fleet_schema()))) == sorted(FIELDS)
+    assert sorted(set(fields(schema_of(FLEET, FLEET_FORMAT)))) == sorted(FIELDS)
 
 
 def test_a_new_field_would_be_noticed() -> None:

@@ -118,7 +118,15 @@ globals().update(vars(World({{}}).module()) | {{"open": hang}})
     )
     hosts = {name: {"uri": f"qemu+tls://{name}/system"} for name in ("h0", "h1")}
     (tmp_path / "hosts.json").write_text(json.dumps({"format": "remora-libvirt/1", "hosts": hosts}))
-    words = ["import", "--source", "libvirt", "--location", str(tmp_path / "hosts.json"), "-o", str(tmp_path / "f.json")]
+    words = [
+        "import",
+        "--source",
+        "libvirt",
+        "--location",
+        str(tmp_path / "hosts.json"),
+        "-o",
+        str(tmp_path / "f.json"),
+    ]
     start = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import cli; cli.main()"
     child = subprocess.Popen([sys.executable, "-c", start, *words], stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60

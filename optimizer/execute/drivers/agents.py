@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from optimizer.execute.drivers.settings import DriverSettings
     from optimizer.fleet import Fleet
 
-__all__ = ["AgentsDriver", "open_agents"]
+__all__ = ["FORMAT", "LOCATION", "AgentsDriver", "open_agents"]
 
 FORMAT = "remora-agents/1"
 _PATH = text(4096, what="a path")
