@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.listing import Group
 from commands.outputs import guarded
 from commands.streams import have_streams, survive_odd_names, to_nowhere, unwritable
 from optimizer.errors import InputError, RemoraError, shorten
@@ -50,16 +51,12 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-class Remora(click.Group):
-    """The group of all commands; they list in the order in which they were added and return their exit code."""
+class Remora(Group):
+    """The group of all commands, which return their exit code."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a command, whose outputs are checked before it runs."""
         super().add_command(guarded(cmd), name)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in their own order."""
-        return list(self.commands)
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, and leave with an exit code of the contract whatever happens."""

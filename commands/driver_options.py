@@ -16,7 +16,8 @@ __all__ = ["driver_option", "location_option"]
 
 def driver_option(default: str) -> Callable[[Any], Any]:
     """Return the option that names the driver."""
-    return click.option("--driver", default=default, show_default=True, metavar="NAME", help="What migrates the VMs.")
+    what = "What migrates the VMs: simulated, libvirt, agents, command, or what a package registers."
+    return click.option("--driver", default=default, show_default=True, metavar="NAME", help=what)
 
 
 location_option = click.option(
@@ -25,5 +26,5 @@ location_option = click.option(
     type=MayBeFile(),
     default="",
     metavar="WHERE",
-    help="What the driver reaches, in its own words.",
+    help="What the driver reaches: the path of its file, as its page says; nothing for the simulated one.",
 )

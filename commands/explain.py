@@ -38,7 +38,7 @@ __all__ = ["command"]
 @click.command("explain")
 @fleet_argument
 @click.argument("subject", required=False)
-@click.option("--to", metavar="HOST", help="Ask every filter whether the VM may move to this host.")
+@click.option("--to", metavar="HOST", help="Ask every rule whether the VM may move to this host.")
 @click.option("--plan", "plan_path", type=FILE, metavar="PLAN", help="Explain with this plan, or a move of it.")
 @click.option("--stops", is_flag=True, help="Prove what stops SUBJECT: a VM from moving (to --to), a host's drain.")
 @click.option("--blocked", metavar="VIOLATION", help="Prove what stops the repair of this violation, as RULE:SUBJECT.")

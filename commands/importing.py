@@ -33,9 +33,17 @@ CSV_FILES = ("hosts", "vms", "groups", "mapping")
 @click.option("--vms", type=FILE, metavar="CSV", help="One VM a line.")
 @click.option("--groups", type=FILE, metavar="CSV", help="The rules of groups, one a line.")
 @click.option("--mapping", type=FILE, metavar="YAML", help="Names of columns, where yours differ.")
-@click.option("--source", metavar="NAME", help="Read another source instead of CSV files: csv (a directory), json, ...")
 @click.option(
-    "--location", "where", type=MayBeFile(), metavar="WHERE", help="What the source reads: a path or an address."
+    "--source",
+    metavar="NAME",
+    help="What reads the fleet instead: csv (a directory), json, libvirt, proxmox, or what a package registers.",
+)
+@click.option(
+    "--location",
+    "where",
+    type=MayBeFile(),
+    metavar="WHERE",
+    help="What the source reads: the path of a directory or file.",
 )
 @click.option(
     "--fleet",

@@ -9,6 +9,7 @@ import click
 from commands.boundary import Exit
 from commands.common import json_option, say, say_text
 from commands.ledger_options import fleet_option, fleets_of, ledger_option, peek
+from commands.listing import Group
 from commands.path_types import MayBeFile
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["command", "status"]
 WATCH_S = 2.0
 
 
-@click.group("ledger", no_args_is_help=False)
+@click.group("ledger", cls=Group, no_args_is_help=False)
 def command() -> None:
     """List what the ledger remembers, and find out whether it was tampered with."""
 

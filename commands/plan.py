@@ -98,7 +98,7 @@ LOCAL, PROCESS, DASK = "local", "process", "dask"
     type=SHARE,
     default=0.0,
     show_default=True,
-    help="Stop as soon as no plan that repairs as much can do with less than (1 - GAP) x the moving found.",
+    help="Stop as soon as the moving is proven within this share of the least, such as 0.05 for 5 %.",
     metavar="GAP",
 )
 @workers_option

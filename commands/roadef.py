@@ -17,6 +17,7 @@ from commands.common import (
     workers_option,
 )
 from commands.interrupt import Interrupt
+from commands.listing import Group
 from commands.progress import Progress
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group("roadef", no_args_is_help=False)
+@click.group("roadef", cls=Group, no_args_is_help=False)
 def command() -> None:
     """Solve instances of the ROADEF/EURO challenge 2012 (machine reassignment)."""
 

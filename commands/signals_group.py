@@ -19,6 +19,7 @@ from commands.common import (
     with_warnings,
     write_json,
 )
+from commands.listing import Group
 from commands.path_types import SETTINGS, InputName
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ prometheus_option = click.option(
 )
 
 
-@click.group("signals")
+@click.group("signals", cls=Group, no_args_is_help=False)
 def command() -> None:
     """Check what is measured of a fleet, or join it with the inventory."""
 

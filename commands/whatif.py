@@ -24,6 +24,7 @@ from commands.common import (
     workers_option,
 )
 from commands.interrupt import Interrupt
+from commands.listing import Group
 from commands.path_types import SETTINGS
 from commands.report import report_option, write_answer
 from commands.whatif_growth import grow_command, size_command
@@ -45,7 +46,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 Document = dict[str, Any]
 
 
-@click.group("whatif", no_args_is_help=False)
+@click.group("whatif", cls=Group, no_args_is_help=False)
 def command() -> None:
     """Ask what would be: how many VMs more fit, where new ones go. Nothing is changed.
 
@@ -53,11 +54,6 @@ def command() -> None:
     the policy bind as they bind a plan; preferences (should) only rank hosts.
     """
 
-
-for _question in HOST_QUESTIONS:
-    command.add_command(_question)
-command.add_command(grow_command)
-command.add_command(size_command)
 
 _OF_ALL = (
     fleet_argument,
@@ -252,3 +248,7 @@ def _steps(given: Document, wanted: list[tuple[int, int]]) -> list[int]:
     if most is None:
         return []
     return sorted({n for n in (0, 1, 2, 3, 5, 10, 20, 50, 100, 200) if n < most} | {most})
+
+
+for _question in (*HOST_QUESTIONS, grow_command, size_command):
+    command.add_command(_question)

@@ -50,7 +50,7 @@ class Overcommit:
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Capacity(Parameters):
-    """Load within what a host can sell.
+    """Load within what may be allocated of a host.
 
     Parameters
     ----------

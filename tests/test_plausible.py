@@ -143,6 +143,22 @@ def test_a_resource_that_only_some_speak_of(capacities, demands, expected):
     assert doubts(build.document(hosts, vms)) == expected
 
 
+def test_a_vm_that_takes_no_memory_among_others_is_named():
+    """An empty cell of a table says nothing, and nothing is what the VM would be planned with."""
+
+    def said(*vms):
+        fleet = fleet_from_document(build.document([build.host("h0", memory=64)], vms), "x")
+        return [(d.code, d.field, d.text) for d in implausible(fleet, NOW)]
+
+    three = [build.vm(f"v{i}", "h0", memory=8) for i in range(3)]
+    where, rest = "vms[3].demand.memory_mib", "it is planned as if that were so"
+    assert said(*three, build.vm("x", "h0")) == [("no_demand", where, f"x runs and takes no memory_mib: {rest}")]
+    two = [build.vm("x", "h0"), build.vm("y", None)]
+    assert said(*three, *two) == [("no_demand", where, f"2 VMs run and take no memory_mib, such as x: {rest}")]
+    assert said(*three, build.vm("x", "h0", state="stopped")) == []
+    assert said(*three[:1], *two) == []
+
+
 def test_one_host_that_does_not_say_is_named_in_a_sentence():
     fleet = fleet_from_document(
         build.document([build.host("h0", memory=8), build.host("h1")], [build.vm("v", "h0", memory=1)]), "x"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from optimizer.fleet.fleet import ABSENT
+from optimizer.fleet.fleet import ABSENT, VmState
 from optimizer.grammar import listed
 from optimizer.similar import misspelt
 
@@ -56,6 +56,9 @@ VM_OF_HOST = 2
 NAMED_GROUPS = 8
 """Of more groups than this the others are counted."""
 
+ALWAYS_TAKEN = ("cpu_millicores", "memory_mib")
+"""What no VM runs without; disks may be elsewhere, and other resources nobody's."""
+
 ENOUGH = 5
 """Fewer hosts or VMs have no median that says anything."""
 
@@ -84,6 +87,7 @@ def implausible(fleet: Fleet, now: datetime) -> Iterator[Doubt]:
     yield from misspelt_groups(fleet)
     for r, resource in enumerate(fleet.resources):
         yield from _unlimited(fleet, r, resource.name)
+        yield from _weightless(fleet, r, resource.name)
         yield from _amounts(fleet, r, resource.name)
 
 
@@ -145,6 +149,18 @@ def _unlimited(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:
         yield Doubt("no_capacity", "hosts[].capacity", f"VMs ask for {name}, and no host says how much it has of it")
     elif not asked.any() and not silent.all() and len(asked) >= ENOUGH:
         yield Doubt("no_demand", "vms[].demand", f"hosts have {name}, and no VM asks for any of it")
+
+
+def _weightless(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:
+    """Say which VMs run and ask for nothing of what most of the others take."""
+    runs = np.isin(fleet.vms.state, (VmState.RUNNING, VmState.PAUSED))
+    asked, silent = runs & (fleet.vms.demand[:, r] > 0), runs & (fleet.vms.demand[:, r] == 0)
+    if name in ALWAYS_TAKEN and silent.any() and asked.sum() > silent.sum():
+        first, number = int(np.argmax(silent)), int(silent.sum())
+        what = f"{fleet.vms.ids[first]} runs and takes" if number == 1 else f"{number:,} VMs run and take"
+        such = "" if number == 1 else f", such as {fleet.vms.ids[first]}"
+        text = f"{what} no {name}{such}: it is planned as if that were so"
+        yield Doubt("no_demand", f"vms[{first}].demand.{name}", text)
 
 
 def _amounts(fleet: Fleet, r: int, name: str) -> Iterator[Doubt]:

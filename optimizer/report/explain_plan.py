@@ -92,7 +92,7 @@ def move_page(facts: MoveFacts) -> Page:
         what = f" {spoken(reason.resource)}" if reason.resource else ""
         page.line(f"  repairs {reason.rule} of {reason.subject}{at}:{what} {value}, limit {limit}")
     page.line("starts when these have succeeded: " + (", ".join(facts.waits_for) or "at once"))
-    page.line("wait for it: " + (", ".join(facts.waited_for_by) or "none"))
+    page.line("moves that wait for it: " + (", ".join(facts.waited_for_by) or "none"))
     page.heading("Its hosts, before the plan and after it and the moves it waits for")
     for host in facts.hosts:
         loads = ", ".join(
@@ -101,9 +101,9 @@ def move_page(facts: MoveFacts) -> Page:
         )
         page.line(f"{host.host}: VMs {host.vms_before} -> {host.vms_after}; {loads}")
     skips = [f for f in facts.filters if f.says is Says.SKIP]
-    page.heading("What the filters say when its turn comes")
+    page.heading("Rule checks when it starts")
     for word in skips:
-        page.line(f"SKIP {word.rule}/{word.reason}: {word.text}", Tone.BAD)
+        page.line(f"refused by {word.rule}/{word.reason}: {word.text}", Tone.BAD)
     if not skips:
         page.line(f"all {len(facts.filters)} pass", Tone.GOOD)
     return page

@@ -64,7 +64,7 @@ def _describe(name: str, rule: type) -> RuleFacts:
         )
         for f in fields(rule)
     ]
-    summary = (inspect.getdoc(rule) or "").split("\n\n", 1)[0].replace("\n", " ")
+    summary = (inspect.getdoc(rule) or "").split("\n\n", 1)[0].replace("\n", " ").replace("``", "`")
     return RuleFacts(name, summary, tuple(sorted(parameters, key=lambda p: p.common)))
 
 

@@ -35,7 +35,8 @@ def _totals(page: Page, facts: FleetFacts) -> None:
     states = ", ".join(f"{n:,} {state}" for state, n in facts.host_states.items())
     page.line(f"{count(facts.hosts, 'host')} ({states}), {count(facts.vms, 'VM')}, {count(facts.owners, 'owner')}")
     if facts.not_placed:
-        page.line(f"{count(facts.not_placed, 'VM')} not placed yet: `plan` leaves them alone", Tone.WARN)
+        them = "it" if facts.not_placed == 1 else "them"
+        page.line(f"{count(facts.not_placed, 'VM')} not placed yet: `plan` leaves {them} alone", Tone.WARN)
     levels = ", ".join(count(n, name) for name, n in facts.levels.items())
     page.line(f"levels: {levels}" + (f"; no move leaves its {facts.move_within}" if facts.move_within else ""))
     _under_way(page, facts)

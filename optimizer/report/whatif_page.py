@@ -120,7 +120,7 @@ def _kind(page: Page, kind: KindPlaced, hosts: int) -> None:
     page.table(table)
     if len(named) > SHOWN:
         page.line(f"and {count(len(named) - SHOWN, 'host')} more", Tone.QUIET)
-    skipped = Table(("rule", "what", ">hosts", ">only this", "such as", "~SKIP"))
+    skipped = Table(("rule", "what", ">hosts", ">only this", "such as", "~reason"))
     for reason in kind.missing or kind.skipped:
         skipped.add(" ".join(reason.rules), _what(reason), reason.hosts, reason.alone, reason.example, reason.text)
     if skipped.rows:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from commands.schema import DOCUMENTS
+from optimizer.execute.drivers.registry import DRIVERS
+from optimizer.sources.registry import SOURCES
 from tests.command_line import refused, run
 
 
@@ -109,6 +111,26 @@ def test_every_document_that_people_write_has_a_schema():
     page = (root / "docs" / "formats.md").read_text()
     named = {schema["title"]: f"| `{schema['title']}` | `{name}` |" for name, schema in schemas.items()}
     assert {tag for tag, row in named.items() if row not in page} == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "names"), [("apply", "--driver", DRIVERS.names()), ("import", "--source", SOURCES.names())]
+)
+def test_help_and_page_name_every_driver_and_source(command, option, names):
+    """Where this fails, a name is missing in the help of the option, or in the section of the page of commands."""
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    section = page.split(f"## `remora {command}`")[1].split("\n## ")[0]
+    said = " ".join(run(command, "--help").out.split()).split(f"{option} NAME")[1].split(" --")[0]
+    for name in names:
+        assert f"`{name}`" in section
+        assert re.search(rf"\b{name}\b", said), name
+
+
+def test_a_group_names_its_commands_and_says_of_each_the_whole_sentence():
+    assert "which command? There are fit, place, " in refused("whatif")
+    for group in ((), ("whatif",), ("ledger",), ("signals",), ("roadef",)):
+        listed = run(*group, "--help").out.split("Commands:")[1]
+        assert "..." not in listed, listed
 
 
 def test_defaults_are_a_table_or_json():
