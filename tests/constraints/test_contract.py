@@ -51,7 +51,7 @@ def case_of(kind: str, seed: int) -> Case:
 
 
 def test_every_rule_is_tried() -> None:
-    assert sorted(POLICIES) == sorted(CATALOGUE)
+    assert sorted(POLICIES) == sorted(CATALOGUE), "say in POLICIES of rule_generators.py how a random rule is made"
 
 
 @pytest.mark.parametrize("kind", sorted(POLICIES))
@@ -61,6 +61,7 @@ def test_a_generator_makes_rules_of_its_kind(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(POLICIES))
 def test_a_misspelt_requirement_is_refused(kind: str) -> None:
+    """A rule calls `check_facts` in its `__post_init__`, also one that reads no facts."""
     rule: Any = POLICIES[kind](Random(0))
     with pytest.raises(ValidationError, match="require"):
         replace(rule, require=("misspelt",))

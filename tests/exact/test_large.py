@@ -13,6 +13,7 @@ from optimizer.pipeline import Request, make_plan
 from optimizer.plan import Status
 from optimizer.problem.exactness import LARGEST_SUM
 from optimizer.problem.problem import Stage
+from optimizer.sources.policy_yaml import policy_schema
 from optimizer.verify.verify import verify
 from tests.build import document, fleet, host, policy, vm
 from tests.command_line import run, write
@@ -137,5 +138,7 @@ WAYS: dict[str, list[dict[str, Any]]] = {
 def test_a_fleet_without_vms_is_in_order(kind: str, given: dict) -> None:
     """Every rule, by owner and by label where it can be, on a region that nobody uses yet."""
     snapshot = fleet([host("h0", memory=1000)], **given)
+    needed = {*policy_schema(CATALOGUE)["$defs"][f"rule_{kind}"]["required"]} - {"rule"}
+    assert kind in WAYS or not needed, f"say in WAYS with which {', '.join(needed)} the rule {kind} is tried"
     for way in WAYS.get(kind, [{}]):
         assert planned(snapshot, policy({"rule": kind} | way)).status is Status.NOTHING_TO_DO

@@ -34,7 +34,8 @@ BY_SIGNALS = {"pressure"}
 
 @pytest.mark.slow
 def test_every_rule_of_the_catalogue_is_in_every_problem() -> None:
-    assert {*KINDS, "balance", "prefer", *BY_SIGNALS} == set(CATALOGUE)
+    said = "say in KINDS of parameters.py with which parameters a rule is drawn, or in BY_SIGNALS that it wants signals"
+    assert {*KINDS, "balance", "prefer", *BY_SIGNALS} == set(CATALOGUE), said
     for case in cases()[:50]:
         assert {rule.name for rule in case.tiny.policy.rules} == set(CATALOGUE) - BY_SIGNALS
 
