@@ -112,7 +112,11 @@ class CycleRun:
         refuse_unknown_names(watched.fleet, self._parts.policy)
         missing_required(self._parts.policy, watched.fleet)
         if not self._wants_plan(watched):
-            return Outcome.WATCHED if watched.violations or watched.imbalances else Outcome.CLEAN
+            if not (watched.violations or watched.imbalances):
+                return Outcome.CLEAN
+            if not self._parts.level.plans:
+                self._detail = f"automation.level is {self._parts.level.value}: no plan is made"
+            return Outcome.WATCHED
         kept = self._kept(watched.fleet)
         if kept is not None:
             self._count_plan(kept)

@@ -164,6 +164,7 @@ def test_each_level_does_one_thing_more(level: Level, outcome: Outcome, carried_
     assert cycle.counts["violations"] == 1
     assert cycle.ended_at is not None
     assert (PlanMade in bench.ear.kinds()) is (level is not Level.OBSERVE)
+    assert (cycle.detail == "automation.level is observe: no plan is made") is (level is Level.OBSERVE)
     assert Seen in bench.ear.kinds()
 
 
