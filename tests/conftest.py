@@ -72,7 +72,7 @@ def browser(chromium: Browser) -> Browser:
 
 
 SHARES = 16
-"""Of how many shares a run in CI takes one."""
+"""Of how many shares a run in CI takes one; of a test marked ``rotating(shares=N)``, of N."""
 
 SECONDS_PER_DAY = 86_400
 
@@ -80,13 +80,13 @@ SECONDS_PER_DAY = 86_400
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the tiers."""
     parser.addoption("--tier", choices=("quick", "ci", "all"), default="ci", help="which tests to run")
-    parser.addoption("--share", type=int, default=None, help=f"which of the {SHARES} rotating shares to run")
+    parser.addoption("--share", type=int, default=None, help="which of the rotating shares to run: a day")
 
 
 def share_of(config: pytest.Config) -> int:
-    """Return the share that this run takes: as asked for, or the day's."""
+    """Return the share that this run takes, of however many: as asked for, or the day's."""
     asked = config.getoption("--share")
-    return (int(time.time()) // SECONDS_PER_DAY if asked is None else int(asked)) % SHARES
+    return int(time.time()) // SECONDS_PER_DAY if asked is None else int(asked)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -118,9 +118,11 @@ def _is_in(item: pytest.Item, tier: str, share: int) -> bool:
     """Whether a tier runs a test; chunks take turns, and other shares are told by the name."""
     if tier == "quick":
         return not (item.get_closest_marker("slow") or item.get_closest_marker("rotating"))
-    if item.get_closest_marker("rotating") is None:
+    rotating = item.get_closest_marker("rotating")
+    if rotating is None:
         return True
     spec = getattr(item, "callspec", None)
     chunk = spec.params.get("chunk") if spec is not None else None
     name = item.nodeid if chunk is None else item.nodeid.split("[")[0]
-    return (zlib.crc32(name.encode()) + (chunk or 0)) % SHARES == share
+    shares = rotating.kwargs.get("shares", SHARES)
+    return bool((zlib.crc32(name.encode()) + (chunk or 0)) % shares == share % shares)

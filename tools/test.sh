@@ -56,7 +56,9 @@ else
 fi
 say "pytest, tier $tier"
 failed=0
-"$python" -m pytest -n 2 --tier "$tier" "${options[@]}" "${rest[@]}" || failed=$?
+at_once=3 # for two cores: a third of the time tests wait for what other processes do
+[[ $tier != quick ]] || at_once=2
+"$python" -m pytest -n "$at_once" --tier "$tier" "${options[@]}" "${rest[@]}" || failed=$?
 if [[ $tier == quick ]]; then
   wait "$linters" || failed=$?
   cat "$site/linters"

@@ -19,6 +19,7 @@ from tests.build import document, fleet, host, policy, vm
 from tests.command_line import run, write
 from tests.exact.large import large_problem
 from tests.oracle.judge import Made, case_for
+from tests.shares import first_and_rotating
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def planned(snapshot, wanted) -> Plan:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(PROBLEMS))
+@pytest.mark.parametrize("number", first_and_rotating(range(PROBLEMS), PROBLEMS // 4))
 def test_large_problems_against_every_plan_there_is(number: int) -> None:
     """All sums of the enumeration are Python's own."""
     tiny = large_problem(number)

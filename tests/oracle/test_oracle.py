@@ -1,6 +1,6 @@
 """2,000 random tiny problems over all rules together: the pipeline's word against plain enumeration.
 
-In twenty chunks, so that several processes can share them; each chunk answers for its own share of every status.
+In forty chunks, of which CI runs one each day; each answers for its own share of every status that is not rare.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from optimizer.problem.problem import Stage
 from optimizer.verify.verify import verify
 from tests.oracle.judge import Case, Made, case_of
 
-CHUNK, CHUNKS = 100, 20
+CHUNK, CHUNKS = 50, 40
 PROVEN = 0.95
 """Share of these tiny problems that the exact path has to close, or to find in order."""
 
 OF_EACH_STATUS = 2
-"""In every chunk, so at least 40 times among the 2,000."""
+"""In every chunk, so at least 80 times among the 2,000."""
+
+IN_ORDER = (0, 15)
+"""Problems of which nothing has to be moved: one of a dozen has not."""
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=CHUNKS)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_the_pipeline_against_every_plan_there_is(chunk: int) -> None:
     seen: Counter[Status] = Counter()
@@ -44,7 +47,13 @@ def test_the_pipeline_against_every_plan_there_is(chunk: int) -> None:
         if number % 3 == 0:
             seen[required_clean(case).status] += 1
     assert closed >= PROVEN * CHUNK
-    assert {status: seen[status] for status in Status if seen[status] < OF_EACH_STATUS} == {}
+    rare = (s for s in Status if s is not Status.NOTHING_TO_DO and seen[s] < OF_EACH_STATUS)
+    assert {status: seen[status] for status in rare} == {}
+
+
+@pytest.mark.parametrize("number", IN_ORDER)
+def test_problems_that_are_in_order_are_left_as_they_are(number: int) -> None:
+    assert judged(case_of(number)).status is Status.NOTHING_TO_DO
 
 
 def judged(case: Case, **request: object) -> Made:

@@ -17,6 +17,7 @@ from optimizer.whatif.drain import Drained, drain
 from optimizer.whatif.effort import Effort
 from tests.build import fleet, host, policy, vm
 from tests.oracle.problems import tiny_problem
+from tests.shares import first_and_rotating
 
 if TYPE_CHECKING:
     from optimizer.fleet import Fleet
@@ -57,7 +58,7 @@ def by_order(answer: Drained) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", [0, *(pytest.param(c, marks=pytest.mark.rotating) for c in range(1, 25))])
+@pytest.mark.parametrize("chunk", first_and_rotating(range(25), 0))
 def test_what_cannot_be_emptied_no_placement_empties(chunk: int) -> None:
     seen = set()
     for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):

@@ -15,6 +15,7 @@ from optimizer.verify.verify import verify
 from optimizer.whatif.effort import Effort
 from optimizer.whatif.place import place
 from optimizer.whatif.plan_place import plan_with_room
+from tests.shares import first_and_rotating
 from tests.whatif.brute_force import holds
 from tests.whatif.requests import asked
 
@@ -45,7 +46,7 @@ def makes_room(number: int) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", [0, *(pytest.param(c, marks=pytest.mark.rotating) for c in range(1, 17))])
+@pytest.mark.parametrize("chunk", first_and_rotating(range(17), 0))
 def test_room_is_made_and_no_less_than_there_was(chunk: int) -> None:
     better = 0
     for number in range(chunk * 20, (chunk + 1) * 20):
