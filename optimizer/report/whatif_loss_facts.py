@@ -161,5 +161,6 @@ def _why(restarts: Restarts, outcome: Outcome, homeless: Sequence[tuple[int, int
 def spare_facts(restarts: Restarts, spare: Spare) -> SpareFacts:
     """Say what to add."""
     name = restarts.fleet.hosts.ids[spare.like]
-    where = ", in a domain of their own" if spare.apart else ""
+    own = "its own" if spare.number == 1 else "their own"
+    where = f", in a domain of {own}" if spare.apart else ""
     return SpareFacts(name, spare.number, f"{count(spare.number, 'more host')} like {name}{where}")

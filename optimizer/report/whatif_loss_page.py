@@ -35,15 +35,17 @@ def loss_page(facts: LossesFacts) -> Page:
             f"not proven: {facts.tried:,} of {facts.sets:,} sets tried, those of the hardest hosts first", Tone.WARN
         )
     page.line(about_line(facts.about), Tone.QUIET)
-    page.heading("The worst losses")
-    page.table(losses_table(facts.losses), empty="there is nothing to lose")
+    if facts.losses:
+        page.heading("The worst losses")
+        page.table(losses_table(facts.losses))
     if len(facts.losses) > SHOWN:
         page.line(f"and {count(len(facts.losses) - SHOWN, 'loss', 'losses')} more (--json has all)", Tone.QUIET)
     for loss in (one for one in facts.losses[:EXPLAINED] if one.why):
         _explain(page, loss)
     _help(page, facts)
-    survived = count(facts.survived, "packing that lets all restart", "packings that let all restart")
-    page.line(f"of {survived}, {facts.checked:,} held against every rule's own check: accepted", Tone.QUIET)
+    if facts.survived:
+        survived = count(facts.survived, "packing that lets all restart", "packings that let all restart")
+        page.line(f"of {survived}, {facts.checked:,} held against every rule's own check: accepted", Tone.QUIET)
     return page
 
 

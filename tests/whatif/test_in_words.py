@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.command_line import run
+from tests import build
+from tests.command_line import run, write
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 REQUEST = """
@@ -53,3 +54,17 @@ def test_a_host_that_takes_no_vm_says_why(tmp_path: Path) -> None:
         reason["example"]: reason["text"] for reason in found["kinds"][0]["skipped"] if "eligible" in reason["rules"]
     }
     assert said["downy"].startswith("downy: it is disabled and takes no VM")
+
+
+def test_where_everything_restarts_no_loss_is_listed_and_where_nothing_does_no_packing_is(tmp_path: Path) -> None:
+    hosts = [build.host(f"h{i}", memory=8, rack=f"r{i // 2}") for i in range(4)]
+    for each, said, not_said in (
+        (1, "everything restarts after each of 4 losses", "The worst losses"),
+        (7, "after 4 of 4 losses not everything restarts", "packing that"),
+    ):
+        vms = [build.vm(f"v{i}", f"h{i}", memory=each) for i in range(4)]
+        fleet = write(tmp_path / "fleet.json", build.document(hosts, vms))
+        out = run("whatif", "lose", fleet, "--any", 1).out
+        assert said in out
+        assert not_said not in out
+        assert "nothing to lose" not in out
