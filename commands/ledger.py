@@ -8,15 +8,16 @@ import click
 
 from commands.boundary import Exit
 from commands.common import json_option, say, say_text
-from commands.ledger_options import fleet_option, fleets_of, ledger_option, peek
+from commands.ledger_options import fleet_option, fleets_of, ledger_option, open_button, peek, stop_file_option
 from commands.listing import Group
 from commands.path_types import MayBeFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from optimizer.execute.button import StopFile
     from optimizer.execute.ledger import Ledger
-    from optimizer.execute.ledger.records import Run
+    from optimizer.execute.ledger.records import Control, Run
     from optimizer.report.ledger_page import Status
 
 __all__ = ["command", "status"]
@@ -109,21 +110,23 @@ def verify(expect: str | None, ledger: Path | str, as_json: bool) -> Exit:
 @fleet_option
 @click.option("--watch", is_flag=True, help="Print it again whenever it changes, until no run is going on.")
 @ledger_option
+@stop_file_option
 @json_option
-def status(fleet: str | None, watch: bool, ledger: Path | str, as_json: bool) -> None:
+def status(fleet: str | None, watch: bool, ledger: Path | str, stop_file: str | None, as_json: bool) -> None:
     """Show the latest run of each fleet: how far it is, what is in flight, what holds it back.
 
-    With --json, a stop of every fleet is an entry of its own, whose `fleet` is empty.
+    With --json, a stop of every fleet, by the ledger or by a file, is an entry of its own, whose `fleet` is empty.
     """
     from optimizer.clock import SystemClock
     from optimizer.execute.ledger.records import EVERY_FLEET
     from optimizer.report.ledger_page import Status, status_page
 
-    clock, shown = SystemClock(), None
+    clock, shown, button = SystemClock(), None, open_button(stop_file, ledger)
     while True:
         with peek(ledger) as book:
-            found = [_status(book, name) for name in fleets_of(book, fleet)]
-            seen = (found, None if fleet else book.controls.of(EVERY_FLEET).get("stop"))
+            by_file = _by_file(button)
+            found = [_status(book, name, by_file) for name in fleets_of(book, fleet)]
+            seen = (found, None if fleet else book.controls.of(EVERY_FLEET).get("stop", by_file))
         if seen != shown:
             every = [Status(EVERY_FLEET, None, {}, (), seen[1], None)] if seen[1] else []
             say(as_json, lambda all_=[*every, *found]: all_, lambda seen=seen: status_page(*seen))  # type: ignore[misc]
@@ -133,7 +136,20 @@ def status(fleet: str | None, watch: bool, ledger: Path | str, as_json: bool) ->
         clock.sleep(WATCH_S)
 
 
-def _status(book: Ledger, fleet: str) -> Status:
+def _by_file(button: StopFile) -> Control | None:
+    """Return the stop of a file, which the ledger may know nothing of, as one of every fleet."""
+    from datetime import UTC, datetime
+
+    from optimizer.execute.ledger.records import EVERY_FLEET, Control
+
+    said = button.said()
+    if said is None:
+        return None
+    since = button.since() or datetime.fromtimestamp(0, UTC)
+    return Control(EVERY_FLEET, "stop", "file", since, f"the file {button.path}", said or "it does not say why")
+
+
+def _status(book: Ledger, fleet: str, by_file: Control | None) -> Status:
     from optimizer.report.ledger_page import Status
 
     found = book.runs(fleet)
@@ -143,7 +159,8 @@ def _status(book: Ledger, fleet: str) -> Status:
         states[state.value] = states.get(state.value, 0) + 1
     controls = book.controls.of(fleet)
     gate = book.last_note(fleet, run.plan) if run else None
-    return Status(fleet, run, states, book.in_flight(fleet), controls.get("stop"), controls.get("limit"), gate)
+    stop = controls.get("stop", by_file)
+    return Status(fleet, run, states, book.in_flight(fleet), stop, controls.get("limit"), gate)
 
 
 def run_of(book: Ledger, plan: str, fleet: str | None, *, several: bool = False) -> Run:

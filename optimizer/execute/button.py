@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,16 +44,29 @@ class StopFile:
 
     def reason(self) -> str:
         """Say why nothing may be submitted; empty where the file is not there. One that cannot be read stops, too."""
-        if self.path is None:
+        said = self.said()
+        if said is None:
             return ""
+        return f"stopped by the file {self.path}" + (f": {said}" if said else "")
+
+    def said(self) -> str | None:
+        """Return what the file says: who stops, and why, or why it cannot be read; None where it is not there."""
+        if self.path is None:
+            return None
         try:
             said = self.path.read_text("utf-8", "replace").strip()
         except FileNotFoundError:
-            return ""
+            return None
         except OSError as error:
             said = str(error)
-        said = said.removeprefix(FIRST)
-        return f"stopped by the file {self.path}" + (f": {said[:200]}" if said else "")
+        return said.removeprefix(FIRST)[:200]
+
+    def since(self) -> datetime | None:
+        """Return when it was written; None where that cannot be read."""
+        try:
+            return None if self.path is None else datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
+        except OSError:
+            return None
 
     def press(self, reason: str) -> None:
         """Put it there, with who wants it and why: one line, cut where it would be too long for a stop file.
