@@ -321,7 +321,8 @@ def _page(plan: Plan, fleet: Fleet, policy: Policy, coming: Coming | None = None
 
     changes = host_changes(fleet, linear_atoms(fleet, policy.rules), moves_of(fleet, plan.moves))
     copied = [resource.name for resource in fleet.resources if resource.copied]
-    page = plan_page(plan, changes, policy.least, Called.of(fleet), copied)
+    nowhere = {fleet.vms.ids[vm] for vm in (fleet.vms.host < 0).nonzero()[0]} - fleet.awaited
+    page = plan_page(plan, changes, policy.least, Called.of(fleet), copied, 0 if coming is not None else len(nowhere))
     if coming is not None:
         from optimizer.report.coming_page import coming_page
 

@@ -57,9 +57,24 @@ LESS = {
 
 
 def plan_page(
-    plan: Plan, changes: Sequence[HostChange], least: Least, called: Called = NOBODY, copied: Iterable[str] = ()
+    plan: Plan,
+    changes: Sequence[HostChange],
+    least: Least,
+    called: Called = NOBODY,
+    copied: Iterable[str] = (),
+    not_placed: int = 0,
 ) -> Page:
-    """Lay out a plan; `least` is what its policy counts as moving, `copied` the resources that travel with a VM."""
+    """Lay out a plan.
+
+    Parameters
+    ----------
+    least
+        What its policy counts as moving.
+    copied
+        The resources that travel with a VM.
+    not_placed
+        How many VMs are on no host yet.
+    """
     page = Page()
     if said := scope_line(plan.scope):
         page.line(said)
@@ -68,6 +83,13 @@ def plan_page(
         page.line(f"outside the scope: {count(int(str(outside)), 'violation')}, left as found", Tone.QUIET)
     if waits := deferred_line(plan):
         page.line(waits, Tone.WARN)
+    if not_placed:
+        one = not_placed == 1
+        page.line(
+            f"{count(not_placed, 'VM')} {'is' if one else 'are'} on no host yet and left alone "
+            f"(`remora whatif place` finds {'a host' if one else 'hosts'})",
+            Tone.WARN,
+        )
     if plan.objective:
         page.table(_objective(plan.objective, least))
         balance_lines(page, plan)

@@ -9,6 +9,7 @@ from optimizer.report.loads import host_changes, linear_atoms
 from optimizer.report.plan_page import parts_table, plan_page, proof_line, stage_value, status_line
 from optimizer.report.render import plain_lines
 from tests import build
+from tests.command_line import run, write
 from tests.report import plans
 
 
@@ -123,3 +124,19 @@ def test_what_a_clean_fleet_would_take_is_said():
     plan = replace(plans.plan(), stats={"clean_displaces_at_least": 17})
     assert "to have nothing broken, at least 17 VMs have to be displaced" in "\n".join(lines(plan))
     assert "to have nothing broken" not in "\n".join(lines(plans.plan()))
+
+
+@pytest.mark.parametrize(
+    ("nowhere", "said"),
+    [
+        (0, ""),
+        (1, "1 VM is on no host yet and left alone (`remora whatif place` finds a host)"),
+        (2, "2 VMs are on no host yet and left alone (`remora whatif place` finds hosts)"),
+    ],
+)
+def test_vms_that_are_on_no_host_are_not_passed_over_in_silence(nowhere, said, tmp_path):
+    vms = [build.vm("v", "h0", memory=1), *(build.vm(f"n{i}", None, memory=1) for i in range(nowhere))]
+    fleet = write(tmp_path / "fleet.json", build.document([build.host("h0", memory=64)], vms))
+    out = run("plan", fleet).out
+    assert said in out
+    assert ("no host yet" in out) == bool(nowhere)
