@@ -210,6 +210,7 @@ def kept(fleet: Fleet, limits: Concurrency, vm: int) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(30))
 def test_what_others_are_moving_counts_on_the_budgets_of_a_plan(seed: int, tmp_path: Path) -> None:
     """The plan moves all VMs that may start beside the strangers' moves, and no other; what it plans is carried out."""
@@ -296,6 +297,7 @@ def carried_out(
         return apply(fleet, policy, plan, driver, ledger, act=True, progress=watch), seen
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_unverified")
 @pytest.mark.parametrize("seed", range(25))
 def test_apply_lets_a_move_wait_although_its_batch_would_not(seed: int, tmp_path: Path) -> None:

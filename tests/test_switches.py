@@ -136,6 +136,7 @@ CHANGES: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", [*CHANGES, "scope"])
 @pytest.mark.parametrize("renamed", [False, True])
 def test_a_scope_that_was_tampered_with_is_refused(tmp_path: Path, field: str, renamed: bool) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_some_hosts_are_busy_and_nothing_else_is_wrong(tmp_path: Path) -> None:
     fleet = read_fleet(skewed_fleet(Settings(work=tmp_path), 40))
     r = fleet.resource_index[LOAD]

@@ -57,6 +57,7 @@ def test_no_placement_does_less_harm(seed: int) -> None:
     assert found == {v: harm for v, harm in everyone.items() if harm}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(120))
 def test_moves_given_the_harm_that_stays_are_no_fewer_in_any_placement(seed: int) -> None:
     asked = tiny(Random(f"too large and moved {seed}"))

@@ -91,6 +91,7 @@ def test_a_vm_that_was_moved_since_is_left_alone():
     assert json.loads(Path("back.json").read_text())["moves"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_a_host_that_was_emptied_is_filled_again(seed: int):
     rng = Random(seed)

@@ -148,6 +148,7 @@ def test_a_simulated_move_explains_nothing(book: Ledger) -> None:
     assert len(book.see_placements("tiny", {"v0": "h0"}, at(6), by="test")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_every_change_of_host_is_explained_once(book: Ledger, seed: int) -> None:
     """A random life: what a fleet has done is what the ledger tells, ours and others', however snapshots fall."""

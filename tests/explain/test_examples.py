@@ -15,6 +15,7 @@ from tests.shares import first_and_rotating
 CHUNK = 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", first_and_rotating(range(20), 1))
 def test_a_placement_breaks_what_the_reference_says(chunk: int) -> None:
     count = Counter[str]()
@@ -37,6 +38,7 @@ def test_a_placement_breaks_what_the_reference_says(chunk: int) -> None:
     assert count["refused"] > 10, count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", first_and_rotating(range(20), 1))
 def test_what_a_smaller_model_and_an_example_call_minimal_is(chunk: int) -> None:
     """Of what an example shows to be needed, the proof is none without it."""

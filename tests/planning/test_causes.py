@@ -30,6 +30,7 @@ def test_no_cause_is_wrong(chunk: int) -> None:
     assert again.total() > 8, again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number",
     [

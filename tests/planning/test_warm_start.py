@@ -50,6 +50,7 @@ def worth(plan: Plan) -> list[int]:
     return [stage.value for stage in plan.objective if stage.stage != "placement"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(24))
 def test_a_hint_makes_no_plan_worse_and_none_wrong(seed: int) -> None:
     made = document(seed)

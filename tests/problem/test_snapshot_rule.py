@@ -152,6 +152,7 @@ def test_check_and_the_atoms_agree(seed: int) -> None:
         assert by_check(rule, state) == by_atoms(problem, rule, state), (rule, state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100))
 def test_no_plan_breaks_a_fact(seed: int) -> None:
     """Judged by a reading of the document's own words, which knows neither the rule nor the atoms."""

@@ -88,6 +88,7 @@ def least_cost(seed: int) -> tuple[int, ...]:
     return min(worth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_plan_is_what_it_says_and_no_better_than_the_best(seed: int) -> None:
     found = made(seed)

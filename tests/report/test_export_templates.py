@@ -191,6 +191,7 @@ def storage_flags(template: Template, carried: Carrying) -> set[str]:
 STATES = (VmState.RUNNING, VmState.PAUSED, VmState.STOPPED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "state", "mobility", "copied"),
     list(product(Template, STATES, (Mobility.LIVE, Mobility.COLD), (False, True))),
@@ -234,6 +235,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("template", "name"), list(product((Template.VIRSH, Template.OPENSTACK), NAMES)))
 def test_a_name_never_reaches_a_command_as_a_number_or_an_option(tmp_path: Path, template: Template, name: str) -> None:
     ran = run(tmp_path, template, how(), name)

@@ -49,6 +49,7 @@ def ends(plan: Plan) -> dict[str, list[str]]:
     return at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60))
 def test_it_is_what_a_plain_look_says(seed: int) -> None:
     draw = random.Random(seed)

@@ -46,6 +46,7 @@ def use(found: Outcome, resource: str) -> np.ndarray:
     return np.asarray(load / fleet.hosts.capacity[:, r])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_balance_brings_every_host_within_ten_points(seed: int) -> None:
     found = solve_fleet(uneven(seed), read_policy("balance", CATALOGUE, SHIPPED), seconds=10)
@@ -60,6 +61,7 @@ def test_balance_without_measured_cpu_goes_by_memory_and_says_so() -> None:
     assert any(w.code == "unknown_name" for w in found.plan.warnings)
 
 
+@pytest.mark.slow
 def test_consolidate_empties_hosts_and_fills_none_beyond_what_is_safe() -> None:
     policy = read_policy("consolidate", CATALOGUE, SHIPPED)
     fleet = uneven(2)

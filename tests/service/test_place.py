@@ -193,6 +193,7 @@ def test_a_vm_that_was_made_meanwhile_counts_once(tmp_path: Path) -> None:
     assert not placer(made, ledger, clock, 2).place(request("c"), 600, "me").complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_is_kept_breaks_no_rule(seed: int, tmp_path: Path) -> None:
     draw, clock, ledger = random.Random(seed), SimulatedClock(NOW), tmp_path / "l.sqlite"

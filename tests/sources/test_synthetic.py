@@ -102,6 +102,7 @@ def test_clean_for_every_rule_that_troubles_are_for() -> None:
         assert violations(minded(kind), State.start(fleet)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [k for k in (*PLANTERS, "misplaced") if k not in REFUSALS])
 def test_planted_is_found_and_mended_by_the_least_moves(kind: str) -> None:
     document = generate(Spec(hosts=200, vms=2000, seed=11, memory_fill=0.75, **(CLEAN | {kind: 0.03})))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TODAY = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_a_line_is_forecast_as_a_line() -> None:
     found = forecast(np.arange(100.0, 160.0), 30)
     assert found.days_to(169.0) == (10, 10, 10)

@@ -165,6 +165,7 @@ def test_a_large_vm_restarts_in_no_sum_of_small_places() -> None:
     assert found.broken == ()
 
 
+@pytest.mark.slow
 def test_what_does_not_survive_already_is_named_and_does_not_hide_the_rest() -> None:
     fleet = shelf([8, 4, 4, 4], [(0, 8)], 4)
     _, _, found = answer(fleet, policy({"rule": "capacity"}), 1)
