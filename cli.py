@@ -37,9 +37,11 @@ __all__ = ["main", "remora"]
 
 def main() -> None:
     """Run `remora` and leave with an exit code of the contract."""
-    began = time.monotonic() - process_age_s()
     try:
+        began = time.monotonic() - process_age_s()
         remora.main(prog_name="remora", obj={"began": began})
+    except KeyboardInterrupt:  # before or after all that handles it: nothing was begun, or all is done
+        _end_at_once(_signal.SIGINT, None)
     finally:
         if any(thread.name == LEFT_BEHIND for thread in threading.enumerate()):
             _leave_without_it()

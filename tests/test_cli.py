@@ -348,6 +348,22 @@ cli.main()
 """
 
 
+BEFORE = """
+import sys
+sys.argv = ["remora", "check", "fleet.json"]
+import cli
+def interrupted():
+    raise KeyboardInterrupt
+cli.process_age_s = interrupted
+cli.main()
+"""
+
+
+def test_ctrl_c_before_anything_handles_it_is_no_traceback():
+    done = subprocess.run([sys.executable, "-c", BEFORE], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "remora: interrupted\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "plan", "verify"])
 def test_ctrl_c_while_libraries_load_is_no_traceback(command, fleet):
