@@ -86,6 +86,16 @@ def test_the_own_pace_is_as_quick_as_the_best_fixed_number(kind: str) -> None:
     assert own.seconds <= MARGIN * min(c.seconds for c in others if c.ended[MoveState.DONE] == MOVES)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["host-bound", "evacuation", "small guests", "dirty guests"])
+def test_what_guests_dirty_is_learned_in_time_where_the_snapshot_does_not_say_it(kind: str) -> None:
+    """A little longer than the best fixed number, since so few moves are over soon after it is known."""
+    case = case_of(KINDS[kind], 1, MOVES, HOSTS, knows=False)
+    own, *others = [carry(case, way) for way in (adaptive(max(NUMBERS)), *(fixed(n, canary=True) for n in NUMBERS))]
+    assert own.ended == {MoveState.DONE: MOVES}
+    assert own.seconds <= 1.06 * min(c.seconds for c in others if c.ended[MoveState.DONE] == MOVES)
+
+
 def test_dirty_guests_of_which_the_snapshot_knows_nothing_all_move() -> None:
     case = case_of(KINDS["dirty guests"], 3, MOVES, HOSTS, knows=False)
     assert carry(case, adaptive(1)).ended == {MoveState.DONE: MOVES}

@@ -14,7 +14,7 @@ from optimizer.execute.core import begin
 from optimizer.execute.core.choose import _uses_s, next_round, tasks_of
 from optimizer.execute.core.model import Flight, Moment, Settings
 from optimizer.execute.core.sharing import learned, links_now
-from optimizer.execute.core.speeds import ENOUGH, Link, Mean, Sharing
+from optimizer.execute.core.speeds import HARDLY, Link, Mean, Sharing
 from optimizer.execute.states import MoveState
 from tests.execute.plans import line_fleet, move, plan_of
 
@@ -60,7 +60,7 @@ def copying(state: State, *left: float | None, rate: float | None = None) -> Sta
 def test_what_is_less_urgent_does_not_join_what_a_more_urgent_move_waits_for() -> None:
     state = tasks(0.0, 400.0, 0.0)
     cool, hot, late = (state.tasks[k] for k in state.waiting)
-    links = links_now(copying(state, 90_000.0, rate=1000.0))
+    links = links_now(copying(state, 90_000.0, rate=1000.0), Moment(FLEET.taken_at, 0.0))
     assert links.have_room(replace(late, rank=(2.0,)))
     assert not links.have_room(hot)
     links.keep(replace(hot, rank=(0.0,)))
@@ -74,8 +74,8 @@ def test_nobody_joins_the_end_of_a_hot_guest_on_a_slow_uplink() -> None:
     assert not room(replace(state, sharing=replace(state.sharing, carries={UPLINK: 400.0})))
 
 
-def room(state: State) -> bool:
-    return links_now(state).have_room(state.tasks[state.waiting[-1]])
+def room(state: State, now: float = 0.0) -> bool:
+    return links_now(state, Moment(FLEET.taken_at, now)).have_room(state.tasks[state.waiting[-1]])
 
 
 @pytest.mark.parametrize(
@@ -197,11 +197,59 @@ def test_what_was_dirtied_counts_as_copied() -> None:
     assert isclose(flight.rate_mib_s, 300.0 + 0.6 * 100.0)
 
 
-@pytest.mark.parametrize(("left", "part"), [(500.0, 0.0), (600.0, 1.0)])
+def dirtied(state: State) -> list[float]:
+    """Return the mean of what was seen to be dirtied, without the one that it begins with; nothing where nobody was."""
+    mean = state.sharing.dirtied
+    return [round((mean.value * mean.number - 0.5) / (mean.number - 1), 6)] if mean.number > 1 else []
+
+
+@pytest.mark.parametrize(("left", "part"), [(500.0, 0.0), (600.0, 0.5)])
 def test_what_guests_dirty_is_learned_where_the_snapshot_does_not_say(left: float, part: float) -> None:
-    """The first 250 MiB take a second: 100 MiB too few in the next are 40 % of that, where 40 % may be dirtied."""
-    state = looked(looked(copying(tasks(None), 1000.0), 1.0, 750.0), 2.0, left)
-    assert (state.sharing.dirtied.number, round(state.sharing.dirtied.value, 6)) == (1, part)
+    """300 MiB/s were seen to go over a card: 60 too few are a fifth of that, where two fifths may be dirtied."""
+    state = replace(copying(tasks(None), 1000.0), sharing=Sharing(filled=0.3))
+    state = looked(state, 1.0, left + 300.0 * (1 - part / 2.5))
+    assert dirtied(state) == []
+    state = looked(state, 2.0, left)
+    assert dirtied(state) == [part]
+    assert dirtied(looked(state, 3.0, 100.0)) == [part], "once of each"
+
+
+@pytest.mark.parametrize(("each", "part"), [(450.0, 0.0), (405.0, 0.219780)])
+def test_of_copies_that_share_a_card_it_is_learned_from_all_that_goes_over_it(each: float, part: float) -> None:
+    """Both targets' cards are half empty, and say nothing."""
+    state = replace(copying(tasks(None, None), 950.0, 950.0), sharing=Sharing(filled=0.9))
+    assert dirtied(looked(state, 1.0, 950.0 - each, 950.0 - each)) == [part]
+
+
+def test_while_others_join_or_leave_nothing_is_learned_of_what_guests_dirty() -> None:
+    state = replace(copying(tasks(None, None), 950.0, None), sharing=Sharing(filled=0.9))
+    assert dirtied(looked(state, 1.0, 500.0, 900.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "copies", "left", "fits"),
+    [
+        (1.9, False, None, False),
+        (2.0, False, None, True),
+        (9.9, False, None, True),
+        (5.9, True, 1.0, True),
+        (6.0, True, 1.0, False),
+        (5.9, True, None, False),
+    ],
+)
+def test_the_next_begins_so_much_later_as_a_copy_takes_of_a_guest_that_dirties_most_of_what_it_gets(
+    now: float, copies: bool, left: float | None, fits: bool
+) -> None:
+    """Alone it takes a second, so two then; both are prepared for four. One that is seen later is not joined."""
+    state = replace(copying(tasks(None, None), left), sharing=Sharing(ahead_s=Mean(4.0, 1)))
+    phase = MoveState.COPYING if copies else MoveState.PREPARING
+    assert room(replace(state, flying={k: replace(f, state=phase) for k, f in state.flying.items()}), now) is fits
+
+
+def test_a_look_that_could_not_be_had_says_nothing_of_what_guests_dirty() -> None:
+    state = looked(replace(copying(tasks(None), 1000.0), sharing=Sharing(filled=0.9)), 1.0, 800.0)
+    blind = learned(replace(state, flying={k: replace(f, left_mib=None) for k, f in state.flying.items()}), {}, 2.0)
+    assert dirtied(blind) == []
 
 
 def test_a_row_of_calm_guests_does_not_make_those_forgotten_that_were_not() -> None:
@@ -212,11 +260,10 @@ def test_a_row_of_calm_guests_does_not_make_those_forgotten_that_were_not() -> N
     assert (seen.sharing.dirtied.number, round(seen.sharing.dirtied.value, 6)) == (50, 0.16)
 
 
-@pytest.mark.parametrize(
-    ("dirtied", "number", "fits"), [(0.0, ENOUGH, True), (0.0, ENOUGH - 1, False), (0.1, 50, False)]
-)
-def test_unknown_guests_share_once_enough_were_seen_to_dirty_hardly_anything(
-    dirtied: float, number: int, fits: bool
-) -> None:
-    state = replace(copying(tasks(None, None), 900.0), sharing=Sharing(dirtied=Mean(dirtied, number)))
-    assert room(state) is fits
+@pytest.mark.parametrize(("calm", "hot", "fits"), [(0, 0, False), (11, 0, False), (12, 0, True), (23, 1, False)])
+def test_unknown_guests_share_once_enough_were_seen_to_dirty_hardly_anything(calm: int, hot: int, fits: bool) -> None:
+    mean = Sharing().dirtied
+    for part in [0.0] * calm + [0.5] * hot:
+        mean = mean.with_one(part, least=0.0)
+    assert (mean.value <= HARDLY) is fits
+    assert room(replace(copying(tasks(None, None), 900.0), sharing=Sharing(dirtied=mean))) is fits

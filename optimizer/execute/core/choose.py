@@ -109,7 +109,7 @@ def next_round(state: State, now: Moment) -> tuple[Key, ...]:
         return ()
     taken, apart = taken_now(state), state.settings.apart
     busy = {f.vm for f in state.flying.values()}
-    links = links_now(state) if state.settings.adapts and not apart else None
+    links = links_now(state, now) if state.settings.adapts and not apart else None
     chosen: list[Key] = []
     for key in _in_turn(state):
         if len(chosen) >= room:

@@ -28,12 +28,12 @@ def is_hopeless(flight: Flight, settings: Settings, now: Moment) -> bool:
     return lasting and now.seconds - max(flight.improved_at, flight.since) >= settings.patience_s
 
 
-def next_to_copy(state: State) -> tuple[Key, ...]:
+def next_to_copy(state: State, now: Moment) -> tuple[Key, ...]:
     """Return the prepared moves to be told to copy now, the most urgent first; the ledger has the last word."""
     room = allowed_to_copy(state)
     if state.stopped or state.unreconciled or not room:
         return ()
-    taken, busy = taken_now(state), links_now(state)
+    taken, busy = taken_now(state), links_now(state, now)
     chosen: list[Key] = []
     waiting = [f for f in state.flying.values() if f.ready and f.state is MoveState.PREPARING]
     for flight in sorted(waiting, key=lambda f: state.tasks[f.key].rank if f.key in state.tasks else ()):

@@ -157,8 +157,8 @@ class Flight:
     left_mib, left_at, rate_mib_s
         What was left to copy at the latest look, when that was, and how fast it was copied until then, with what its
         guest dirtied, as far as the snapshot says; None before two looks.
-    first_mib_s, sampled
-        The first such speed; what its guest dirties was taken in.
+    sampled
+        What its guest dirties was taken in.
     """
 
     key: Key
@@ -189,7 +189,6 @@ class Flight:
     left_mib: float | None = None
     left_at: float = 0.0
     rate_mib_s: float | None = None
-    first_mib_s: float = 0.0
     sampled: bool = False
 
     @property

@@ -4,8 +4,9 @@ A guest that dirties nothing is sent once, however many others are copied beside
 its links stand idle. One that dirties d MiB/s and is copied at b MiB/s is sent (b / d) ln(b / (b - d)) times: 1.4 times
 at b = 2 d, without end at b = d. So copies share a link only as long as its fair share gives each of them twice
 what its guest dirties, or nearly what it would get alone. A next one begins when the copy before it will be over by the
-time that the next is prepared. Where the snapshot does not say what a guest dirties, it is taken to
-need all that it would get alone, until some that were copied so are seen to dirty hardly anything.
+time that the next is prepared. Where the snapshot does not say what a guest dirties, it is taken to need all that it
+would get alone, until enough were seen to dirty hardly anything. That is seen by what goes over the links: copies fill
+one, and what does not make less what is left was dirtied anew.
 
 The snapshot has the speed of cards. What lies between (uplinks of racks) is known by what it carries: where no copy
 gets what its cards let it have, that is all it does, and the most that was seen is what it is reckoned with.
@@ -21,9 +22,9 @@ from typing import TYPE_CHECKING
 from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from optimizer.execute.core.model import Flight, State, Task
+    from optimizer.execute.core.model import Flight, Moment, State, Task
     from optimizer.execute.core.speeds import Link, Sharing
     from optimizer.execute.ledger.records import Key
 
@@ -86,28 +87,42 @@ class Links:
         return min(TIMES * dirties, NEARLY * self._sharing.alone_mib_s(task.links)) if dirties else 0.0
 
 
-def links_now(state: State) -> Links:
+def links_now(state: State, now: Moment) -> Links:
     """Return how the links stand now."""
     links = Links(state.sharing)
     for flight in state.flying.values():
         task = state.tasks.get(flight.key)
         if task is None or (state.settings.apart and flight.state in PREPARING):
             continue
-        if _holds(flight, task, state.sharing, state.settings.poll_s):
+        if _holds(flight, task, state.sharing, state.settings.poll_s, now.seconds):
             links.add(task)
     return links
 
 
-def _holds(flight: Flight, task: Task, sharing: Sharing, poll_s: float) -> bool:
+def _holds(flight: Flight, task: Task, sharing: Sharing, poll_s: float, now: float) -> bool:
     """Whether a copy goes over its links for longer than a next one is prepared, or must not be joined at its end."""
     if flight.state in FREE or flight.belief.startswith(MoveState.DONE.value):
         return False  # what nobody knows the caps count
+    if sharing.dirties_mib_s(task.dirties_mib_s) == inf:
+        return not _seems_short(flight, task, sharing, now - flight.since)
     if flight.left_mib is None or flight.rate_mib_s is None:
         return True
     dirties = sharing.dirties_mib_s(task.dirties_mib_s)
     if any(2 * TIMES * dirties > sharing.carries.get(link, link.mib_s) for link in task.links):
         return True
     return flight.left_mib > (sharing.ahead_s.value + poll_s) * (flight.rate_mib_s - dirties)
+
+
+def _seems_short(flight: Flight, task: Task, sharing: Sharing, since_s: float) -> bool:
+    """Whether a copy will be over when a next one is prepared, though nobody knows what its guest dirties.
+
+    Preparing takes both the same time, so it will be once the first began twice as long ago as it takes alone: with a
+    guest that dirties most of what it gets. A copy that takes longer, or does not say what is left, is not joined.
+    """
+    alone = sharing.alone_mib_s(task.links)
+    takes_s = TIMES * task.copied_mib / alone if alone < inf else inf
+    in_time = flight.left_mib is not None and since_s < sharing.ahead_s.value + takes_s
+    return takes_s <= since_s and (flight.state in PREPARING or in_time)
 
 
 def learned(state: State, before: Mapping[Key, Flight], now: float) -> State:
@@ -123,43 +138,73 @@ def learned(state: State, before: Mapping[Key, Flight], now: float) -> State:
             flying[key] = replace(flight, left_at=now)
         elif now > flight.left_at:
             net = (old.left_mib - flight.left_mib) / (now - flight.left_at)
-            sharing, flying[key] = _measured(sharing, replace(flight, left_at=now), state.tasks[key], net)
+            flying[key] = _measured(replace(flight, left_at=now), state.tasks[key], net)
     copying = [(f, state.tasks[k]) for k, f in flying.items() if k in state.tasks and f.state is MoveState.COPYING]
     lately = (k for k in {**before, **flying} if k not in flying or flying[k].state not in PREPARING)
     on = Counter(link for k in lately if k in state.tasks for link in state.tasks[k].links)
-    return replace(state, flying=flying, sharing=_carried(copying, on, sharing))
-
-
-def _measured(sharing: Sharing, flight: Flight, task: Task, net_mib_s: float) -> tuple[Sharing, Flight]:
-    """Take in how fast what is left became less: of what was copied, some was dirtied and is left again."""
-    assert flight.left_mib is not None
-    copied = max(0.0, 1 - flight.left_mib / max(1, flight.copied_mib))
-    rate = net_mib_s + copied * (task.dirties_mib_s or 0.0)
-    first = flight.first_mib_s
-    if task.dirties_mib_s is None and first and copied >= QUARTER and not flight.sampled:
-        part = max(0.0, 1 - rate / first) / copied
+    sharing = _carried(copying, on, sharing)
+    for flight, part in _dirtied([(f, task) for f, task in copying if f.left_at == now], on, sharing):
         sharing = replace(sharing, dirtied=sharing.dirtied.with_one(part, least=0.0))
-        flight = replace(flight, sampled=True)
-    return sharing, replace(flight, rate_mib_s=rate, first_mib_s=first or max(0.0, rate))
+        flying[flight.key] = replace(flight, sampled=True)
+    return replace(state, flying=flying, sharing=sharing)
 
 
-def _carried(copying: Iterable[tuple[Flight, Task]], on: Mapping[Link, int], sharing: Sharing) -> Sharing:
+def _copied(flight: Flight) -> float:
+    return max(0.0, 1 - (flight.left_mib or 0.0) / max(1, flight.copied_mib))
+
+
+def _measured(flight: Flight, task: Task, net_mib_s: float) -> Flight:
+    """Take in how fast what is left became less: of what was copied, some was dirtied and is left again."""
+    return replace(flight, rate_mib_s=net_mib_s + _copied(flight) * (task.dirties_mib_s or 0.0))
+
+
+def _dirtied(
+    copying: Sequence[tuple[Flight, Task]], on: Mapping[Link, int], sharing: Sharing
+) -> Iterator[tuple[Flight, float]]:
+    """Yield which part of what it gets a guest dirties, of which the snapshot does not say it: at most this.
+
+    One of a copy's links is full. What goes over that beside what becomes less is dirtied anew; on all other links the
+    same difference is larger.
+    """
+    rates = [(f.rate_mib_s, task) for f, task in copying if f.rate_mib_s is not None]
+    seen = Counter(link for _, task in rates for link in task.links)
+    total = _total(rates)
+    for flight, task in copying:
+        copied = _copied(flight)
+        if task.dirties_mib_s is not None or flight.sampled or flight.rate_mib_s is None or copied < QUARTER:
+            continue
+        most = {link: sharing.most_mib_s(link) for link in task.links}
+        known = [link for link in task.links if most[link] < inf]
+        if known and all(seen[link] == on[link] for link in known):
+            yield flight, max(0.0, min(1 - total[link] / most[link] for link in known)) / copied
+
+
+def _total(rates: Iterable[tuple[float, Task]]) -> dict[Link, float]:
+    total: dict[Link, float] = {}
+    for rate, task in rates:
+        for link in task.links:
+            total[link] = total.get(link, 0.0) + rate
+    return total
+
+
+def _carried(copying: Sequence[tuple[Flight, Task]], on: Mapping[Link, int], sharing: Sharing) -> Sharing:
     """Take in how much goes over what lies between; `on`: how many may have shared a link since the look before."""
     rates = [(f.rate_mib_s, task) for f, task in copying if f.rate_mib_s is not None]
     alone = [rate for rate, task in rates if all(on[link] == 1 for link in task.links)]
-    seen = 0.0 if sharing.stream_mib_s == inf else sharing.stream_mib_s
-    sharing = replace(sharing, stream_mib_s=max((seen, *alone)) or inf)
-    total: Counter[Link] = Counter()
+    stream = 0.0 if sharing.stream_mib_s == inf else sharing.stream_mib_s
+    sharing = replace(sharing, stream_mib_s=max((stream, *alone)) or inf)
+    total = _total(rates)
     more: dict[Link, float] = {}
     for rate, task in rates:
         cards = min((sharing.stream_mib_s, *(link.mib_s / on[link] for link in task.links)))
-        for link in task.links:
-            if link.mib_s == inf:
-                total[link] += rate  # type: ignore[assignment]
-                if rate >= NEARLY * cards:
-                    more[link] = sharing.alone_mib_s(task.links)
-    carries = dict(sharing.carries)
+        if rate >= NEARLY * cards:
+            more |= {link: sharing.alone_mib_s(task.links) for link in task.links}
+    carries, seen, filled = dict(sharing.carries), dict(sharing.seen), sharing.filled
     for link, rate in total.items():
-        if rate > 0 and (link not in more or link in carries):
-            carries[link] = max(carries.get(link, 0.0), rate + more.get(link, 0.0))
-    return replace(sharing, carries=carries)
+        if link.mib_s < inf:
+            filled = max(filled, rate / link.mib_s)
+        elif rate > 0:
+            seen[link] = max(seen.get(link, 0.0), rate)
+            if link not in more or link in carries:
+                carries[link] = max(carries.get(link, 0.0), rate + more.get(link, 0.0))
+    return replace(sharing, carries=carries, seen=seen, filled=filled)

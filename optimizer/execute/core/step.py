@@ -142,7 +142,7 @@ def _start(state: State, now: Moment) -> tuple[State, Effects]:
         unwritten = Skip(state.unwritten)
         state, effects = _start(replace(state, unwritten=()), now)
         return state, (unwritten, *effects)
-    ready = next_to_copy(state)
+    ready = next_to_copy(state, now)
     queue = next_round(state, now) if not ready else ()  # what is prepared goes before what is not
     if (ready or queue) and has_to_read(state, now):
         return replace(state, queue=(), held={}), (ReadGround(),)
