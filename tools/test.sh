@@ -58,7 +58,7 @@ say "pytest, tier $tier"
 failed=0
 at_once=3 # for two cores: a third of the time tests wait for what other processes do
 [[ $tier != quick ]] || at_once=2
-"$python" -m pytest -n "$at_once" --tier "$tier" "${options[@]}" "${rest[@]}" || failed=$?
+"$python" -m pytest -n "$at_once" --dist worksteal --tier "$tier" "${options[@]}" "${rest[@]}" || failed=$?
 if [[ $tier == quick ]]; then
   wait "$linters" || failed=$?
   cat "$site/linters"
