@@ -56,9 +56,8 @@ else
 fi
 say "pytest, tier $tier"
 failed=0
-at_once=3 # for two cores: a third of the time tests wait for what other processes do
-[[ $tier != quick ]] || at_once=2
-"$python" -m pytest -n "$at_once" --dist worksteal --tier "$tier" "${options[@]}" "${rest[@]}" || failed=$?
+# three processes for two cores: a third of the time tests wait for what other processes do
+"$python" -m pytest -n 3 --dist worksteal --tier "$tier" "${options[@]}" "${rest[@]}" || failed=$?
 if [[ $tier == quick ]]; then
   wait "$linters" || failed=$?
   cat "$site/linters"
