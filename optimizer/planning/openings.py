@@ -193,8 +193,10 @@ class Openings:
         """Return what one obstacle opens where VMs that the plan sends to the same host stay; None without any."""
         for way in sorted(ways, key=lambda c: c.size)[: 4 * self.given.tries]:
             stay = self.trials.sent_to(way.host)
+            if not stay:
+                continue
             with self.trials.at_home(stay):
-                alone = [o for o, mask in self.obstacles.of(way.vm).items() if mask[way.host]] if stay else []
+                alone = [o for o, mask in self.obstacles.of(way.vm).items() if mask[way.host]]
                 if len(alone) != 1 or alone[0].kind in (Kind.ROOM, Kind.BUDGET):
                     continue
                 but_not = set(self.obstacles.instances(way.vm, alone[0], way.host))
@@ -275,9 +277,9 @@ class Openings:
         host = self.fleet.hosts.ids[opening.host]
         vm, o = self._names(opening.vms, SHOWN), opening.obstacle
         named = self._names(opening.vms, DEFERRED if o.kind is Kind.BUDGET else SHOWN)
-        stay = f"in place of the plan's move of {self._names(opening.stay, SHOWN)}" if opening.stay else ""
-        cause = Cause(o.kind.value, o.rule, named, o.subject, o.resource, opening.hosts, host, stay)
-        end = f", {stay}" if stay else ""
+        instead, shown = (self._instead_of(opening.stay, most) for most in (len(opening.stay), SHOWN))
+        cause = Cause(o.kind.value, o.rule, named, o.subject, o.resource, opening.hosts, host, instead)
+        end = f", {shown}" if shown else ""
         end += "" if opening.left == 0 else f" (then {opening.left} of it would be left)"
         later = (
             o.kind is Kind.BUDGET
@@ -285,6 +287,11 @@ class Openings:
             and len(opening.vms) <= DEFERRED
         )
         return Advice(cause, self._text(o, opening, vm, host, later=later) + end, deferred=later)
+
+    def _instead_of(self, stay: Sequence[int], most: int) -> str:
+        """Say which of the plan's moves would not be made; nothing where all would."""
+        moves = "move" if len(stay) == 1 else "moves"
+        return f"in place of the plan's {moves} of {self._names(stay, most)}" if stay else ""
 
     def _names(self, vms: Sequence[int], most: int) -> str:
         return ", ".join(self.fleet.vms.ids[v] for v in vms[:most]) + (", ..." if len(vms) > most else "")

@@ -12,6 +12,7 @@ kind of cause, how many were said and how many are wrong by one of three judges:
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from copy import deepcopy
@@ -46,7 +47,7 @@ MENDS_HOSTS = {"room", "refused", "leaving"}
 
 AMPLE = 10**9
 
-INSTEAD = "in place of the plan's move of "
+INSTEAD = re.compile(r"in place of the plan's moves? of ")
 """Before the VMs that would stay at home if another moved to the host where the plan sends them."""
 
 Excesses = dict[tuple[str, str, str, str], int]
@@ -107,7 +108,7 @@ def true_hosts(one: Said) -> int:
     of, policy = tiny.fleet, tiny.policy
     start, end = _judged(policy, State.start(of))[0], _ended(of, one.plan)
     vms = [of.vm_index[name] for name in cause.vm.split(", ")]
-    there = _ended(of, one.plan, cause.reason.removeprefix(INSTEAD).split(", "))
+    there = _ended(of, one.plan, INSTEAD.sub("", cause.reason).split(", "))
     found = 0
     for h in range(len(of.hosts.ids)):
         moves = [Move(v, int(there.placement[v]), h) for v in vms if there.placement[v] != h]

@@ -103,6 +103,18 @@ def test_a_change_that_helps_in_place_of_a_move_of_the_plan_is_one_change() -> N
     ]
 
 
+def test_all_moves_in_place_of_which_it_helps_are_named_for_machines() -> None:
+    small = [vm(f"b{i}", "h0", memory=2) for i in range(5)]
+    of = fleet([host("h0", memory=10), host("h1", memory=20)], [vm("a", "h0", memory=15, mobility="none"), *small])
+    made = [Move(of.vm_index[f"b{i}"], 0, 1) for i in range(5)]
+    wanted = policy(*RULES)
+    outlook = Outlook(of, build(of, wanted.rules, wanted.least), State.start(of).finish(made).placement, made)
+    (left,) = [v for r in wanted.rules for v in r.check(State.start(of).finish(made)) if v.subject == "h0"]
+    advice = outlook.advise(left)
+    assert advice.cause.reason == "in place of the plan's moves of b0, b1, b2, b3, b4"
+    assert advice.would_help.endswith("in place of the plan's moves of b0, b1, b2, ...")
+
+
 # -- where they may not go -------------------------------------------------------------------------------------------
 
 
