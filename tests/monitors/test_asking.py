@@ -12,7 +12,8 @@ pytest.importorskip("prometheus_api_client", reason="the extra prometheus is not
 
 from tests.command_line import refused, run
 from tests.monitors.test_watch_command import snapshot
-from tests.prometheus.fake_server import answering, serving, success
+from tests.prometheus.fake_server import serving, success
+from tests.replies import answering
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler

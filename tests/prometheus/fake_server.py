@@ -56,16 +56,3 @@ def serving(reply: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[tuple[s
         finally:
             server.shutdown()
             thread.join()
-
-
-def answering(body: bytes, status: int = 200, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    """Return what sends this answer."""
-
-    def reply(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return reply

@@ -22,8 +22,9 @@ from optimizer.execution import Prometheus
 from optimizer.prometheus.answers import Matrix, Unclear, Vector, matrix, vector
 from optimizer.prometheus.asking import _no_connection, ask_all, ask_instant, ask_range
 from optimizer.prometheus.server import Server, open_server
-from tests.prometheus.fake_server import answering, serving, success
+from tests.prometheus.fake_server import serving, success
 from tests.prometheus.fake_server import vector as samples
+from tests.replies import answering
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlparse
 from optimizer.signals.asking import CLOCK, info_query, last_query, newest_query, samples_query
 from optimizer.signals.config import SignalsPart, wanted_signals
 from optimizer.signals.signal import Of
-from tests.prometheus.fake_server import answering, serving, success
+from tests.prometheus.fake_server import serving, success
+from tests.replies import answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,8 @@ pytest.importorskip("prometheus_api_client", reason="the extra prometheus is not
 
 from optimizer.fleet import HostState
 from optimizer.signals.reading import read_fleet
-from tests.prometheus.fake_server import answering, success
+from tests.prometheus.fake_server import success
+from tests.replies import answering, drips, hangs
 from tests.signals.rig import CLOCK, Rig, host, inventory, moves, vm
 
 if TYPE_CHECKING:
@@ -151,20 +152,6 @@ def test_a_domain_with_two_names_is_nobody(rig: Rig) -> None:
 
 
 # -- what is wrong with Prometheus as a whole --------------------------------------------------------------------------
-
-
-def hangs(_: BaseHTTPRequestHandler) -> None:
-    time.sleep(2)
-
-
-def drips(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000000")
-    handler.end_headers()
-    for _ in range(30):
-        handler.wfile.write(b" ")
-        handler.wfile.flush()
-        time.sleep(0.1)
 
 
 def floods(handler: BaseHTTPRequestHandler) -> None:

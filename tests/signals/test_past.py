@@ -17,7 +17,8 @@ from optimizer.sources.config_yaml import config_from_document
 from optimizer.sources.kinds import time_text
 from tests.build import document, host, vm
 from tests.command_line import run
-from tests.prometheus.fake_server import answering, serving, success
+from tests.prometheus.fake_server import serving, success
+from tests.replies import answering
 from tests.signals.real_prometheus import backfill, need_prometheus, running
 
 if TYPE_CHECKING:

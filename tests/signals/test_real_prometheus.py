@@ -17,6 +17,7 @@ pytest.importorskip("prometheus_api_client", reason="the extra prometheus is not
 from optimizer.clock import SystemClock
 from optimizer.signals.reading import read_fleet
 from optimizer.sources.config_yaml import config_from_document
+from tests.certificates import certificate
 from tests.command_line import run
 from tests.signals.hypervisors import GIB, Hypervisors, exposition, history, proxmox_history
 from tests.signals.real_prometheus import backfill, need_prometheus, running
@@ -285,15 +286,6 @@ def test_a_live_scrape(tmp_path: Path, exporter: Any) -> None:
 
 HASH = "$2b$04$abcdefghijklmnopqrstuujZkTwHUiJ9XdZPwKfcfDo7dMp5DjlTu"
 """bcrypt of "wonderland", at its least cost."""
-
-
-def certificate(directory: Path, name: str) -> tuple[Path, Path]:
-    key, cert = directory / f"{name}.key", directory / f"{name}.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    words += ["-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", f"/CN={name}"]
-    words += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(words, check=True, capture_output=True)
-    return key, cert
 
 
 def test_tls_a_certificate_of_ones_own_and_basic_auth(tmp_path: Path) -> None:

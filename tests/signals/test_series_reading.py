@@ -16,7 +16,8 @@ from optimizer.signals.series_reading import InterferencePart, queries_for, read
 from optimizer.sources.config_yaml import config_from_document
 from tests import build
 from tests.command_line import refused, run, write
-from tests.prometheus.fake_server import answering, serving, success
+from tests.prometheus.fake_server import serving, success
+from tests.replies import answering
 from tests.signals.interference.series import V, hog
 
 if TYPE_CHECKING:

@@ -18,6 +18,8 @@ from optimizer.errors import InputError
 from optimizer.sources.proxmox.api import Api, Unanswered
 from optimizer.sources.proxmox.inventory import read_inventory
 from optimizer.sources.proxmox.place import Place
+from tests.certificates import certificate
+from tests.replies import answering, drips, hangs
 from tests.sources.fake_proxmox import TOKEN, FakeProxmox, place_of, serving, small_cluster
 from tests.sources.source_contract import settings
 
@@ -56,32 +58,6 @@ def refusal(pve: FakeProxmox, directory: Path, **more: Any) -> str:
     return text
 
 
-def drips(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "100000")
-    handler.end_headers()
-    for _ in range(200):
-        handler.wfile.write(b" ")
-        handler.wfile.flush()
-        time.sleep(0.02)
-
-
-def hangs(_: BaseHTTPRequestHandler) -> None:
-    time.sleep(3)
-
-
-def sends(body: bytes, status: int = 200, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    def reply(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(body)
-        handler.close_connection = True
-
-    return reply
-
-
 @pytest.mark.parametrize("path", WHOLE_ANSWERS)
 @pytest.mark.parametrize(
     ("status", "reason", "hint"),
@@ -112,12 +88,12 @@ def test_answers_of_another_shape_are_refused(path: str, data: Any, pve: FakePro
     [
         (drips, "no answer within 0.5 s"),
         (hangs, "no answer within 0.5 s"),
-        (sends(b""), "none of Proxmox VE"),
-        (sends(b'{"data": [{"type": "node", "node": "pve1"'), "none of Proxmox VE"),
-        (sends(b"<html>"), "none of Proxmox VE"),
-        (sends(b"{}"), "none of Proxmox VE"),
-        (sends(b"[" * 100_000), "none of Proxmox VE"),
-        (sends(b"", 302, Location="/elsewhere"), "302"),
+        (answering(b""), "none of Proxmox VE"),
+        (answering(b'{"data": [{"type": "node", "node": "pve1"'), "none of Proxmox VE"),
+        (answering(b"<html>"), "none of Proxmox VE"),
+        (answering(b"{}"), "none of Proxmox VE"),
+        (answering(b"[" * 100_000), "none of Proxmox VE"),
+        (answering(b"", 302, Location="/elsewhere"), "302"),
         (lambda handler: handler.connection.shutdown(socket.SHUT_RDWR), "no connection"),
     ],
 )
@@ -135,7 +111,7 @@ def test_the_deadline_is_that_of_the_whole_reading(pve: FakeProxmox, tmp_path: P
 
     def slowly(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(0.1)
-        sends(b'{"data": {}}')(handler)
+        answering(b'{"data": {}}')(handler)
 
     for vmid in range(200, 240):
         pve.guest(vmid, "pve1")
@@ -192,7 +168,7 @@ def test_a_connection_that_the_server_closed_is_opened_again(pve: FakeProxmox) -
     with serving(pve) as url:
         api = Api(Place("x", url, TOKEN), SystemClock())
         api.get("version")
-        pve.replies["/cluster/status"] = sends(b'{"data": []}')
+        pve.replies["/cluster/status"] = answering(b'{"data": []}')
         assert api.get("cluster", "status") == []
         assert api.get("version")["release"] == "9.2"
         api.close()
@@ -274,20 +250,11 @@ def test_numbers_and_flags_as_text_are_believed(pve: FakeProxmox, tmp_path: Path
     assert document["hosts"][0]["capacity"]["cpu_millicores"] == 16_000
 
 
-def certificate(directory: Path, name: str) -> tuple[Path, Path]:
-    key, cert = directory / f"{name}.key", directory / f"{name}.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    words += ["-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", f"/CN={name}"]
-    words += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(words, check=True, capture_output=True)
-    return cert, key
-
-
 def test_the_certificate_is_verified(pve: FakeProxmox, tmp_path: Path) -> None:
-    mine, other = certificate(tmp_path, "pve"), certificate(tmp_path, "other")
-    with serving(pve, mine) as url:
+    (key, cert), (_, other) = certificate(tmp_path, "pve"), certificate(tmp_path, "other")
+    with serving(pve, (cert, key)) as url:
         assert read_inventory(settings(place_of(tmp_path, url, ca_file="pve.pem")))["fleet"] == "attic"
-        for more in ({}, {"ca_file": other[0].name}):
+        for more in ({}, {"ca_file": other.name}):
             with pytest.raises(InputError, match="certificate verify failed") as error:
                 read_inventory(settings(place_of(tmp_path, url, **more)))
             assert "/etc/pve/pve-root-ca.pem" in str(error.value)

@@ -20,7 +20,8 @@ from optimizer.execution import Gate
 from optimizer.prometheus.answers import vector as parsed
 from optimizer.prometheus.server import Server
 from tests import build
-from tests.prometheus.fake_server import answering, serving, success, vector
+from tests.prometheus.fake_server import serving, success, vector
+from tests.replies import answering, drips, hangs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,21 +78,6 @@ def test_no_other_status_opens_and_nothing_is_followed(status: int) -> None:
     assert not found.good
     assert str(status) in found.text
     assert len(seen) == 1
-
-
-def drips(handler: BaseHTTPRequestHandler) -> None:
-    """Send a byte now and then: each in time, the whole never."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "100000")
-    handler.end_headers()
-    for _ in range(40):
-        handler.wfile.write(b" ")
-        handler.wfile.flush()
-        time.sleep(0.1)
-
-
-def hangs(_: BaseHTTPRequestHandler) -> None:
-    time.sleep(3)
 
 
 def floods(handler: BaseHTTPRequestHandler) -> None:
