@@ -9,6 +9,7 @@ import click
 from commands.boundary import Exit, complain
 from commands.common import FILE, say_text
 from commands.ledger_options import (
+    by_file,
     by_option,
     fleet_option,
     fleets_of,
@@ -61,7 +62,8 @@ def _stop_one(fleet: str, value: str, order: Order, ledger: Path | str) -> Exit:
 
     with open_ledger(str(ledger)) as book:
         doubt = unheard(book, fleet)
-        _write_stop(book, fleet, value, order)
+        said = _stopped(book, fleet, value, order)
+    say_text(said)
     if doubt:
         say_text(f"{doubt}; the stop holds from its first run on\n")
     return Exit.ATTENTION if doubt else Exit.DONE
@@ -77,24 +79,29 @@ def _stop_every(value: str, order: Order, ledger: Path | str, button: StopFile) 
         if not is_there(ledger):
             if wrong is not None:
                 raise wrong
-            here = f"{button.path} stops every run that looks at it; is the ledger elsewhere (--ledger)?"
-            say_text(f"no ledger at {ledger} yet: {here}\n")
-            return Exit.ATTENTION
-        with open_ledger(str(ledger)) as book:
-            book.controls.set(EVERY_FLEET, "stop", value, order, SystemClock().now())
-            for name in book.fleets():
-                _write_stop(book, name, value, order)
-    say_text("every other fleet: stopped before its first run\n")
+            there = False
+        else:
+            with open_ledger(str(ledger)) as book:
+                book.controls.set(EVERY_FLEET, "stop", value, order, SystemClock().now())
+            there = True
+    if not there:  # what goes wrong from here on undoes no stop: every fleet is stopped
+        here = f"{button.path} stops every run that looks at it; is the ledger elsewhere (--ledger)?"
+        say_text(f"no ledger at {ledger} yet: {here}\n")
+        return Exit.ATTENTION
+    with open_ledger(str(ledger)) as book:
+        said = [_stopped(book, name, value, order) for name in book.fleets()]
+    say_text("".join((*said, "every other fleet: stopped before its first run\n")))
     if wrong is not None:
         complain(f"stopped by the ledger alone: {wrong}")
     return Exit.DONE if wrong is None else Exit.ATTENTION
 
 
-def _write_stop(book: Ledger, fleet: str, value: str, order: Order) -> None:
+def _stopped(book: Ledger, fleet: str, value: str, order: Order) -> str:
+    """Stop a fleet; returns what to say of it."""
     from optimizer.clock import SystemClock
 
     book.controls.set(fleet, "stop", value, order, SystemClock().now())
-    say_text(f"{fleet}: stopped; {_flying(book, fleet)}\n")
+    return f"{fleet}: stopped; {_flying(book, fleet)}\n"
 
 
 @click.command("resume")
@@ -106,7 +113,7 @@ def _write_stop(book: Ledger, fleet: str, value: str, order: Order) -> None:
 def resume(reason: str, fleet: str | None, by: str | None, ledger: Path | str, stop_file: str | None) -> Exit:
     """Lift a stop: plans may be carried out again. A run that was stopped has ended; make a new plan.
 
-    A stop of every fleet is lifted without --fleet only. Exits with 1 where it still holds.
+    A stop of every fleet, by the ledger or a file, is lifted without --fleet only. Exits with 1 where it still holds.
     """
     from optimizer.clock import SystemClock
     from optimizer.execute.ledger.records import EVERY_FLEET
@@ -122,7 +129,7 @@ def resume(reason: str, fleet: str | None, by: str | None, ledger: Path | str, s
         everywhere = fleet is None and book.controls.lift(EVERY_FLEET, "stop", order, clock.now())
         for name in fleets_of(book, fleet):
             lifted = book.controls.lift(name, "stop", order, clock.now()) or everywhere
-            held = book.controls.of(name).get("stop")
+            held = book.controls.of(name).get("stop", None if fleet is None else by_file(button))
             say_text(f"{name}: {_freed(lifted=lifted, held=held)}\n")
             still |= held is not None
     if everywhere:

@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.boundary import Exit
+from commands.boundary import Exit, complain
 from commands.common import json_option, say, say_text
-from commands.ledger_options import fleet_option, fleets_of, ledger_option, open_button, peek, stop_file_option
+from commands.ledger_options import (
+    by_file,
+    fleet_option,
+    fleets_of,
+    is_there,
+    ledger_option,
+    open_button,
+    peek,
+    stop_file_option,
+)
 from commands.listing import Group
 from commands.path_types import MayBeFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from optimizer.execute.button import StopFile
     from optimizer.execute.ledger import Ledger
     from optimizer.execute.ledger.records import Control, Run
     from optimizer.report.ledger_page import Status
@@ -119,16 +127,20 @@ def status(fleet: str | None, watch: bool, ledger: Path | str, stop_file: str | 
     """
     from optimizer.clock import SystemClock
     from optimizer.execute.ledger.records import EVERY_FLEET
-    from optimizer.report.ledger_page import Status, status_page
+    from optimizer.report.ledger_page import status_page
 
     clock, shown, button = SystemClock(), None, open_button(stop_file, ledger)
+    if (stop := by_file(button)) is not None and not is_there(ledger):
+        say(as_json, lambda: _of_every_fleet(stop), lambda: status_page([], stop))
+        complain(f"there is no ledger {ledger} yet")
+        return
     while True:
         with peek(ledger) as book:
-            by_file = _by_file(button)
-            found = [_status(book, name, by_file) for name in fleets_of(book, fleet)]
-            seen = (found, None if fleet else book.controls.of(EVERY_FLEET).get("stop", by_file))
+            of_file = by_file(button)
+            found = [_status(book, name, of_file) for name in fleets_of(book, fleet)]
+            seen = (found, None if fleet else book.controls.of(EVERY_FLEET).get("stop", of_file))
         if seen != shown:
-            every = [Status(EVERY_FLEET, None, {}, (), seen[1], None)] if seen[1] else []
+            every = _of_every_fleet(seen[1])
             say(as_json, lambda all_=[*every, *found]: all_, lambda seen=seen: status_page(*seen))  # type: ignore[misc]
             shown = seen
         if not watch or not any(one.is_running for one in found):
@@ -136,20 +148,15 @@ def status(fleet: str | None, watch: bool, ledger: Path | str, stop_file: str | 
         clock.sleep(WATCH_S)
 
 
-def _by_file(button: StopFile) -> Control | None:
-    """Return the stop of a file, which the ledger may know nothing of, as one of every fleet."""
-    from datetime import UTC, datetime
+def _of_every_fleet(stop: Control | None) -> list[Status]:
+    """Return the entry for what holds every fleet, if anything does."""
+    from optimizer.execute.ledger.records import EVERY_FLEET
+    from optimizer.report.ledger_page import Status
 
-    from optimizer.execute.ledger.records import EVERY_FLEET, Control
-
-    said = button.said()
-    if said is None:
-        return None
-    since = button.since() or datetime.fromtimestamp(0, UTC)
-    return Control(EVERY_FLEET, "stop", "file", since, f"the file {button.path}", said or "it does not say why")
+    return [Status(EVERY_FLEET, None, {}, (), stop, None)] if stop else []
 
 
-def _status(book: Ledger, fleet: str, by_file: Control | None) -> Status:
+def _status(book: Ledger, fleet: str, of_file: Control | None) -> Status:
     from optimizer.report.ledger_page import Status
 
     found = book.runs(fleet)
@@ -159,7 +166,7 @@ def _status(book: Ledger, fleet: str, by_file: Control | None) -> Status:
         states[state.value] = states.get(state.value, 0) + 1
     controls = book.controls.of(fleet)
     gate = book.last_note(fleet, run.plan) if run else None
-    stop = controls.get("stop", by_file)
+    stop = controls.get("stop", of_file)
     return Status(fleet, run, states, book.in_flight(fleet), stop, controls.get("limit"), gate)
 
 

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from optimizer.execute.button import StopFile
     from optimizer.execute.ledger import Ledger
-    from optimizer.execute.ledger.records import Order
+    from optimizer.execute.ledger.records import Control, Order
 
 __all__ = [
     "LEDGER",
+    "by_file",
     "by_option",
     "fleet_option",
     "fleets_of",
@@ -153,3 +154,15 @@ def open_button(path: str | None, ledger: Path | str) -> StopFile:
     from optimizer.execute.button import StopFile
 
     return StopFile(Place_(path)) if path else StopFile.beside(str(ledger))
+
+
+def by_file(button: StopFile) -> Control | None:
+    """Return the stop of a file, which the ledger may know nothing of, as one of every fleet."""
+    from optimizer.clock import SystemClock
+    from optimizer.execute.ledger.records import EVERY_FLEET, Control
+
+    said = button.said()
+    if said is None:
+        return None
+    since = button.since() or SystemClock().now()
+    return Control(EVERY_FLEET, "stop", "file", since, f"the file {button.path}", said or "it does not say why")

@@ -22,6 +22,6 @@ class Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line; one without a command is told which there are."""
-        if not args and not self.invoke_without_command:
+        if not args and not ctx.resilient_parsing and not self.invoke_without_command:
             ctx.fail(f"which command? There are {', '.join(self.commands)}")
         return super().parse_args(ctx, args)

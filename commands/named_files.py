@@ -1,8 +1,8 @@
 """The files that settings name: the policy of a ``remora.yaml``, the tables of its inventory, the program of a gate.
 
-Any text of the document that is the path of a file, and looks like one (`is_path`), counts, so that no field can be
-forgotten; a word, such as the name of a rule, does not, whatever files there are. Where a text is the path of a
-directory, the tables count that are read there.
+Any text of the document that is the path of a file counts, so that no field can be forgotten. In a policy, most of
+whose texts are words, such as the name of a rule, it has to look like a path as well (`is_path`). Where a text is the
+path of a directory, the tables count that are read there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from optimizer.errors import InputError
 from optimizer.sources.files import is_path
 from optimizer.sources.fleet_csv import TABLES
+from optimizer.sources.policy_yaml import FORMAT as POLICY
 from optimizer.sources.safe_yaml import load_yaml
 
 if TYPE_CHECKING:
@@ -37,8 +38,10 @@ def files_named_in(settings: Path) -> Iterator[Path]:
         document = load_yaml(settings.read_bytes(), str(settings))
     except (OSError, ValueError, InputError):
         return
+    has_words = isinstance(document, dict) and document.get("format") == POLICY
     for text in dict.fromkeys(_texts(document)):
-        yield from _files(settings, text)
+        if not has_words or is_path(text):
+            yield from _files(settings, text)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -58,7 +61,7 @@ def _files(settings: Path, text: str) -> Iterator[Path]:
             path = path.expanduser()
             if path.is_dir():
                 yield from (path / table for table in TABLES)
-            elif is_path(text) and path.is_file():
+            elif path.is_file():
                 yield path
         except (OSError, ValueError, RuntimeError):
             continue

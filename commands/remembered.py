@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from commands.common import load_laid, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -142,21 +142,11 @@ def _with_room(
 
 def _tell_room(fleet: Fleet, held: Sequence[Reservation], doubts: Sequence[Caution], where: str) -> None:
     from optimizer.report.words import clean, count
+    from optimizer.service.reserved import count_awaited
 
     warn(doubts)
     if fleet.awaited:
-        of = sum(_is_awaited(one, fleet.awaited) for one in held)
+        of = count_awaited(held, fleet.awaited)
         many = f"{count(len(fleet.awaited), 'VM')} to come, of {count(of, 'reservation')}"
         counts = "counts" if len(fleet.awaited) == 1 else "count"
         click.echo(clean(f"remora: room: {many}, {counts} as there by the ledger {where}"), err=True)
-
-
-def _is_awaited(one: Reservation, awaited: Collection[str]) -> bool:
-    """Whether a VM of a reservation is still to come; one that cannot be read was left out."""
-    from optimizer.errors import RemoraError
-    from optimizer.service.reserved import room_of
-
-    try:
-        return any(vm in awaited for vm, _ in room_of(one).placements)
-    except RemoraError:
-        return False

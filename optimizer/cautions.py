@@ -41,8 +41,8 @@ def _doubtful(fleet: Fleet, policy: Policy) -> Iterator[Caution]:
 
 def unknown_names(fleet: Fleet, policy: Policy) -> tuple[Caution, ...]:
     """Return the names of a policy that match nothing in the fleet."""
-    names = Directory(fleet)
-    return tuple(Caution("unknown_name", one.path, _ignored(one, names)) for one in dangling(policy.named, names))
+    names, ends = Directory(fleet), ", so it is ignored" if policy.unknown_names is UnknownNames.WARN else ""
+    return tuple(Caution("unknown_name", one.path, _unknown(one, names, ends)) for one in dangling(policy.named, names))
 
 
 def refuse_unknown_names(fleet: Fleet, policy: Policy) -> None:
@@ -59,10 +59,10 @@ def refuse_unknown_names(fleet: Fleet, policy: Policy) -> None:
             raise _error(policy, one, names)
 
 
-def _ignored(one: Named, names: Directory) -> str:
+def _unknown(one: Named, names: Directory, ends: str) -> str:
     hint = names.hint(one.kind, one.name, one.scope)
     expected = names.expected(one.kind, one.scope)
-    return f"{one.name!r} is not {expected}, so it is ignored" + (f" ({hint})" if hint else "")
+    return f"{one.name!r} is not {expected}{ends}" + (f" ({hint})" if hint else "")
 
 
 def _error(policy: Policy, one: Named, names: Directory) -> InputError:

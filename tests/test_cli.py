@@ -348,6 +348,14 @@ cli.main()
 """
 
 
+def test_names_of_commands_in_a_group_are_completed():
+    asked = {**os.environ, "COMP_WORDS": "remora whatif ", "COMP_CWORD": "2", "_REMORA_COMPLETE": "bash_complete"}
+    code = 'from cli import remora; remora.main(prog_name="remora")'
+    done = subprocess.run([sys.executable, "-c", code], env=asked, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert "plain,fit" in done.stdout.split()
+    assert done.stderr == ""
+
+
 BEFORE = """
 import sys
 sys.argv = ["remora", "check", "fleet.json"]

@@ -87,7 +87,7 @@ def plan_page(
         one = not_placed == 1
         page.line(
             f"{count(not_placed, 'VM')} {'is' if one else 'are'} on no host yet and left alone "
-            f"(`remora whatif place` finds {'a host' if one else 'hosts'})",
+            "(`remora whatif place --like VM` says where such a VM fits)",
             Tone.WARN,
         )
     if plan.objective:

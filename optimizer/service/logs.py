@@ -29,8 +29,9 @@ INSTALL = "the service needs the extra `service`: pip install -e '.[service]' in
 Lowest = Literal["debug", "info", "warning", "error"]
 NAMES = 5
 """How many subjects a line names."""
-NUMBERS = re.compile(r"((?<![\w.-])(?<!code )-?\d[\d.,]*(e[+-]?\d+)?( (s|min|h|d|VMs?|hosts?)\b)? ?)+")
-"""Ages, counts and values in a cause, which vary while it stays; not those in names, and no status codes."""
+AMOUNT, FRACTION = r"\d[\d.,]* ?(%|(s|min|h|d|VMs?|hosts?)\b|(?=of \d))", r"\d+\.\d+(e[+-]?\d+)?(?![\w.])"
+NUMBERS = re.compile(rf"((?<![\w.-])-?({AMOUNT}|{FRACTION}) ?)+|(?<=\[)\d+(?=\])")
+"""Ages, counts, values and places in lists, which vary while a cause stays; other whole numbers may be names."""
 QUOTED = re.compile(r"('[^']*')")
 
 

@@ -19,6 +19,8 @@ from optimizer.report.document import as_document
 from optimizer.report.whatif_facts import About, describe_place
 from optimizer.service.reserved import room_of
 from optimizer.sources.files import canonical_digest
+from optimizer.sources.fleet_json import fleet_from_document
+from optimizer.sources.policy_yaml import missing_required
 from optimizer.sources.request import checked_request, ids_of
 from optimizer.whatif.effort import Effort
 from optimizer.whatif.place_request import kept_of, place_request, with_kept
@@ -88,6 +90,7 @@ class Placer:
         until = self._clock.monotonic() + 2 * self._seconds
         laid: list[Caution] = []
         document = self._read(laid.append)
+        missing_required(self._policy, fleet_from_document(document, "inventory"))
         checked = checked_request(request, document, WHERE)
         while (left := until - self._clock.monotonic()) > 0 and self._turn.acquire(timeout=left):
             try:  # those of this process one after the other: each would only have to begin again

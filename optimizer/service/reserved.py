@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,12 @@ from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.whatif.place_request import Kept, with_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from optimizer.execute.ledger.reservations import Reservation
     from optimizer.fleet import Fleet
 
-__all__ = ["counted", "fleet_with_reservations", "room_of"]
+__all__ = ["count_awaited", "counted", "fleet_with_reservations", "room_of"]
 
 APART = frozenset({"anti_affinity", "apart"})
 """Rules of groups that no VM satisfies by being there."""
@@ -92,6 +93,15 @@ def counted(
         fleet, whole, said_of = counted(whole, half, where)
         awaited, left_out = awaited | fleet.awaited, [*left_out, *said_of]
     return replace(fleet, awaited=awaited), whole, left_out
+
+
+def count_awaited(held: Iterable[Reservation], awaited: Collection[str]) -> int:
+    """Return of how many reservations a VM is still to come; those that cannot be read were left out."""
+    many = 0
+    for one in held:
+        with suppress(RemoraError):
+            many += any(vm in awaited for vm, _ in room_of(one).placements)
+    return many
 
 
 def _by_presence(groups: Iterable[Mapping[str, Any]]) -> set[str]:

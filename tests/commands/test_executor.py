@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -268,3 +270,18 @@ def test_a_dry_run_leaves_no_file(here):
     before = sorted(here.iterdir())
     assert run("apply", "fleet.json", "plan.json").code == 0
     assert sorted(here.iterdir()) == before
+
+
+def test_what_cannot_be_told_undoes_no_stop():
+    """Neither the file nor standard output can be written; the ledger is stopped, and no message says otherwise."""
+    open_ledger("book.sqlite").close()
+    words = ["stop", *WHY, "--ledger", "book.sqlite", "--stop-file", "none/x.stop"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, Path(__file__).parents[2] / "cli.py", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert "nothing is stopped" not in done.stderr
+    assert "STOPPED" in run("status", "--ledger", "book.sqlite").out

@@ -226,6 +226,13 @@ def test_what_settings_name_is_an_input(here):
     assert "must not be" not in refused("watch", "fleet.json", "--config", "remora.yaml", "--ledger", "led.sqlite")
 
 
+def test_a_file_that_settings_name_is_an_input_whatever_it_is_called(here):
+    Path("snapshot").write_text("{}")
+    Path("remora.yaml").write_text("inventory: {file: snapshot}\n")
+    assert "the output must not be an input" in refused("signals", "read", "--config", "remora.yaml", "-o", "snapshot")
+    assert Path("snapshot").read_text() == "{}"
+
+
 def test_a_word_of_settings_is_no_path_whatever_files_there_are(here):
     Path("rules.yaml").write_text("format: remora-policy/1\nrules: [{rule: capacity}]\nname: office\n")
     for name in ("capacity", "office"):

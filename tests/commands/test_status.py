@@ -59,14 +59,20 @@ def test_a_stop_file_of_which_the_ledger_knows_nothing_is_shown() -> None:
     """The button was pressed before there was a ledger, or where it could not be written."""
     assert run("stop", "--reason", "a storm", "--by", "ann", "--ledger", "new.sqlite").code == 1
     ledger = ("--ledger", "new.sqlite")
-    open_ledger("new.sqlite").close()
     stopped = "every fleet: STOPPED by the file new.sqlite.stop: ann: a storm (`remora resume` lifts it)\n"
+    before = run("status", *ledger)
+    assert (before.code, before.err) == (0, "remora: there is no ledger new.sqlite yet\n")
+    assert before.out.startswith(stopped)
+    assert [one["fleet"] for one in run("status", *ledger, "--json").json] == [""]
+    open_ledger("new.sqlite").close()
     assert run("status", *ledger).out == f"{stopped}no plan was carried out yet\n"
     run("limit", "5", "--reason", "x", *ledger)
     (every,) = run("status", *ledger, "--json").json
     assert (every["fleet"], every["stop"]["value"], every["stop"]["reason"]) == ("", "file", "ann: a storm")
     run("stop", "--fleet", "office", "--reason", "x", *ledger)
-    run("resume", "--fleet", "office", "--reason", "x", *ledger)
+    still = run("resume", "--fleet", "office", "--reason", "x", *ledger)
+    assert still.code == 1
+    assert "still stopped with every fleet by the file new.sqlite.stop: ann: a storm" in still.out
     for words in ((), ("--fleet", "office")):
         assert run("status", *words, *ledger).out.startswith(stopped.replace("every fleet", "office"))
     assert "STOPPED" not in run("status", *ledger, "--stop-file", "elsewhere").out

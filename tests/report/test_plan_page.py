@@ -130,8 +130,8 @@ def test_what_a_clean_fleet_would_take_is_said():
     ("nowhere", "said"),
     [
         (0, ""),
-        (1, "1 VM is on no host yet and left alone (`remora whatif place` finds a host)"),
-        (2, "2 VMs are on no host yet and left alone (`remora whatif place` finds hosts)"),
+        (1, "1 VM is on no host yet and left alone (`remora whatif place --like VM` says where such a VM fits)"),
+        (2, "2 VMs are on no host yet and left alone (`remora whatif place --like VM` says where such a VM fits)"),
     ],
 )
 def test_vms_that_are_on_no_host_are_not_passed_over_in_silence(nowhere, said, tmp_path):

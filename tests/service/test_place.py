@@ -238,5 +238,8 @@ def test_what_is_doubtful_comes_with_the_answer_and_a_wrong_policy_is_refused(tm
     assert [w["where"] for w in warnings] == [laid.where, "hosts[0].capacity.memory_mib", "rules[1].hosts[0]"]
     with pytest.raises(InputError, match="gone"):
         asked(build.policy(*rules)).place(request("a"), 60, "me")
+    wants = {"rule": "eligible", "owner_vms": 3, "require": ["owner"]}
+    with pytest.raises(InputError, match="require"):
+        asked(build.policy("capacity", wants)).place(request("a"), 60, "me")
     assert asked(build.policy()).kept() == ()
     assert "warnings" not in placer(inventory(), tmp_path / "other.sqlite", clock).place(request("a"), 0, "me").facts
