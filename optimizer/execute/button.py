@@ -137,7 +137,7 @@ def stopping(button: StopFile, reason: str) -> Iterator[InputError | None]:
     Raises
     ------
     SafetyStop
-        Neither was possible: nothing is stopped.
+        The ledger could not be stopped: the file alone stops, or nothing does.
     """
     wrong: InputError | None = None
     try:
@@ -147,9 +147,10 @@ def stopping(button: StopFile, reason: str) -> Iterator[InputError | None]:
     try:
         yield wrong
     except (RemoraError, OSError) as error:
-        if wrong is None or error is wrong:
+        if error is wrong or (wrong is None and button.path is None):
             raise
-        raise SafetyStop(f"nothing is stopped: {wrong}; {error}") from error
+        done = f"stopped by the file {button.path} alone" if wrong is None else f"nothing is stopped: {wrong}"
+        raise SafetyStop(f"{done}; {error}") from error
 
 
 def _line(text: str) -> bytes:

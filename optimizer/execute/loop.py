@@ -211,8 +211,7 @@ class Loop:
                 return read()
             except Unreadable as error:
                 said = str(error)
-            meanwhile = self._wait(pause)
-            if isinstance(meanwhile, Blocked):
+            if isinstance(meanwhile := self._wait(pause), Blocked):
                 return meanwhile
         return Blocked(self._now(), f"what cannot be read stops the run: {said}")
 
@@ -234,8 +233,7 @@ class Loop:
     def _hold(self) -> None:
         """Heed the user, keep the lead, look at the button and at what is in flight while others are waited for."""
         self._heed()
-        blocked = self._blocked_by_now()
-        if blocked is not None:
+        if (blocked := self._blocked_by_now()) is not None:
             raise HeldUp(blocked)
         self._look_aside()
 
@@ -262,6 +260,9 @@ class Loop:
 
     def _blocked_by_now(self) -> Event | None:
         self._ledger.keep(self._lead)
+        return self._blocked()
+
+    def _blocked(self) -> Event | None:
         stop = self._ledger.controls.of(self._lead.fleet).get("stop")
         abort = stop is not None and stop.value == "abort"
         reason = f"stopped by {stop.by}: {stop.reason}" if stop is not None else self._button.reason()
@@ -290,7 +291,7 @@ class Loop:
             self._migrating = self._driver.migrating()
             return Checked(self._now(), task.key, change)
 
-        return self._tried(read)
+        return self._blocked() or self._tried(read)
 
     def _intend(self, task: Task, attempt: int) -> Event:
         ends = (*task.key, task.vm, task.source, task.target)

@@ -58,9 +58,12 @@ def test_the_ledger_is_stopped_whatever_becomes_of_the_file(tmp_path: Path) -> N
     assert [bool(wrong) for wrong in stopped] == [False, True, True]
 
 
-def test_where_neither_can_be_stopped_both_are_named(tmp_path: Path) -> None:
+def test_where_the_ledger_cannot_be_stopped_it_is_said_what_is(tmp_path: Path) -> None:
     with pytest.raises(SafetyStop, match=r"nothing is stopped: .*none/halt.*; the ledger is locked"):  # noqa: SIM117
         with stopping(StopFile(tmp_path / "none" / "halt"), "ann: x"):
             raise SafetyStop("the ledger is locked")
-    with pytest.raises(SafetyStop, match=r"^the ledger is locked"), stopping(StopFile(tmp_path / "halt"), "ann: x"):
+    alone = r"^stopped by the file .*/halt alone; the ledger is locked"
+    with pytest.raises(SafetyStop, match=alone), stopping(StopFile(tmp_path / "halt"), "ann: x"):
+        raise SafetyStop("the ledger is locked")
+    with pytest.raises(SafetyStop, match=r"^the ledger is locked"), stopping(StopFile(None), "ann: x"):
         raise SafetyStop("the ledger is locked")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf, isclose
+from math import exp, inf, isclose
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -218,6 +218,8 @@ def test_what_guests_dirty_is_learned_where_the_snapshot_does_not_say(left: floa
 def test_of_copies_that_share_a_card_it_is_learned_from_all_that_goes_over_it(each: float, part: float) -> None:
     """Both targets' cards are half empty, and say nothing."""
     state = replace(copying(tasks(None, None), 950.0, 950.0), sharing=Sharing(filled=0.9))
+    assert dirtied(looked(state, 1.0, 950.0 - each, 950.0 - each)) == [], "by its first rate"
+    state = replace(copying(state, 950.0, 950.0, rate=each), sharing=Sharing(filled=0.9))
     assert dirtied(looked(state, 1.0, 950.0 - each, 950.0 - each)) == [part]
 
 
@@ -231,7 +233,8 @@ def test_while_others_join_or_leave_nothing_is_learned_of_what_guests_dirty() ->
     [
         (1.9, False, None, False),
         (2.0, False, None, True),
-        (9.9, False, None, True),
+        (5.9, False, None, True),
+        (6.0, False, None, False),
         (5.9, True, 1.0, True),
         (6.0, True, 1.0, False),
         (5.9, True, None, False),
@@ -243,7 +246,36 @@ def test_the_next_begins_so_much_later_as_a_copy_takes_of_a_guest_that_dirties_m
     """Alone it takes a second, so two then; both are prepared for four. One that is seen later is not joined."""
     state = replace(copying(tasks(None, None), left), sharing=Sharing(ahead_s=Mean(4.0, 1)))
     phase = MoveState.COPYING if copies else MoveState.PREPARING
-    assert room(replace(state, flying={k: replace(f, state=phase) for k, f in state.flying.items()}), now) is fits
+    state = flights(state, state=phase)
+    assert room(state, now) is fits
+    assert not room(replace(state, settings=Settings(apart=True)), now) or not copies
+    assert not room(flights(state, inherited=True), now)
+    assert not room(replace(state, sharing=Sharing()), now), "nobody has said yet what is left"
+
+
+def flights(of: State, **changed: Any) -> State:
+    return replace(of, flying={k: replace(f, **changed) for k, f in of.flying.items()})
+
+
+@pytest.mark.parametrize("phase", [0.05, 0.2, 0.4])
+def test_short_copies_of_hot_guests_do_not_pass_for_calm_ones(phase: float) -> None:
+    """Three looks at each, which dirties 0.3 of what it gets once all is copied: its first rate is no measure of it."""
+    state = tasks(None)
+    for _ in range(14):
+        state = copying(replace(state, flying={}), 1000.0)
+        for look in (phase, phase + 0.3, phase + 0.6):
+            state = looked(state, look, 1000.0 * (1 - (1 - exp(-0.3 * look)) / 0.3))
+    assert state.sharing.dirtied.value > HARDLY
+
+
+def test_a_blank_look_ends_no_preparation_and_leaves_no_old_rate() -> None:
+    state = replace(copying(tasks(None), 1000.0), sharing=Sharing(filled=0.9, ahead_s=Mean(4.0, 1)))
+    state = looked(state, 1.0, 800.0)
+    blank = flights(state, left_mib=None)
+    back = learned(flights(blank, left_mib=400.0), blank.flying, 300.0)
+    assert back.sharing.ahead_s == Mean(4.0, 1)
+    assert next(iter(back.flying.values())).rate_mib_s is None
+    assert dirtied(back) == []
 
 
 def test_a_look_that_could_not_be_had_says_nothing_of_what_guests_dirty() -> None:

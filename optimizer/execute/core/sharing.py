@@ -94,17 +94,21 @@ def links_now(state: State, now: Moment) -> Links:
         task = state.tasks.get(flight.key)
         if task is None or (state.settings.apart and flight.state in PREPARING):
             continue
-        if _holds(flight, task, state.sharing, state.settings.poll_s, now.seconds):
+        if _holds(flight, task, state, now.seconds):
             links.add(task)
     return links
 
 
-def _holds(flight: Flight, task: Task, sharing: Sharing, poll_s: float, now: float) -> bool:
-    """Whether a copy goes over its links for longer than a next one is prepared, or must not be joined at its end."""
+def _holds(flight: Flight, task: Task, state: State, now: float) -> bool:
+    """Whether a copy goes over its links for longer than a next one is prepared, or must not be joined at its end.
+
+    Of a guest that nobody knows, and where the driver holds copies back, it does: a next one is prepared already.
+    """
+    sharing, poll_s = state.sharing, state.settings.poll_s
     if flight.state in FREE or flight.belief.startswith(MoveState.DONE.value):
         return False  # what nobody knows the caps count
     if sharing.dirties_mib_s(task.dirties_mib_s) == inf:
-        return not _seems_short(flight, task, sharing, now - flight.since)
+        return state.settings.apart or not _seems_short(flight, task, sharing, now - flight.since)
     if flight.left_mib is None or flight.rate_mib_s is None:
         return True
     dirties = sharing.dirties_mib_s(task.dirties_mib_s)
@@ -117,12 +121,15 @@ def _seems_short(flight: Flight, task: Task, sharing: Sharing, since_s: float) -
     """Whether a copy will be over when a next one is prepared, though nobody knows what its guest dirties.
 
     Preparing takes both the same time, so it will be once the first began twice as long ago as it takes alone: with a
-    guest that dirties most of what it gets. A copy that takes longer, or does not say what is left, is not joined.
+    guest that dirties most of what it gets. A move that takes longer is not joined, nor a copy that does not say what
+    is left, nor one that began before this run, nobody knows when; and none before some copy has said what was left.
     """
+    if flight.inherited or not sharing.ahead_s.number:
+        return False
     alone = sharing.alone_mib_s(task.links)
     takes_s = TIMES * task.copied_mib / alone if alone < inf else inf
-    in_time = flight.left_mib is not None and since_s < sharing.ahead_s.value + takes_s
-    return takes_s <= since_s and (flight.state in PREPARING or in_time)
+    in_time = takes_s <= since_s < sharing.ahead_s.value + takes_s
+    return in_time and (flight.state in PREPARING or flight.left_mib is not None)
 
 
 def learned(state: State, before: Mapping[Key, Flight], now: float) -> State:
@@ -132,18 +139,21 @@ def learned(state: State, before: Mapping[Key, Flight], now: float) -> State:
         flight = flying.get(key)
         if flight is None or key not in state.tasks or flight.left_mib is None:
             continue
-        if old.left_mib is None:
-            took = now - flight.since
-            sharing = replace(sharing, ahead_s=sharing.ahead_s.with_one(took))
-            flying[key] = replace(flight, left_at=now)
+        if old.left_mib is None:  # so it was prepared until now, or could not be seen for a while
+            if old.state in PREPARING and not flight.inherited:
+                sharing = replace(sharing, ahead_s=sharing.ahead_s.with_one(now - flight.since))
+            flying[key] = replace(flight, left_at=now, rate_mib_s=None)
         elif now > flight.left_at:
             net = (old.left_mib - flight.left_mib) / (now - flight.left_at)
             flying[key] = _measured(replace(flight, left_at=now), state.tasks[key], net)
     copying = [(f, state.tasks[k]) for k, f in flying.items() if k in state.tasks and f.state is MoveState.COPYING]
     lately = (k for k in {**before, **flying} if k not in flying or flying[k].state not in PREPARING)
     on = Counter(link for k in lately if k in state.tasks for link in state.tasks[k].links)
+    fresh = [(f, task) for f, task in copying if f.left_at == now]
+    again = {key for key, old in before.items() if old.rate_mib_s is not None}
+    parts = [(f, part) for f, part in _dirtied(fresh, on, sharing) if f.key in again]
     sharing = _carried(copying, on, sharing)
-    for flight, part in _dirtied([(f, task) for f, task in copying if f.left_at == now], on, sharing):
+    for flight, part in parts:
         sharing = replace(sharing, dirtied=sharing.dirtied.with_one(part, least=0.0))
         flying[flight.key] = replace(flight, sampled=True)
     return replace(state, flying=flying, sharing=sharing)
@@ -161,10 +171,11 @@ def _measured(flight: Flight, task: Task, net_mib_s: float) -> Flight:
 def _dirtied(
     copying: Sequence[tuple[Flight, Task]], on: Mapping[Link, int], sharing: Sharing
 ) -> Iterator[tuple[Flight, float]]:
-    """Yield which part of what it gets a guest dirties, of which the snapshot does not say it: at most this.
+    """Yield which part of what it gets a guest dirties, of which the snapshot does not say it.
 
     One of a copy's links is full. What goes over that beside what becomes less is dirtied anew; on all other links the
-    same difference is larger.
+    same difference is larger. What a link carries is what was seen before, and not of this copy's first rate: by its
+    own rate a copy would seem to dirty nothing.
     """
     rates = [(f.rate_mib_s, task) for f, task in copying if f.rate_mib_s is not None]
     seen = Counter(link for _, task in rates for link in task.links)
@@ -176,7 +187,7 @@ def _dirtied(
         most = {link: sharing.most_mib_s(link) for link in task.links}
         known = [link for link in task.links if most[link] < inf]
         if known and all(seen[link] == on[link] for link in known):
-            yield flight, max(0.0, min(1 - total[link] / most[link] for link in known)) / copied
+            yield flight, min(1.0, max(0.0, min(1 - total[link] / most[link] for link in known)) / copied)
 
 
 def _total(rates: Iterable[tuple[float, Task]]) -> dict[Link, float]:
@@ -202,7 +213,7 @@ def _carried(copying: Sequence[tuple[Flight, Task]], on: Mapping[Link, int], sha
     carries, seen, filled = dict(sharing.carries), dict(sharing.seen), sharing.filled
     for link, rate in total.items():
         if link.mib_s < inf:
-            filled = max(filled, rate / link.mib_s)
+            filled = max(filled, min(1.0, rate / link.mib_s))
         elif rate > 0:
             seen[link] = max(seen.get(link, 0.0), rate)
             if link not in more or link in carries:
