@@ -44,24 +44,20 @@ lint() {
   "$python" -m codespell_lib
   say 'import-linter'
   "$venv/bin/lint-imports"
+  if [[ $tier != quick ]]; then
+    say 'mkdocs'
+    "$python" -m mkdocs build --strict --site-dir "$site/pages"
+  fi
 }
 
-if [[ $tier == quick ]]; then # beside the tests: the types of a fresh checkout take one core for a while
-  lint >"$site/linters" 2>&1 &
-  linters=$!
-else
-  lint
-  say 'mkdocs'
-  "$python" -m mkdocs build --strict --site-dir "$site"
-fi
+lint >"$site/linters" 2>&1 & # beside the tests: many of them wait for other processes
+linters=$!
 say "pytest, tier $tier"
 failed=0
-# three processes for two cores: a third of the time tests wait for what other processes do
-"$python" -m pytest -n 3 --dist worksteal --tier "$tier" "${options[@]}" "${rest[@]}" || failed=$?
-if [[ $tier == quick ]]; then
-  wait "$linters" || failed=$?
-  cat "$site/linters"
-fi
+# four processes for two cores: tests wait for what other processes do
+"$python" -m pytest -n 4 --dist worksteal --tier "$tier" "${options[@]}" "${rest[@]}" || failed=$?
+wait "$linters" || failed=$?
+cat "$site/linters"
 ((failed == 0)) || exit "$failed"
 if [[ $tier != quick && ${#rest[@]} -eq 0 && ${#options[@]} -eq 0 ]]; then # by itself, so that it measures the program alone
   say 'regression check'

@@ -95,7 +95,7 @@ def without_limits(problem: Problem, held: Answer, limits: Limits, deadline: Dea
     atoms = (replace(cast("Flow", a), limit=UNLIMITED) if a.shape is FLOW else a for a in problem.atoms)
     free = without_cost(replace(problem, atoms=tuple(atoms)))
     solver = Solver(free, limits, deadline)
-    answer = solve_and_order(solver, Method.AUTO)
+    answer = solve_and_order(solver, Method.EXACT if solver.small else Method.REPAIR)  # no bound is asked for
     if _harm(answer) >= _harm(held):  # other violations would be left, and no fewer
         return None
     work, made = WorkingPlacement(problem), [m.move for m in held.ordered.moves]

@@ -82,7 +82,7 @@ def test_apply_through_gateway_and_agents(tmp_path: Path) -> None:
         until(lambda: says(tmp_path, "agent", "waiting for orders"), 60)
         assert not says(tmp_path, "agent", "trying again"), (tmp_path / "agent.log").read_text()
         with remora(tmp_path, "apply", *words, "--reason", "a trial") as apply:
-            until(lambda: states(tmp_path) & {MoveState.COPYING, MoveState.DONE} != set(), 60)
+            until(lambda: states(tmp_path) & {MoveState.ACCEPTED, MoveState.COPYING} != set(), 60)
             os.kill(first.pid, signal.SIGKILL)
             first.wait(10)
             with remora(tmp_path, *serve) as second:
