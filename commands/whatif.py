@@ -241,10 +241,8 @@ def _steps(given: Document, wanted: list[tuple[int, int]]) -> list[int]:
     """Return the numbers of moves to answer for: few at first, then ever larger steps."""
     most = given["moves"]
     several = given["replicas"] is not None or len(wanted) > 1 or wanted[0][1] > 1
-    for name in ("moves", "survive"):
-        if several and given[name] is not None:
-            text = f"--{name} counts VMs of one size: no --replicas, no mix"
-            raise click.UsageError(text, click.get_current_context())
+    if several and given["survive"] is not None:
+        raise click.UsageError("--survive counts VMs of one size: no --replicas, no mix", click.get_current_context())
     if most is None:
         return []
     return sorted({n for n in (0, 1, 2, 3, 5, 10, 20, 50, 100, 200) if n < most} | {most})

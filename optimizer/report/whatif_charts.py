@@ -13,7 +13,7 @@ from optimizer.report.compare_page import CompareFacts
 from optimizer.report.size_page import SizeFacts
 from optimizer.report.whatif_drain_facts import DrainFacts
 from optimizer.report.whatif_empty_page import EmptyFacts
-from optimizer.report.whatif_facts import FitFacts, PlaceFacts, plural
+from optimizer.report.whatif_facts import FitFacts, PlaceFacts, plural, units
 from optimizer.report.whatif_loss_facts import LossesFacts
 from optimizer.report.whatif_roll_page import RollFacts
 from optimizer.report.words import amount, count, duration, spoken
@@ -42,7 +42,7 @@ def _fit(facts: FitFacts) -> list[Drawing]:
     out = []
     if facts.after_moves:
         points = [(0, facts.value, facts.bound), *((s.moves, s.value, s.bound) for s in facts.after_moves if s.moves)]
-        out.append(steps("How many more fit, by the number of moves", ("moves", "VMs more"), points))
+        out.append(steps("How many more fit, by the number of moves", ("moves", f"{units(facts.unit)} more"), points))
     if len(facts.pools) > 1:
         rows = sorted(facts.pools, key=lambda pool: -pool.vms)[:SHOWN]
         out.append(bars("More VMs by pool", [Bar(p.pool, ((p.vms, "h3"),), count(p.vms, "VM")) for p in rows]))

@@ -36,7 +36,9 @@ __all__ = [
     "SurvivalFacts",
     "describe_fit",
     "describe_place",
+    "plural",
     "pools_of",
+    "units",
 ]
 
 PROVEN, GAP = "proven", "gap"
@@ -78,14 +80,14 @@ class PoolFacts:
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """How many fit after at most `moves` moves, each as (VM, from, to); `hosts` says how many on each host."""
+    """How many fit after at most `moves` moves, each as (VM, from, to); `hosts` as in `FitFacts`."""
 
     moves: int
     value: int
     bound: int
     status: str
     made: tuple[tuple[str, str, str], ...]
-    hosts: dict[str, int]
+    hosts: dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,6 @@ class FitFacts:
     would_help: str
     hosts: dict[str, dict[str, int]]
     after_moves: tuple[StepFacts, ...]
-    note: str
     survive: SurvivalFacts | None = None
 
 
@@ -189,12 +190,7 @@ def describe_fit(
     names, pool = pools_of(fleet, by)
     made = np.bincount(pool, weights=answer.numbers.sum(axis=0), minlength=len(names)).astype(np.int64)
     broken = _broken(fleet, pool, len(names), violations)
-    kinds = answer.kinds
-    hosts = {
-        fleet.hosts.ids[h]: {kinds[k]: int(answer.numbers[k, h]) for k in np.flatnonzero(answer.numbers[:, h]).tolist()}
-        for h in np.flatnonzero(answer.numbers.sum(axis=0)).tolist()
-    }
-    each = dict(zip(kinds, answer.each, strict=True))
+    each = dict(zip(answer.kinds, answer.each, strict=True))
     return FitFacts(
         question="fit",
         about=about,
@@ -210,22 +206,30 @@ def describe_fit(
         ),
         stopped_by=reasons(fleet, answer.stopped_by),
         would_help=helped(fleet, answer.cheapest),
-        hosts=hosts,
-        after_moves=tuple(_step(fleet, step) for step in answer.steps),
-        note=answer.note,
+        hosts=_by_host(answer, answer.numbers),
+        after_moves=tuple(_step(answer, step) for step in answer.steps),
         survive=survival,
     )
 
 
-def _step(fleet: Fleet, step: Step) -> StepFacts:
+def _step(answer: Fit, step: Step) -> StepFacts:
+    fleet = answer.fleet
     return StepFacts(
         step.moves,
         step.value,
         step.bound,
         PROVEN if step.value >= step.bound else GAP,
         tuple((fleet.vms.ids[m.vm], fleet.hosts.ids[m.source], fleet.hosts.ids[m.target]) for m in step.made),
-        {fleet.hosts.ids[h]: int(step.numbers[h]) for h in np.flatnonzero(step.numbers).tolist()},
+        _by_host(answer, step.numbers),
     )
+
+
+def _by_host(answer: Fit, numbers: NDArray[np.int64]) -> dict[str, dict[str, int]]:
+    """Return how many VMs of each kind, int64 [K, H], each host that has some gets."""
+    return {
+        answer.fleet.hosts.ids[h]: {answer.kinds[k]: int(numbers[k, h]) for k in np.flatnonzero(numbers[:, h]).tolist()}
+        for h in np.flatnonzero(numbers.sum(axis=0)).tolist()
+    }
 
 
 def _unit(answer: Fit) -> str:
@@ -327,6 +331,11 @@ def describe_place(answer: Placed, about: About) -> PlaceFacts:
         kinds=tuple(kinds),
         placements=placements,
     )
+
+
+def units(unit: str) -> str:
+    """Return what is counted, without its numbers: ``VMs``, ``groups``, ``mixes``."""
+    return plural(2, unit.partition(" ")[0]).partition(" ")[2]
 
 
 def plural(number: int, unit: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optimizer.report.page import Page, Table, Tone
-from optimizer.report.whatif_facts import PROVEN, plural
+from optimizer.report.whatif_facts import PROVEN, plural, units
 from optimizer.report.whatif_survive_page import add_survival
 from optimizer.report.words import count, percent
 
@@ -69,12 +69,10 @@ def fit_page(facts: FitFacts) -> Page:
 
 def _after_moves(page: Page, facts: FitFacts) -> None:
     """Lay out the curve, and the moves of its last step."""
-    if facts.note:
-        page.line(f"note: {facts.note}", Tone.WARN)
     if not facts.after_moves:
         return
     page.heading("After moves")
-    table = Table((">moves", ">VMs more", ">made", ">at most", "status"))
+    table = Table((">moves", f">{units(facts.unit)} more", ">made", ">at most", "status"))
     for step in facts.after_moves:
         table.add(step.moves, step.value, len(step.made), step.bound, step.status)
     page.table(table)

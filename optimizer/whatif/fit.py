@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from optimizer.whatif.model import RoomModel
 from optimizer.whatif.obstacles import Obstacle, Unlock, closed_by, obstacles, unlock, widened
 from optimizer.whatif.packing import pairs_of
 from optimizer.whatif.room import Kind, Room, room_of
+from optimizer.whatif.unit import Replicas, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,23 +28,11 @@ if TYPE_CHECKING:
     from optimizer.policy import Policy
     from optimizer.problem.problem import Problem
     from optimizer.whatif.effort import Effort
-    from optimizer.whatif.fill import Cap
 
 __all__ = ["MOST", "Fit", "Replicas", "fit"]
 
 MOST = 1_000_000
 """That many VMs at most are counted."""
-
-TIED = "after moves: not answered, since rules tie these VMs to where others are (apart, together, needs, spread)"
-
-
-@dataclass(frozen=True, slots=True)
-class Replicas:
-    """The new VMs are whole groups of `number`, each with at most `at_most` in a domain of `level` (its number)."""
-
-    number: int
-    level: int
-    at_most: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +55,6 @@ class Fit:
         More than `MOST` would have to be counted: `value` and `bound` are of those that were.
     steps
         How many fit after moves.
-    note
-        What was asked and is not answered, and why.
     new
         int32 [n] of each kind: the VMs without a host that were tried.
     """
@@ -84,7 +71,6 @@ class Fit:
     cheapest: Unlock | None = None
     capped: bool = False
     steps: tuple[Step, ...] = ()
-    note: str = ""
     new: tuple[NDArray[np.int32], ...] = ()
 
     @property
@@ -96,48 +82,42 @@ class Fit:
 @dataclass
 class _Search:
     room: Room
-    each: tuple[int, ...]
-    replicas: Replicas | None
+    unit: Unit
     effort: Effort
-    caps: list[NDArray[np.int32]] = field(default_factory=list)
 
     def most(self) -> tuple[int, int, NDArray[np.int64]]:
         """Return value, bound and numbers."""
-        domains = [row.domain for row in self.room.rows] + self.caps
-        if len(self.each) == 1 and not self.room.couplings and nest(domains):
+        domains = [row.domain for row in self.room.rows]
+        domains += [self.unit.spread[0]] if self.unit.spread is not None else []
+        if len(self.unit.each) == 1 and not self.room.couplings and nest(domains):
             return self._filled()
         return self._modelled()
 
     def _filled(self) -> tuple[int, int, NDArray[np.int64]]:
         wanted = self.room.kinds[0].wanted
-        if self.replicas is None:
+        if self.unit.spread is None:
             numbers = fill(self.room, 0, wanted)
             return int(numbers.sum()), int(numbers.sum()), numbers[None, :]
-        size, low, high = self.replicas.number, 0, wanted // self.replicas.number
+        size, low, high = self.unit.each[0], 0, self.unit.wanted
         while low < high:  # with more groups each of them may use the same domains: what fits for n fits for n - 1
             groups = (low + high + 1) // 2
-            numbers = fill(self.room, 0, groups * size, [self._cap(groups)])
+            numbers = fill(self.room, 0, groups * size, [self.unit.cap(groups)])
             low, high = (groups, high) if numbers.sum() == groups * size else (low, groups - 1)
-        return low, low, fill(self.room, 0, low * size, [self._cap(low)])[None, :]
-
-    def _cap(self, groups: int) -> Cap:
-        assert self.replicas is not None
-        domain = self.caps[0]
-        return domain, np.full(int(domain.max()) + 1, self.replicas.at_most * groups, np.int64)
+        return low, low, fill(self.room, 0, low * size, [self.unit.cap(low)])[None, :]
 
     def _modelled(self) -> tuple[int, int, NDArray[np.int64]]:
         model = RoomModel(self.room)
-        highest = min(k.wanted // n for k, n in zip(self.room.kinds, self.each, strict=True))
+        highest = self.unit.wanted
         units = model.model.new_int_var(0, highest, "units")
-        made: list[LinearExpr] = [model.made(k) for k in range(len(self.each))]
-        for expression, n in zip(made, self.each, strict=True):
+        made: list[LinearExpr] = [model.made(k) for k in range(len(self.unit.each))]
+        for expression, n in zip(made, self.unit.each, strict=True):
             model.model.add(expression == n * units)
-        if self.replicas is not None:
-            model.add_cap(0, (self.caps[0], self._cap(1)[1]), units)
+        if self.unit.spread is not None:
+            model.add_cap(0, self.unit.cap(1), units)
         model.model.maximize(units)
         _, solver = model.solve(self.effort)
         if solver is None:
-            return 0, highest, np.zeros((len(self.each), self.room.hosts), np.int64)
+            return 0, highest, np.zeros((len(self.unit.each), self.room.hosts), np.int64)
         bound = min(highest, int(np.floor(solver.best_objective_bound + 1e-6)))
         return int(solver.value(units)), bound, model.numbers(solver)
 
@@ -157,65 +137,65 @@ def fit(
     wanted
         Pairs (VM without a host, how many like it a unit has); one pair with `replicas`.
     moves
-        Also after at most this many moves, each (ascending); only for units of one VM that no demand ties to others.
+        Also after at most this many moves, each (ascending).
     """
     each = tuple(n if replicas is None else replicas.number for _, n in wanted)
+    spread = None if replicas is None else (fleet.hosts.domain[replicas.level], replicas.at_most)
     first = build(fleet, policy.rules)
-    kinds = [Kind(fleet.vms.ids[vm], np.array([vm], np.int32), MOST) for vm, _ in wanted]
-    ceiling = [int(min(MOST, room_of(first, [kind]).most(0).sum())) for kind in kinds]
+    unit = Unit(tuple(Kind(fleet.vms.ids[vm], np.array([vm], np.int32), MOST) for vm, _ in wanted), each, spread)
     if moves:
-        ceiling = [most_after(first, kinds[0], max(moves))]
-    units = min(n // e for n, e in zip(ceiling, each, strict=True))
+        units = most_after(first, unit, max(moves))
+        capped = units >= unit.wanted
+    else:
+        ceiling = [int(min(MOST, room_of(first, [kind]).most(0).sum())) for kind in unit.kinds]
+        units = min(n // e for n, e in zip(ceiling, each, strict=True))
+        capped = max(ceiling) >= MOST
     times = {vm: (units + 1) * e for (vm, _), e in zip(wanted, each, strict=True)}  # one more: what would help is tried
     larger, copies = with_copies(fleet, times)
     problem = build(larger, policy.rules)
-    kinds = [Kind(fleet.vms.ids[vm], copies[vm], times[vm]) for vm, _ in wanted]
-    room = room_of(problem, kinds)
-    caps = [fleet.hosts.domain[replicas.level]] if replicas is not None else []
-    value, bound, numbers = _Search(room, each, replicas, effort, caps).most()
-    left, closed = room.spent(numbers), [closed_by(problem, int(k.vms[0])) for k in kinds]
-    which = next((k for k in range(len(kinds)) if not left.most(k).any()), 0)
-    created = pairs_of(kinds, numbers)
-    if replicas is not None:
-        larger, created = _grouped(larger, created, replicas, value)
-    refuse_wrong(larger, policy, created)
-    steps = []
-    if moves and not room.couplings:
-        steps = curve(problem, kinds[0], numbers[0], moves, effort)
-        for made in {step.made: step for step in steps}.values():
-            refuse_wrong(larger, policy, pairs_of(kinds, made.numbers[None, :]), made.made)
+    unit = replace(unit, kinds=tuple(Kind(fleet.vms.ids[vm], copies[vm], times[vm]) for vm, _ in wanted))
+    room = room_of(problem, unit.kinds)
+    value, bound, numbers = _Search(room, unit, effort).most()
+    left, closed = room.spent(numbers), [closed_by(problem, int(k.vms[0])) for k in unit.kinds]
+    which = next((k for k in range(len(unit.kinds)) if not left.most(k).any()), 0)
+    steps = curve(problem, unit, numbers, bound, moves, effort) if moves else []
+    for step in {step.made: step for step in steps}.values():
+        refuse_wrong(*_created(larger, policy, unit, step.numbers, replicas, step.value), step.made)
+    grouped, _, created = _created(larger, policy, unit, numbers, replicas, value)
+    refuse_wrong(grouped, policy, created)
     return Fit(
         value,
         bound,
-        tuple(kind.name for kind in kinds),
+        tuple(kind.name for kind in unit.kinds),
         each,
-        larger,
+        grouped,
         problem,
         tuple(created),
         numbers,
-        in_words(larger, policy.rules, int(kinds[which].vms[0]), obstacles(left, which, closed[which])),
-        _verified(unlock(left, which, closed[which]), value, room, each, replicas, caps, effort),
-        capped=max(ceiling) >= MOST and value > units,
+        in_words(grouped, policy.rules, int(unit.kinds[which].vms[0]), obstacles(left, which, closed[which])),
+        _verified(unlock(left, which, closed[which]), value, room, unit, effort),
+        capped=capped and value > units,
         steps=tuple(steps),
-        note="" if steps or not moves else TIED,
-        new=tuple(kind.vms for kind in kinds),
+        new=tuple(kind.vms for kind in unit.kinds),
     )
 
 
-def _verified(
-    found: Unlock | None,
-    value: int,
-    room: Room,
-    each: tuple[int, ...],
-    replicas: Replicas | None,
-    caps: list[NDArray[np.int32]],
-    effort: Effort,
-) -> Unlock | None:
+def _verified(found: Unlock | None, value: int, room: Room, unit: Unit, effort: Effort) -> Unlock | None:
     """Return what would let one VM more in, if with it one unit more fits."""
     if found is None or effort.over():
         return None
-    more, _, _ = _Search(widened(room, found), each, replicas, effort, caps).most()
+    more, _, _ = _Search(widened(room, found), unit, effort).most()
     return found if more > value else None
+
+
+def _created(
+    fleet: Fleet, policy: Policy, unit: Unit, numbers: NDArray[np.int64], replicas: Replicas | None, value: int
+) -> tuple[Fleet, Policy, list[tuple[int, int]]]:
+    """Return what a judge is told: the fleet, with the groups of replicas, the policy, and pairs (VM, host)."""
+    created = pairs_of(unit.kinds, numbers)
+    if replicas is not None:
+        fleet, created = _grouped(fleet, created, replicas, value)
+    return fleet, policy, created
 
 
 def _grouped(

@@ -1,117 +1,120 @@
-"""How many VMs more fit after K moves at most, whatever is moved where: no candidates, no search."""
+"""How many units more fit after K moves at most, whatever is moved where: no candidates, no search.
+
+Kind by kind: what K departures free on each host, the largest of each resource, wherever they go; what the fleet has
+left in all, which moves do not change; and `optimizer.whatif.moving_bound`. A mix has no more units than any of its
+kinds alone, or any two of them weighted against each other, host by host. Groups of replicas take no more of a domain
+than each of them may.
+"""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.rule import Hardness
 from optimizer.whatif.moving_bound import Rooms, most_by_weights
+from optimizer.whatif.sums import LARGEST_GAIN, Sums
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from numpy.typing import NDArray
 
     from optimizer.problem.problem import Problem
     from optimizer.whatif.room import Kind
+    from optimizer.whatif.unit import Unit
 
-__all__ = ["Bound", "Sums"]
+__all__ = ["Bound"]
 
-LARGEST_GAIN = 10**6
 LARGEST_TABLE = 20_000_000
 
+MANY = 2_000
+"""VMs of a kind on one host, above which a second kind is counted beside them as if there were none of them."""
 
-class Sums:
-    """Sums over hosts that musts and guards limit: what is left, int64 [R, H], and what each VM takes, int64 [R, V]."""
-
-    def __init__(self, problem: Problem, kind: Kind) -> None:
-        rows = [
-            (
-                np.where(a.limit >= UNLIMITED, UNLIMITED // 4, np.maximum(a.limit - problem.start_loads[n], 0)),
-                a.amount,
-                problem.start_loads[n] <= a.limit,
-            )
-            for n, a in problem.demands.sums.items()
-            if a.level == 0 and a.asked.hardness is not Hardness.SHOULD
-        ]
-        self.left = np.array([left for left, _, _ in rows], np.int64).reshape(-1, problem.hosts)
-        self.amount = np.array([amount for _, amount, _ in rows], np.int64).reshape(-1, problem.vms)
-        self.sound = np.array([sound for _, _, sound in rows], np.bool_).reshape(-1, problem.hosts)
-        one = self.amount[:, int(kind.vms[0])]
-        self.limiting = np.flatnonzero(one > 0)
-        self.takes = one[self.limiting]
-
-    def freed(self, vms: NDArray[np.integer], at: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Return int64 [R, n]: what VMs free on their hosts for new ones; nothing where a limit is exceeded already."""
-        return np.where(self.sound[:, at], self.amount[:, vms], 0)
-
-    def count(self, left: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return int64 [...]: how many VMs of the kind fit into what is left, int64 [R, ...]."""
-        if not len(self.takes):
-            return np.full(left.shape[1:], LARGEST_GAIN, np.int64)
-        takes = self.takes.reshape(-1, *([1] * (left.ndim - 1)))
-        return np.asarray((left[self.limiting] // takes).min(axis=0), np.int64)
-
-    def least_loss(self, vms: NDArray[np.int64], open_: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return int64 [n]: the fewest VMs of the kind that some host loses by taking each VM; -1 where none can.
-
-        A host that is not `open_` (bool [H]) to the kind loses nothing.
-        """
-        base = self.count(self.left)
-        out = np.full(len(vms), -1, np.int64)
-        for i, vm in enumerate(vms.tolist()):
-            after = self.left - self.amount[:, [vm]]
-            fits = (after >= 0).all(axis=0)
-            if fits.any():
-                loss = np.where(open_, base - self.count(np.maximum(after, 0)), 0)
-                out[i] = loss[fits].min()
-        return out
+WEIGHTS = ((1, 8), (1, 4), (1, 2), (1, 1), (2, 1), (4, 1), (8, 1))
+"""Of two kinds of a mix, beside what a unit has of each."""
 
 
 class Bound:
-    """How many fit at most after K departures, wherever those go."""
+    """How many units fit at most after K departures, wherever those go."""
 
-    def __init__(self, problem: Problem, kind: Kind) -> None:
-        self.problem, self.kind, self.sums = problem, kind, Sums(problem, kind)
-        self.open = problem.may_enter(int(kind.vms[0])).copy()
-        for leave in problem.demands.leaves.values():
+    def __init__(self, problem: Problem, unit: Unit) -> None:
+        self.problem, self.unit, self.sums = problem, unit, Sums(problem, unit.kinds)
+        self.open = np.array([self._open(kind) for kind in unit.kinds], np.bool_)
+
+    def _open(self, kind: Kind) -> NDArray[np.bool_]:
+        open_ = self.problem.may_enter(int(kind.vms[0])).copy()
+        for leave in self.problem.demands.leaves.values():
             if kind.vms[0] in leave.vms and leave.asked.hardness is not Hardness.SHOULD:
-                self.open &= ~leave.hosts
+                open_ &= ~leave.hosts
+        return open_
 
     def most(self, moves: int) -> list[int]:
         """Return the bound for 0, 1, ... `moves` moves."""
-        total = self._in_all()
-        by_weights = most_by_weights(self._rooms(), moves)
-        best = np.zeros(moves + 1, np.int64)
-        for host in np.flatnonzero(self.open).tolist():
-            after = self._after(host, moves)
-            if after[-1] == after[0]:
-                best = best + after[0]
-                continue
-            spent = np.full_like(best, -1)
-            for here in range(moves + 1):  # moves off this host
-                spent[here:] = np.maximum(spent[here:], best[: moves + 1 - here] + after[here])
-            best = spent
-        if by_weights is not None:
-            best = np.minimum(best, by_weights)
-        return [min(total, int(n), self.kind.wanted) for n in best]
+        best = np.full(moves + 1, min(self._in_all(), self.unit.wanted), np.int64)
+        for k, n in enumerate(self.unit.each):
+            best = np.minimum(best, self._of_kind(k, moves) // n)
+        kinds = range(len(self.unit.kinds))
+        for one, other in ((i, k) for i in kinds for k in kinds if i < k):
+            best = np.minimum(best, self._of_two(one, other, moves))
+        if self.unit.spread is not None:
+            best = self._spread(best, moves)
+        return [int(n) for n in best]
 
-    def _rooms(self) -> Rooms:
+    def _in_all(self) -> int:
+        """Return what the whole fleet has left of the scarcest resource, in units: moving changes no sum."""
+        unit = np.array(self.unit.each, np.int64) @ self.sums.takes
+        return min(
+            (int(sum(int(n) for n in self.sums.left[r]) // int(unit[r])) for r in np.flatnonzero(unit).tolist()),
+            default=LARGEST_GAIN,
+        )
+
+    # -- one kind --------------------------------------------------------------------------------------------------
+
+    def _of_kind(self, k: int, moves: int) -> NDArray[np.int64]:
+        """Return int64 [moves + 1]: how many of a kind fit."""
+        best = _spent((self._after(k, h, moves) for h in np.flatnonzero(self.open[k]).tolist()), moves)
+        by_weights = most_by_weights(self._rooms(k), moves)
+        return best if by_weights is None else np.minimum(best, by_weights)
+
+    def _after(self, k: int, host: int, moves: int) -> NDArray[np.int64]:
+        """Return int64 [moves + 1]: how many of a kind fit on a host that 0, 1, ... VMs have left."""
+        return self.sums.count(self._left_after(host, moves), k)
+
+    def _left_after(self, host: int, moves: int) -> NDArray[np.int64]:
+        """Return int64 [R, moves + 1]: what is left where 0, 1, ... VMs have left, the largest of each resource."""
+        here = self._here[host]
+        freed = -np.sort(-self.sums.amount[:, here], axis=1)[:, :moves]
+        most = np.zeros((len(freed), moves + 1), np.int64)
+        most[:, 1 : freed.shape[1] + 1] = np.cumsum(freed, axis=1)
+        most[:, freed.shape[1] + 1 :] = most[:, [freed.shape[1]]]
+        return self.sums.left[:, [host]] + most
+
+    @cached_property
+    def _here(self) -> list[NDArray[np.int64]]:
+        """The VMs of each host that may move."""
+        vms = np.flatnonzero(self.problem.movable & (self.problem.start != ABSENT))
+        order = vms[np.argsort(self.problem.start[vms], kind="stable")]
+        return np.split(order, np.searchsorted(self.problem.start[order], np.arange(1, self.problem.hosts)))
+
+    def _rooms(self, k: int) -> Rooms:
         """Return what new VMs find, and what VMs that may move free and take, in units of one new VM."""
-        sums, problem = self.sums, self.problem
+        sums, problem, open_ = self.sums, self.problem, self.open[k]
         vms = np.flatnonzero(problem.movable & (problem.start != ABSENT))
         at = problem.start[vms].astype(np.int64)
-        takes = sums.takes[:, None]
+        limiting = sums.limiting[k]
+        takes = sums.takes[k, limiting][:, None]
         left, freed = sums.left[:, at], sums.freed(vms, at)
         return Rooms(
-            sums.left[sums.limiting] / takes,
-            np.where(self.open, sums.count(sums.left), 0),
-            self.open,
-            freed[sums.limiting] / takes,
-            sums.amount[:, vms][sums.limiting] / takes,
-            np.where(self.open[at], sums.count(left + freed) - sums.count(left), 0),
+            sums.left[limiting] / takes,
+            np.where(open_, sums.count(sums.left, k), 0),
+            open_,
+            freed[limiting] / takes,
+            sums.amount[:, vms][limiting] / takes,
+            np.where(open_[at], sums.count(left + freed, k) - sums.count(left, k), 0),
             at,
             self._fits(vms),
         )
@@ -126,19 +129,75 @@ class Bound:
         fits[np.arange(len(vms)), self.problem.start[vms]] = False
         return fits
 
-    def _in_all(self) -> int:
-        """Return what the whole fleet has left of the scarcest resource, in VMs: moving changes no sum."""
-        sums = [
-            int(sum(int(n) for n in left) // take)
-            for left, take in zip(self.sums.left[self.sums.limiting], self.sums.takes, strict=True)
-        ]
-        return min(sums, default=LARGEST_GAIN)
+    # -- mixes -----------------------------------------------------------------------------------------------------
 
-    def _after(self, host: int, moves: int) -> NDArray[np.int64]:
-        """Return int64 [moves + 1]: how many fit where 0, 1, ... VMs have left, the largest of each resource."""
-        here = np.flatnonzero((self.problem.start == host) & self.problem.movable)
-        freed = -np.sort(-self.sums.amount[:, here], axis=1)[:, :moves]
-        most = np.zeros((len(freed), moves + 1), np.int64)
-        most[:, 1 : freed.shape[1] + 1] = np.cumsum(freed, axis=1)
-        most[:, freed.shape[1] + 1 :] = most[:, [freed.shape[1]]]
-        return self.sums.count(self.sums.left[:, [host]] + most)
+    def _of_two(self, one: int, other: int, moves: int) -> NDArray[np.int64]:
+        """Return int64 [moves + 1]: how many units fit by what two kinds, weighted, come to host by host."""
+        each = self.unit.each
+        weights = np.array([(a * each[other], b * each[one]) for a, b in WEIGHTS], np.int64)
+        hosts = np.flatnonzero(self.open[one] | self.open[other]).tolist()
+        best = _spent((self._two_after(one, other, h, moves, weights) for h in hosts), moves, len(weights))
+        unit = weights @ np.array([each[one], each[other]], np.int64)
+        return np.asarray((best // unit[:, None]).min(axis=0), np.int64)
+
+    def _two_after(self, one: int, other: int, host: int, moves: int, weights: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return int64 [weights, moves + 1]: the most that VMs of two kinds on a host come to, weighted."""
+        left = self._left_after(host, moves)
+        most = np.minimum(self.sums.count(left, one), self.unit.kinds[one].wanted) * self.open[one, host]
+        if most[-1] > MANY:
+            beside = np.minimum(self.sums.count(left, other), self.unit.kinds[other].wanted) * self.open[other, host]
+            return np.asarray(weights[:, [0]] * most + weights[:, [1]] * beside, np.int64)
+        numbers = np.arange(int(most[-1]) + 1)
+        taken = left[:, :, None] - self.sums.takes[one][:, None, None] * numbers
+        beside = np.minimum(self.sums.count(np.maximum(taken, 0), other), self.unit.kinds[other].wanted)
+        both = weights[:, 0, None, None] * numbers + weights[:, 1, None, None] * beside * self.open[other, host]
+        both[:, numbers > most[:, None]] = 0
+        return np.asarray(both.max(axis=2), np.int64)
+
+    # -- groups of replicas ----------------------------------------------------------------------------------------
+
+    def _spread(self, most: NDArray[np.int64], moves: int) -> NDArray[np.int64]:
+        """Return int64 [moves + 1]: `most` groups, or as many as domains take, each no more of a group than it may."""
+        assert self.unit.spread is not None
+        domain, at_most = self.unit.spread
+        domains = [
+            _spent((self._after(0, h, moves) for h in np.flatnonzero((domain == d) & self.open[0]).tolist()), moves)
+            for d in range(int(domain.max()) + 1)
+        ]
+        taken: dict[int, NDArray[np.int64]] = {}
+
+        def fit(groups: int, spent: int) -> bool:
+            if groups not in taken:
+                taken[groups] = _spent((np.minimum(d, at_most * groups) for d in domains), moves)
+            return bool(taken[groups][spent] >= groups * self.unit.each[0])
+
+        return np.array([_last(lambda g, j=j: fit(g, j), int(most[j])) for j in range(moves + 1)], np.int64)  # type: ignore[misc]
+
+
+def _last(holds: Callable[[int], bool], most: int) -> int:
+    """Return the largest number up to `most` for which something holds that holds for all smaller ones, and for 0."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+    return low
+
+
+def _spent(parts: Iterable[NDArray[np.int64]], moves: int, rows: int | None = None) -> NDArray[np.int64]:
+    """Return the most that 0, 1, ... moves come to, spent on parts of which each says what it comes to with as many.
+
+    Parameters
+    ----------
+    rows
+        Of each part, int64 [rows, moves + 1], for as many questions at once; None: of one, int64 [moves + 1].
+    """
+    best = np.zeros(moves + 1 if rows is None else (rows, moves + 1), np.int64)
+    for part in parts:
+        if (part[..., -1] == part[..., 0]).all():
+            best = best + part[..., :1]
+            continue
+        spent = best + part[..., :1]
+        for here in range(1, moves + 1):
+            spent[..., here:] = np.maximum(spent[..., here:], best[..., : moves + 1 - here] + part[..., here, None])
+        best = spent
+    return best

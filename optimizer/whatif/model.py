@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optimizer.cp_sat import CpSolver, IntVar
     from optimizer.whatif.effort import Effort
     from optimizer.whatif.fill import Cap
-    from optimizer.whatif.room import Coupling, Room
+    from optimizer.whatif.room import Coupling, Room, Row
 
 __all__ = ["RoomModel"]
 
@@ -30,16 +30,20 @@ class RoomModel:
         self.room, self.model = room, CpModel()
         self.number: list[dict[int, IntVar]] = []
         for k in range(len(room.kinds)):
-            most = room.most(k)
+            most = self._most(k)
             self.number.append(
                 {h: self.model.new_int_var(0, int(most[h]), f"n{k}_{h}") for h in np.flatnonzero(most).tolist()}
             )
         for k, kind in enumerate(room.kinds):
             self.model.add(self.made(k) <= kind.wanted)
         for row in room.rows:
-            self._add_row(row.domain, row.amount, row.left, row.level == 0)
+            self._add_row(row)
         for coupling in room.couplings:
             self._add_coupling(coupling)
+
+    def _most(self, kind: int) -> NDArray[np.int64]:
+        """Return int64 [H]: how many of a kind each host may come to have."""
+        return self.room.most(kind)
 
     def made(self, kind: int) -> LinearExpr:
         """Return how many of a kind are made."""
@@ -78,15 +82,13 @@ class RoomModel:
                 found.setdefault(int(domain[h]), []).append((k, variable))
         return found
 
-    def _add_row(
-        self, domain: NDArray[np.int32], amount: NDArray[np.int64], left: NDArray[np.int64], by_host: bool
-    ) -> None:
-        kinds = np.flatnonzero(amount).tolist()
-        if by_host and len(kinds) < 2:
+    def _add_row(self, row: Row) -> None:
+        kinds = np.flatnonzero(row.amount).tolist()
+        if not row.level and len(kinds) < 2:
             return  # the variables' own limits say it
-        for d, terms in self._by_domain(domain, kinds).items():
-            weighted = [v * int(amount[k]) for k, v in terms]
-            self.model.add(LinearExpr.sum(weighted) <= int(left[d]))
+        for d, terms in self._by_domain(row.domain, kinds).items():
+            weighted = [v * int(row.amount[k]) for k, v in terms]
+            self.model.add(LinearExpr.sum(weighted) <= int(row.left[d]))
 
     def _side(self, coupling: Coupling, side: int) -> tuple[dict[int, LinearExpr], int]:
         """Return how many VMs of a side each domain that can have any has, and more than any domain ever has."""
