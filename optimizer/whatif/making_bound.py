@@ -107,7 +107,10 @@ class Bound:
         at = problem.start[vms].astype(np.int64)
         limiting = sums.limiting[k]
         takes = sums.takes[k, limiting][:, None]
-        left, freed = sums.left[:, at], sums.freed(vms, at)
+        left, freed = (
+            sums.left[:, at],
+            sums.amount[:, vms],
+        )  # a host that is over a limit may be filled up to what it had
         return Rooms(
             sums.left[limiting] / takes,
             np.where(open_, sums.count(sums.left, k), 0),

@@ -44,8 +44,8 @@ class Rooms:
     open_
         bool [H]: where they may be.
     freed, takes
-        float64 [R, n] of the VMs that may move: what each frees on its host (nothing where a limit is exceeded), and
-        what it takes where it goes.
+        float64 [R, n] of the VMs that may move: what each frees on its host (also where a limit is exceeded: new VMs
+        may come as long as it is no more than before), and what it takes where it goes.
     lets_in
         int64 [n]: how many more fit where it leaves.
     at
