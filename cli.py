@@ -27,6 +27,7 @@ from commands.signals import handle_from_now_on
 
 handle_from_now_on(instead_of=_end_at_once)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads: made at every start, and never used
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looked for in every package installed; none is wanted
 
 from commands.group import remora
 from optimizer.cp.solving import LEFT_BEHIND

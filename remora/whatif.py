@@ -8,12 +8,14 @@ from optimizer.check import check
 from optimizer.clock import SystemClock
 from optimizer.errors import InputError
 from optimizer.report.whatif_facts import About, FitFacts, PlaceFacts, describe_fit, describe_place
+from optimizer.report.whatif_survive_page import describe_survival
 from optimizer.similar import similar
 from optimizer.sources.request import checked_request, copy_of, flavour, with_request
 from optimizer.whatif.effort import Effort
 from optimizer.whatif.fit import Replicas
 from optimizer.whatif.fit import fit as count
 from optimizer.whatif.place import place as choose
+from optimizer.whatif.survive import survive as count_surviving
 from remora.doubts import hold_against
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def fit(
     level: str = "host",
     at_most: int = 1,
     moves: Sequence[int] = (),
+    survive: int | None = None,
     by: str = "",
     seconds: float = 30.0,
     workers: int = 2,
@@ -54,18 +57,26 @@ def fit(
         Count groups of `replicas` VMs, each with at most `at_most` in a domain of `level`.
     moves
         Also after at most these numbers of moves, ascending.
+    survive
+        Also how many fit so that any `survive` hosts may be lost: for VMs of one size.
     by
         Answer by pool: a level, or ``label:KEY``.
 
     Raises
     ------
     InputError
-        A name means nothing in this fleet, the policy requires a fact that it lacks, or a size is none.
+        A name means nothing in this fleet, the policy requires a fact that it lacks, a size is none, or `survive` is
+        not from 1 to the number of hosts, or asked of groups or a mix.
     """
     clock = SystemClock()
     began = clock.monotonic()
     hold_against(fleet.snapshot, policy)
     larger, new = with_request(fleet.document, _request(fleet, size, like, request), WHERE)
+    if survive is not None:
+        if not 1 <= survive <= len(larger.hosts):
+            raise InputError(WHERE, "survive", survive, f"from 1 to {len(larger.hosts)} (all hosts)")
+        if replicas is not None or [one.count for one in new] != [1]:
+            raise InputError(WHERE, "survive", survive, "VMs of one size: no replicas, no mix")
     for named in [level, *([by] if by and not by.startswith("label:") else [])]:
         if named not in larger.level_index:
             expected = f"a level ({', '.join(larger.levels)})"
@@ -73,8 +84,12 @@ def fit(
     spread = None if replicas is None else Replicas(replicas, larger.level_index[level], at_most)
     effort = Effort(clock, began + seconds, workers, seed)
     answer = count(larger, policy, [(one.vm, one.count) for one in new], effort, spread, moves)
+    survival = None
+    if survive is not None:
+        found = count_surviving(answer.fleet, policy, answer.new[0], answer.bound, survive, effort)
+        survival = describe_survival(answer.fleet, found)
     violations = check(fleet.snapshot, policy)
-    return describe_fit(answer, _about(fleet, policy, clock.monotonic() - began), by, violations)
+    return describe_fit(answer, _about(fleet, policy, clock.monotonic() - began), by, violations, survival)
 
 
 def place(

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from optimizer.problem.atoms import Asked
     from optimizer.problem.instance import Instance
 
-__all__ = ["Formulation"]
+    Terms = list[tuple[cp_sat.IntVar, int]]
 
-Terms = list[tuple[cp_sat.IntVar, int]]
+__all__ = ["Formulation"]
 
 
 class Formulation:

@@ -34,8 +34,6 @@ BUILDING = 5e-5
 LEAST = 1e-3
 """Least time or work that a solver is given, and that a call counts as."""
 
-Terms = list[tuple[cp_sat.IntVar, int]]
-
 
 class Ended(Enum):
     """How a stage's search ended: what stopped it, and whether it proved what it says."""

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     from optimizer.reachability.instance_monitor import InstanceMonitor, VmPath
 
+    Literal = cp_sat.IntVar
+
 __all__ = ["worst_by_model"]
 
-Literal = cp_sat.IntVar
 SECONDS = 60.0
 """After so long the model's bound stands for its value: never less than the truth."""
 

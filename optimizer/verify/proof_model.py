@@ -57,9 +57,9 @@ if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
     from optimizer.verify.proof_rows import Relaxed
 
-__all__ = ["WholeModel"]
+    Terms = list[tuple[int, cp_sat.IntVar]]
 
-Terms = list[tuple[int, cp_sat.IntVar]]
+__all__ = ["WholeModel"]
 
 
 @dataclass

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optimizer.cp_sat import CpSolver
+from optimizer import cp_sat
 
 if TYPE_CHECKING:
     import threading
 
     from optimizer.clock import Clock
+    from optimizer.cp_sat import CpSolver
 
 __all__ = ["Effort"]
 
@@ -38,7 +39,7 @@ class Effort:
 
     def solver(self, seconds: float | None = None) -> CpSolver:
         """Return CP-SAT with these limits; `seconds`: less than all that is left."""
-        solver = CpSolver()
+        solver = cp_sat.CpSolver()
         solver.parameters.catch_sigint_signal = False
         solver.parameters.max_time_in_seconds = max(0.05, self.left() if seconds is None else seconds)
         solver.parameters.num_workers = self.workers

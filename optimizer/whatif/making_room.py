@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer import cp_sat
 from optimizer.cp.solving import solve_within
-from optimizer.cp_sat import FEASIBLE, OPTIMAL
 from optimizer.fleet import ABSENT, Move
 from optimizer.whatif.greedy import CLOSED, Greedy
 from optimizer.whatif.making_bound import Bound
@@ -204,7 +204,7 @@ class _Search:
         solver = effort.solver(seconds)
         solver.parameters.cp_model_probing_level = 0  # seconds of it find nothing here
         status = solve_within(solver, model.model, effort.over)
-        if status not in (OPTIMAL, FEASIBLE):
+        if status not in (cp_sat.OPTIMAL, cp_sat.FEASIBLE):
             return before
         made, numbers = model.found(solver)
         value = self.unit.made(numbers)

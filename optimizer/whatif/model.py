@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer import cp_sat
 from optimizer.cp.solving import solve_within
-from optimizer.cp_sat import FEASIBLE, INFEASIBLE, OPTIMAL, CpModel, LinearExpr
 from optimizer.problem.shapes import LEFT, RIGHT
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from optimizer.cp_sat import CpSolver, IntVar
+    from optimizer.cp_sat import CpSolver, IntVar, LinearExpr
     from optimizer.whatif.effort import Effort
     from optimizer.whatif.fill import Cap
     from optimizer.whatif.room import Coupling, Room, Row
@@ -27,7 +27,7 @@ class RoomModel:
     """Variables ``number[k][h]`` under all that a room demands; callers add what they want of it."""
 
     def __init__(self, room: Room) -> None:
-        self.room, self.model = room, CpModel()
+        self.room, self.model = room, cp_sat.CpModel()
         self.number: list[dict[int, IntVar]] = []
         for k in range(len(room.kinds)):
             most = self._most(k)
@@ -47,13 +47,15 @@ class RoomModel:
 
     def made(self, kind: int) -> LinearExpr:
         """Return how many of a kind are made."""
-        return LinearExpr.sum(list(self.number[kind].values())) if self.number[kind] else LinearExpr.sum([0])
+        return (
+            cp_sat.LinearExpr.sum(list(self.number[kind].values())) if self.number[kind] else cp_sat.LinearExpr.sum([0])
+        )
 
     def add_cap(self, kind: int, cap: Cap, times: IntVar | int) -> None:
         """Let each domain of a cap take at most its number x `times` of a kind."""
         domain, most = cap
         for d, terms in self._by_domain(domain, [kind]).items():
-            self.model.add(LinearExpr.sum([v for _, v in terms]) <= int(most[d]) * times)
+            self.model.add(cp_sat.LinearExpr.sum([v for _, v in terms]) <= int(most[d]) * times)
 
     def hint(self, numbers: NDArray[np.int64]) -> None:
         """Let the search begin with numbers that hold: int64 [K, H]."""
@@ -65,7 +67,10 @@ class RoomModel:
         """Return whether the search ended by itself, and the solver if it has a solution."""
         solver = effort.solver()
         status = solve_within(solver, self.model, effort.over)
-        return status in (OPTIMAL, INFEASIBLE), solver if status in (OPTIMAL, FEASIBLE) else None
+        return status in (cp_sat.OPTIMAL, cp_sat.INFEASIBLE), solver if status in (
+            cp_sat.OPTIMAL,
+            cp_sat.FEASIBLE,
+        ) else None
 
     def numbers(self, solver: CpSolver) -> NDArray[np.int64]:
         """Return int64 [K, H] of a solution."""
@@ -88,7 +93,7 @@ class RoomModel:
             return  # the variables' own limits say it
         for d, terms in self._by_domain(row.domain, kinds).items():
             weighted = [v * int(row.amount[k]) for k, v in terms]
-            self.model.add(LinearExpr.sum(weighted) <= int(row.left[d]))
+            self.model.add(cp_sat.LinearExpr.sum(weighted) <= int(row.left[d]))
 
     def _side(self, coupling: Coupling, side: int) -> tuple[dict[int, LinearExpr], int]:
         """Return how many VMs of a side each domain that can have any has, and more than any domain ever has."""
@@ -96,7 +101,8 @@ class RoomModel:
         new = self._by_domain(coupling.domain, kinds)
         there = coupling.there[side]
         counts = {
-            d: LinearExpr.sum([int(there.get(d, 0)), *(v for _, v in new.get(d, ()))]) for d in sorted({*there, *new})
+            d: cp_sat.LinearExpr.sum([int(there.get(d, 0)), *(v for _, v in new.get(d, ()))])
+            for d in sorted({*there, *new})
         }
         return counts, sum(there.values()) + sum(self.room.kinds[k].wanted for k in kinds) + 1
 
@@ -123,7 +129,7 @@ class RoomModel:
         for d, count in counts.items():
             self.model.add(count >= occupied[d])
             self.model.add(count <= most * somewhere)
-        self.model.add(LinearExpr.sum(list(occupied.values())) >= (c.limit - c.allowed) * somewhere)
+        self.model.add(cp_sat.LinearExpr.sum(list(occupied.values())) >= (c.limit - c.allowed) * somewhere)
 
     def _add_company(self, c: Coupling) -> None:
         (left, most), (right, _) = self._side(c, LEFT), self._side(c, RIGHT)
@@ -133,7 +139,7 @@ class RoomModel:
             self.model.add(right[d] >= met) if d in right else self.model.add(met <= 0)
             self.model.add(lone >= count - most * met)
             alone.append(lone)
-        self.model.add(LinearExpr.sum(alone) <= c.allowed)
+        self.model.add(cp_sat.LinearExpr.sum(alone) <= c.allowed)
 
     def _add_together(self, c: Coupling) -> None:
         counts, most = self._side(c, LEFT)
@@ -145,4 +151,4 @@ class RoomModel:
             home.append(here)
         if home:
             self.model.add_exactly_one(home)
-            self.model.add(LinearExpr.sum(outside) <= c.allowed)
+            self.model.add(cp_sat.LinearExpr.sum(outside) <= c.allowed)

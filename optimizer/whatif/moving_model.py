@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.cp_sat import LinearExpr
+from optimizer import cp_sat
 from optimizer.fleet import Move
 from optimizer.problem.flow_index import in_flow
 from optimizer.whatif.model import RoomModel
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from optimizer.cp_sat import CpSolver
+    from optimizer.cp_sat import CpSolver, LinearExpr
     from optimizer.problem.problem import Problem
     from optimizer.whatif.room import Room, Row
     from optimizer.whatif.unit import Unit
@@ -80,9 +80,9 @@ class MovingModel(RoomModel):
             left = int(row.left[domain])
             come, gone = coming.get(domain, []), [] if row.debt[domain] else leaving.get(domain, [])
             if come:
-                self.model.add(LinearExpr.sum(come) <= left)
+                self.model.add(cp_sat.LinearExpr.sum(come) <= left)
             if domain in new:
-                self.model.add(LinearExpr.sum([*come, *new[domain], *(-1 * term for term in gone)]) <= left)
+                self.model.add(cp_sat.LinearExpr.sum([*come, *new[domain], *(-1 * term for term in gone)]) <= left)
 
     def _budgets(self) -> None:
         for flow in self.problem.flows:
@@ -92,12 +92,12 @@ class MovingModel(RoomModel):
                 if in_flow(flow, vm, self.source[k], host) and flow.cost[vm]:
                     spent.append(goes * int(flow.cost[vm]))
             if spent:
-                self.model.add(LinearExpr.sum(spent) <= flow.limit)
+                self.model.add(cp_sat.LinearExpr.sum(spent) <= flow.limit)
 
     def limit(self, moves: int) -> None:
         """Allow at most `moves` moves."""
         if self.goes:
-            self.model.add(LinearExpr.sum(list(self.goes.values())) <= moves)
+            self.model.add(cp_sat.LinearExpr.sum(list(self.goes.values())) <= moves)
 
     def begin_with(self, made: Sequence[Move], numbers: NDArray[np.int64]) -> None:
         """Begin with an answer that is known."""

@@ -61,6 +61,8 @@ def test_what_if_says_what_the_command_says(fleet: remora.Fleet, policy: remora.
         (lambda f, p: remora.whatif.fit(f, p, size="memory=8"), "an amount with its unit"),
         (lambda f, p: remora.whatif.fit(f, p, like="v7", replicas=2, level="row"), "a level (host, rack, zone)"),
         (lambda f, p: remora.whatif.fit(f, p, like="v7", by="row"), "a level (host, rack, zone)"),
+        (lambda f, p: remora.whatif.fit(f, p, like="v7", survive=41), "from 1 to 40 (all hosts)"),
+        (lambda f, p: remora.whatif.fit(f, p, like="v7", survive=1, replicas=2), "no replicas, no mix"),
         (lambda f, p: remora.whatif.place(f, p, request={"format": "remora-request/2"}), "remora-request/1"),
         (lambda f, p: remora.fleet_from({"format": "remora-fleet/1"}), "missing"),
         (lambda f, p: remora.policy_from({"format": "remora-policy/1", "rules": [{"rule": "none"}]}), "none"),
