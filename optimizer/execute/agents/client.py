@@ -6,7 +6,7 @@ import http.client
 import json
 import ssl
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from optimizer.errors import InputError
@@ -15,7 +15,7 @@ from optimizer.listening import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Client", "GatewayDown", "GatewayRefused"]
+__all__ = ["Asks", "Client", "GatewayDown", "GatewayRefused"]
 
 LARGEST = 16 * 1024 * 1024
 AGAIN = frozenset({408, 429, 502, 503, 504})
@@ -31,6 +31,17 @@ class GatewayRefused(Exception):
     def __init__(self, status: int, text: str, *, temporary: bool) -> None:
         super().__init__(text)
         self.status, self.temporary = status, temporary
+
+
+class Asks(Protocol):
+    """Whoever asks a gateway; `where` names it in messages."""
+
+    @property
+    def where(self) -> str:
+        """The gateway's address."""
+
+    def ask(self, path: str, asked: Mapping[str, Any], more_s: float = 0.0) -> dict[str, Any]:
+        """Ask, and return the answer; raises as `Client.ask` does."""
 
 
 class Client:

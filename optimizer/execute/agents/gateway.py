@@ -1,7 +1,7 @@
 """The gateway: an ASGI application over the gateway's tables and the ledger's controls.
 
 It decides nothing about plans. Orders come from executors, under an epoch; agents get those of their own host. While
-the ledger says stop, none is handed out.
+the ledger says stop, none is handed out. What is answered, `desk` decides; here are sockets, threads and waiting.
 """
 
 from __future__ import annotations
@@ -18,19 +18,18 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optimizer.errors import InputError, SafetyStop
-from optimizer.execute.agents import inventory, orders
-from optimizer.execute.agents.orders import Refused
+from optimizer.execute.agents import orders
+from optimizer.execute.agents.desk import Denied, Desk, host_of
 from optimizer.execute.agents.polls import Polls
-from optimizer.execute.agents.wire import BODIES, parse
+from optimizer.execute.agents.wire import BODIES, CLAIM, parse
 
 if TYPE_CHECKING:
     from random import Random
 
     from optimizer.execute.agents.store import Store, Transaction
     from optimizer.execute.agents.tokens import Tokens
-    from optimizer.execute.ledger.database import Connection
 
-__all__ = ["Denied", "Gateway"]
+__all__ = ["Gateway"]
 
 T = TypeVar("T")
 Scope = dict[str, Any]
@@ -50,14 +49,6 @@ CONTACT_TICKS = 4
 """At every such look who is in contact is written down, in one go."""
 
 HEALTH = "/health"
-
-
-class Denied(Exception):
-    """A request is answered with an error."""
-
-    def __init__(self, status: HTTPStatus, text: str, *, temporary: bool = False) -> None:
-        super().__init__(text)
-        self.status, self.temporary = status, temporary
 
 
 class Gateway:
@@ -83,30 +74,10 @@ class Gateway:
         lease_s: float = 60.0,
     ) -> None:
         self.polls = Polls()
-        self._store, self._stopped, self._tokens, self._lease_s = store, stopped, tokens, lease_s
-        self._rng = rng
+        self._store, self._tokens, self._rng = store, tokens, rng
+        self._desk = Desk(store, stopped, time.monotonic, lease_s=lease_s)
         self._threads = ThreadPoolExecutor(store.connections, thread_name_prefix="remora-store")
-        self._contacts: dict[tuple[str, str], tuple[str, str, float]] = {}
         self._watcher: asyncio.Task[None] | None = None
-        self._answers: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
-            "/v1/orders/enqueue": self._enqueue,
-            "/v1/orders/find": lambda a: self._read("order", lambda db: orders.find(db, store, a["fleet"], a["token"])),
-            "/v1/orders/abort": self._abort,
-            "/v1/read/vm": lambda a: self._read(
-                "vm", lambda db: inventory.read_vm(db, store, a["fleet"], a["vm"], a["current_s"])
-            ),
-            "/v1/read/host": lambda a: self._read(
-                "host", lambda db: inventory.read_host(db, store, a["fleet"], a["host"], a["current_s"])
-            ),
-            "/v1/read/migrating": lambda a: self._read("vms", lambda db: inventory.migrating(db, a["fleet"])),
-            "/v1/read/fleet": lambda a: self._read(
-                "hosts", lambda db: inventory.summary(db, store, a["fleet"], a["current_s"])
-            ),
-            "/v1/agent/claim": self._claim,
-            "/v1/agent/report": self._report,
-            "/v1/agent/finish": self._finish,
-        }
-        assert self._answers.keys() == BODIES.keys()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or start and stop with the server."""
@@ -149,7 +120,7 @@ class Gateway:
         except InputError as error:
             raise Denied(HTTPStatus.BAD_REQUEST, str(error)) from error
         self._authorize(path, token, asked)
-        return await self._answers[path](asked)
+        return await (self._claim(asked) if path == CLAIM else self._do(path, asked))
 
     def _authorize(self, path: str, token: str, asked: dict[str, Any]) -> None:
         if self._tokens is None:
@@ -160,69 +131,29 @@ class Gateway:
         elif not self._tokens.is_executor(token):
             raise Denied(HTTPStatus.FORBIDDEN, "this token is not that of an executor")
 
-    async def _enqueue(self, asked: dict[str, Any]) -> dict[str, Any]:
-        try:
-            order = await self._in_store(lambda db: orders.enqueue(db, self._store, asked["fleet"], asked))
-        except Refused as error:
-            raise Denied(HTTPStatus.CONFLICT, str(error), temporary=error.temporary) from error
-        if order["state"] == "waiting":
-            self.polls.note((asked["fleet"], order["source"]), order["token"])
-        return {"order": order}
-
-    async def _abort(self, asked: dict[str, Any]) -> dict[str, Any]:
-        why = await self._in_store(lambda db: orders.abort(db, self._store, asked["fleet"], asked["token"]))
-        if why:
-            raise Denied(HTTPStatus.CONFLICT, why)
-        return {"asked": True}
+    async def _do(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """Answer, and wake who waits for that."""
+        said = await self._in_store(lambda db: self._desk.answer(db, path, asked))
+        if (woken := self._desk.wakes(path, asked, said)) is not None:
+            self.polls.wake(*woken)
+        return said
 
     async def _claim(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Wait until there is something for this agent, and hand it out."""
-        fleet, host, agent, have = asked["fleet"], asked["host"], asked["agent"], frozenset(asked["have"])
-        if self.polls.is_full((fleet, host)):
-            raise Denied(HTTPStatus.TOO_MANY_REQUESTS, f"{host} has polls that wait already", temporary=True)
+        host = host_of(asked)
+        if self.polls.is_full(host):
+            text = f"{asked['host']} has polls that wait already"
+            raise Denied(HTTPStatus.TOO_MANY_REQUESTS, text, temporary=True)
         until = (began := time.monotonic()) + asked["wait_s"] * self._rng.uniform(*SPREAD)
         while True:
-            self._contacts[fleet, host] = agent, asked["digest"], began - asked["ago_s"]
-            if self.polls.has_news((fleet, host), agent, have):
-                found = await self._in_store(partial(self._hand_out, fleet, host, agent, have))
+            self._desk.contact(asked, began)
+            if self._desk.has_news(asked):
+                found = await self._do(CLAIM, asked)
                 if found["orders"] or found["abort"]:
-                    return {**found, "look": False, "lease_s": self._lease_s}
-            why = await self.polls.wait((fleet, host), until - time.monotonic())
+                    return found
+            why = await self.polls.wait(host, until - time.monotonic())
             if why in ("", "look", "closing"):
-                return {"orders": [], "abort": [], "look": why == "look", "lease_s": self._lease_s}
-
-    def _hand_out(self, fleet: str, host: str, agent: str, have: frozenset[str], db: Connection) -> dict[str, Any]:
-        stopped = bool(self._stopped(fleet))
-        return orders.claim(db, self._store, fleet, host, agent, have, lease_s=self._lease_s, stopped=stopped)
-
-    async def _report(self, asked: dict[str, Any]) -> dict[str, Any]:
-        fleet, host, agent, seen = asked["fleet"], asked["host"], asked["agent"], asked.get("inventory")
-
-        def take(db: Transaction) -> dict[str, str]:
-            if seen is not None:
-                inventory.put(db, self._store, fleet, host, agent, seen)
-            return orders.report(db, self._store, fleet, host, agent, asked["progress"], self._lease_s)
-
-        return {"orders": await self._in_store(take)}
-
-    async def _finish(self, asked: dict[str, Any]) -> dict[str, Any]:
-        fleet, host, agent, seen = asked["fleet"], asked["host"], asked["agent"], asked.get("inventory")
-
-        def take(db: Transaction) -> str:
-            target = orders.finish(db, self._store, fleet, host, agent, asked)
-            if seen is not None:
-                inventory.put(db, self._store, fleet, host, agent, seen)
-            return target
-
-        target = await self._in_store(take)
-        self.polls.wake((fleet, target), "look")
-        return {"order": "ended" if target else "ended before, or not yours"}
-
-    async def _read(self, name: str, ask: Callable[[Transaction], Any]) -> dict[str, Any]:
-        try:
-            return {name: await self._in_store(ask)}
-        except inventory.Blind as error:
-            raise Denied(HTTPStatus.FAILED_DEPENDENCY, str(error), temporary=True) from error
+                return self._desk.nothing(look=why == "look")
 
     async def _in_store(self, work: Callable[[Transaction], T]) -> T:
         """Do something in one transaction, in one of as many threads as there are connections."""
@@ -250,20 +181,11 @@ class Gateway:
     async def _watch(self) -> None:
         """Read what is open, and write down who is in contact, a few times a second."""
         for tick in itertools.count():
-            seen: dict[tuple[str, str], tuple[str, str, float]] = {}
-            if tick % CONTACT_TICKS == 0:
-                seen, self._contacts = self._contacts, seen
+            contacts = self._desk.contacts() if tick % CONTACT_TICKS == 0 else []
             with suppress(SafetyStop):  # the database is down: polls wait on
-                self.polls.learn(await self._in_store(partial(self._look, seen)))
+                for host in self._desk.learn(await self._in_store(partial(self._desk.look, contacts))):
+                    self.polls.wake(host, "order")
             await asyncio.sleep(WATCH_S)
-
-    def _look(
-        self, seen: dict[tuple[str, str], tuple[str, str, float]], db: Transaction
-    ) -> list[tuple[str, str, str, str, str, int]]:
-        now = time.monotonic()
-        contacts = ((*host, agent, digest, now - at) for host, (agent, digest, at) in seen.items())
-        inventory.contact(db, self._store, contacts)
-        return orders.open_orders(db)
 
 
 def _bearer(header: bytes) -> str:

@@ -63,22 +63,29 @@ class Memory:
             self._fleet, self._host = fleet, host
             self.agent, self.epoch, self.in_hand = uuid4().hex, 0, dict[str, InHand]()
             if self.path.exists():
-                self._read(json.loads(self.path.read_bytes()))
+                self.remember(json.loads(self.path.read_bytes()))
             else:
                 self.save()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._wrong(f"{type(error).__name__}: {error}", "the file of an agent") from error
 
-    def _read(self, said: dict[str, Any]) -> None:
+    def remember(self, said: dict[str, Any]) -> None:
+        """Take in what a file says.
+
+        Raises
+        ------
+        InputError
+            It is another host's.
+        """
         mine = (FORMAT, self._fleet, self._host)
         if (said["format"], said["fleet"], said["host"]) != mine:
             raise self._wrong(f"{said['format']}, {said['fleet']}, {said['host']}", ", ".join(mine))
         self.agent, self.epoch = str(said["agent"]), int(said["epoch"])
         self.in_hand = {token: InHand(**entry) for token, entry in said["in_hand"].items()}
 
-    def save(self) -> None:
-        """Write it; on disk when this returns."""
-        said = {
+    def said(self) -> dict[str, Any]:
+        """Return what is written."""
+        return {
             "format": FORMAT,
             "fleet": self._fleet,
             "host": self._host,
@@ -86,9 +93,12 @@ class Memory:
             "epoch": self.epoch,
             "in_hand": {token: asdict(entry) for token, entry in self.in_hand.items()},
         }
+
+    def save(self) -> None:
+        """Write it; on disk when this returns."""
         new = self.path.with_suffix(".new")
         with new.open("w", encoding="utf-8") as file:
-            json.dump(said, file)
+            json.dump(self.said(), file)
             file.flush()
             os.fsync(file.fileno())
         new.replace(self.path)

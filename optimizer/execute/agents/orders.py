@@ -48,9 +48,7 @@ def enqueue(db: Connection, store: Store, fleet: str, asked: Mapping[str, Any]) 
     Refused
         It is of an old leader, or its VM is not where it should be, or an end of it is not reporting.
     """
-    lock = "INSERT INTO agent_epochs VALUES (?, 0) ON CONFLICT (fleet) DO UPDATE SET epoch = agent_epochs.epoch"
-    (epoch,) = db.execute(f"{lock} RETURNING epoch", (fleet,)).fetchone()
-    now = store.now(db)
+    epoch, now = _epoch(db, fleet), store.now(db)
     known = _order(db, fleet, asked["token"])
     vm, source, target = asked["vm"], asked["source"], asked["target"]
     if known is not None:
@@ -69,6 +67,13 @@ def enqueue(db: Connection, store: Store, fleet: str, asked: Mapping[str, Any]) 
         f"INSERT INTO agent_orders VALUES ({', '.join('?' * len(values))}) RETURNING {ORDER}", values
     ).fetchone()
     return _named(made)
+
+
+def _epoch(db: Connection, fleet: str) -> int:
+    """Return the highest epoch that the gateway has heard of; no other transaction raises it until this one is over."""
+    lock = "INSERT INTO agent_epochs VALUES (?, 0) ON CONFLICT (fleet) DO UPDATE SET epoch = agent_epochs.epoch"
+    (epoch,) = db.execute(f"{lock} RETURNING epoch", (fleet,)).fetchone()
+    return int(epoch)
 
 
 def _possible(db: Connection, fleet: str, asked: Mapping[str, Any], now: float) -> None:
@@ -163,8 +168,15 @@ def finish(db: Connection, store: Store, fleet: str, host: str, agent: str, said
     return "" if row is None else str(row[0])
 
 
-def find(db: Connection, store: Store, fleet: str, token: str) -> dict[str, Any] | None:
-    """Return an order, and whether its lease ran out (`lapsed`) and both ends reported since its end (`confirmed`)."""
+def find(db: Connection, store: Store, fleet: str, token: str, epoch: int = 0) -> dict[str, Any] | None:
+    """Return an order, and whether its lease ran out (`lapsed`) and both ends reported since its end (`confirmed`).
+
+    Who is told that there is none takes the move for never started. So from then on no leader of an older `epoch` gives
+    orders: one that was paused as it gave this one may go on at any time.
+    """
+    known = db.execute("SELECT epoch FROM agent_epochs WHERE fleet = ?", (fleet,)).fetchone()
+    if epoch > (0 if known is None else known[0]) and epoch > _epoch(db, fleet):
+        db.execute("UPDATE agent_epochs SET epoch = ? WHERE fleet = ?", (epoch, fleet))
     now = store.now(db)
     _expire(db, fleet, now)
     order = _order(db, fleet, token)

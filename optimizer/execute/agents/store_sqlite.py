@@ -50,6 +50,8 @@ class SqliteStore:
             if not fault:
                 self._opened = _connection(place)
                 fault = _prepare(self._opened)
+            if not fault:
+                self._set_out()
         except (sqlite3.Error, OSError) as error:
             fault = str(error)
         if fault:
@@ -74,8 +76,20 @@ class SqliteStore:
             raise SafetyStop(f"{self.where}: {error}") from error
 
     def now(self, connection: Connection) -> float:
-        """Return the machine's seconds."""
-        return self._clock.now().timestamp()
+        """Return the machine's seconds when the file was opened, and those that have passed since.
+
+        So a machine whose clock is set back neither waits an hour for what seems to have ended in the future, nor takes
+        what was seen an hour ago for news.
+        """
+        return self._first + self._clock.monotonic() - self._began
+
+    def _set_out(self) -> None:
+        """Begin to count: from the machine's seconds, but not from less than what is written."""
+        db = self._opened
+        assert db is not None
+        orders, hosts = "SELECT max(changed_s) FROM agent_orders", "SELECT max(seen_s) FROM agent_hosts"
+        written = [db.execute(query).fetchone()[0] or 0.0 for query in (orders, hosts)]
+        self._first, self._began = max(self._clock.now().timestamp(), *written), self._clock.monotonic()
 
     def close(self) -> None:
         """Close the file."""

@@ -13,7 +13,9 @@ from optimizer.sources.shapes import Field, Listing, Maybe, Record, Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BODIES", "LARGE", "SMALL", "WAIT_S", "parse"]
+__all__ = ["BODIES", "CLAIM", "ENQUEUE", "FINISH", "LARGE", "SMALL", "WAIT_S", "parse"]
+
+ENQUEUE, CLAIM, FINISH = "/v1/orders/enqueue", "/v1/agent/claim", "/v1/agent/finish"
 
 SMALL, LARGE = 64 * 1024, 8 * 1024 * 1024
 """Most bytes of a body: of any, and of one that holds an inventory."""
@@ -30,6 +32,7 @@ _DIGEST = shaped(r"^[0-9a-f]{64}$", "a SHA-256 in hexadecimal")
 _AGO = Field(real(0, 1e6), "seconds since the host was looked at")
 _FLEET = Field(ID, "the fleet")
 _AGENT = {"fleet": _FLEET, "host": Field(ID, "the host"), "agent": Field(_WHO, "which agent this is")}
+_LEADER = Field(whole(0, 2**31 - 1), "of the leader that asks: from then on an older one gives no orders", 0)
 _CURRENT = Field(real(1, 3600), "seconds within which a host has to have reported")
 
 _VM = Record(
@@ -76,7 +79,7 @@ _PROGRESS = Record(
 _INVENTORY = Field(Maybe(_SEEN), "what is on the host", None)
 
 BODIES: Mapping[str, tuple[Record, int]] = {
-    "/v1/orders/enqueue": (
+    ENQUEUE: (
         Record(
             "order",
             {
@@ -97,7 +100,10 @@ BODIES: Mapping[str, tuple[Record, int]] = {
         ),
         SMALL,
     ),
-    "/v1/orders/find": (Record("search", {"fleet": _FLEET, "token": Field(_TOKEN, "the order")}), SMALL),
+    "/v1/orders/find": (
+        Record("search", {"fleet": _FLEET, "token": Field(_TOKEN, "the order"), "epoch": _LEADER}),
+        SMALL,
+    ),
     "/v1/orders/abort": (Record("abort", {"fleet": _FLEET, "token": Field(_TOKEN, "the order")}), SMALL),
     "/v1/read/vm": (Record("question", {"fleet": _FLEET, "vm": Field(ID, "the VM"), "current_s": _CURRENT}), SMALL),
     "/v1/read/host": (
@@ -106,7 +112,7 @@ BODIES: Mapping[str, tuple[Record, int]] = {
     ),
     "/v1/read/migrating": (Record("question", {"fleet": _FLEET}), SMALL),
     "/v1/read/fleet": (Record("question", {"fleet": _FLEET, "current_s": _CURRENT}), SMALL),
-    "/v1/agent/claim": (
+    CLAIM: (
         Record(
             "claim",
             {
@@ -126,7 +132,7 @@ BODIES: Mapping[str, tuple[Record, int]] = {
         ),
         LARGE,
     ),
-    "/v1/agent/finish": (
+    FINISH: (
         Record(
             "end",
             {

@@ -18,13 +18,14 @@ from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.agents.memory import InHand
+from optimizer.execute.agents.wire import CLAIM, FINISH
 from optimizer.execute.drivers import HoldsBack, MoveRefused, NotAborted, ReplyLost, Request, Unreadable
 from optimizer.execute.states import ENDED, MoveState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from optimizer.execute.agents.client import Client
+    from optimizer.execute.agents.client import Asks
     from optimizer.execute.agents.memory import Memory
     from optimizer.execute.drivers import Driver, HostReading, JobReading, VmReading
 
@@ -60,7 +61,7 @@ class Worker:
         host: str,
         driver: Driver,
         driving: threading.Lock,
-        client: Client,
+        client: Asks,
         memory: Memory,
         seconds: Callable[[], float],
         times: Times | None = None,
@@ -85,11 +86,17 @@ class Worker:
 
     def poll(self) -> None:
         """Ask for orders, and wait for them; raises where the gateway does not answer."""
+        self.take(self._client.ask(CLAIM, self.claim(), self._times.wait_s))
+
+    def claim(self) -> dict[str, Any]:
+        """Return how orders are asked for."""
         with self._changing:
             have = list(self._memory.in_hand)
         ago = min(1e6, self._seconds() - self._same_at)
-        asked = {**self._who(), "have": have, "digest": self._digest, "ago_s": ago, "wait_s": self._times.wait_s}
-        said = self._client.ask("/v1/agent/claim", asked, self._times.wait_s)
+        return {**self._who(), "have": have, "digest": self._digest, "ago_s": ago, "wait_s": self._times.wait_s}
+
+    def take(self, said: dict[str, Any]) -> None:
+        """Take in what the gateway answered to a claim."""
         self._lease_s = float(said["lease_s"])
         for order in said["orders"]:
             self._take(order)
@@ -136,13 +143,7 @@ class Worker:
         """Take an order one step further; returns how it stands."""
         request = _request(entry)
         if entry.phase == "claimed":
-            if token not in self._begin_by:
-                return self._end(token, entry, _failed("the agent was started again before it had begun"))
-            if token in self._abort:
-                return self._end(token, entry, _failed("aborted before it was begun"))
-            if self._seconds() > self._begin_by[token]:
-                return self._end(token, entry, _failed("not begun in time"))
-            return self._submit(token, entry, request)
+            return self._begin(token, entry, request)
         if token in self._abort:
             self._give_up(token, request)
         try:
@@ -152,13 +153,25 @@ class Worker:
             return _standing(token, "unknown", str(error))
         if job is None:
             return self._without_job(token, entry, vm)
+        if job.state in ENDED:
+            if entry.phase == "submitting" and not self._is_ours(token, entry, job, vm):
+                return _standing(token, "unknown", f"no answer; a job was found that has {job.state.value}")
+            return self._end(token, entry, _outcome(job))
         self._agreed.pop(token, None)
         if job.ready:
             self._proceed(request)
-        if job.state in ENDED:
-            return self._end(token, entry, _outcome(job))
         state = "preparing" if job.state.value in SAID else job.state.value
         return {**_standing(token, state), "remaining_mib": job.remaining_mib}
+
+    def _begin(self, token: str, entry: InHand, request: Request) -> dict[str, Any]:
+        """Begin an order, or say why it will not be."""
+        if token not in self._begin_by:
+            return self._end(token, entry, _failed("the agent was started again before it had begun"))
+        if token in self._abort:
+            return self._end(token, entry, _failed("aborted before it was begun"))
+        if self._seconds() > self._begin_by[token]:
+            return self._end(token, entry, _failed("not begun in time"))
+        return self._submit(token, entry, request)
 
     def _submit(self, token: str, entry: InHand, request: Request) -> dict[str, Any]:
         """Submit, once in the life of an order."""
@@ -174,16 +187,28 @@ class Worker:
         self._write(entry, phase="submitted", job=job)
         return _standing(token, "preparing")
 
-    def _without_job(self, token: str, entry: InHand, vm: VmReading | None) -> dict[str, Any]:
-        """Judge by where the VM is, seen several times, and for as long as a lost request may still take effect."""
-        order, now = entry.order, self._seconds()
-        at = "nowhere" if vm is None or vm.host is None else vm.host
-        at = "migrating" if vm is not None and (vm.moving_to is not None or vm.copies) else at
-        before, looks, since = self._agreed.get(token, (at, 0, now))
-        if before != at:
+    def _is_ours(self, token: str, entry: InHand, job: JobReading, vm: VmReading | None) -> bool:
+        """Whether a job that has ended, found by VM and target since the submit had no answer, is that of this order.
+
+        It may be one of before, while the request is still on its way: not so where the VM has arrived, nor where
+        nothing else was seen for as long as a lost request may take.
+        """
+        arrived = job.state is MoveState.DONE and _place(vm) == entry.order["target"]
+        return arrived or self._has_settled(token, f"{job.id} has {job.state.value}, {_place(vm)}")
+
+    def _has_settled(self, token: str, seen: str) -> bool:
+        """Whether the same was seen several times, and for as long as a lost request may still take effect."""
+        now = self._seconds()
+        before, looks, since = self._agreed.get(token, (seen, 0, now))
+        if before != seen:
             looks, since = 0, now
-        self._agreed[token] = at, looks + 1, since
-        settled = looks + 1 >= LOOKS and now - since >= self._driver.settles_s
+        self._agreed[token] = seen, looks + 1, since
+        return looks + 1 >= LOOKS and now - since >= self._driver.settles_s
+
+    def _without_job(self, token: str, entry: InHand, vm: VmReading | None) -> dict[str, Any]:
+        """Judge by where the VM is."""
+        order, at = entry.order, _place(vm)
+        settled = self._has_settled(token, at)
         if settled and at == order["target"]:
             return self._end(token, entry, {"state": DONE, "failure": "", "detail": "seen on its target"})
         if settled and at == order["source"]:
@@ -220,7 +245,7 @@ class Worker:
         for token, entry in ended:
             asked = {**self._who(), "token": token, **entry.outcome}
             asked["inventory"] = self._aged(seen)
-            self._client.ask("/v1/agent/finish", asked)
+            self._client.ask(FINISH, asked)
             self._digest, self._same_at = seen["digest"], self._looked_at
             with self._changing:
                 del self._memory.in_hand[token]
@@ -277,6 +302,13 @@ def _request(entry: InHand) -> Request:
     names = ("plan", "move", "attempt", "vm", "source", "target", "copied_mib", "seconds", "epoch")
     since = datetime.fromtimestamp(order["enqueued_s"], UTC)
     return Request(**{name: order[name] for name in names}, since=since, job=entry.job)
+
+
+def _place(vm: VmReading | None) -> str:
+    """Return the host of a VM at rest; otherwise why it has none."""
+    if vm is not None and (vm.moving_to is not None or vm.copies):
+        return "migrating"
+    return "nowhere" if vm is None or vm.host is None else vm.host
 
 
 def _failed(detail: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from optimizer.execution import is_open
 from optimizer.fleet import HostState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from optimizer.execute.caps import Caps, Token
     from optimizer.execute.core.model import Moment, State
@@ -109,58 +109,66 @@ def next_round(state: State, now: Moment) -> tuple[Key, ...]:
         return ()
     taken, apart = taken_now(state), state.settings.apart
     busy = {f.vm for f in state.flying.values()}
+    ready = (task for key in state.waiting if is_ready(state, task := state.tasks[key], now))
+    wants = {task.key: _tokens(task, apart=apart) for task in ready if task.vm not in busy}
+    can = [state.tasks[key] for key, tokens in wants.items() if fit(tokens, taken)]
+    if not can:
+        return ()
     links = links_now(state, now) if state.settings.adapts and not apart else None
     chosen: list[Key] = []
-    for key in _in_turn(state):
+    for task in _in_turn(state, can):
         if len(chosen) >= room:
             break
-        task = state.tasks[key]
-        tokens = tuple(held_by(task.tokens, MoveState.INTENDED, apart=apart))
-        if task.vm in busy or not fit(tokens, taken) or not is_ready(state, task, now):
+        tokens = wants[task.key]
+        if task.vm in busy or not fit(tokens, taken):
             continue
         if links is not None:
             if not links.have_room(task):
                 links.keep(task)
                 continue
             links.add(task)
-        chosen.append(key)
+        chosen.append(task.key)
         busy.add(task.vm)
         taken.update(t[:2] for t in tokens)
     return tuple(chosen)
 
 
-def _in_turn(state: State) -> Sequence[Key]:
-    """Return what waits by rank; until the canaries have ended the quickest of the most urgent go first."""
+def _tokens(task: Task, *, apart: bool) -> tuple[Token, ...]:
+    """Return what a move takes with its intent."""
+    return tuple(held_by(task.tokens, MoveState.INTENDED, apart=True)) if apart else task.tokens
+
+
+def _in_turn(state: State, can: Sequence[Task]) -> Sequence[Task]:
+    """Return what can start by rank; until the canaries have ended the quickest of the most urgent go first."""
+    if len(can) == 1:
+        return can
     if state.finished >= state.settings.canary:
-        return _by_load(state)
-    return sorted(state.waiting, key=lambda k: (state.tasks[k].rank[:1], state.tasks[k].seconds, state.tasks[k].rank))
+        return _by_load(state, can)
+    return sorted(can, key=lambda task: (task.rank[:1], task.seconds, task.rank))
 
 
-def _by_load(state: State) -> Sequence[Key]:
-    """Return what waits: by urgency, then by how long its chain takes or all that waits at the busiest of its links."""
-    tasks = [state.tasks[key] for key in state.waiting]
-    load: Counter[Link] = Counter()
-    uses = {task.key: _uses_s(task, state.sharing) for task in tasks}
-    for used in uses.values():
-        load.update(used)
+def _by_load(state: State, can: Sequence[Task]) -> Sequence[Task]:
+    """Return it by urgency, then by how long its chain takes or all that waits at the busiest of its links."""
+    load: dict[Link, float] = {}
+    for key in state.waiting:
+        for link, uses_s in _uses_s(state.tasks[key], state.sharing):
+            load[link] = load.get(link, 0.0) + uses_s
 
     def turn(task: Task) -> tuple[float, ...]:
-        busiest = max((load[link] for link in uses[task.key]), default=0.0)
+        busiest = max((load[link] for link, _ in _uses_s(task, state.sharing)), default=0.0)
         return (task.rank[0], min(task.rank[1], -busiest), *task.rank[1:])
 
-    return [task.key for task in sorted(tasks, key=turn)]
+    return sorted(can, key=turn)
 
 
-def _uses_s(task: Task, sharing: Sharing) -> dict[Link, float]:
-    """Return for how long a move keeps each of its links busy; what lies between counts once it is known to bind."""
-    used: dict[Link, float] = {}
+def _uses_s(task: Task, sharing: Sharing) -> Iterator[tuple[Link, float]]:
+    """Yield for how long a move keeps each of its links busy; what lies between counts once it is known to bind."""
     for link in task.links or (Link(OUT, task.source), Link(INTO, task.target)):
         carries = sharing.carries.get(link, link.mib_s)
         if carries < inf:
-            used[link] = task.copied_mib / carries
+            yield link, task.copied_mib / carries
         elif link.is_of_host:
-            used[link] = task.seconds
-    return used
+            yield link, task.seconds
 
 
 def taken_now(state: State) -> Counter[tuple[str, str]]:

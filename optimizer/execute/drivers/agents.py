@@ -50,6 +50,8 @@ from optimizer.sources.shapes import Field, Record
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from optimizer.clock import Clock
+    from optimizer.execute.agents.client import Asks
     from optimizer.execute.drivers import Request
     from optimizer.execute.drivers.settings import DriverSettings
     from optimizer.fleet import Fleet
@@ -99,8 +101,8 @@ def _checked(document: object, where: str) -> Mapping[str, Any]:
 class AgentsDriver:
     """Gives orders to a gateway, and looks at them there."""
 
-    def __init__(self, fleet: Fleet, client: Client, said: Mapping[str, Any]) -> None:
-        self.clock = SystemClock()
+    def __init__(self, fleet: Fleet, client: Asks, said: Mapping[str, Any], clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self._fleet, self._client = fleet, client
         self._begin_within_s, self._current_s = said["begin_within_s"], said["current_s"]
         self.settles_s: float = said["deadline_s"] + self._begin_within_s + 10.0
@@ -188,7 +190,7 @@ class AgentsDriver:
 
     def observe(self, request: Request) -> JobReading | None:
         """Return how the order stands; the table is above."""
-        order = self._read("/v1/orders/find", token=request.token)["order"]
+        order = self._read("/v1/orders/find", token=request.token, epoch=request.epoch)["order"]
         if order is None or (order["vm"], order["target"]) != (request.vm, request.target):
             return None
         state, name = order["state"], order["token"]

@@ -79,12 +79,17 @@ LAG_S = 8.0
 
 @dataclass
 class Faults:
-    """Which faults there are, how often, and until when (in seconds of the simulation); `drawn` counts them."""
+    """Which faults there are, how often, and until when (in seconds of the simulation); `drawn` counts them.
+
+    `rate` is for each request and each job; `blinds` and `flickers` for each reading, of which there are many.
+    """
 
     seed: int
     kinds: frozenset[Fault] = frozenset(Fault)
     rate: float = 0.35
     until_s: float = float("inf")
+    blinds: float = 0.003
+    flickers: float = 0.1
     reached: set[Fault] = field(default_factory=set)
     drawn: int = 0
 
@@ -275,10 +280,10 @@ class FaultyDriver(SimulatedDriver):
         now, faults = self._skewed.seconds, self.faults
         if now < self._blind_until and now < faults.until_s:
             raise Unreadable("no answer")
-        if Fault.BLIND in faults.kinds and now < faults.until_s and faults.rng.random() < 0.003:
+        if Fault.BLIND in faults.kinds and now < faults.until_s and faults.rng.random() < faults.blinds:
             faults.happened(Fault.BLIND)
             self._blind_until = now + faults.rng.uniform(2, 40)
             raise Unreadable("no answer")
-        if Fault.FLICKER in faults.kinds and now < faults.until_s and faults.rng.random() < 0.1:
+        if Fault.FLICKER in faults.kinds and now < faults.until_s and faults.rng.random() < faults.flickers:
             faults.happened(Fault.FLICKER)
             raise Unreadable("500")

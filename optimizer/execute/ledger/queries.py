@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.ledger.records import EVERY_FLEET, Approval, Control, EventRecord, FlyingMove, MoveRecord, Run
 from optimizer.execute.states import OPEN, Failure, MoveState, RunState
@@ -30,6 +30,7 @@ __all__ = [
 
 STATES = ", ".join(sorted(f"'{s.value}'" for s in OPEN))
 FLYING = "plan, move, vm, source, target, state, copied_mib, attempt, epoch, job, intended_at"
+MOVE_STATES = {state.value: state for state in MoveState}
 RUN = (
     "fleet, plan, state, fleet_digest, policy_digest, driver, moves, ordered_by, reason, approved_by, epoch, "
     "started_at, ended_at"
@@ -116,18 +117,21 @@ def last_of_gates(db: Connection, fleet: str, plan: str) -> EventRecord | None:
     return None if row is None else EventRecord(*row)
 
 
-def controls(db: Connection, fleet: str) -> dict[str, Control]:
-    """Return what holds for a fleet, by name."""
-    query = "SELECT fleet, name, value, at, by, reason FROM controls WHERE fleet = ?"
+def controls(db: Connection, *fleets: str) -> dict[str, Control]:
+    """Return what holds for fleets, by name; of two with one name that of the fleet whose name sorts last."""
+    query = "SELECT fleet, name, value, at, by, reason FROM controls WHERE fleet IN ({}) ORDER BY fleet"
     return {
         name: Control(fleet, name, value, datetime.fromisoformat(at), by, reason)
-        for fleet, name, value, at, by, reason in db.execute(query, (fleet,))
+        for fleet, name, value, at, by, reason in db.execute(query.format(", ".join("?" * len(fleets))), fleets)
     }
 
 
 def holding(db: Connection, fleet: str) -> dict[str, Control]:
-    """Return what holds for a fleet, by name: its own controls, and where it has none those of every fleet."""
-    return controls(db, EVERY_FLEET) | controls(db, fleet)
+    """Return what holds for a fleet, by name: its own controls, and where it has none those of every fleet.
+
+    The name of every fleet is empty, so its controls come first, and a fleet's own take their place.
+    """
+    return controls(db, EVERY_FLEET, fleet)
 
 
 def approval(db: Connection, fleet: str, plan: str) -> Approval | None:
@@ -140,21 +144,10 @@ def approval(db: Connection, fleet: str, plan: str) -> Approval | None:
     return Approval(of, name, digest, datetime.fromisoformat(at), by, reason)
 
 
-def _flying(row: Sequence[object]) -> FlyingMove:
+def _flying(row: Sequence[Any]) -> FlyingMove:
     plan, move, vm, source, target, state, copied, attempt, epoch, job, at = row
-    return FlyingMove(
-        str(plan),
-        str(move),
-        str(vm),
-        str(source),
-        str(target),
-        MoveState(state),
-        int(str(copied)),
-        int(str(attempt)),
-        int(str(epoch)),
-        str(job),
-        datetime.fromisoformat(str(at)),
-    )
+    at = datetime.fromisoformat(at)
+    return FlyingMove(plan, move, vm, source, target, MOVE_STATES[state], copied, attempt, epoch, job, at)
 
 
 def _run(row: Sequence[object]) -> Run:

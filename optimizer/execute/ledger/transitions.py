@@ -69,7 +69,7 @@ def end_run(db: Connection, lead: Lead, plan: str, state: RunState, at: datetime
 def state_of(db: Connection, fleet: str, key: Key) -> MoveState | None:
     """Return how a move stands; None where the ledger has not heard of it."""
     row = db.execute("SELECT state FROM moves WHERE fleet = ? AND plan = ? AND move = ?", (fleet, *key)).fetchone()
-    return None if row is None else MoveState(row[0])
+    return None if row is None else queries.MOVE_STATES[row[0]]
 
 
 def _running(db: Connection, fleet: str, plan: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from optimizer.errors import InputError
 from optimizer.execute.agents import inventory, orders
 from optimizer.execute.agents.opening import open_store
 from optimizer.execute.agents.orders import Refused
+from optimizer.execute.drivers.faults import SkewedClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +103,35 @@ def test_an_older_epoch_is_refused(store: Store) -> None:
         give(store, 2, epoch=4)
     assert not refused.value.temporary
     give(store, 3, epoch=5)
+
+
+def test_once_a_later_leader_has_looked_for_an_order_the_one_before_gives_it_no_more(store: Store) -> None:
+    reporting(store)
+    give(store, 1, epoch=5)
+    with store.transaction() as db:
+        assert orders.find(db, store, FLEET, "plan/m2/1", 6) is None
+    with pytest.raises(Refused, match="epoch 5 is older than 6"):
+        give(store, 2, epoch=5)
+    with store.transaction() as db:
+        assert orders.find(db, store, FLEET, "plan/m2/1", 5) is None, "a look by an older one lowers nothing"
+    give(store, 2, epoch=6)
+
+
+def test_a_clock_that_is_set_back_takes_no_time_back(tmp_path: Path) -> None:
+    """Where it did, no host that a move has ended on could be read for as long."""
+    clock = SkewedClock(datetime(2026, 11, 30, tzinfo=UTC))
+    place = str(tmp_path / "ledger")
+    for first in (clock.at.timestamp(), clock.at.timestamp() + 5.0):
+        store = open_store(place, clock, 1)
+        reporting(store)
+        give(store, 1 if first == clock.first.timestamp() else 2)
+        clock.jump(-3600)
+        clock.sleep(5.0)
+        with store.transaction() as db:
+            assert store.now(db) == first + 5.0
+            orders.abort(db, store, FLEET, "plan/m1/1")
+            assert inventory.read_vm(db, store, FLEET, "v3", 60.0) is not None
+        store.close()
 
 
 def test_what_nobody_takes_in_time_fails_and_is_never_handed_out(store: Store) -> None:

@@ -121,9 +121,9 @@ class Line:
         if schedule.happens(0.1, "request lost"):
             raise GatewayDown("request lost")
         gateway = schedule.gateway
-        seen, gateway._contacts = gateway._contacts, {}
+        desk = gateway._desk
         with schedule.store.transaction() as db:
-            gateway.polls.learn(gateway._look(seen, db))
+            desk.learn(desk.look(desk.contacts(), db))
         status, said = schedule.loop.run_until_complete(self._over_asgi(path, json.dumps(asked).encode()))
         if schedule.happens(0.1, "reply lost"):
             raise GatewayDown("reply lost")

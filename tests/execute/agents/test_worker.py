@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,8 @@ from optimizer.execute.agents.worker import Worker
 from optimizer.execute.drivers import ReplyLost, Unreadable
 from optimizer.execute.drivers.simulated import SimulatedDriver
 from optimizer.execute.drivers.world import World
-from tests.execute.plans import line_fleet
+from optimizer.plan import PlannedMove
+from tests.execute.plans import line_fleet, request_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,6 +215,27 @@ def test_a_lost_reply_is_looked_for_and_not_repeated(bench: Bench) -> None:
     bench.desk.orders = [order()]
     bench.go_on()
     assert ([end["state"] for end in bench.desk.ends], bench.jobs()) == (["done"], 1)
+
+
+def test_without_an_answer_a_job_of_before_is_not_taken_for_that_of_the_order(bench: Bench) -> None:
+    """The VM was moved to this target before, and back; the request comes later than its answer was waited for."""
+    before = request_of(PlannedMove("m0", "v0", "h0", "h3", (), 1, False, 5.0, 100), plan="earlier")
+    bench.driver.submit(before)
+    bench.clock.sleep(10.0)
+    bench.driver.read_vm("v0")
+    bench.world.place["v0"] = "h0"
+
+    def late(request: Request) -> str:
+        bench.world.start_later(request, bench.driver.time() + timedelta(seconds=20), {})
+        raise ReplyLost("time-out")
+
+    bench.driver.submit = late  # type: ignore[method-assign]
+    bench.desk.orders = [order(enqueued_s=FLEET.taken_at.timestamp() - 60)]
+    bench.go_on(15.0)
+    assert (bench.desk.ends, bench.desk.reports[-1]["state"]) == ([], "unknown")
+    bench.go_on()
+    assert [end["state"] for end in bench.desk.ends] == ["done"]
+    assert (bench.jobs(), bench.world.place["v0"]) == (2, "h3")
 
 
 def test_what_it_cannot_see_is_unknown(bench: Bench) -> None:

@@ -33,7 +33,7 @@ from optimizer.execution import Execution, WindowBudget
 from optimizer.policy import Policy
 from tests import build
 from tests.execute.plans import move, plan_of
-from tests.execute.simulation.checker import Facts
+from tests.execute.simulation.history import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

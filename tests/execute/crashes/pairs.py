@@ -15,8 +15,8 @@ from optimizer.execute.ledger.ledger import Ledger
 from optimizer.execute.states import MoveState
 from tests.execute.crashes.hypervisors import LAST, ORDER, Hypervisors
 from tests.execute.crashes.judge import faults_of
+from tests.execute.simulation.actor import Crash
 from tests.execute.simulation.database import MemoryDatabase
-from tests.execute.simulation.simulate import Crash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -50,10 +50,10 @@ class _Late:
 
 
 class SimulatedHooks:
-    """Hooks of which one in ten objects before a move, and one in ten fails after it; one in five takes its time."""
+    """Hooks of which one in ten objects before a move, and one in ten fails after it; some take their time."""
 
-    def __init__(self, rng: Random, clock: Clock, note: Note) -> None:
-        self._rng, self._clock, self._note = rng, clock, note
+    def __init__(self, rng: Random, clock: Clock, note: Note, lingers: float) -> None:
+        self._rng, self._clock, self._note, self._lingers = rng, clock, note, lingers
 
     def before(self, values: Mapping[str, str], meanwhile: Callable[[], None]) -> str:
         self._linger("slow hook before", meanwhile)
@@ -68,7 +68,7 @@ class SimulatedHooks:
         return [(v["move"], "notify: exit 1") for v in moves if self._rng.random() < 0.1]
 
     def _linger(self, what: str, meanwhile: Callable[[], None]) -> None:
-        if self._rng.random() < 0.2:
+        if self._rng.random() < self._lingers:
             self._note(what)
             for _ in range(SLOW_S):
                 self._clock.sleep(1.0)

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.execute.simulation import planted, planted_more
+from tests.execute.simulation import planted, planted_agents, planted_more
+from tests.execute.simulation.plans import AGENTS, SMALL
 from tests.execute.simulation.simulate import simulate, without_admission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from tests.execute.simulation.plans import Shape
 
     Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -31,12 +34,13 @@ KUBEVIRT, CRUISE, PEGAPROX = "kubevirt/kubevirt", "cruise-control-for-kafka/crui
 
 @dataclass(frozen=True)
 class Mutant:
-    """A bug, in words; the program that had it; its issues (``owner/name#number``); how to plant it here."""
+    """A bug, in words; the program that had it; its issues (``owner/name#number``); how to plant it here, and where."""
 
     bug: str
     whose: str
     issues: tuple[str, ...]
     plant: Plant
+    shape: Shape = SMALL
 
     @property
     def name(self) -> str:
@@ -54,6 +58,10 @@ class Found:
 
 def _of(bug: str, whose: str, plant: Plant, *issues: str) -> Mutant:
     return Mutant(bug, whose, issues, plant)
+
+
+def _agents(bug: str, plant: Plant) -> Mutant:
+    return Mutant(bug, "", (), plant, AGENTS)
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -116,6 +124,8 @@ MUTANTS: tuple[Mutant, ...] = (
         planted.an_answer_waits_while_hooks_after_moves_are_called),
     _of("a veto is only noted", "", planted.a_veto_is_only_noted),
     _of("a long run never reads the fleet again", "", planted.the_ground_is_never_read_again),
+    _agents("an agent begins again what had no answer", planted_agents.an_agent_begins_again_what_had_no_answer),
+    _agents("what a silent agent had in hand is written off", planted_agents.an_order_whose_lease_ran_out_has_failed),
 )  # fmt: skip
 
 
@@ -125,7 +135,7 @@ def find(mutant: Mutant, seeds: Iterable[int] = range(SEEDS)) -> Found | None:
         mutant.plant(patch)
         for seed in seeds:
             try:
-                broken = simulate(seed).broken
+                broken = simulate(seed, shape=mutant.shape).broken
             except (TypeError, AttributeError, NameError):  # what was planted does not fit the code: it finds nothing
                 raise
             except Exception as error:  # the ledger itself, or the core, refused

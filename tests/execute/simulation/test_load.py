@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.execute.simulation.checker import lives_of
+from tests.execute.simulation.history import lives_of
 from tests.execute.simulation.load import Loads, overloads
 from tests.execute.simulation.planted import after_is_ignored
 from tests.execute.simulation.simulate import simulate, without_admission

@@ -15,19 +15,27 @@ import pytest
 from optimizer.execute.drivers.faults import Fault
 from optimizer.execute.probes import PROBES
 from optimizer.execute.states import MoveState
-from tests.execute.simulation import checker, load
-from tests.execute.simulation.checker import Facts, violations
+from tests.execute.simulation import checker, history, limits, load, orders
+from tests.execute.simulation.checker import violations
+from tests.execute.simulation.history import Facts
 from tests.execute.simulation.meddling import Mayhem
-from tests.execute.simulation.simulate import LEAST_FAULTS, LEAST_STEPS, simulate, without_admission
+from tests.execute.simulation.network import Network
+from tests.execute.simulation.plans import AGENTS, LARGE, SMALL
+from tests.execute.simulation.simulate import simulate, without_admission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+    from tests.execute.simulation.plans import Shape
+
 QUICK, CHUNK, CHUNKS = 20, 25, 80
+AGENTS_CHUNK, AGENTS_CHUNKS = 8, 32
 
 RARE = ("withdraw", "abort")
 """Steps of which the crashes are left to `tests.execute.crashes`, which visits each."""
+
+JUDGES = (checker, history, limits, load, orders)
 
 INTERESTING = {
     *(fault.name for fault in Fault),
@@ -48,12 +56,14 @@ def _let_in() -> Iterator[None]:
         yield
 
 
-def run(first: int, number: int) -> set[str]:
+def run(first: int, number: int, shape: Shape = SMALL) -> set[str]:
     reached: set[str] = set()
     for seed in range(first, first + number):
-        found = simulate(seed)
-        assert found.broken == [], f"python -m tests.execute.simulation {seed} 1"
-        assert found.steps >= LEAST_STEPS and found.faults >= LEAST_FAULTS, seed
+        found = simulate(seed, shape=shape)
+        named = {SMALL: "small", LARGE: "large", AGENTS: "agents"}[shape]
+        assert found.broken == [], f"python -m tests.execute.simulation {seed} 1 --shape {named}"
+        assert found.steps >= shape.least_steps and found.faults >= shape.least_faults, seed
+        assert found.moves >= shape.least_moves, seed
         reached |= found.reached
     return reached
 
@@ -78,6 +88,32 @@ def test_every_interesting_state_is_reached() -> None:
     raise AssertionError(left)
 
 
+def test_nothing_is_broken_through_a_gateway_and_agents_quick() -> None:
+    run(240, 3, AGENTS)
+
+
+@pytest.mark.rotating
+@pytest.mark.parametrize("chunk", range(AGENTS_CHUNKS))
+def test_nothing_is_broken_through_a_gateway_and_agents(chunk: int) -> None:
+    run(1000 + AGENTS_CHUNK * chunk, AGENTS_CHUNK, AGENTS)
+
+
+@pytest.mark.rotating
+@pytest.mark.parametrize("chunk", range(16))
+def test_nothing_is_broken_in_long_plans(chunk: int) -> None:
+    run(1000 + 2 * chunk, 2, LARGE)
+
+
+@pytest.mark.rotating
+def test_all_that_may_happen_to_gateway_and_agents_is_reached() -> None:
+    left = {*(kind.name for kind in Network), "old leader refused", "lease ran out"}
+    for first in range(10_000, 10_000 + 160, 8):
+        left -= run(first, 8, AGENTS)
+        if not left:
+            return
+    raise AssertionError(left)
+
+
 @pytest.mark.slow
 def test_without_faults_all_is_done() -> None:
     for seed in range(20):
@@ -85,16 +121,18 @@ def test_without_faults_all_is_done() -> None:
         assert found.broken == []
 
 
-def test_a_seed_is_the_same_twice() -> None:
-    assert simulate(3).history == simulate(3).history
+@pytest.mark.parametrize("shape", [SMALL, AGENTS])
+def test_a_seed_is_the_same_twice(shape: Shape) -> None:
+    assert simulate(3, shape=shape).history == simulate(3, shape=shape).history
 
 
-@pytest.mark.parametrize("judge", [checker, load])
+@pytest.mark.parametrize("judge", JUDGES)
 def test_the_checker_knows_nothing_of_the_executor(judge: ModuleType) -> None:
     tree = ast.parse(Path(str(judge.__file__)).read_text("utf-8"))
     modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     modules |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    assert modules <= {"__future__", "collections", "collections.abc", "dataclasses", "typing"}
+    judges = {judge.__name__ for judge in JUDGES}
+    assert modules <= judges | {"__future__", "collections", "collections.abc", "dataclasses", "typing"}
 
 
 # -- the checker itself -----------------------------------------------------------------------------------------------
@@ -174,6 +212,36 @@ SECOND = [state("m2", "intended"), submit("m2", "v2", "h1", "h6"), start("m2", "
 def test_the_checker_finds(history, what: str | None) -> None:
     gated = any(e["what"].startswith("gate") for e in history) or what == "behind a closed gate"
     found = violations(history, replace(FACTS, canary=1, gate_every=1) if gated else FACTS)
+    assert found == [] if what is None else any(what in one for one in found), found
+
+
+def order(what: str, move: str = "m1", **more):
+    return {"what": what, "token": f"p/{move}/1", "host": "h0", "agent": "a", "epoch": 1} | more
+
+
+TAKEN = [*FIRST[:2], order("handed"), order("received"), order("asked")]
+
+
+@pytest.mark.parametrize(
+    ("history", "what"),
+    [
+        (TAKEN, None),
+        ([*TAKEN, order("handed"), order("received")], None),  # the reply was lost
+        ([*TAKEN, order("asked")], "p/m1/1 was asked for 2 times"),
+        ([*TAKEN, order("handed", agent="b")], "p/m1/1 was handed out twice, to a and to b"),
+        ([*TAKEN[:3], order("asked")], "by h0, which had not heard of it"),
+        ([order("handed")], "nobody had submitted it"),
+        ([*FIRST[:2], state("m1", "failed"), order("handed")], "after it was written down as failed"),
+        ([*FIRST[:2], {"what": "stop"}, order("handed")], "was handed out after the stop"),
+        ([*TAKEN, {"what": "stop"}, order("handed")], None),
+        (
+            [*TAKEN, *SECOND[:1], order("received", "m2", epoch=0), order("asked", "m2", epoch=0)],
+            "p/m2/1 of epoch 0 was begun, and h0 knew epoch 1",
+        ),
+    ],
+)
+def test_the_judge_of_orders_finds(history, what: str | None) -> None:
+    found = list(orders.disorder(history))
     assert found == [] if what is None else any(what in one for one in found), found
 
 
