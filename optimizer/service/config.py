@@ -58,7 +58,7 @@ class CyclePart:
     Parameters
     ----------
     fleet
-        The fleet that is looked after; empty: the one that is read first.
+        The fleet that is looked after; empty: the one that is read first. Another one that is read is an error.
     every_s, jitter
         A cycle every `every_s`, give or take a share `jitter` of it.
     watch_every_s

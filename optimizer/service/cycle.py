@@ -64,13 +64,17 @@ class CycleRun:
         """Go through it; returns the cycle as it ended."""
         return self.ended(self._outcome(self._spine))
 
-    def fleet_of(self) -> str:
-        """Read only, and return the id of the fleet; empty where it cannot be read."""
-        self._outcome(self._only_read)
+    def fleet_of(self, named: str = "") -> str:
+        """Read only, and return the id of the fleet; empty where it cannot be read, or is not as `cycle.fleet` says."""
+        self._outcome(lambda: self._only_read(named))
         return self.fleet.id if self.fleet is not None else ""
 
-    def _only_read(self) -> Outcome:
-        self._known(self._stage("read", self._parts.limits.read_s, self._parts.read).fleet)
+    def _only_read(self, named: str) -> Outcome:
+        fleet = self._stage("read", self._parts.limits.read_s, self._parts.read).fleet
+        if named and fleet.id != named:
+            hint = "one service looks after one fleet: name that, or leave cycle.fleet out"
+            raise InputError("inventory", "fleet", fleet.id, f"{named}, as cycle.fleet says", hint)
+        self._known(fleet)
         return Outcome.WATCHED
 
     def ended(self, outcome: Outcome) -> Cycle:

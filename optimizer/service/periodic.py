@@ -74,7 +74,8 @@ class Periodic:
     holder
         What this process is called in the ledger.
     fleet
-        The fleet that it looks after; empty: the one that is read first.
+        The fleet that it looks after, as the configuration names it; empty: the one that is read first. Only what was
+        read, or has cycles in the ledger, is believed to be a fleet.
     lease_again_s
         How often a replica that does not lead tries to.
     look_s
@@ -96,7 +97,8 @@ class Periodic:
         alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._parts, self._schedule, self._ending, self._lease = parts, schedule, ending, lease
-        self._holder, self.fleet, self._again_s, self._alive = holder, fleet, lease_again_s, alive
+        self._holder, self._named, self._again_s, self._alive = holder, fleet, lease_again_s, alive
+        self.fleet = ""
         self.triggers = triggers or Triggers()
         self.leads = False
         self._look_s = look_s
@@ -147,14 +149,24 @@ class Periodic:
     def _learned(self, trigger: str) -> bool:
         """Find out which fleet it is, before there can be a lease; a reading that fails is a cycle that failed."""
         began = self._parts.clock.monotonic()
+        if self._named and self._has_cycles(self._named):
+            self.fleet = self._named
+            return True
         cycle = Cycle("", 0, trigger, self._holder, self._parts.clock.now())
         run = CycleRun(self._parts, cycle, self._ending)
-        self.fleet = run.fleet_of()
+        self.fleet = run.fleet_of(self._named)
         self.error = run.error
         if self.fleet or self._ending.asked:
             return bool(self.fleet)
         self._over(self._unrecorded(run.ended(Outcome.ERROR)), began, planned=True)
         return False
+
+    def _has_cycles(self, fleet: str) -> bool:
+        try:
+            return bool(self._parts.book.cycles(fleet, 1))
+        except SafetyStop as stop:
+            self._parts.told.tell(Trouble("ledger", str(stop)))
+            return False
 
     def one(self, trigger: str, *, planning: bool = True) -> Cycle:
         """Make one cycle, write it down, and say when the next is due."""

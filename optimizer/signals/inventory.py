@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import InputError
 from optimizer.sources.command_output import command_output
+from optimizer.sources.environment import refuse_unset
 from optimizer.sources.files import parse_json, read_bytes
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.overlay import apply_overlay
@@ -66,6 +67,7 @@ def _read(config: Config, part: InventoryPart, now: datetime, environ: Mapping[s
         return _object(parse_json(read_bytes(path), str(path)), str(path))
     if part.command:
         directory = Path(config.where).parent
+        refuse_unset(config.where, "inventory.environment", part.environment, environ)
         said = command_output(
             part.command,
             part.deadline_s,

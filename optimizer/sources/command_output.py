@@ -9,15 +9,13 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from optimizer.errors import InputError, shorten
+from optimizer.sources.environment import environment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["command_output"]
-
-KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
-"""What a program is given of the environment, beside what is named: where it runs, and which language it speaks."""
 
 
 def command_output(
@@ -35,7 +33,7 @@ def command_output(
     Parameters
     ----------
     named
-        Variables of `environ` that it is given beside `KEPT`.
+        Variables of `environ` that it is given beside those that every program is.
     where, path
         The file that names it and the field in it, for messages.
     directory
@@ -46,15 +44,13 @@ def command_output(
     InputError
         It cannot be started, fails, or takes longer than `deadline_s`; then its whole process group is killed.
     """
-    wanted = {*KEPT, *named}
-    given = {name: value for name, value in environ.items() if name in wanted or name.startswith("LC_")}
     try:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=given,
+            env=environment_of(environ, named),
             cwd=directory,
             start_new_session=True,
         )

@@ -100,6 +100,7 @@ class Bench:
     watch_every_s: float | None = None
     level: Level = Level.OBSERVE
     again_s: float | None = None
+    named: str = ""
     lease: Lease = field(default_factory=Lease)
     book: Book = field(default_factory=Book)
     hands: FakeHands = field(default_factory=FakeHands)
@@ -131,7 +132,8 @@ class Bench:
             told=self,
         )
         schedule = Schedule(self.every_s, self.jitter, self.watch_every_s, 60.0, 900.0, Random(1))
-        self.periodic = Periodic(parts, schedule, self.clock.ending, self.lease, "me", triggers=self.triggers)
+        ending, triggers = self.clock.ending, self.triggers
+        self.periodic = Periodic(parts, schedule, ending, self.lease, "me", fleet=self.named, triggers=triggers)
 
     def tell(self, event: Event) -> None:
         self.heard.append(event)
@@ -268,3 +270,28 @@ def test_once_is_refused_where_another_leads() -> None:
     bench = Bench(lease=Lease(other="host b"))
     with pytest.raises(SafetyStop, match="host b"):
         bench.periodic.once()
+
+
+def test_a_fleet_that_the_configuration_names_in_vain_is_never_known_to_the_ledger() -> None:
+    bench = Bench(ends_at=200.0, named="tyni")
+    bench.periodic.run()
+    assert bench.ended() == [Outcome.ERROR] * 3
+    assert (bench.periodic.fleet, bench.book.rows) == ("", {})
+    assert not any(isinstance(e, LeadChanged) for e in bench.heard)
+    assert "expected tyni, as cycle.fleet says" in bench.periodic.last.detail
+    right = Bench(ends_at=50.0, named="tiny")
+    right.periodic.run()
+    assert [row.fleet for row in right.book.rows.values()] == ["tiny"]
+
+
+def test_a_fleet_that_has_cycles_is_known_without_a_reading() -> None:
+    """So a cycle is accounted for at once where the inventory is away from the start."""
+
+    def fail() -> Reading:
+        raise OSError("not yet")
+
+    bench = Bench(ends_at=50.0, named="tiny", reads=fail)
+    before = Cycle("tiny", 0, "start", "me", bench.fleet.taken_at, ended_at=bench.fleet.taken_at)
+    bench.book.end(replace(before, number=bench.book.begin(before), outcome=Outcome.CLEAN))
+    bench.periodic.run()
+    assert [row.outcome for row in bench.book.rows.values()] == [Outcome.CLEAN, Outcome.ERROR]

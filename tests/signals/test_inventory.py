@@ -102,6 +102,7 @@ def test_a_command_is_run_where_the_configuration_is_and_sees_what_is_named(tmp_
         ({"source": "libvrt", "location": "x"}, "libvrt"),
         ({"file": "none.json"}, "none.json"),
         ({"command": []}, "file, command, sql"),
+        (command("pass") | {"environment": ["CMDB"]}, "inventory.environment[0]: 'CMDB'"),
         ({"file": "a", "environment": ["B"]}, "environment only with a command"),
     ],
 )

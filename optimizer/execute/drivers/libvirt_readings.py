@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +10,7 @@ from optimizer.execute.readings import host_reading, standing, vm_reading
 from optimizer.fleet import ABSENT, HostState, Mobility, VmState
 from optimizer.sources.libvirt.domains import MILLICORES, Role, declared, read_domain, unless_gone, vm_id
 from optimizer.sources.libvirt.hypervisor import Hypervisor, Unreachable
+from optimizer.sources.within import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -135,8 +135,7 @@ class Places:
     def _each(self, hosts: Sequence[str], ask: Callable[[str], T]) -> list[T]:
         if len(hosts) < 2:
             return [ask(host) for host in hosts]
-        with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:
-            return list(pool.map(ask, hosts))
+        return each([partial(ask, host) for host in hosts], AT_ONCE, "places")
 
 
 def vm_as_it_is(

@@ -19,23 +19,16 @@ from optimizer.execute.guards.pending import Answer, Given
 from optimizer.execute.programs import NotStarted, end_group, start_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from optimizer.clock import Clock
     from optimizer.execute.guards.pending import Pending
 
-__all__ = ["Command", "begin", "environment_of", "filled_in"]
+__all__ = ["Command", "begin", "filled_in"]
 
-KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
 TEXT_SHOWN = 200
 TEXT_KEPT = 4096
 DEAD_WITHIN_S = 5.0
-
-
-def environment_of(environ: Mapping[str, str], named: Iterable[str] = ()) -> dict[str, str]:
-    """Return what a program is given of an environment: what says where it runs, and the variables that are named."""
-    wanted = {*KEPT, *named}
-    return {name: value for name, value in environ.items() if name in wanted or name.startswith("LC_")}
 
 
 def filled_in(command: Sequence[str], values: Mapping[str, str]) -> list[str]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from optimizer.errors import shorten
 from optimizer.execute.drivers import Unreadable
-from optimizer.execute.guards.command import begin, environment_of
+from optimizer.execute.guards.command import begin
 from optimizer.execute.guards.pending import Answer, Given, every, wait_for
 from optimizer.execute.guards.reading import read_state, unforeseen
+from optimizer.sources.environment import environment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from optimizer.clock import SystemClock
 from optimizer.execute.guards.gates import PolicyGates
 from optimizer.execute.guards.hooks import PolicyHooks
+from optimizer.sources.environment import refuse_unset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from optimizer.clock import Clock
     from optimizer.execute.guards.gates import Ask, Asker
     from optimizer.execute.guards.hooks import Caller
-    from optimizer.execution import Prometheus
+    from optimizer.execution import Gate, Hook, Prometheus
     from optimizer.policy import Policy
 
 __all__ = ["NO_GUARDS", "Guards", "has_guards", "open_guards"]
@@ -57,9 +58,16 @@ def open_guards(policy: Policy, environ: Mapping[str, str], url: str = "", clock
     Raises
     ------
     InputError
-        A secret is not there, no address of a Prometheus is known, or its package is not installed.
+        A secret is not there, nor is a variable that a program is to be given, no address of a Prometheus is known,
+        or its package is not installed.
     """
     asked, clock = policy.execution, clock or SystemClock()
+    lists: dict[str, tuple[Gate | Hook, ...]]
+    lists = {"gates.ask": asked.gates.ask, "hooks.before": asked.hooks.before, "hooks.after": asked.hooks.after}
+    for path, programs in lists.items():
+        for number, program in enumerate(programs):
+            named = f"execution.{path}[{number}].environment"
+            refuse_unset(policy.where or policy.name, named, program.environment, environ)
     rules = {rule.name: rule for rule in policy.judges}
     query = None
     if any(gate.query for gate in asked.gates.ask):

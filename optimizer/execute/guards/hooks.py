@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from optimizer.execute.guards.command import begin, environment_of
+from optimizer.execute.guards.command import begin
 from optimizer.execute.guards.pending import wait_for
+from optimizer.sources.environment import environment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from contextlib import suppress
@@ -10,8 +11,13 @@ from contextlib import suppress
 import pytest
 
 from optimizer.clock import SystemClock
-from optimizer.execute.guards.command import Command, begin, environment_of, filled_in
+from optimizer.errors import InputError
+from optimizer.execute.guards.command import Command, begin, filled_in
+from optimizer.execute.guards.guards import open_guards
 from optimizer.execute.guards.pending import Answer, wait_for
+from optimizer.execution import Execution, Gate, Gates, Hook, Hooks
+from optimizer.policy import Policy
+from optimizer.sources.environment import environment_of
 
 CLOCK = SystemClock()
 ENVIRONMENT = environment_of(os.environ)
@@ -123,3 +129,22 @@ def test_a_name_never_becomes_an_option(vm: str) -> None:
     )
     assert filled_in(["echo", "--", "{vm}"], {"vm": vm}) == ["echo", "--", vm]
     assert filled_in(["echo", "--vm={vm}"], {"vm": vm}) == ["echo", f"--vm={vm}"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "path"),
+    [
+        (
+            Execution(gates=Gates(ask=(Gate("g", 9.0, command=("true",), environment=("HOME", "GONE")),))),
+            "gates.ask[0]",
+        ),
+        (Execution(hooks=Hooks(before=(Hook(("true",)), Hook(("true",), 9.0, ("HOME", "GONE"))))), "hooks.before[1]"),
+        (Execution(hooks=Hooks(after=(Hook(("true",), 9.0, ("HOME", "GONE")),))), "hooks.after[0]"),
+    ],
+)
+def test_a_variable_that_a_program_is_to_be_given_and_that_is_not_set_is_named_at_once(
+    asked: Execution, path: str
+) -> None:
+    open_guards(Policy("p", (), execution=asked), {"HOME": "/", "GONE": ""})
+    with pytest.raises(InputError, match=re.escape(f"execution.{path}.environment[1]: 'GONE'")):
+        open_guards(Policy("p", (), execution=asked), {"HOME": "/"})

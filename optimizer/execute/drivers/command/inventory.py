@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from optimizer.errors import shorten
@@ -11,6 +11,7 @@ from optimizer.execute.drivers import Unreadable
 from optimizer.execute.drivers.command.outputs import looked_up
 from optimizer.execute.readings import standing
 from optimizer.fleet import HostState, VmState
+from optimizer.sources.within import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -123,8 +124,7 @@ class Inventory:
     def _each(self, hosts: Sequence[str]) -> list[list[Sighting]]:
         if len(hosts) < 2:
             return [self._read(host) for host in hosts]
-        with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:
-            return list(pool.map(self._read, hosts))
+        return each([partial(self._read, host) for host in hosts], AT_ONCE, "inventory")
 
     def _everywhere(self) -> list[Sighting]:
         return self._read(None)
