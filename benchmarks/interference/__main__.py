@@ -1,6 +1,7 @@
-"""`python -m benchmarks.interference [psi] [--hosts 1000] [--rounds 12] [--seed 2026]`: prints a table in Markdown.
+"""`python -m benchmarks.interference [psi] [--hosts 1000] [--rounds 9] [--seed 2026]`: prints a table in Markdown.
 
-Without a word the simulation, with `psi` the rig of cgroups on this machine (root, cgroup v2, about 10 minutes).
+Without a word the simulation, with `psi` the rig of cgroups on this machine (root, cgroup v2, about 10 minutes):
+`--outside N` with N processes of its own outside of the groups, `--nice -15` before everything else that runs.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=psi.ROUNDS)
     parser.add_argument("--hosts", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--outside", type=int, default=0)
+    parser.add_argument("--nice", type=int, default=0)
     asked = parser.parse_args()
     try:
         if asked.what == "psi":
-            lines = psi.lines(asked.seed, asked.rounds, _tell)
+            lines = psi.lines(asked.seed, asked.rounds, psi.Conditions(asked.outside, asked.nice), _tell)
         else:
             lines = simulation.lines(asked.hosts, asked.seed, _tell)
         for line in lines:

@@ -29,13 +29,13 @@ while True:
     if not on:
         time.sleep(min(until - now, 0.05))
         continue
-    ends = now + work
-    while time.monotonic() < ends:
+    ends = time.process_time() + work
+    while time.process_time() < ends:
         pass
     if pause:
         time.sleep(pause)
 """
-"""Works and sleeps in turn, all the time or by phases."""
+"""Works and sleeps in turn, all the time or by phases. Work is CPU time: who has to wait has no less of it to do."""
 
 
 class Unable(Exception):
@@ -73,7 +73,7 @@ def cgroup_root() -> Path:
 
 @dataclass
 class Group:
-    """Processes of one kind: seconds of work and of sleep in turn, by `phases` or always."""
+    """Processes of one kind: seconds of CPU and of sleep in turn, by `phases` or always."""
 
     name: str
     work_s: float
@@ -84,37 +84,51 @@ class Group:
 
 
 class Rig:
-    """Cgroups with processes in them; all of it is gone at the end."""
+    """Cgroups with processes in them; all of it is gone at the end.
 
-    def __init__(self, groups: list[Group]) -> None:
-        self.groups = groups
+    Parameters
+    ----------
+    outside
+        Processes in no cgroup of the rig, as a host has them beside its VMs.
+    nice
+        Of all processes of the rig: below 0 what else runs on the machine hardly matters.
+    """
+
+    def __init__(self, groups: list[Group], outside: Group | None = None, nice: int = 0) -> None:
+        self.groups, self._outside, self._nice = groups, outside, nice
         self.top = cgroup_root() / f"remora-psi-{os.getpid()}"
 
     def __enter__(self) -> Rig:
         self.top.mkdir()
         try:
             for group in self.groups:
-                self._start(group)
+                self._start(group, self.top / group.name)
+            if self._outside is not None:
+                self._start(self._outside)
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        for group in self.groups:
+        for group in [*self.groups, *([self._outside] if self._outside is not None else [])]:
             self.stop(group)
         for place in [*self.top.iterdir(), self.top]:
             if place.is_dir():
                 _remove(place)
 
-    def _start(self, group: Group) -> None:
-        place = self.top / group.name
-        place.mkdir()
+    def _start(self, group: Group, place: Path | None = None) -> None:
+        if place is not None:
+            place.mkdir()
         words = [str(x) for x in (group.work_s, group.pause_s, time.monotonic(), *group.phases)]
         for _ in range(group.processes):
-            process = subprocess.Popen([sys.executable, "-S", "-c", WORKER, *words])
+            # a session of its own: the kernel shares out time by session first, where it groups tasks by that
+            command = [sys.executable, "-S", "-c", WORKER, *words]
+            process = subprocess.Popen(command, start_new_session=True)
             group._running.append(process)
-            (place / "cgroup.procs").write_text(str(process.pid))
+            _set_nice(process.pid, self._nice)
+            if place is not None:
+                (place / "cgroup.procs").write_text(str(process.pid))
 
     def pause(self, group: Group, *, paused: bool) -> None:
         """Stop the processes of a group for a while, or let them go on."""
@@ -155,6 +169,13 @@ class Rig:
         ticks = [int(x) for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
         busy = (sum(ticks[:3]) + sum(ticks[5:8])) / os.sysconf("SC_CLK_TCK")
         return time.monotonic(), np.array(stalled), np.array(used), busy
+
+
+def _set_nice(pid: int, nice: int) -> None:
+    """Set the priority of a process, and of its session where the kernel groups tasks by that."""
+    os.setpriority(os.PRIO_PROCESS, pid, nice)
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def _remove(place: Path) -> None:

@@ -106,9 +106,9 @@ def _books(design: Design, lag: int, settings: Settings) -> Books:
     stall = np.where(there & known[:, None], np.nan_to_num(stall), 0.0)
     waits = stall * _width(use, stall, there & known[:, None])
     asked = np.where(known[:, None], use, 0.0) + waits
-    had = design.columns[:, : vms + 1].sum(axis=1)
+    had = use.sum(axis=1) + design.beyond
     share = np.minimum(waits.sum(axis=1) / np.maximum(asked.sum(axis=1), 1e-300), NEVER_ALL)
-    by_all = asked.sum(axis=1) + design.columns[:, vms] / (1.0 - share)
+    by_all = asked.sum(axis=1) + design.beyond / (1.0 - share)
     most = np.quantile(had[known], MOST) if known.any() else 0.0
     full = known & (had >= FULL * most) & (1.0 - had / np.maximum(by_all, 1e-300) > WAITS)
     return Books(stall, asked, waits, by_all, had, known, full)

@@ -244,7 +244,9 @@ def _attribute(
         enough = account.cost >= settings.score_until
         arrays.tested[:] &= enough & ~account.in_step & (account.cost < settings.score_from)
     for v in range(vms):
-        attribute_victim(v, lag, settings.score_until, draws, arrays, work, score, p, by_window, stall)
+        attribute_victim(
+            v, lag, settings.score_until, settings.confirming, draws, arrays, work, score, p, by_window, stall
+        )
     accounted = np.zeros((vms, vms), np.bool_)
     if account is not None:
         accounted = ~account.in_step & enough & (account.cost >= score)

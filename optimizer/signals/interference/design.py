@@ -39,7 +39,10 @@ class Design:
     Parameters
     ----------
     columns
-        float64 [T, V + 2]: use by each VM (0 where it is not there), use not attributed to any VM, the common factor.
+        float64 [T, V + 2]: use by each VM (0 where it is not there), what the host would use beyond its VMs if none of
+        it gave way to them, the common factor.
+    beyond
+        float64 [T]: what the host used beyond its VMs.
     stall
         float64 [T, V], 0 where not known.
     row_known
@@ -57,6 +60,7 @@ class Design:
     """
 
     columns: NDArray[np.float64]
+    beyond: NDArray[np.float64]
     stall: NDArray[np.float64]
     row_known: NDArray[np.bool_]
     stall_known: NDArray[np.bool_]
@@ -80,11 +84,12 @@ def design_of(series: HostSeries, settings: Settings) -> Design | None:
     there = np.repeat(present, settings.window, axis=0)
     row_known = (np.isfinite(use) | ~there).all(axis=1)
     use = np.where(there & row_known[:, None], np.nan_to_num(use), 0.0)
-    columns = np.concatenate(
-        [use, _rest(series, use, last)[:, None], _common(use, present, row_known, settings)[:, None]], axis=1
-    )
+    beyond = _rest(series, use, last)
+    wanted = _not_displaced(beyond, use, row_known, settings)
+    columns = np.concatenate([use, wanted[:, None], _common(use, present, row_known, settings)[:, None]], axis=1)
     return Design(
         columns=columns,
+        beyond=beyond,
         stall=np.nan_to_num(stall),
         row_known=row_known,
         stall_known=np.isfinite(stall),
@@ -125,6 +130,24 @@ def _rest(series: HostSeries, use: NDArray[np.float64], last: int) -> NDArray[np
     rest = np.asarray(series.total[-last:] - use.sum(axis=1), np.float64)
     known = np.isfinite(rest)
     return np.maximum(np.where(known, rest, rest[known].mean() if known.any() else 0.0), 0.0)
+
+
+def _not_displaced(
+    beyond: NDArray[np.float64], use: NDArray[np.float64], row_known: NDArray[np.bool_], settings: Settings
+) -> NDArray[np.float64]:
+    """Return float64 [T]: what the host would use beyond its VMs if none of it gave way to them.
+
+    On a full host all that is used adds up to what there is. So what a VM takes is missing beyond the VMs; were use there
+    held fixed, each VM would be blamed for what goes on beyond them, too. How much gives way to each is found by
+    non-negative least squares of less use beyond the VMs on their use; on a host with room nothing does.
+    """
+    from optimizer.signals.interference.kernel_nnls import solve_nnls  # numba: for who attributes alone
+
+    rows = row_known.reshape(-1, settings.window)[:, :, None]
+    columns = np.concatenate([use, beyond[:, None]], axis=1).reshape(len(rows), settings.window, -1)
+    mean = (columns * rows).sum(axis=1, keepdims=True) / np.maximum(rows.sum(axis=1, keepdims=True), 1)
+    centred = np.where(rows, columns - mean, 0.0).reshape(len(use), -1)
+    return np.asarray(beyond + use @ solve_nnls(centred[:, :-1], -centred[:, -1]), np.float64)
 
 
 def _common(

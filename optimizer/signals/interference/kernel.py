@@ -297,11 +297,8 @@ def above_quiet(u, first, last, design, work):
 
 
 @compiled
-def window_scores(v, u, count, size, lag, design, work, out):
-    """Put into out[w, v, u] what u costs v in each window: by its use there, unless the window speaks against it.
-
-    A window in which u hardly varies says nothing by itself; one in which stall falls while u rises says no.
-    """
+def take_own(u, count, size, work):
+    """Put into work.own what of a column the basis leaves."""
     for i in range(count):
         work.own[i] = work.x[u, i]
     for b in range(size):
@@ -310,6 +307,14 @@ def window_scores(v, u, count, size, lag, design, work, out):
             dot += work.basis[b, i] * work.own[i]
         for i in range(count):
             work.own[i] -= dot * work.basis[b, i]
+
+
+@compiled
+def window_scores(v, u, count, lag, design, work, out):
+    """Put into out[w, v, u] what u costs v in each window: by its use there, unless the window speaks against it.
+
+    A window in which u hardly varies says nothing by itself; one in which stall falls while u rises says no.
+    """
     whole = 0.0
     for i in range(count):
         whole += work.own[i] * work.own[i]
@@ -327,8 +332,12 @@ def window_scores(v, u, count, size, lag, design, work, out):
 
 
 @compiled
-def attribute_victim(v, lag, floor, draws, design, work, score, p, by_window, stall):
-    """Fill the row of one victim: score[v, u], p[v, u], by_window[w, v, u], stall[v]."""
+def attribute_victim(v, lag, floor, least, draws, design, work, score, p, by_window, stall):
+    """Fill the row of one victim: score[v, u], p[v, u], by_window[w, v, u], stall[v].
+
+    Tested is whether u costs more than `least`: what that much explains is taken away before the shifts. On a full host
+    everybody costs everybody a little, and that this is no chance does not make it worth a move.
+    """
     count, chosen, _ = regress(v, lag, design, work)
     if not count:
         return
@@ -340,12 +349,16 @@ def attribute_victim(v, lag, floor, draws, design, work, score, p, by_window, st
         u = work.chosen[k]
         if u == v or u >= len(score) or not design.tested[v, u]:
             continue
-        score[v, u] = min(work.beta[u] / work.scale[u] * above_quiet(u, 0, count, design, work), stall[v])
+        above = above_quiet(u, 0, count, design, work)
+        score[v, u] = min(work.beta[u] / work.scale[u] * above, stall[v])
         if score[v, u] < floor:
             continue
         size = project(u, count, work)
+        take_own(u, count, size, work)
+        window_scores(v, u, count, lag, design, work, by_window)
+        for i in range(count):
+            work.left[i] -= least / above * work.scale[u] * work.own[i]
         shift_table(u, size, design, work)
         p[v, u] = p_value(lag, size, draws, design, work)
         if p[v, u] < 0.05:
             p[v, u] = max(p[v, u], tail(u, lag, count, size, work))
-        window_scores(v, u, count, size, lag, design, work, by_window)

@@ -95,6 +95,11 @@ class Settings:
     rest_s: float = Field(default=86_400, ge=0, le=31_536_000)
     kept_s: float = Field(default=604_800, ge=0, le=31_536_000)
 
+    @property
+    def confirming(self) -> float:
+        """By how much stall has to fall after a separation, for a pair that just was evidence to be confirmed."""
+        return self.falls_by * self.score_from
+
     def __post_init__(self) -> None:
         """Refuse limits that contradict each other."""
         if self.lasts > self.windows:
