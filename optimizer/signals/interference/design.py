@@ -137,8 +137,8 @@ def _not_displaced(
 ) -> NDArray[np.float64]:
     """Return float64 [T]: what the host would use beyond its VMs if none of it gave way to them.
 
-    On a full host all that is used adds up to what there is. So what a VM takes is missing beyond the VMs; were use there
-    held fixed, each VM would be blamed for what goes on beyond them, too. How much gives way to each is found by
+    On a full host all that is used adds up to what there is. So what a VM takes is missing beyond the VMs; were use
+    there held fixed, each VM would be blamed for what goes on beyond them, too. How much gives way to each is found by
     non-negative least squares of less use beyond the VMs on their use; on a host with room nothing does.
     """
     from optimizer.signals.interference.kernel_nnls import solve_nnls  # numba: for who attributes alone

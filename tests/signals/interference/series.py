@@ -45,5 +45,29 @@ def hog(seed: int, victims: tuple[int, ...] = (1, 2), cost: float = 0.4, noisy: 
     return host(use, np.clip(stall, 0, 1), total=use.sum(axis=1) + 0.1)
 
 
+def full(seed: int, cost: float = 0.15) -> HostSeries:
+    """A host of 4 cores that is always full, one VM that costs all others `cost` while it is on, and work beyond them.
+
+    What goes on beyond them stalls everybody, and shows nowhere: what is used there is what the VMs left over. Who is
+    stalled uses less.
+    """
+    rng = np.random.default_rng(seed)
+    on, beyond = on_off(rng), rng.uniform(0, 0.4, T)
+    stall = np.clip(cost * on[:, None] + beyond[:, None] + rng.normal(0.1, 0.05, (T, V)), 0, 1)
+    use = 0.3 * (1 - stall)
+    use[:, 0], stall[:, 0] = 1.5 * on, 0.0
+    return host(use, stall, total=np.full(T, 4.0))
+
+
+def little(seed: int) -> HostSeries:
+    """One VM that costs each other 0.02, on a host where stall is noisy: not worth a move, and no chance either."""
+    rng = np.random.default_rng(seed)
+    use, stall = quiet(seed)
+    on = on_off(rng)
+    use[:, 0] += on
+    stall[:, 1:] += 0.3 + 0.02 / on.mean() * on[:, None] + rng.normal(0, 0.2, (T, V - 1))
+    return host(use, np.clip(stall, 0, 1), total=use.sum(axis=1) + 0.1)
+
+
 def observation(*hosts: HostSeries, ends_at: datetime = END, interval_s: float = 15.0) -> Observation:
     return Observation(hosts, ends_at, interval_s)

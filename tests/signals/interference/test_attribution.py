@@ -42,13 +42,17 @@ def test_an_effect_is_found_as_large_as_it_is(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_score_is_the_coefficient_times_the_use_above_the_quiet_level(seed: int) -> None:
-    """The formula of the page, computed plainly: centred within windows, all VMs and the host's own use together."""
+    """The formula of the page, computed plainly: centred within windows, all VMs and the host's own use together.
+
+    What the host uses is taken as if it gave way to no VM.
+    """
     plain, rng = hog(seed), np.random.default_rng(seed)
     series = host(plain.use, plain.stall, total=plain.use.sum(axis=1) + rng.uniform(0, 1, T))
     found = attributed(series, Settings(lag=0, common_from=1000, in_step=1, in_step_with_all=1))
     use = np.column_stack([series.use, np.asarray(series.total) - series.use.sum(axis=1)])
     windows = use.reshape(5, 30, -1)
     centred = (windows - windows.mean(axis=1, keepdims=True)).reshape(T, -1)
+    centred[:, V] += centred[:, :V] @ solve_nnls(centred[:, :V], -centred[:, V])
     for v in range(V):
         y = series.stall[:, v].reshape(5, 30)
         beta = solve_nnls(centred, (y - y.mean(axis=1, keepdims=True)).ravel())

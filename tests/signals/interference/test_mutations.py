@@ -11,9 +11,9 @@ import pytest
 from benchmarks.interference.table import TRAP
 from benchmarks.interference.truth import draw_fleet
 from optimizer.signals.interference import HostSeries, Settings, account, attribution, design
-from tests.signals.interference.series import T, V, hog, host, on_off, quiet
+from tests.signals.interference.series import T, V, full, hog, host, little, on_off, quiet
 from tests.signals.interference.test_account import crowded, held_back, insatiable, series_of, together
-from tests.signals.interference.test_attribution import evident, names
+from tests.signals.interference.test_attribution import attributed, evident, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +96,17 @@ def blames_nobody_by_chance(settings: Settings) -> bool:
     return sum(bool(evident(unrelated(seed), settings)) for seed in range(20)) <= 4
 
 
+def blames_nobody_for_little(settings: Settings) -> bool:
+    """At most in one host of twelve, as the rate of false discoveries has it."""
+    return sum(bool(evident(little(seed), settings)) for seed in SEEDS) <= 1
+
+
+def says_what_it_costs_on_a_full_host(settings: Settings) -> bool:
+    found = [p for seed in SEEDS for p in attributed(full(seed), settings).pairs(settings) if p.noisy == "v0"]
+    real = np.mean([0.15 * full(seed).use[:, 0].mean() / 1.5 for seed in SEEDS])
+    return len(found) == len(SEEDS) * (V - 1) and abs(np.mean([p.score for p in found]) / real - 1) < 0.15
+
+
 def leaves_out_what_a_quota_causes(settings: Settings) -> bool:
     series = hog(1, victims=())
     throttled = np.zeros_like(series.stall)
@@ -117,6 +128,8 @@ HOLDS: dict[str, Callable[[Settings], bool]] = {
         blames_nobody_for_what_the_host_does,
         blames_nobody_for_what_is_always_there,
         blames_nobody_by_chance,
+        blames_nobody_for_little,
+        says_what_it_costs_on_a_full_host,
         leaves_out_what_a_quota_causes,
     )
 }
@@ -152,6 +165,7 @@ def no_use(*_: Any) -> np.ndarray:
         (design, "_alone", everybody_alone, "blames_nobody_where_all_peak_together"),
         (design, "_quiet", never_quiet, "blames_nobody_for_what_is_always_there"),
         (design, "_rest", no_rest, "blames_nobody_for_what_the_host_does"),
+        (design, "_not_displaced", lambda beyond, *_: beyond, "says_what_it_costs_on_a_full_host"),
         (design, "filled", no_use, "finds_the_hog"),
         (attribution, "false_discovery_cut", lambda *_: 1.0, "blames_nobody_by_chance"),
         (attribution, "false_discovery_cut", lambda *_: 0.0, "finds_the_hog"),
@@ -172,6 +186,7 @@ def test_a_mutant_is_caught(monkeypatch: pytest.MonkeyPatch, module: Any, name: 
     ("setting", "broken"),
     [
         ({"lag": 0}, "finds_a_late_one"),
+        ({"falls_by": 1e-6}, "blames_nobody_for_little"),
         ({"in_step": 1.0, "in_step_with_all": 1.0, "in_step_slowly": 1.0}, "blames_nobody_where_all_peak_together"),
         ({"contrast": 0.0}, "blames_nobody_where_all_ask_for_all_they_can"),
         ({"false_discoveries": 0.99, "score_until": 1e-6, "lasts": 1, "still_lasts": 0}, "blames_nobody_by_chance"),
