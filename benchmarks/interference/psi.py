@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HOG", "Conditions", "Round", "groups_of", "lines", "run_round"]
 
-ROUNDS = 9
+ROUNDS = 6
 SAMPLE_S = 0.25
 ACTING_S = 22.0
 PAUSED = 0.25
