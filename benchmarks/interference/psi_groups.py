@@ -16,12 +16,13 @@ import numpy as np
 __all__ = ["Group", "Rig", "Unable", "cgroup_root"]
 
 WORKER = """
-import sys, time
+import os, sys, time
+parent = os.getppid()
 work, pause, begins = (float(x) for x in sys.argv[1:4])
 phases = [float(x) for x in sys.argv[4:]]  # seconds off, on, off, ... from `begins`; none: always on
 on, until, i = not phases, 0.0, 0
 until = begins + phases[0] if phases else float("inf")
-while True:
+while os.getppid() == parent:  # whoever is killed leaves nothing behind that spins
     now = time.monotonic()
     while now >= until:
         i += 1
