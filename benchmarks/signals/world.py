@@ -39,6 +39,8 @@ def answers(config: Path, snapshot: Path, seed: int = 0) -> dict[str, Rows]:
         out[one.signal.query] = [(of, _value(one, rng)) for of in labels]
         out[newest_query(one)] = [(of, time.time() - rng.uniform(0, 15)) for of in labels]
         out[samples_query(one, part.window_s)] = [(of, 40.0) for of in labels]
+        if one.signal.once:
+            out[one.signal.once] = [(of, 1.0) for of in labels]
         if one.signal.busy:
             out[one.signal.busy] = [(of, rng.random()) for of in labels]
         if one.vm is not None and one.vm.series and one.signal.of is Of.VM:

@@ -108,6 +108,8 @@ def queries_of(part: SignalsPart, wanted: Sequence[Wanted]) -> Iterator[str]:
         yield one.signal.query
         if one.signal.busy:
             yield one.signal.busy
+        if one.signal.once:
+            yield one.signal.once
         yield newest_query(one)
         yield samples_query(one, part.window_s)
         for join in (one.host, one.vm):

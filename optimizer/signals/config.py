@@ -217,10 +217,15 @@ def _own(
 
 
 def _said(query: QueryPart) -> Iterator[tuple[str, Any]]:
-    """Yield what a configuration says of a signal; a busy query that is empty takes the exporter's away."""
+    """Yield what a configuration says of a signal.
+
+    A busy query that is empty takes the exporter's away; a query takes away what says of the exporter's that it adds up.
+    """
     for name in ("query", "series"):
         if getattr(query, name):
             yield name, getattr(query, name)
+    if query.query:
+        yield "once", ""
     for name in ("scale", "busy", "busy_above", "needed"):
         if getattr(query, name) is not None:
             yield name, getattr(query, name)

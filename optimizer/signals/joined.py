@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Joined", "Place", "join_signal", "span"]
 
 NO_SERIES = "no series"
+TWICE = "scraped by two jobs, or written by two replicas"
 OVER_ONE = 1.05
 """A rate of a counter of seconds may be a little over 1; a fraction of time that is more than this is none."""
 
@@ -113,6 +114,7 @@ def join_signal(
     _take(out, answer, finders)
     _judge_times(out, answers, finders, part, now)
     _judge_values(out)
+    _judge_once(out, answers, finders)
     _judge_busy(out, answers, finders)
     return out
 
@@ -224,6 +226,19 @@ def _judge_values(out: Joined) -> None:
             out.refuse(i, f"{value:g} is no fraction of time: in what scale is it?")
         elif fraction:
             out.values[i] = min(value, 1.0)
+
+
+def _judge_once(out: Joined, answers: Answers, finders: _Finders) -> None:
+    """Refuse what was added up over series that are there more than once."""
+    if not out.wanted.signal.once:
+        return
+    answer = answers[out.wanted.signal.once]
+    times = _column(out, answer, finders, max)
+    for i in np.flatnonzero(~np.isnan(out.values)).tolist():
+        if isinstance(answer, Unclear):
+            out.refuse(i, f"whether it is counted twice cannot be told: Prometheus: {answer}")
+        elif times[i] > 1:
+            out.refuse(i, f"{times[i]:.0f} series of each in the window where one is expected: is it {TWICE}?")
 
 
 def _judge_busy(out: Joined, answers: Answers, finders: _Finders) -> None:

@@ -61,6 +61,9 @@ class Signal:
         What a value is multiplied with to be in the field's unit.
     busy
         PromQL for how busy the resource is, from 0 to 1: where it is at most `busy_above`, the signal counts as 0.
+    once
+        For a query that adds up: PromQL for how many series there are of what each host or VM has one of. Where a
+        target is scraped by two jobs, or two replicas write, what is added up is twice what it is.
     needed
         Whether a host or VM without it is closed.
     of_its_vms
@@ -75,6 +78,7 @@ class Signal:
     scale: float = 1.0
     busy: str = ""
     busy_above: float = 0.7
+    once: str = ""
     needed: bool = True
     of_its_vms: bool = False
     advice: str = ""
@@ -118,4 +122,5 @@ def filled(signal: Signal, values: dict[str, str]) -> Signal:
             text = text.replace("{" + name + "}", value)
         return text
 
-    return replace(signal, query=fill(signal.query), series=fill(signal.series), busy=fill(signal.busy))
+    query, series, busy, once = map(fill, (signal.query, signal.series, signal.busy, signal.once))
+    return replace(signal, query=query, series=series, busy=busy, once=once)

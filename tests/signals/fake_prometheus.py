@@ -31,7 +31,8 @@ class World:
     """What the exporters of a fleet say.
 
     `values`: by signal and host or VM, in the field's unit; what is absent has no series. `ages` (seconds) and
-    `samples` are by host. `faults`: by a part of a query, what is done instead of an answer.
+    `samples` are by host; so are `times`: how often each series is there. `faults`: by a part of a query, what is done
+    instead of an answer.
     """
 
     wanted: list[Wanted]
@@ -41,6 +42,7 @@ class World:
     busy: dict[str, float] = field(default_factory=dict)
     ages: dict[str, float] = field(default_factory=dict)
     samples: dict[str, float] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
     more: list[tuple[str, dict[str, str], float]] = field(default_factory=list)
     faults: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
     ahead_s: float = 0.0
@@ -83,6 +85,8 @@ class World:
             return [(self.labels(one, s), at - age[s]) for s in mine if age[s] <= gone]
         if query == samples_query(one, 600):
             return [(self.labels(one, s), self.samples.get(self.host(one, s), 10.0)) for s in mine if age[s] <= 600]
+        if query == one.signal.once:
+            return [(self.labels(one, s), self.times.get(self.host(one, s), 1.0)) for s in mine if age[s] <= 600]
         if query == one.signal.busy:
             return [({"instance": f"{h}:9100"}, self.busy.get(h, 1.0)) for h in self.hosts]
         if one.vm is not None and one.vm.series and query == info_query(one.vm):

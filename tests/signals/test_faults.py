@@ -72,6 +72,10 @@ def not_known_busy(world: World) -> None:
     world.busy["h1"] = float("nan")
 
 
+def scraped_twice(world: World) -> None:
+    world.times["h1"] = 2.0
+
+
 def vms_silent(world: World) -> None:
     for name, mine in world.values.items():
         if name.startswith("vm."):
@@ -91,6 +95,7 @@ FAULTS = {
     ahead: "from a clock that is 5 min ahead",
     restarted: "1 samples in the first half of the window of 10 min, at least 2",
     not_known_busy: "whether the resource is busy cannot be told",
+    scraped_twice: "2 series of each in the window where one is expected",
     vms_silent: "none of its 3 VMs has it (no series)",
 }
 
@@ -237,11 +242,13 @@ def test_random_faults_close_exactly_the_hosts_that_have_one(seed: int, tmp_path
     for name in rig.world.hosts[1:]:
         if rng.random() < 0.4:
             bad.add(name)
-            kind = rng.choice(["age", "samples", "missing", "value", "busy"])
+            kind = rng.choice(["age", "samples", "missing", "value", "busy", "times"])
             if kind == "age":
                 rig.world.ages[name] = rng.choice([151.0, 290.0, 301.0, 4000.0, -31.0])
             elif kind == "samples":
                 rig.world.samples[name] = rng.choice([0.0, 1.0])
+            elif kind == "times":
+                rig.world.times[name] = rng.choice([2.0, 3.0])
             elif kind == "busy":
                 rig.world.busy[name] = float("nan")
             else:

@@ -20,6 +20,9 @@ DELAY = "libvirt_domain_vcpu_delay_seconds_total"
 WAIT = "libvirt_domain_vcpu_wait_seconds_total"
 CPU = "libvirt_domain_info_cpu_time_seconds_total"
 READ, WRITTEN = "libvirt_domain_block_stats_read_bytes_total", "libvirt_domain_block_stats_write_bytes_total"
+ONCE = f"count by ({{vm}}) (count_over_time({CPU}[{{window}}]))"
+"""Each domain has one of these series; of those of its disks nobody knows how many."""
+
 WITH_DELAY = (
     "an exporter with vcpu.N.delay: inovex/prometheus-libvirt-exporter 2, with libvirt 7.2 or later; where there is "
     "only vcpu.N.wait, put libvirt-wait before it in signals.exporters"
@@ -44,6 +47,7 @@ SIGNALS = (
         f"sum by ({{vm}}) (rate({CPU}[{{window}}]))",
         CPU,
         scale=MILLI,
+        once=ONCE,
         advice="let the libvirt exporter run on every hypervisor",
     ),
     Signal(
@@ -51,6 +55,7 @@ SIGNALS = (
         f"sum by ({{vm}}) (rate({READ}[{{window}}])) + sum by ({{vm}}) (rate({WRITTEN}[{{window}}]))",
         READ,
         scale=KIB,
+        once=ONCE,
         needed=False,
         advice="a VM without disks has none",
     ),

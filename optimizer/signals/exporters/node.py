@@ -71,6 +71,7 @@ NODE = Exporter(
             'sum by ({host}) (rate(node_cpu_seconds_total{mode!~"idle|iowait|steal"}[{window}]))',
             IDLE,
             scale=MILLI,
+            once=f"max by ({{host}}) (count by ({{host}}, cpu) (count_over_time({IDLE}[{{window}}])))",
             advice="let node_exporter run its collector `cpu`",
         ),
         Signal(

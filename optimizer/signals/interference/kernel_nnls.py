@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from optimizer.reassignment.compiled import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["nnls", "solve_nnls"]
 
@@ -112,8 +117,8 @@ def _descend(gram, moment, beta, chosen, count, factor, out):
     return count
 
 
-def solve_nnls(columns, target):
-    """Return float64 [K]: the solution for columns [T, K] as they are; for tests and for single regressions."""
+def solve_nnls(columns: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return float64 [K]: the solution for columns [T, K] as they are; of one regression by itself."""
     lengths = np.sqrt((columns**2).sum(axis=0))
     usable = lengths > 0
     unit = columns / np.where(usable, lengths, 1.0)
