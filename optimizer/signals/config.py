@@ -219,7 +219,7 @@ def _own(
 def _said(query: QueryPart) -> Iterator[tuple[str, Any]]:
     """Yield what a configuration says of a signal.
 
-    A busy query that is empty takes the exporter's away; a query takes away what says of the exporter's that it adds up.
+    A busy query that is empty takes the exporter's away; a query takes away what says that the exporter's adds up.
     """
     for name in ("query", "series"):
         if getattr(query, name):

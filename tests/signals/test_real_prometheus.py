@@ -264,22 +264,30 @@ def exporter() -> Iterator[Any]:
 
 
 def test_a_live_scrape(tmp_path: Path, exporter: Any) -> None:
-    """One host is not scraped: it alone is closed."""
+    """One host is not scraped, and one by two jobs, so that what is added up is twice what it is: these are closed."""
     document = inventory()
     port = exporter(hypervisors(document)).port
     targets = [
         {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": f"{h}:9100", "__metrics_path__": f"/{h}"}}
         for h in ("h0", "h1", "h2", "h3")
     ]
-    with running(tmp_path, scrapes=[{"job_name": "hypervisors", "static_configs": targets}]) as url:
+    scrapes = [
+        {"job_name": "hypervisors", "static_configs": targets},
+        {"job_name": "again", "static_configs": targets[3:]},
+    ]
+    with running(tmp_path, scrapes=scrapes) as url:
         until = time.monotonic() + 40
         while True:
             reading = read(tmp_path, document, url, window_s=10, rate_s=5, step_s=1)
-            if set(reading.report.hosts) == {"h4"} and not set(reading.report.vms) - {"h4-0"}:
+            if set(reading.report.hosts) == {"h3", "h4"} and set(reading.report.vms) == {"h3-0", "h3-1", "h4-0"}:
                 break
             assert time.monotonic() < until, reading.report.hosts
             time.sleep(0.5)
     assert reading.report.silent == {"h4": "no series"}
+    assert any(
+        why.startswith("host.measured.cpu_load_millicores: 2 series of each") for why in reading.report.hosts["h3"]
+    )
+    assert all("2 series of each" in why for why in reading.report.vms["h3-0"])
     steal = {host["id"]: host.get("pressure", {}).get("cpu_steal") for host in reading.document["hosts"]}
     assert steal["h1"] == pytest.approx(0.14, abs=0.03) and steal["h4"] is None
 
