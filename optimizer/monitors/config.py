@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "WATCHED_RULES",
     "MonitorsPart",
+    "always",
     "monitors_of",
     "pressure_monitors",
     "refuse_same_names",
@@ -35,6 +36,8 @@ __all__ = [
 
 WATCHED_RULES = ("anti_affinity", "capacity", "headroom", "maintenance", "noisy_neighbor", "spread")
 """The kinds of rules that are watched where nothing is said: those whose violations hurt."""
+
+SUFFIX = "_rule"
 
 _PRESSURE: tuple[VcpuWait | Psi, ...] = (VcpuWait(), *(Psi(resource=name) for name in PSI_LEVELS))  # type: ignore[arg-type]
 
@@ -119,6 +122,11 @@ def _refuse_unknown_resources(part: MonitorsPart, fleet: Fleet, where: str) -> N
                 raise InputError(where, path, monitor.resource, f"a resource of fleet {fleet.id}", hint)
 
 
+def always(part: MonitorsPart) -> tuple[Monitor, ...]:
+    """Return the monitors that there are whatever policy and fleet are."""
+    return (*(_PRESSURE if part.watch is None else part.watch), *part.and_watch)
+
+
 def refuse_same_names(monitors: Sequence[Monitor], where: str) -> None:
     """Refuse two monitors of one name.
 
@@ -137,14 +145,17 @@ def refuse_same_names(monitors: Sequence[Monitor], where: str) -> None:
 
 def pressure_monitors(part: MonitorsPart) -> tuple[Psi | VcpuWait, ...]:
     """Return those that judge the time lost in a window of the signals, whatever the fleet is."""
-    given = _PRESSURE if part.watch is None else part.watch
-    return tuple(monitor for monitor in (*given, *part.and_watch) if isinstance(monitor, Psi | VcpuWait))
+    return tuple(monitor for monitor in always(part) if isinstance(monitor, Psi | VcpuWait))
 
 
 def _usual(rules: Sequence[Rule], fleet: Fleet) -> tuple[Monitor, ...]:
-    by_rule = [ByRule(rule=rule.name) for rule in rules if getattr(rule, "kind", "") in WATCHED_RULES]
+    """Return the set that follows from policy and fleet; a rule that is called as a signal's monitor gets a suffix."""
     disks = [resource.name for resource in fleet.resources if "disk" in resource.name]
     full = [FullDisk(resource=name, name="full_disk" if name == disks[0] else f"full_{name}") for name in disks]
     names = ["disk_filling" if name == disks[0] else f"{name}_filling" for name in disks]
     filling = [FillingDisk(resource=resource, name=name) for resource, name in zip(disks, names, strict=True)]
-    return (*by_rule, *full, *filling, *_PRESSURE)
+    signals = (*full, *filling, *_PRESSURE)
+    taken = {monitor.name for monitor in signals}
+    watched = (rule.name for rule in rules if getattr(rule, "kind", "") in WATCHED_RULES)
+    by_rule = (ByRule(rule=name, name=f"{name}{SUFFIX * (name in taken)}") for name in watched)
+    return (*by_rule, *signals)

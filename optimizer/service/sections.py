@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.journeys import JourneysPart
-from optimizer.monitors.config import MonitorsPart, refuse_same_names
+from optimizer.monitors.config import MonitorsPart, always, refuse_same_names
 from optimizer.service.config import service_config
 from optimizer.service.endpoint import MetricsPart
 from optimizer.service.logs import LogPart
@@ -70,5 +70,5 @@ def check_sections(config: Config) -> None:
     parts = {name: config.section(name, kind) for name, kind in PARTS.items()}
     wanted_signals(config, parts["signals"])
     monitors = parts["monitors"]
-    refuse_same_names((*(monitors.watch or ()), *monitors.and_watch), config.where)
+    refuse_same_names(always(monitors), config.where)
     check_listen(config.where, parts["serve"])

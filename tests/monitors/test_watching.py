@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from constraints import CATALOGUE
+from constraints.headroom import Headroom
 from optimizer.errors import InputError, SafetyStop
 from optimizer.execute.ledger import open_ledger
 from optimizer.monitors.by_query import ByQuery
@@ -267,6 +268,13 @@ def test_the_usual_set_follows_from_policy_and_fleet() -> None:
     ]
     part = MonitorsPart(and_watch=(Psi(resource="io", of="vm"), VcpuWait(of="host", name="steal")))
     assert [m.name for m in usual(two_hosts(), part)][-2:] == ["psi_io_of_vms", "steal"]
+
+
+def test_a_rule_that_is_called_as_a_usual_monitor_is_watched_under_a_name_of_its_own() -> None:
+    """It is no fault of who wrote the policy: `headroom` of a disk is likely to be called so."""
+    full = Headroom(name="full_disk", resource="disk_mib", alert=0.9, safe=0.85)
+    names = [m.name for m in monitors_of(PART, (full,), fleet_from_document(two_hosts(), "test"))]
+    assert names[:3] == ["full_disk_rule", "full_disk", "disk_filling"]
 
 
 def test_levels_of_a_monitor_are_its_own() -> None:
