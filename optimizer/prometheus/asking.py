@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import numpy as np
+
 from optimizer.errors import printable
 from optimizer.prometheus.answers import Matrix, Unclear, Vector, matrix, vector
 
@@ -25,6 +27,9 @@ LARGEST = 64 * 2**20
 """Bytes of an answer that are read: 50,000 series with a dozen labels each are about 20 MiB."""
 
 LONGEST_MESSAGE = 300
+ANOTHER_TIME_S = 60.0
+"""How far the time of a value may be from the one that was asked for; Prometheus answers with that itself."""
+
 LOOK_S = 0.005
 
 A = TypeVar("A", bound=Vector | Matrix)
@@ -114,16 +119,25 @@ WHOLE = {"partial_response": "false"}
 def ask_instant(
     server: Server, clock: Clock, query: str, deadline_s: float, at: datetime | None = None, largest: int = LARGEST
 ) -> Asking[Vector]:
-    """Send a query of values at one time (now, where none is given)."""
+    """Send a query of values at one time (now, where none is given); values of another, as a cache has them, are none."""
     more: dict[str, Any] = dict(WHOLE)
     if at is not None:
         more["time"] = f"{at.timestamp():.3f}"
 
     def ask(source: Any, session: Any) -> Vector:
         result = source.custom_query(query, params=more, timeout=deadline_s)
-        return vector(session.kind, result)
+        found = vector(session.kind, result)
+        if at is not None and len(found):
+            _refuse_another_time(found, at.timestamp())
+        return found
 
     return Asking(server, clock, _Limits(deadline_s, largest), ask)
+
+
+def _refuse_another_time(found: Vector, asked: float) -> None:
+    off = float(np.abs(found.times - asked).max())
+    if not off <= ANOTHER_TIME_S:
+        raise Unclear(f"values of another time than was asked for, by {off:,.0f} s: is there a cache in between?")
 
 
 def ask_range(

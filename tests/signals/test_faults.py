@@ -215,6 +215,20 @@ def test_one_query_that_fails_closes_what_it_is_about(name: str, tmp_path: Path)
     assert set(rig.read().report.hosts) == {"h0", "h1", "h2", "h3"}
 
 
+def test_answers_that_a_cache_kept_are_none(rig: Rig) -> None:
+    """How old the series are says nothing of how old the answer is that their values came by."""
+
+    def kept(handler: BaseHTTPRequestHandler) -> None:
+        at = time.time() - 3600
+        rows = [{"metric": {"instance": f"{h}:9100"}, "value": [at, "7e10"]} for h in rig.world.hosts]
+        answering(success(rows))(handler)
+
+    rig.world.faults['node_filesystem_avail_bytes{mountpoint="/var/lib/nova"}[600s])))'] = kept
+    reading = rig.read()
+    assert set(reading.report.hosts) == {"h0", "h1", "h2", "h3"}
+    assert "values of another time than was asked for, by 3,600 s" in reading.report.hosts["h1"][0]
+
+
 @pytest.mark.parametrize("ahead_s", [-612.0, 612.0])
 def test_a_server_whose_clock_is_off_closes_everything(ahead_s: float, rig: Rig) -> None:
     rig.world.ahead_s = ahead_s
