@@ -119,7 +119,7 @@ WHOLE = {"partial_response": "false"}
 def ask_instant(
     server: Server, clock: Clock, query: str, deadline_s: float, at: datetime | None = None, largest: int = LARGEST
 ) -> Asking[Vector]:
-    """Send a query of values at one time (now, where none is given); values of another, as a cache has them, are none."""
+    """Send a query of values at one time (now where none is given); those of another, as a cache has them, are none."""
     more: dict[str, Any] = dict(WHOLE)
     if at is not None:
         more["time"] = f"{at.timestamp():.3f}"
