@@ -36,6 +36,7 @@ LOOKS = 3
 """Looks in a row that have to agree where the driver knows of no job."""
 
 SAID = ("accepted", "intended")
+MIGRATING = "migrating"
 
 
 class Times:
@@ -213,6 +214,9 @@ class Worker:
             return self._end(token, entry, {"state": DONE, "failure": "", "detail": "seen on its target"})
         if settled and at == order["source"]:
             return self._end(token, entry, _failed("no trace of it"))
+        if settled and at != MIGRATING:  # deleted, or elsewhere: what came of it the executor sees by the inventories
+            gone = f"no trace of it; {order['vm']} is seen: {at}"
+            return self._end(token, entry, {"state": FAILED, "failure": "permanent", "detail": gone})
         return _standing(token, "unknown", f"the driver knows of no job; {order['vm']} is seen: {at}")
 
     def _proceed(self, request: Request) -> None:
@@ -307,7 +311,7 @@ def _request(entry: InHand) -> Request:
 def _place(vm: VmReading | None) -> str:
     """Return the host of a VM at rest; otherwise why it has none."""
     if vm is not None and (vm.moving_to is not None or vm.copies):
-        return "migrating"
+        return MIGRATING
     return "nowhere" if vm is None or vm.host is None else vm.host
 
 

@@ -264,6 +264,23 @@ def test_a_job_that_vanishes_is_judged_by_where_the_vm_is(bench: Bench) -> None:
     assert [end["detail"] for end in bench.desk.ends] == ["no trace of it"]
 
 
+@pytest.mark.parametrize("place", [None, "h4"])
+def test_without_a_job_a_vm_that_is_deleted_or_elsewhere_holds_no_order_open(bench: Bench, place: str | None) -> None:
+    def lost(request: Request) -> str:
+        raise ReplyLost("time-out")
+
+    bench.driver.submit = lost  # type: ignore[method-assign]
+    bench.desk.orders = [order()]
+    bench.go_on(10.0)
+    if place is None:
+        bench.world.delete("v0", bench.driver.time())
+    else:
+        bench.world.place["v0"] = place
+    bench.go_on()
+    seen = f"no trace of it; v0 is seen: {place or 'nowhere'}"
+    assert [(end["state"], end["failure"], end["detail"]) for end in bench.desk.ends] == [("failed", "permanent", seen)]
+
+
 def test_its_memory(tmp_path: Path) -> None:
     first = Memory(tmp_path, "tiny", "h/0 ")
     with pytest.raises(InputError, match="another agent has it"):

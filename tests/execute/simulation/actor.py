@@ -22,11 +22,10 @@ from optimizer.execution import Gate
 from tests.execute.simulation.agents import AGENTS_LAG_S, LEASE_S, SAID, Agents
 from tests.execute.simulation.database import DATABASE_DOWN, DISK_FULL, MemoryDatabase
 from tests.execute.simulation.guards import SimulatedHooks, some_gate
-from tests.execute.simulation.history import Facts
 from tests.execute.simulation.load import Loads
 from tests.execute.simulation.meddling import ORDER, Mayhem, Meddler
 from tests.execute.simulation.network import Line, Network, Office
-from tests.execute.simulation.plans import some_plan
+from tests.execute.simulation.plans import facts_of, some_plan
 from tests.execute.simulation.recorded import Hypervisors, Noting, OfAgent, OverAgents, Recorded
 
 if TYPE_CHECKING:
@@ -47,6 +46,9 @@ TRIES = 400
 MOST_PLANS = 300
 MEDDLES_S = 2.0
 REST_S = 900
+GIVEN = 0.2
+"""How likely others act, the button among them, just when an order was given that no agent has taken yet."""
+
 STATES = {state.value for state in MoveState}
 MEMORY = 1
 """Number of the resource that is copied."""
@@ -98,7 +100,7 @@ class Actor:
         self.snapshot_at, self.read_at = 0.0, dict[str, float]()
         self.lives = timedelta(seconds=Random(f"life of {faults.seed}").choice([3600 * 24 * 9] * 2 + [300]))
         self.guarded = Random(f"answers of guards to {faults.seed}")
-        self.facts = _facts(fleet, policy, settings)
+        self.facts = facts_of(fleet, policy, settings)
         amounts = zip(fleet.vms.ids, fleet.vms.demand[:, MEMORY].tolist(), strict=True)
         self.loads = Loads(dict(amounts), dict(self.world.place))
         self.facts.known_s = self.lives.total_seconds()
@@ -366,7 +368,9 @@ class Actor:
             return  # the loop sleeps in short pieces
         self.meddled = self.clock.seconds
         self.meddler.repair()
-        if self.rng.random() >= self.mayhem or self.clock.seconds >= self.shape.until_s:
+        given = self.agents is not None and self.agents.office.takes_given()
+        likely = max(self.mayhem, GIVEN) if given and self.mayhem else self.mayhem
+        if self.rng.random() >= likely or self.clock.seconds >= self.shape.until_s:
             return
         self.quiet = True
         what = self.meddler.meddle()
@@ -383,18 +387,3 @@ class Actor:
         self.quiet = True
         self.meddler.resume()
         self.quiet = False
-
-
-def _facts(fleet: Fleet, policy: Policy, settings: Settings) -> Facts:
-    """Return what the history has to keep to."""
-    caps = policy.concurrency
-    racks = {h: f"r{i // 3}" for i, h in enumerate(fleet.hosts.ids)}
-    groups = {fleet.vms.ids[v]: g.id for g in fleet.groups for v in g.members.tolist()}
-    per = (caps.per_source, caps.per_target, caps.per_domain["rack"])
-    facts = Facts(caps.fleet_cap(len(fleet.hosts.ids)), *per, racks, groups if caps.per_group else {})
-    facts.most_submits_per_move, facts.canary = settings.attempts, settings.canary
-    facts.backoff_s = settings.backoff_s
-    facts.gate_every = settings.gate_every if settings.gates else 0
-    for window in policy.execution.budgets:
-        facts.window_s, facts.window_moves = float(window.window_s), window.moves or 0
-    return facts

@@ -185,7 +185,7 @@ class Agents:
         if said is None:
             return
         office.woken.discard(host)
-        agent.claim = None
+        agent.claim, agent.polls_at = None, self._now + self._rng.uniform(0.0, 4.0)
         if office.strikes(Network.REPLY_LOST, 0.05):
             agent.polls_at = self._now + 5.0
         elif office.strikes(Network.CLAIM_LATE, 0.05):

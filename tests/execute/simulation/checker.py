@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.execute.simulation.history import ENDED, Event, Facts, lives_of
+from tests.execute.simulation.history import ENDED, Event, Facts, decisions, lives_of
 from tests.execute.simulation.limits import beyond_limits
 from tests.execute.simulation.orders import disorder
 
@@ -30,7 +30,7 @@ def violations(history: Sequence[Event], facts: Facts) -> list[str]:
     return [
         *found,
         *beyond_limits(history, facts, lives_of(history)),
-        *_stops(history),
+        *_stops(history, facts),
         *_attempts(history, facts),
         *_truth(history, facts),
         *_hooks(history),
@@ -102,13 +102,13 @@ def _after(history: Sequence[Event], facts: Facts) -> Iterator[str]:
                 arrived.add(key)
 
 
-def _stops(history: Sequence[Event]) -> Iterator[str]:
+def _stops(history: Sequence[Event], facts: Facts) -> Iterator[str]:
     """Nothing is submitted between a stop's commit and its end."""
     stopped = False
     for event in history:
         if event["what"] in ("stop", "resume"):
             stopped = event["what"] == "stop"
-        elif event["what"] in ("submit", "copy") and stopped:
+        elif event["what"] in decisions(facts) and stopped:
             yield f"{event['token']} was submitted after the stop"
 
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["ENDED", "Event", "Facts", "Lives", "lives_of", "living"]
+__all__ = ["ENDED", "Event", "Facts", "Lives", "decisions", "lives_of", "living"]
 
 Event = dict[str, Any]
 Lives = dict[str, tuple[int, int]]
@@ -63,6 +63,11 @@ class Facts:
     window_moves: int = 0
     apart: bool = False
     blind_s: float = 0.0
+
+
+def decisions(facts: Facts) -> tuple[str, ...]:
+    """Return by which events an executor decides that something is to be migrated; agents copy when they are ready."""
+    return ("submit", "copy") if facts.apart else ("submit",)
 
 
 def lives_of(history: Sequence[Event]) -> Lives:

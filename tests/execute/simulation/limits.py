@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from tests.execute.simulation.history import ENDED, Event, Facts, Lives, living
+from tests.execute.simulation.history import ENDED, Event, Facts, Lives, decisions, living
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def _at_once(history: Sequence[Event], facts: Facts, lives: Lives) -> Iterator[s
                 limit = min(facts.fleet, event["most"]) if event["most"] is not None else facts.fleet
             case "submit":
                 submits[event["token"]] = event
-        if event["what"] not in ("submit", "copy"):
+        if event["what"] not in decisions(facts):
             continue
         alive = list({**living_now, event["token"]: submits[event["token"]]}.values())
         most = max(limit, 0)

@@ -125,7 +125,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _of("a veto is only noted", "", planted.a_veto_is_only_noted),
     _of("a long run never reads the fleet again", "", planted.the_ground_is_never_read_again),
     _agents("an agent begins again what had no answer", planted_agents.an_agent_begins_again_what_had_no_answer),
-    _agents("what a silent agent had in hand is written off", planted_agents.an_order_whose_lease_ran_out_has_failed),
+    _agents("a stop holds executors back, and not what they have ordered",
+        planted_agents.the_gateway_hands_out_after_a_stop),
 )  # fmt: skip
 
 

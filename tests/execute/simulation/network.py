@@ -95,6 +95,7 @@ class Office:
         self.clock, self.rng, self.strikes, self._note = clock, rng, strikes, note
         self._stopped, self._reached, self._lease_s = stopped, reached, lease_s
         self.store = MemoryStore(clock, lambda: strikes(Network.TABLES_DOWN, 0.002))
+        self._given = False
         self._late: list[tuple[float, str, dict[str, Any]]] = []
         self.restart()
 
@@ -126,6 +127,7 @@ class Office:
             raise GatewayDown(str(error)) from error
         if path.endswith("/find") and said["order"] is not None and said["order"]["lapsed"]:
             self._reached.add("lease ran out")
+        self._given |= path == ENQUEUE
         woken = self.desk.wakes(path, checked, said)
         if woken is not None and woken[1] == "look":
             self.woken.add(woken[0])
@@ -153,6 +155,11 @@ class Office:
                 self.desk.learn(self.desk.look(self.desk.contacts(), db))
         except SafetyStop:
             return
+
+    def takes_given(self) -> bool:
+        """Whether an order was given since this was asked last."""
+        given, self._given = self._given, False
+        return given
 
     def is_quiet(self) -> bool:
         """Whether nothing is still to come."""

@@ -12,6 +12,7 @@ from optimizer.execution import Execution, WindowBudget
 from optimizer.policy import Policy
 from tests import build
 from tests.execute.plans import move, plan_of
+from tests.execute.simulation.history import Facts
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan, PlannedMove
 
-__all__ = ["AGENTS", "LARGE", "SMALL", "Shape", "some_fleet", "some_plan", "some_policy", "some_settings"]
+__all__ = ["AGENTS", "LARGE", "SMALL", "Shape", "facts_of", "some_fleet", "some_plan", "some_policy", "some_settings"]
 
 
 Range = tuple[int, int]
@@ -111,7 +112,18 @@ LARGE = Shape(
 """Long plans: most of the moves of a night's run are in these, at a rate of faults that lets plans get on."""
 
 
-AGENTS = Shape(hosts=(4, 8), rate=(0.05, 0.3), crashes=(0.01, 0.03), agents=True)
+AGENTS = Shape(
+    hosts=(4, 8),
+    vms=(6, 14),
+    mib=(1000, 20_000),
+    moves=(6, 16),
+    at_once=(2, 6),
+    rate=(0.05, 0.3),
+    mayhem=(0.01, 0.03),
+    crashes=(0.003, 0.01, 0.03),
+    until_s=900.0,
+    agents=True,
+)
 """Through a gateway and agents, with the faults of these besides all others."""
 
 
@@ -179,3 +191,18 @@ def some_settings(rng: Random, seed: int, shape: Shape) -> Settings:
     drawn, every, hooks = guarded.random(), guarded.randint(*shape.gate_every), guarded.random() < 0.2
     settings = replace(settings, gates=drawn < 0.35, gate_every=every, gate_hold_s=60.0, hooks=hooks)
     return replace(settings, canary=1, gate_every=1) if drawn < 0.17 else settings
+
+
+def facts_of(fleet: Fleet, policy: Policy, settings: Settings) -> Facts:
+    """Return what the history has to keep to."""
+    caps = policy.concurrency
+    racks = {h: f"r{i // 3}" for i, h in enumerate(fleet.hosts.ids)}
+    groups = {fleet.vms.ids[v]: g.id for g in fleet.groups for v in g.members.tolist()}
+    per = (caps.per_source, caps.per_target, caps.per_domain["rack"])
+    facts = Facts(caps.fleet_cap(len(fleet.hosts.ids)), *per, racks, groups if caps.per_group else {})
+    facts.most_submits_per_move, facts.canary = settings.attempts, settings.canary
+    facts.backoff_s = settings.backoff_s
+    facts.gate_every = settings.gate_every if settings.gates else 0
+    for window in policy.execution.budgets:
+        facts.window_s, facts.window_moves = float(window.window_s), window.moves or 0
+    return facts

@@ -22,15 +22,7 @@ def an_agent_begins_again_what_had_no_answer(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(worker.Worker, "_carry_on", carry_on)
 
 
-def an_order_whose_lease_ran_out_has_failed(patch: pytest.MonkeyPatch) -> None:
-    """What a silent agent had in hand is written off."""
-    true = orders.find
-
-    def find(*asked: Any) -> Any:
-        order = true(*asked)
-        if order is not None and order["lapsed"]:
-            order |= {"lapsed": False, "state": "failed", "failure": "temporary", "ended_s": order["leased_until_s"]}
-            order |= {"confirmed": True, "ended_for_s": 0.0}
-        return order
-
-    patch.setattr(orders, "find", find)
+def the_gateway_hands_out_after_a_stop(patch: pytest.MonkeyPatch) -> None:
+    """A stop holds executors back, and not what they have ordered."""
+    true = orders.claim
+    patch.setattr(orders, "claim", lambda *asked, **how: true(*asked, **{**how, "stopped": False}))
