@@ -110,7 +110,7 @@ CLASSES = {
         "given fleets of 1,000 hosts, 97 % full",
         _default(given_fleet),
         10.0,
-        mechanisms=("extra starts", "recreate"),
+        mechanisms=("extra starts", "phases", "trimming"),
         most=3,
     ),
 }

@@ -28,7 +28,6 @@ REPAIR: Mapping[str, Parameters] = {
     "neighbourhood search": replace(ALL, neighbourhoods=replace(ALL.neighbourhoods, enabled=False)),
     "phases": replace(ALL, neighbourhoods=replace(ALL.neighbourhoods, phases=0)),
     "trimming": replace(ALL, neighbourhoods=replace(ALL.neighbourhoods, trim=False)),
-    "recreate": replace(ALL, recreate=replace(ALL.recreate, enabled=False)),
     "trade-off curves": replace(ALL, bounding=replace(ALL.bounding, tradeoff=False)),
     "subsets": replace(ALL, bounding=replace(ALL.bounding, subsets=0)),
     "affordable": replace(ALL, bounding=replace(ALL.bounding, affordable=False)),

@@ -12,7 +12,7 @@ from optimizer.parameters.cost import HARD, SOFT, Annealing, ColumnBounds, CostS
 from optimizer.parameters.order import Ordering
 from optimizer.parameters.parameters import Parameters
 from optimizer.parameters.planning import Causes, Describing, EvenOut, Parts, Scoped
-from optimizer.parameters.repair import Chains, Evening, Groups, Neighbourhoods, Preferences, Recreate, Repair
+from optimizer.parameters.repair import Chains, Evening, Groups, Neighbourhoods, Preferences, Repair
 
 __all__ = [
     "HARD",
@@ -36,7 +36,6 @@ __all__ = [
     "Parts",
     "Preferences",
     "Prices",
-    "Recreate",
     "Refutation",
     "Repair",
     "Scoped",

@@ -9,7 +9,7 @@ from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, Whole
 from optimizer.parameters.cost import CostSearch
 from optimizer.parameters.order import Ordering
 from optimizer.parameters.planning import Causes, Describing, EvenOut, Parts, Scoped
-from optimizer.parameters.repair import Chains, Evening, Groups, Neighbourhoods, Preferences, Recreate, Repair
+from optimizer.parameters.repair import Chains, Evening, Groups, Neighbourhoods, Preferences, Repair
 
 __all__ = ["Parameters"]
 
@@ -32,8 +32,6 @@ class Parameters:
         Room for many VMs that should stand on the same few hosts.
     neighbourhoods
         CP-SAT over a few hosts.
-    recreate
-        Taking moves back and repairing anew.
     bounding
         Bounds from the relaxation that looks at departures alone.
     refutation
@@ -66,7 +64,6 @@ class Parameters:
     groups: Groups = field(default_factory=Groups)
     preferences: Preferences = field(default_factory=Preferences)
     neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)
-    recreate: Recreate = field(default_factory=Recreate)
     bounding: Bounding = field(default_factory=Bounding)
     refutation: Refutation = field(default_factory=Refutation)
     whole: Whole = field(default_factory=Whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Chains", "Evening", "Groups", "Neighbourhoods", "Preferences", "Recreate", "Repair"]
+__all__ = ["Chains", "Evening", "Groups", "Neighbourhoods", "Preferences", "Repair"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Repair:
     nearly
         Little more: above the least harm by one part in that many.
     trim_share
-        Share of the time left that the first taking back of moves beyond the bound may take.
+        Share of the time left that taking back moves beyond the bound may take.
     """
 
     near: int = 4_096
@@ -44,11 +44,11 @@ class Repair:
     spread: float = 0.5
     starts_share: float = 0.3
     search_share: float = 0.95
+    trim_share: float = 0.35
     beside_share: float = 0.75
     small_share: float = 0.4
     near_share: float = 0.1
     nearly: int = 10
-    trim_share: float = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +174,7 @@ class Neighbourhoods:
     trims
         Hosts beside those of a move that is to be taken back, attempt by attempt.
     trim_rounds
-        Attempts in a row that took nothing back, after which the first and the last taking back end.
+        Attempts in a row that took nothing back, after which taking back ends.
     work
         CP-SAT's deterministic time for one neighbourhood.
     literals
@@ -196,35 +196,6 @@ class Neighbourhoods:
     )
     phases: int = 3
     trims: tuple[int, ...] = (6, 14, 28)
-    trim_rounds: tuple[int, int] = (12, 6)
+    trim_rounds: int = 12
     work: float = 3.0
     literals: int = 6_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recreate:
-    """Ruin and recreate: some moves are taken back, and what returns is repaired in another way.
-
-    Parameters
-    ----------
-    enabled
-        Whether that is done, where the complete model is too large to be asked after it.
-    rounds
-        Rounds in a row that found nothing better, after which it ends.
-    share
-        Share of the time left that it may take.
-    near, far
-        Moves taken back that share a host with the first, and others, at most.
-    slack
-        The search may stand at one part in that many more moving than its best (record-to-record travel).
-    spread
-        Standard deviation of the logarithm of the factors by which sizes are misjudged.
-    """
-
-    enabled: bool = True
-    rounds: int = 150
-    share: float = 0.5
-    near: int = 5
-    far: int = 3
-    slack: int = 100
-    spread: float = 0.5

@@ -156,10 +156,10 @@ class NeighbourhoodSearch:
         """Whether no plan can leave less harm."""
         return self.bounds.at_floor(self.work.values())
 
-    def trim(self, rounds: int) -> None:
+    def trim(self) -> None:
         """Take back moves beyond the bound: neighbourhoods around moves from hosts that had nothing to give."""
         stale, trims = 0, self.given.trims
-        while self.given.trim and stale < rounds and not self.deadline.over():
+        while self.given.trim and stale < self.given.trim_rounds and not self.deadline.over():
             extra = self._extra()
             if not extra or self.bounds.met(self.work.values()):
                 return

@@ -23,7 +23,6 @@ from optimizer.problem.working_placement import WorkingPlacement, sizes
 from optimizer.repair.evening import EveningOut, limits_that_should_hold
 from optimizer.repair.insertion import evicted, receive
 from optimizer.repair.neighbourhood_search import NeighbourhoodSearch
-from optimizer.repair.ruin_and_recreate import recreate
 from optimizer.repair.whole_hosts import finish_hosts
 
 if TYPE_CHECKING:
@@ -143,14 +142,8 @@ class Solver:
         finish_hosts(best, self.bounds.size, deadline.over, acceptable, self.parameters)
         if self.bounds.affordable:  # who leaves was chosen for what it repairs: fewer moves would repair less
             return best.placement
-        first, last = self.parameters.neighbourhoods.trim_rounds
         search.deadline = deadline.part(self.parameters.repair.trim_share)
-        search.trim(first)
-        if self.parameters.recreate.enabled and not self.small:
-            part = deadline.part(self.parameters.recreate.share)
-            recreate(best, self.bounds, self.limits, part, acceptable)
-        search.deadline = deadline
-        search.trim(last)
+        search.trim()
         return best.placement
 
     @staticmethod

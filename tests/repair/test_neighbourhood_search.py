@@ -79,7 +79,7 @@ def test_moves_that_were_not_needed_are_taken_back() -> None:
     mending = mender(asked)
     mending.work.put(0, 1)
     mending.work.put(2, 2)
-    mending.trim(rounds=6)
+    mending.trim()
     assert mending.work.values() == {Stage.HARM: 0, Stage.MOVING: 1}
 
 
@@ -139,7 +139,7 @@ def test_without_time_nothing_is_tried() -> None:
     mending = mender(asked, work=0.0)
     mending.by_chains()
     mending.by_search()
-    mending.trim(rounds=3)
+    mending.trim()
     assert (mending.work.placement == asked.start).all()
 
 

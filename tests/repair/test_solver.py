@@ -65,7 +65,6 @@ def test_repair_fills_hosts_where_no_room_may_be_wasted(seed: int) -> None:
         given,
         chains=replace(given.chains, wider=False),
         neighbourhoods=replace(given.neighbourhoods, enabled=False, trim=False),
-        recreate=replace(given.recreate, enabled=False),
     )
 
     def repaired(parameters: Parameters) -> dict[Stage, int]:
@@ -76,19 +75,6 @@ def test_repair_fills_hosts_where_no_room_may_be_wasted(seed: int) -> None:
 
     assert repaired(alone) == {Stage.HARM: 0, Stage.MOVING: 24}
     assert repaired(replace(alone, chains=replace(alone.chains, full_kinds=())))[Stage.HARM] > 0
-
-
-@pytest.mark.parametrize("small", [True, False])
-def test_repair_is_made_anew_only_where_the_complete_model_is_too_large(
-    small: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The model says better, and sooner, how few moves there may be."""
-    given, called = Parameters(), []
-    monkeypatch.setattr("optimizer.repair.solver.recreate", lambda *_: called.append(True))
-    whole = given.whole if small else replace(given.whole, literals=0)
-    limits = Limits(seconds=9.0, deterministic=True, parameters=replace(given, whole=whole))
-    assert Solver(full(), limits, Deadline(WorkClock(), limits.seconds)).repair().tolist() == [1, 2, 2]
-    assert bool(called) is not small
 
 
 def test_repair_without_work_stays() -> None:
