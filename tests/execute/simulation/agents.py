@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from optimizer.execute.drivers.world import World
     from tests.execute.simulation.recorded import OfAgent
 
-__all__ = ["AGENTS_LAG_S", "LEASE_S", "SAID", "Agents"]
+__all__ = ["AGAIN_S", "AGENTS_LAG_S", "LEASE_S", "SAID", "Agents"]
 
 CURRENT_S, LEASE_S, LOOK_S, WAIT_S = 20.0, 20.0, 5.0, 15.0
 SAID = {name: f.default for name, f in LOCATION.fields.items()} | {
@@ -33,6 +33,9 @@ SAID = {name: f.default for name, f in LOCATION.fields.items()} | {
 }
 AGENTS_LAG_S = CURRENT_S + LOOK_S + 15.0
 """Seconds by which what agents see may be older than what a driver sees by itself; a report may come late."""
+
+AGAIN_S = 120.0
+"""After this an agent says all again that it sees: a report that came late may have taken the place of a later one."""
 
 SILENT_S = (30.0, 90.0)
 STARTED_AFTER_S = (1.0, 30.0)
@@ -147,7 +150,7 @@ class Agents:
         driver = self._hypervisors()
         memory = Remembered(self._disk, driver.fleet, agent.host, self._agent_dies)
         line = Line(self.office, lambda: None, lambda: self._now >= agent.silent_until)
-        times = Times(look_s=LOOK_S, wait_s=WAIT_S, again_s=120.0)
+        times = Times(look_s=LOOK_S, wait_s=WAIT_S, again_s=AGAIN_S)
         agent.polls_at = agent.ticks_at = self._now
         return Worker(agent.host, driver, threading.Lock(), line, memory, self.office.clock.monotonic, times)
 
