@@ -87,6 +87,7 @@ class Part:
 
     `at_least` is in the stage's own measure. `curve[m]`, where given, is the least harm that the part's instances keep
     if at most `m` of the measure is spent on it (the last entry holds for more as well). `by` names the argument.
+    `prices`, where given, are those of `vms`, in millionths of a move.
     """
 
     hosts: tuple[str, ...]
@@ -94,6 +95,7 @@ class Part:
     at_least: int
     by: str
     curve: tuple[tuple[int, int], ...] = ()
+    prices: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from optimizer.bounds.eviction_relaxation import EvictionRelaxation
     from optimizer.bounds.greedy_eviction import Eviction
+    from optimizer.bounds.room_prices import PricedRooms
     from optimizer.plan import Proof
 
 __all__ = ["Bounds", "is_within"]
@@ -54,6 +55,8 @@ class Bounds:
         How far above its bound the moving may be, as a share of itself, for nothing better to be looked for.
     given
         The parameters of this part of the search.
+    rooms
+        Prices for receiving VMs, where some were looked for: they may say more of moving.
     """
 
     departures: EvictionRelaxation
@@ -63,6 +66,7 @@ class Bounds:
     left: Callable[[], float] = lambda: inf
     gap: float = 0.0
     given: Bounding = field(default_factory=Bounding)
+    rooms: list[PricedRooms] = field(default_factory=list)
 
     @property
     def problem(self) -> Problem:
@@ -121,9 +125,18 @@ class Bounds:
             Stage.HARM: self._harm.harm,
             Stage.SHOULD_HARM: self._harm.should_harm,
             Stage.PRICED: self._moves.priced,
-            Stage.MOVING: self._moves.moving,
+            Stage.MOVING: self._moving,
         }
         return {stage: make(values) for stage, make in makers.items() if stage in values}
+
+    def _moving(self, values: Mapping[Stage, int]) -> Proof:
+        proofs = [self._moves.moving(values), *(rooms.proof(values) for rooms in self.rooms)]
+        return max(proofs, key=lambda proof: proof.bound)
+
+    def _least_moving(self, values: Mapping[Stage, int]) -> int:
+        harm = values.get(Stage.SHOULD_HARM, 0)
+        known = [0] if values[Stage.HARM] else [0, *(rooms.bound(harm) for rooms in self.rooms)]
+        return max(self._moves.moving(values).bound, *known)
 
     @cached_property
     def whatever_else(self) -> dict[Stage, int]:
@@ -146,7 +159,7 @@ class Bounds:
     def met(self, values: Mapping[Stage, int]) -> bool:
         """Whether nothing better is worth looking for: every stage is at its bound, as far as that is known quickly."""
         if Stage.PRICED not in values:
-            return self.at_floor(values) and is_within(self.gap, values[Stage.MOVING], self._moves.moving(values).bound)
+            return self.at_floor(values) and is_within(self.gap, values[Stage.MOVING], self._least_moving(values))
         chosen = [e for e in self.evictions if e and e.exact]
         harm = values[Stage.HARM] + values.get(Stage.SHOULD_HARM, 0)
         least = sum(e.cost for e in chosen)

@@ -7,7 +7,7 @@ of the formats, safety caps, and measured figures of how much work something cou
 May not enter: code; plain data alone is here.
 """
 
-from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, Whole
+from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, RoomPrices, Whole
 from optimizer.parameters.cost import HARD, SOFT, Annealing, ColumnBounds, CostSearch, Iterated, Manner, Prices
 from optimizer.parameters.order import Ordering
 from optimizer.parameters.parameters import Parameters
@@ -38,6 +38,7 @@ __all__ = [
     "Prices",
     "Refutation",
     "Repair",
+    "RoomPrices",
     "Scoped",
     "Whole",
 ]

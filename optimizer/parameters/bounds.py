@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Bounding", "Exhaustive", "Refutation", "Whole"]
+__all__ = ["Bounding", "Exhaustive", "Refutation", "RoomPrices", "Whole"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,3 +117,37 @@ class Exhaustive:
     placements: float = 1e8
     states: int = 20_000
     share: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomPrices:
+    """Prices for receiving VMs, which raise the bound on moves where limits should hold and large rooms are few.
+
+    Parameters
+    ----------
+    enabled
+        Whether they are looked for where repair leaves a gap and the complete model is too large.
+    share
+        Share of the time left that looking for them may take.
+    steps
+        Steps at most.
+    patience
+        Steps after which it ends if the bound is no higher than without prices.
+    first_step
+        The first step of a price, in moves; they become shorter with each.
+    of_harm
+        The first price of a thousandth of harm, in moves.
+    harm_step
+        The first step of that price, as a share of itself.
+    cells
+        Cells of the largest room in each resource, at most: sizes are rounded down to them.
+    """
+
+    enabled: bool = True
+    share: float = 0.25
+    steps: int = 300
+    patience: int = 80
+    first_step: float = 0.03
+    of_harm: float = 0.05
+    harm_step: float = 0.02
+    cells: int = 400

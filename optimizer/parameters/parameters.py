@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from optimizer.parameters.balance import Balancing
-from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, Whole
+from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, RoomPrices, Whole
 from optimizer.parameters.cost import CostSearch
 from optimizer.parameters.order import Ordering
 from optimizer.parameters.planning import Causes, Describing, EvenOut, Parts, Scoped
@@ -36,6 +36,8 @@ class Parameters:
         Bounds from the relaxation that looks at departures alone.
     refutation
         A higher bound on moves, case by case.
+    room_prices
+        A higher bound on moves, by prices for receiving VMs.
     whole
         The complete model.
     exhaustive
@@ -66,6 +68,7 @@ class Parameters:
     neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)
     bounding: Bounding = field(default_factory=Bounding)
     refutation: Refutation = field(default_factory=Refutation)
+    room_prices: RoomPrices = field(default_factory=RoomPrices)
     whole: Whole = field(default_factory=Whole)
     exhaustive: Exhaustive = field(default_factory=Exhaustive)
     ordering: Ordering = field(default_factory=Ordering)

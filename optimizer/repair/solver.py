@@ -14,6 +14,7 @@ import numpy as np
 from optimizer.bounds.bounds import Bounds
 from optimizer.bounds.eviction_relaxation import EvictionRelaxation
 from optimizer.bounds.refutation import refuted_bound
+from optimizer.bounds.room_prices import PricedRooms
 from optimizer.cp.model import Ended, Model, StageEnd, complete_candidates
 from optimizer.limits import OutOfTime
 from optimizer.plan import Part, Proof
@@ -115,7 +116,23 @@ class Solver:
         acceptable
             Whether a placement can be carried out; what reception does always can, one VM after the other.
         """
-        return self._improved(self._best_of_starts(acceptable), acceptable)
+        work = self._best_of_starts(acceptable)
+        self._price_rooms(work.values())
+        return self._improved(work, acceptable)
+
+    def _price_rooms(self, values: Values) -> None:
+        """Look for prices for receiving VMs, which may say that no plan has fewer moves."""
+        given = self.parameters.room_prices
+        counted = given.enabled and self._evens_out and not self.small and not values[Stage.HARM]
+        if not counted or (self.problem.moving != 1).any() or Stage.PRICED in values or self.bounds.affordable:
+            return
+        if self.bounds.met(values):
+            return
+        bounds, harm = self.bounds, values.get(Stage.SHOULD_HARM, 0)
+        rooms = PricedRooms(self.problem, bounds.departures.components, bounds.evictions, harm, given)
+        known = bounds.prove(values)[Stage.MOVING].bound
+        rooms.raise_bound(known, values[Stage.MOVING], self.deadline.part(given.share))
+        bounds.rooms.append(rooms)
 
     def repair_boundaries(
         self, work: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]

@@ -44,6 +44,7 @@ PART = Record(
         "at_least": Field(COUNT, "what the part adds to the bound"),
         "by": Field(WORDS, "the argument"),
         "curve": Field(Listing(Listing(COUNT, 2, 2)), "pairs (cost, least harm that is left at that cost)", []),
+        "prices": Field(Listing(COUNT), "of the part's VMs, in millionths of a move", []),
     },
 )
 

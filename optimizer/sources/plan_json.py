@@ -162,7 +162,9 @@ def _proof_document(proof: Proof) -> Document:
 
 def _part_document(part: Part) -> Document:
     curve = {"curve": [list(point) for point in part.curve]} if part.curve else {}
-    return {"hosts": list(part.hosts), "vms": list(part.vms), "at_least": part.at_least, "by": part.by, **curve}
+    prices = {"prices": list(part.prices)} if part.prices else {}
+    named = {"hosts": list(part.hosts), "vms": list(part.vms), "at_least": part.at_least, "by": part.by}
+    return {**named, **curve, **prices}
 
 
 def _move_document(move: PlannedMove) -> Document:
@@ -231,7 +233,8 @@ def _time(text: str) -> datetime:
 
 def _part(record: Document) -> Part:
     curve = tuple((cost, harm) for cost, harm in record.get("curve", ()))
-    return Part(tuple(record["hosts"]), tuple(record["vms"]), record["at_least"], record["by"], curve)
+    prices = tuple(record.get("prices", ()))
+    return Part(tuple(record["hosts"]), tuple(record["vms"]), record["at_least"], record["by"], curve, prices)
 
 
 def _move(record: Document) -> PlannedMove:

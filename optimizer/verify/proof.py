@@ -19,6 +19,7 @@ from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 from optimizer.verify.proof_component import Component, least_harm_within
 from optimizer.verify.proof_prices import bound_by_prices
+from optimizer.verify.proof_receivers import bound_by_receivers
 from optimizer.verify.proof_rows import Relaxed
 from optimizer.verify.proof_too_large import least_wherever
 from optimizer.verify.proof_whole import judge_whole
@@ -40,11 +41,12 @@ STAGES = (Stage.HARM, Stage.SHOULD_HARM, Stage.COST, Stage.PRICED, Stage.MOVING)
 
 HARDNESS = {Stage.HARM.value: Hardness.MUST, Stage.SHOULD_HARM.value: Hardness.SHOULD}
 
-ABOUT_ALL = ("whole model", "no order", "refuted", "room", "prices", "too large")
+ABOUT_ALL = ("whole model", "no order", "refuted", "room", "prices", "receivers", "too large")
 """Arguments about every host."""
 
-NAMED = ("room", "pigeonhole", "prices")
-"""Arguments that name what they are about: ``room: RESOURCE``, ``pigeonhole: RULE``, ``prices: OF LOAD, OF A MOVE``."""
+NAMED = ("room", "pigeonhole", "prices", "receivers")
+"""Arguments that name what they are about: ``room: RESOURCE``, ``pigeonhole: RULE``, ``prices: OF LOAD, OF A MOVE``,
+``receivers: RESOURCE STEP RESOURCE STEP OF_HARM``."""
 
 KINDS = (*ABOUT_ALL, "own minimum", "irreducible", "budget", "pigeonhole")
 """Arguments that can be followed."""
@@ -125,6 +127,8 @@ def _malformed(problem: Problem, proof: Proof) -> Iterator[Finding]:
             yield _part(
                 proof, i, f"{', '.join(part.hosts) or 'no host'}: these are not the hosts that its VMs stand on"
             )
+    if any(part.prices and not part.by.startswith("receivers: ") for part in proof.parts):
+        yield Finding("proof_kind", where, "prices of VMs, and no argument that has any")
     if proof.bound > 0 and not proof.parts:
         yield Finding("proof_sum", where, "no part proves anything")
 
@@ -166,6 +170,7 @@ class _Judge:
             "too large": self._too_large,
             "budget": self._budget,
             "prices": self._prices,
+            "receivers": self._receivers,
             "whole model": self._whole,
             "no order": self._whole,
             "refuted": self._whole,
@@ -312,6 +317,19 @@ class _Judge:
                 yield _part(proof, i, f"{part.by}: not the prices of load and of moves that this problem has")
             elif part.at_least > known or len(proof.parts) > 1:
                 yield _part(proof, i, f"{part.at_least} is the least cost at these prices, it says; {known} is")
+        yield from _adds_up(proof)
+
+    def _receivers(self, proof: Proof) -> Iterator[Finding]:
+        """Any prices for receiving VMs prove a bound: it is recomputed with those that the plan names."""
+        for i, part in enumerate(proof.parts):
+            words = part.by.partition(":")[2].split()
+            prices = dict(zip((self.number[name] for name in part.vms), part.prices, strict=False))
+            sound = proof.stage == Stage.MOVING.value and len(part.prices) == len(part.vms) > 0 == i
+            known = bound_by_receivers(self.problem, self.relaxed, words, prices, self.values) if sound else None
+            if known is None:
+                yield _part(proof, i, f"{part.by}: not the resources and prices that this problem has")
+            elif part.at_least > known:
+                yield _part(proof, i, f"{part.at_least} is the least at these prices, it says; {known} is")
         yield from _adds_up(proof)
 
     # -- sets --------------------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ UNKNOWABLE = {
     r"stats\.(partition.*|clean_displaces_at_least)": "how it was made",
     r"remaining\[\]\.(would_help|cause.*|deferred)": "advice, not a claim: the rules' check knows nothing of it",
     r"proof\[\]\.parts\[\]\.curve.*": "a weaker claim (less harm, or later) is as true, where the bound still follows",
+    r"proof\[\]\.parts\[\]\.prices.*": "any prices prove something: others are as true, where the bound still follows",
     r"proof\[\]\.parts\[\]\.by": "another argument that proves the same",
     r"moves\[\]\.to": "another plan that is as good, and as safe",
     r"moves\[\]\.(reasons|why)": "left out, it claims nothing",

@@ -31,7 +31,7 @@ def test_what_cannot_be_known_is_in_the_documents_and_documented() -> None:
     paths = {changed.path for subject in all_subjects(TINY) for changed in tamper(subject)}
     page = Path(__file__).parents[2].joinpath("docs", "safety.md").read_text("utf-8")
     for pattern, reason in UNKNOWABLE.items():
-        if "clean" not in pattern:
+        if "clean" not in pattern and "prices" not in pattern:  # no subject has them: test_proof_receivers
             assert any(re.fullmatch(pattern, path) for path in paths), pattern
         assert reason in " ".join(page.split()), reason
 

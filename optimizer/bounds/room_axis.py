@@ -1,0 +1,86 @@
+"""One resource of hosts: what is left up to limits that have to hold, and up to those that should."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.problem.atoms import UNLIMITED
+from optimizer.problem.problem import stage_of
+from optimizer.problem.rounding import MILLI
+from optimizer.problem.rule import Hardness
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from optimizer.problem.atoms import Linear
+    from optimizer.problem.problem import Problem, Stage
+
+    Ints = NDArray[np.int64]
+
+__all__ = ["FAR", "Axis"]
+
+FAR = 2**60
+"""More than is left of anything."""
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """One resource of hosts.
+
+    Attributes
+    ----------
+    resource, amount, step
+        Its name, what each VM takes (int64 [V]), and the step to which sizes of VMs that come are rounded down.
+    room
+        int64 [H]: what is left on each host up to the limits that have to hold; below 0 where they do not; `FAR`.
+    soft
+        int64 [H]: the same up to the limit that should hold, as far as harm may be left; `FAR` where there is none.
+    harm, unit
+        Exceeding that by `unit` (int64 [H]) does at least `harm` of harm, in thousandths.
+    """
+
+    resource: str
+    amount: Ints
+    step: int
+    room: Ints
+    soft: Ints
+    harm: int
+    unit: Ints
+
+    @classmethod
+    def of(cls, problem: Problem, resource: str, step: int, stage: Stage | None) -> Axis | None:
+        """Read a resource; None where it is not one amount, or has no limit.
+
+        Parameters
+        ----------
+        stage
+            Of shoulds of which harm is left; None where none is: then their limits have to hold.
+        """
+        sums = [(n, a) for n, a in problem.demands.sums.items() if not a.level and a.resource == resource]
+        if not sums or any(not np.array_equal(a.amount, sums[0][1].amount) for _, a in sums):
+            return None
+        room, soft = np.full(problem.hosts, FAR, np.int64), np.full(problem.hosts, FAR, np.int64)
+        harm, unit = 0, np.ones(problem.hosts, np.int64)
+        for number, atom in sums:
+            left = _left(atom, problem.start_loads[number])
+            should = atom.asked.hardness is Hardness.SHOULD
+            if should and (atom.asked.price is not None or (stage is not None and harm)):
+                continue  # not asked for, or one of several: leaving it out only lowers the bound
+            if should and stage is not None:
+                soft, harm, unit = left, MILLI * stage_of(atom.asked)[1], np.maximum(atom.unit, 1)
+            else:
+                room = np.minimum(room, left)
+        return cls(resource, sums[0][1].amount, step, room, soft, harm, unit)
+
+    @property
+    def limited(self) -> bool:
+        """Whether every host has a limit that has to hold."""
+        return bool((self.room < FAR // 2).all())
+
+
+def _left(atom: Linear, load: Ints) -> Ints:
+    limit = np.maximum(atom.limit, load) if atom.asked.hardness is Hardness.GUARD else atom.limit
+    return np.where(atom.limit >= UNLIMITED, FAR, limit - load)

@@ -1,0 +1,217 @@
+"""The bound of moving by prices for receiving VMs, recomputed host by host in Python's integers.
+
+Every VM that leaves its host pays its price there, and its new host gets it; so the moves of a plan are no fewer than
+the sum of what each host for itself comes to at least (docs/architecture.md has the argument).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.fleet import ABSENT
+from optimizer.problem.atoms import UNLIMITED
+from optimizer.problem.problem import Stage
+from optimizer.problem.rounding import MILLI
+from optimizer.problem.rule import Hardness
+from optimizer.verify.proof_component import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from optimizer.problem.problem import Problem
+    from optimizer.verify.proof_rows import Relaxed
+
+__all__ = ["bound_by_receivers"]
+
+MOVE = 1_000_000
+NEVER = -(2**60)
+TOGETHER, SETS = 3, 5_000
+"""Sets of VMs that leave together are told apart up to that size, where a host has no more than that many."""
+
+CELLS = 4_000_000
+"""Of a table of rooms, at most."""
+
+
+def bound_by_receivers(
+    problem: Problem, relaxed: Relaxed, words: Sequence[str], prices: Mapping[int, int], values: Mapping[str, int]
+) -> int | None:
+    """Return the moves that prices prove; None where the words do not say what this problem has.
+
+    Parameters
+    ----------
+    words
+        Resource, step, resource, step, and the price of a thousandth of harm (0: limits that should hold are kept).
+    prices
+        Of VMs, in millionths of a move, none below 0.
+    values
+        What the plan reached, stage by stage.
+    """
+    numbers = [int(w) if w.isdecimal() and w.isascii() and len(w) < 19 else -1 for w in (*words[1:4:2], *words[4:])]
+    harm = values.get(Stage.SHOULD_HARM.value, 0)
+    if len(words) != 5 or words[0] == words[2] or min(numbers) < 0 or 0 in numbers[:2] or min(prices.values()) < 0:
+        return None
+    if values.get(Stage.HARM.value, 0) or (problem.moving != 1).any() or (harm and not numbers[2]):
+        return None
+    sides = [
+        _Side.of(problem, relaxed, name, step, numbers[2]) for name, step in zip(words[0:4:2], numbers, strict=False)
+    ]
+    if None in sides:
+        return None
+    judge = _Hosts(problem, relaxed, [side for side in sides if side is not None], prices, soft=bool(numbers[2]))
+    total = judge.total()
+    return None if total is None else -(-(total - numbers[2] * harm) // MOVE)
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One resource: what VMs take, what is left on each host, and what exceeding a limit that should hold costs."""
+
+    amount: list[int]
+    step: int
+    hard: list[int]
+    soft: list[int | None]
+    slope: list[int]
+
+    @classmethod
+    def of(cls, problem: Problem, relaxed: Relaxed, resource: str, step: int, of_harm: int) -> _Side | None:
+        atoms = [(n, a) for n, a in problem.demands.sums.items() if a.level == 0 and a.resource == resource]
+        if not atoms or any((a.amount != atoms[0][1].amount).any() for _, a in atoms):
+            return None
+        hard: list[int | None] = [None] * problem.hosts
+        soft: list[int | None] = [None] * problem.hosts
+        slope, known = [0] * problem.hosts, False
+        for number, atom in atoms:
+            should = atom.asked.hardness is Hardness.SHOULD
+            if should and (atom.asked.price is not None or (of_harm and known)):
+                continue
+            for h in range(problem.hosts):
+                limit, load = int(atom.limit[h]), int(relaxed.loads[number][h])
+                if limit >= UNLIMITED:
+                    continue
+                left = max(limit, load) - load if atom.asked.hardness is Hardness.GUARD else limit - load
+                if should and of_harm:
+                    soft[h] = left
+                    slope[h] = of_harm * MILLI * int(atom.asked.weight) // max(1, int(atom.unit[h]))
+                else:
+                    before = hard[h]
+                    hard[h] = left if before is None else min(before, left)
+            known |= should
+        limits = [h for h in hard if h is not None]
+        return cls(atoms[0][1].amount.tolist(), step, limits, soft, slope) if len(limits) == problem.hosts else None
+
+
+class _Hosts:
+    """All hosts of a problem at given prices."""
+
+    def __init__(
+        self, problem: Problem, relaxed: Relaxed, sides: Sequence[_Side], prices: Mapping[int, int], *, soft: bool
+    ) -> None:
+        self.problem, self.relaxed, self.sides, self.prices, self.soft = problem, relaxed, sides, prices, soft
+        self.here: dict[int, list[int]] = defaultdict(list)
+        for vm in np.flatnonzero(problem.movable & (problem.start != ABSENT)).tolist():
+            self.here[int(problem.start[vm])].append(vm)
+        self.tables: dict[tuple[int, int], list[tuple[int, int, NDArray[np.int64]]]] = {}
+
+    def total(self) -> int | None:
+        """Return the sum over hosts, in millionths; None where the table of rooms would be too large."""
+        shape = [1, 1]
+        for h in range(self.problem.hosts):
+            for s, side in enumerate(self.sides):
+                most = side.hard[h] + sum(side.amount[v] for v in self.here[h])
+                shape[s] = max(shape[s], most // side.step + 1)
+        if shape[0] * shape[1] > CELLS or not self.here:
+            return None
+        self.worth = self._knapsack((shape[0], shape[1]))
+        return sum(self._least(h) for h in range(self.problem.hosts))
+
+    def _paid(self, vm: int) -> int:
+        """Return the price of a VM; nothing where its size rounds down to nothing: it would fit anywhere."""
+        return self.prices.get(vm, 0) if any(side.amount[vm] >= side.step for side in self.sides) else 0
+
+    def _knapsack(self, shape: tuple[int, int]) -> NDArray[np.int64]:
+        worth = np.zeros(shape, np.int64)
+        for vm in sorted(v for vms in self.here.values() for v in vms):
+            a, b = (side.amount[vm] // side.step for side in self.sides)
+            if self._paid(vm) and a < shape[0] and b < shape[1]:
+                with_it = worth[: shape[0] - a, : shape[1] - b] + self._paid(vm)
+                worth[a:, b:] = np.maximum(worth[a:, b:], with_it)
+        return worth
+
+    # -- one host ----------------------------------------------------------------------------------------------------
+
+    def _least(self, host: int) -> int:
+        """Return the least that a host comes to."""
+        vms, most = self.here[host], self._leaving_at_least(host)
+        cost = {v: MOVE + self._paid(v) for v in vms}
+        cheapest = sorted(cost.values())
+        largest = [sorted((side.amount[v] for v in vms), reverse=True) for side in self.sides]
+        best, told = -NEVER, True
+        for k in range(most, len(vms) + 1):
+            told = told and k <= TOGETHER and all(comb(len(vms), n) <= SETS for n in range(k + 1))
+            roughly = sum(cheapest[:k]) - self._coming(host, [sum(sizes[:k]) for sizes in largest])
+            if roughly < best:
+                best = min(best, *self._sets(host, k, cost)) if told else roughly
+        return best
+
+    def _sets(self, host: int, k: int, cost: Mapping[int, int]) -> Iterator[int]:
+        for gone in combinations(self.here[host], k):
+            frees = [sum(side.amount[v] for v in gone) for side in self.sides]
+            yield sum(cost[v] for v in gone) - self._coming(host, frees)
+
+    def _leaving_at_least(self, host: int) -> int:
+        rows = self.relaxed.within(self.here[host])
+        mine = [r for r in rows if r.asked.hardness is Hardness.MUST or (not self.soft and r.asked.price is None)]
+        component, least = Component(mine, self.problem.moving), 0
+        while mine and component.costs_at_least(least + 1) and least < len(self.here[host]):
+            least += 1
+        return least
+
+    def _coming(self, host: int, frees: Sequence[int]) -> int:
+        """Return what is paid at most for VMs that come, given what is freed."""
+        room = [self._room(side, host) + free for side, free in zip(self.sides, frees, strict=True)]
+        one, other = (side.slope[host] if side.soft[host] is not None else -1 for side in self.sides)
+        slopes = (one, other)
+        best = NEVER
+        for beyond_a, beyond_b, table in self._tables(slopes):
+            at, paid, fits = [], 0, True
+            for left, beyond, side, slope, size in zip(
+                room, (beyond_a, beyond_b), self.sides, slopes, table.shape, strict=True
+            ):
+                cell = left // side.step + beyond
+                fits = fits and (cell < size if beyond else cell >= 0)
+                paid += left * slope if beyond else 0
+                at.append(max(0, min(cell, size - 1)))
+            if fits:
+                best = max(best, int(table[at[0], at[1]]) + paid)
+        return best
+
+    @staticmethod
+    def _room(side: _Side, host: int) -> int:
+        soft = side.soft[host]
+        return side.hard[host] if soft is None else min(soft, side.hard[host])
+
+    def _tables(self, slopes: tuple[int, int]) -> list[tuple[int, int, NDArray[np.int64]]]:
+        """Return tables of rooms, kept to (0) or exceeded (1) on either side, less what all of such a room costs."""
+        if slopes not in self.tables:
+            out = [(0, 0, self.worth)]
+            if slopes[0] >= 0:
+                cost = np.arange(self.worth.shape[0], dtype=np.int64)[:, None] * (self.sides[0].step * slopes[0])
+                out.append((1, 0, _largest_beyond(self.worth - cost)))
+            if slopes[1] >= 0:
+                cost = np.arange(self.worth.shape[1], dtype=np.int64)[None, :] * (self.sides[1].step * slopes[1])
+                out += [(a, 1, _largest_beyond((table - cost).T).T) for a, _, table in list(out)]
+            self.tables[slopes] = out
+        return self.tables[slopes]
+
+
+def _largest_beyond(table: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, row by row, the largest of this row and all after it."""
+    return np.maximum.accumulate(table[::-1], axis=0)[::-1]
