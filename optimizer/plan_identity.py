@@ -41,6 +41,9 @@ def _said(plan: Plan) -> bytes:
     for remaining in said["remaining"]:
         if not remaining["deferred"]:
             del remaining["deferred"]
+    for part in (part for proof in said["proof"] for part in proof["parts"]):
+        if not part["prices"]:
+            del part["prices"]
     return orjson.dumps(said)
 
 
