@@ -292,9 +292,9 @@ class Actor:
 
         office = Office(self.clock, rng, strikes, stopped, self._note, self.reached, LEASE_S)
         agents = Agents(of_agent, office, self.world, self.hosts, self._note)
-        self.quiet = True
+        self.quiet, self.faults.until_s = True, 0.0  # each reports once, before anything goes wrong
         agents.advance()
-        self.quiet = False
+        self.quiet, self.faults.until_s = False, self.shape.until_s
         return agents
 
     def _driver(self) -> Driver:
