@@ -17,7 +17,6 @@ Dantzig and Wolfe, "Decomposition principle for linear programs", Operations Res
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations
 from math import comb
 from typing import TYPE_CHECKING
@@ -98,6 +97,7 @@ class HostsExchange:
     def _sets(self) -> None:
         """List sets of VMs that may leave together, host by host: up to `TOGETHER`, as long as they are few."""
         owner, members = [], []
+        subsets: dict[tuple[int, int], Ints] = {}  # many hosts have as many VMs
         self.told = np.zeros(self.problem.hosts, np.int64)
         for h in range(self.problem.hosts):
             n, at = int(self.number[h]), int(self.first[h])
@@ -106,7 +106,9 @@ class HostsExchange:
                     break
                 self.told[h] = k
                 if k >= self.least[h]:
-                    found = _subsets(n, k) + at
+                    if (n, k) not in subsets:
+                        subsets[n, k] = _subsets(n, k)
+                    found = subsets[n, k] + at
                     members.append(np.pad(found, ((0, 0), (0, TOGETHER - k)), constant_values=-1))
                     owner.append(np.full(len(found), h, np.int64))
         self.set_host = np.concatenate(owner) if owner else np.zeros(0, np.int64)
@@ -281,7 +283,6 @@ class HostsExchange:
         return came, harm
 
 
-@cache
 def _subsets(n: int, k: int) -> Ints:
     """Return int64 [sets, k]: every set of `k` of `n`."""
     return np.array(list(combinations(range(n), k)), np.int64).reshape(comb(n, k), k)

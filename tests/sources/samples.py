@@ -93,7 +93,7 @@ PLAN_TEXT = """
     {"stage": "placement", "value": 1234, "bound": 1100, "gap": 0.11, "status": "feasible", "stopped_by": "time"}
   ],
   "proof": [{"stage": "moving", "bound": 2, "parts": [
-    {"hosts": ["h3"], "vms": ["v7", "v8"], "at_least": 1, "by": "own minimum"},
+    {"hosts": ["h3"], "vms": ["v7", "v8"], "at_least": 1, "by": "own minimum", "prices": [1000000, 250000]},
     {"hosts": ["h4"], "vms": ["v9"], "at_least": 1, "by": "own minimum", "curve": [[0, 4000], [1, 0]]}]}],
   "moves": [
     {"id": "m0001", "vm": "v7", "from": "h3", "to": "h9", "after": [], "batch": 1, "staging": true, "seconds": 41.0,

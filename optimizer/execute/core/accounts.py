@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.execute.core.model import Ended
 from optimizer.execute.core.pace import breaker
-from optimizer.execute.frozen import replace
 from optimizer.execute.states import Failure, MoveState
 
 if TYPE_CHECKING:

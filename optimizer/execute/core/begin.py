@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.execute.core.accounts import skip_successors
 from optimizer.execute.core.model import Ended, Flight, Ground, Pace, State
-from optimizer.execute.frozen import replace
 from optimizer.execute.states import OPEN, Failure, MoveState
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.execute.caps import LINKS
@@ -10,7 +11,6 @@ from optimizer.execute.core.events import Abort
 from optimizer.execute.core.look import ABORTS
 from optimizer.execute.core.pace import allowed_to_copy
 from optimizer.execute.core.sharing import links_now
-from optimizer.execute.frozen import replace
 from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:

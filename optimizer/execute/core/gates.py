@@ -7,11 +7,11 @@ answer, stops the run. A run that goes on after a crash asks before it starts an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.execute.core.events import Note
 from optimizer.execute.core.model import Gating
-from optimizer.execute.frozen import replace
 from optimizer.grammar import count
 
 if TYPE_CHECKING:

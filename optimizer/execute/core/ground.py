@@ -8,10 +8,10 @@ time window, a closed gate, a budget of moves per hour, or just in a long run.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.execute.core.events import Note
-from optimizer.execute.frozen import replace
 
 if TYPE_CHECKING:
     from optimizer.execute.core.events import GroundRead

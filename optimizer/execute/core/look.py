@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optimizer.execute.core.verdict import AGREED, BLIND, judge
-from optimizer.execute.frozen import replace
 from optimizer.execute.ledger.records import Change
 from optimizer.execute.states import ENDED, MoveState
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.execute.caps import PREPARING_TOO, WAITING
-from optimizer.execute.frozen import replace
 from optimizer.grammar import count
 
 if TYPE_CHECKING:

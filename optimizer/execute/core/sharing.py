@@ -15,10 +15,10 @@ gets what its cards let it have, that is all it does, and the most that was seen
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
-from optimizer.execute.frozen import replace
 from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ one after the other, each checked, intended, submitted; then time is let pass ag
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer.execute.core.accounts import after_end, skip_successors
@@ -46,7 +47,6 @@ from optimizer.execute.core.look import ABORTABLE, look_at, poll_s
 from optimizer.execute.core.model import Ended, Flight, State
 from optimizer.execute.core.pace import allowed, at_once, faster, slower
 from optimizer.execute.core.sharing import learned
-from optimizer.execute.frozen import replace
 from optimizer.execute.states import ENDED, Failure, MoveState, RunState
 from optimizer.execution import is_open
 

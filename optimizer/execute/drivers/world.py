@@ -8,11 +8,10 @@ find what it left.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from optimizer.execute.frozen import replace
 from optimizer.execute.states import ENDED, Failure, MoveState
 from optimizer.fleet import ABSENT
 
