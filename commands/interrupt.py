@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -12,10 +14,14 @@ from commands.signals import SIGNALS
 from optimizer.report.words import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 __all__ = ["SIGNALS", "Interrupt"]
 
+
+AGAIN_S = 0.01
+"""After that long a signal that was lost in a destructor is sent again."""
 
 assert clean.__name__  # loaded by now: `complain` wants it, and a handler may run in the middle of an import
 
@@ -35,6 +41,9 @@ class Interrupt:
         self.event = threading.Event()
         self._ending = ending
         self._before: dict[signal.Signals, Any] = {}
+        self._number = int(signal.SIGINT)
+        self._again: threading.Timer | None = None
+        self._hook: Callable[[sys.UnraisableHookArgs], object] | None = None
 
     @property
     def asked(self) -> bool:
@@ -45,15 +54,30 @@ class Interrupt:
         if threading.current_thread() is threading.main_thread():
             heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
             self._before = {number: signal.signal(number, self._ask) for number in heard}
+            self._hook, sys.unraisablehook = sys.unraisablehook, self._lost
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._again is not None:
+            self._again.cancel()
+        if self._hook is not None:
+            sys.unraisablehook = self._hook
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, *_: object) -> None:
+    def _lost(self, lost: sys.UnraisableHookArgs) -> None:
+        """Ask once more, a moment later: the signal fell into a destructor, out of which nothing can be raised."""
+        if lost.exc_type is KeyboardInterrupt and self.asked:
+            self._again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), self._number))
+            self._again.daemon = True
+            self._again.start()
+        elif self._hook is not None:
+            self._hook(lost)
+
+    def _ask(self, number: int, _frame: object) -> None:
+        self._number = number
         if self.asked:
             raise KeyboardInterrupt
         self.event.set()

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,23 @@ def test_a_second_ctrl_c_ends_at_once():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_in_a_destructor_ends_at_once_all_the_same(capsys):
+    from commands.interrupt import Interrupt
+
+    class Dying:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    hook = sys.unraisablehook
+    with Interrupt():
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):  # nothing can be raised out of a destructor: it is asked once more
+            Dying()
+            time.sleep(10)
+    assert sys.unraisablehook is hook
+    assert "Traceback" not in capsys.readouterr().err
 
 
 EARLY = [
