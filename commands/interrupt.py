@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -21,7 +20,7 @@ __all__ = ["SIGNALS", "Interrupt"]
 
 
 AGAIN_S = 0.01
-"""After that long a signal that was lost in a destructor is sent again."""
+"""After that long a signal that was lost in a destructor is heard again."""
 
 assert clean.__name__  # loaded by now: `complain` wants it, and a handler may run in the middle of an import
 
@@ -41,8 +40,6 @@ class Interrupt:
         self.event = threading.Event()
         self._ending = ending
         self._before: dict[signal.Signals, Any] = {}
-        self._number = int(signal.SIGINT)
-        self._again: threading.Timer | None = None
         self._hook: Callable[[sys.UnraisableHookArgs], object] | None = None
 
     @property
@@ -60,24 +57,25 @@ class Interrupt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._again is not None:
-            self._again.cancel()
         if self._hook is not None:
             sys.unraisablehook = self._hook
+        if signal.SIGALRM in self._before:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _lost(self, lost: sys.UnraisableHookArgs) -> None:
-        """Ask once more, a moment later: the signal fell into a destructor, out of which nothing can be raised."""
+        """Ask once more, a moment later: the signal fell into a destructor, out of which nothing can be raised.
+
+        By a timer of the system, not a thread: a destructor may run while a lock is held that starting a thread wants.
+        """
         if lost.exc_type is KeyboardInterrupt and self.asked:
-            self._again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), self._number))
-            self._again.daemon = True
-            self._again.start()
+            self._before.setdefault(signal.SIGALRM, signal.signal(signal.SIGALRM, self._ask))
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
         elif self._hook is not None:
             self._hook(lost)
 
-    def _ask(self, number: int, _frame: object) -> None:
-        self._number = number
+    def _ask(self, *_: object) -> None:
         if self.asked:
             raise KeyboardInterrupt
         self.event.set()
