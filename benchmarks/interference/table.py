@@ -99,7 +99,7 @@ def judge(method: str, trials: list[Trial], settings: Settings) -> dict[str, Sco
         if trial.host.recipe != TRAP:
             for u in np.flatnonzero(found.any(axis=0)).tolist():
                 cost = trial.cost(u, settings.windows).mean(axis=0)[found[:, u]]
-                score.right += int((cost >= settings.score_from / 2).sum())
+                score.right += int((cost >= settings.confirming).sum())
                 score.exact += int((cost >= settings.score_from).sum())
             _recall(trial, found, settings, score)
     return out

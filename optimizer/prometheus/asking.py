@@ -88,7 +88,7 @@ class Asking(Generic[A]):
             raise self._late() if "timed out" in str(error) else Unclear(_no_connection(error)) from error
 
     def _late(self) -> Unclear:
-        return Unclear(f"Prometheus gave no answer within {self._limits.deadline_s:.3g} s")
+        return Unclear(f"no answer within {self._limits.deadline_s:.3g} s")
 
     def _unclear(self, text: str) -> Unclear:
         """Return it without the secret, without what could steer a terminal, and short."""
@@ -184,7 +184,7 @@ def ask_all(
                 said[number] = answer
                 del running[number]
         if left <= 0:
-            late = Unclear(f"Prometheus did not answer everything within {deadline_s:g} s")
+            late = Unclear(f"not everything was answered within {deadline_s:g} s")
             said |= {number: late for number, _ in waiting} | dict.fromkeys(running, late)
         elif len(said) < len(asks):
             clock.sleep(LOOK_S)

@@ -111,7 +111,8 @@ def _refuse_older(db: Connection, fleet: str, at: datetime, where: str) -> None:
     last = at if text is None else datetime.fromisoformat(text)
     if at < last:
         what = f"the snapshot is of {utc_text(at)}, and fleet {fleet} was looked at as of {utc_text(last)}"
-        raise SafetyStop(f"{where}: {what}: take a new snapshot")
+        ahead = "if that time is still to come, a clock was ahead: wait for it, or go on with a new ledger"
+        raise SafetyStop(f"{where}: {what}: take a new snapshot; {ahead} once remora status shows no move in flight")
 
 
 def said_of(one: Imbalance) -> str:
