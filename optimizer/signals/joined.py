@@ -10,7 +10,7 @@ import numpy as np
 
 from optimizer.prometheus.answers import Unclear
 from optimizer.signals.asking import last_query, newest_query, samples_query
-from optimizer.signals.signal import Of
+from optimizer.signals.signal import TWICE, Of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Joined", "Place", "join_signal", "span"]
 
 NO_SERIES = "no series"
-TWICE = "scraped by two jobs, or written by two replicas"
 OVER_ONE = 1.05
 """A rate of a counter of seconds may be a little over 1; a fraction of time that is more than this is none."""
 

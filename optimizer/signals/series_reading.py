@@ -18,15 +18,18 @@ from optimizer.prometheus.server import open_server
 from optimizer.signals.asking import info_query
 from optimizer.signals.config import SignalsPart
 from optimizer.signals.exporters import EXPORTERS
-from optimizer.signals.exporters.libvirt import CPU, DELAY, INOVEX, TINKOFF, WAIT, WAITING
+from optimizer.signals.exporters.libvirt import CPU_USED, DELAY, INOVEX, IO_USED, TIMES, TINKOFF, WAIT, WAITING
+from optimizer.signals.exporters.node import CPU_TIMES
+from optimizer.signals.exporters.node import CPU_USED as CPU_USED_BY_HOST
 from optimizer.signals.interference.series import HostSeries, Observation
 from optimizer.signals.interference.settings import Settings
 from optimizer.signals.naming import Namer, Names
 from optimizer.signals.reading import prometheus_of
+from optimizer.signals.signal import TWICE
 from optimizer.sources.config_yaml import STRICT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -43,7 +46,11 @@ _Text = Annotated[str, Field(max_length=10_000)]
 _Kind = Literal["cpu_steal", "cpu", "io", "memory"]
 
 BLOCK = "libvirt_domain_block_stats"
-BUSY = 'sum by ({host}) (rate(node_cpu_seconds_total{mode!~"idle|iowait|steal"}[{rate}]))'
+HOSTS_NAMED = 5
+"""How many hosts a note names."""
+
+OF_HOSTS = ("total", "total_once")
+"""Queries of which there is a value by host."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -60,12 +67,17 @@ class KindQueries:
         Use by each host in the same unit; none if empty.
     throttled
         The part of `stall` that each VM's own quota caused; none if empty.
+    once, total_once
+        Where queries of VMs, or `total`, add up: how many series there are of what each VM, or host, has one of.
+        Samples at which that is more are left out; none if empty.
     """
 
     stall: Annotated[str, Field(min_length=1, max_length=10_000)]
     use: Annotated[str, Field(min_length=1, max_length=10_000)]
     total: _Text = ""
     throttled: _Text = ""
+    once: _Text = ""
+    total_once: _Text = ""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -94,11 +106,18 @@ class InterferencePart(Settings):
     queries: dict[_Kind, KindQueries | None] = Field(default_factory=dict)
 
 
+def _by_sample(query: str) -> str:
+    """Return a query of signals over each sample instead of over their window."""
+    return query.replace("{window}", "{rate}")
+
+
 def _steal(counter: str) -> KindQueries:
     return KindQueries(
         stall=f"avg by ({{vm}}) (rate({counter}[{{rate}}]))",
-        use=f"sum by ({{vm}}) (rate({CPU}[{{rate}}]))",
-        total=BUSY,
+        use=_by_sample(CPU_USED),
+        total=_by_sample(CPU_USED_BY_HOST),
+        once=_by_sample(TIMES),
+        total_once=_by_sample(CPU_TIMES),
     )
 
 
@@ -107,8 +126,8 @@ _LIBVIRT: Mapping[_Kind, KindQueries] = {
     "io": KindQueries(
         stall=f"clamp_max(sum by ({{vm}}) (rate({BLOCK}_read_time_seconds_total[{{rate}}]))"
         f" + sum by ({{vm}}) (rate({BLOCK}_write_time_seconds_total[{{rate}}])), 1)",
-        use=f"sum by ({{vm}}) (rate({BLOCK}_read_bytes_total[{{rate}}]))"
-        f" + sum by ({{vm}}) (rate({BLOCK}_write_bytes_total[{{rate}}]))",
+        use=_by_sample(IO_USED),
+        once=_by_sample(TIMES),
     ),
 }
 
@@ -191,11 +210,21 @@ def read_series(
         failed = [f"{kind}: {what}: {a}" for (k, what), a in answers.items() if k == kind and isinstance(a, Unclear)]
         notes += failed
         if not failed:
-            hosts += list(_series(kind, answers, reader, fleet, names))
+            found, twice = _series(kind, answers, reader, fleet, names)
+            hosts += found
+            notes += _note(kind, twice)
     if not hosts:
         why = notes[0] if notes else "no series of any VM of the fleet"
         raise InputError(config.where, "interference.queries", why, "series of stall and use", "remora signals check")
     return SeriesReading(Observation(tuple(hosts), reader.ends_at, float(part.step_s)), tuple(notes))
+
+
+def _note(kind: _Kind, twice: Sequence[str]) -> list[str]:
+    if not twice:
+        return []
+    more = f" and {len(twice) - HOSTS_NAMED} more hosts" if len(twice) > HOSTS_NAMED else ""
+    named = ", ".join(twice[:HOSTS_NAMED]) + more
+    return [f"{kind}: samples of series that are there twice ({TWICE}) are left out, on {named}"]
 
 
 def _end(now: datetime, step_s: int) -> datetime:
@@ -262,10 +291,10 @@ def _series(
     reader: _Reader,
     fleet: Fleet,
     names: _Names,
-) -> Iterator[HostSeries]:
-    """Yield the series of each host of a kind."""
+) -> tuple[list[HostSeries], list[str]]:
+    """Return the series of each host of a kind, and the hosts of which samples are left out as they are there twice."""
     columns = {
-        what: _columns(answer, reader, names, by_vm=what != "total")
+        what: _columns(answer, reader, names, by_vm=what not in OF_HOSTS)
         for (of, what), answer in answers.items()
         if of == kind and isinstance(answer, Matrix)
     }
@@ -274,7 +303,9 @@ def _series(
     for host, vm in sorted(stall.keys() & use.keys()):
         by_host.setdefault(host, []).append(vm)
     throttled, total = columns.get("throttled", {}), columns.get("total", {})
+    times, times_total = columns.get("once", {}), columns.get("total_once", {})
     nothing = np.full(reader.count, np.nan)
+    found, twice = [], []
     for host, vms in by_host.items():
 
         def table(
@@ -282,15 +313,23 @@ def _series(
         ) -> NDArray[np.float64]:
             return np.stack([of.get((h, vm), nothing) for vm in v], axis=1)
 
-        yield HostSeries(
+        bad = np.asarray((table(times) > 1).any(axis=1), np.bool_)
+        bad_total = times_total.get((host, -1), nothing) > 1
+        if (bad | bad_total).any():
+            twice.append(fleet.hosts.ids[host])
+        if bad.all():
+            continue
+        one = HostSeries(
             host=fleet.hosts.ids[host],
             kind=kind,
             vms=tuple(fleet.vms.ids[vm] for vm in vms),
-            stall=np.clip(table(stall), 0.0, 1.0),
-            use=np.maximum(table(use), 0.0),
-            total=total.get((host, -1)),
+            stall=np.where(bad[:, None], np.nan, np.clip(table(stall), 0.0, 1.0)),
+            use=np.where(bad[:, None], np.nan, np.maximum(table(use), 0.0)),
+            total=np.where(bad_total, np.nan, total[host, -1]) if (host, -1) in total else None,
             throttled=table(throttled) if throttled else None,
         )
+        found.append(one)
+    return found, twice
 
 
 def _columns(

@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from enum import Enum
 
-__all__ = ["Exporter", "Join", "Of", "Signal", "filled", "target"]
+__all__ = ["TWICE", "Exporter", "Join", "Of", "Signal", "filled", "target"]
+
+TWICE = "scraped by two jobs, or written by two replicas"
+"""How a series comes to be there more than once, so that what is added up is too much."""
 
 
 class Of(Enum):

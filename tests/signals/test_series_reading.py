@@ -30,7 +30,13 @@ pytest.importorskip("prometheus_api_client", reason="the extra prometheus is not
 
 NOW = datetime(2026, 11, 29, 10, 0, 30, tzinfo=UTC)
 END = NOW.timestamp() // 60 * 60
-KINDS = {"stall": "vcpu_delay", "use": "cpu_time", "total": "node_cpu"}
+KINDS = {
+    "once": "(count_over_time(libvirt",
+    "total_once": "(count_over_time(node_cpu",
+    "stall": "vcpu_delay",
+    "use": "cpu_time",
+    "total": "node_cpu",
+}
 CPU_ONLY = {"io": None}
 
 
@@ -52,14 +58,19 @@ def points(values: np.ndarray, end: float = END) -> list[list[Any]]:
     return [[float(t), "NaN" if v == -1 else f"{v}"] for t, v in zip(times, values, strict=True) if not np.isnan(v)]
 
 
-def world(series: HostSeries, **faults: Any) -> Any:
-    """Answer range queries about one host, h0, and the query for names; `faults` by kind of series."""
+def world(series: HostSeries, times: dict[str, np.ndarray] | None = None, **faults: Any) -> Any:
+    """Answer range queries about one host, h0, and the query for names; `faults` by kind of series.
+
+    `times`: by VM (its host: "h0") how often each of its series is there, once where nothing is said.
+    """
+    once = dict.fromkeys((*series.vms, "h0"), np.ones(len(series.use))) | (times or {})
 
     def rows(what: str, end: float) -> list[dict[str, Any]]:
-        if what == "total":
+        if what in ("total", "total_once"):
             assert series.total is not None
-            return [{"metric": {"instance": "h0:9100"}, "values": points(series.total, end)}]
-        of = series.stall if what == "stall" else series.use
+            values = series.total if what == "total" else once["h0"]
+            return [{"metric": {"instance": "h0:9100"}, "values": points(values, end)}]
+        of = {"stall": series.stall, "use": series.use, "once": np.stack([once[vm] for vm in series.vms], axis=1)}[what]
         return [
             {"metric": {"instance": "h0:9177", "domain": f"d{vm}"}, "values": points(of[:, k], end)}
             for k, vm in enumerate(series.vms)
@@ -124,6 +135,30 @@ def test_a_kind_that_is_not_answered_is_not_read_and_says_so() -> None:
     assert [host.kind for host in read.observation.hosts] == ["cpu_steal"]
     assert any(note.startswith("io: stall: ") for note in read.notes)
     with serving(world(hog(1), use=error)) as (url, _), pytest.raises(InputError, match="cpu_steal: use: "):
+        read_series(config(url), fleet(), Now(), SystemClock(), {})
+
+
+def test_samples_that_were_added_up_over_series_that_are_there_twice_are_left_out() -> None:
+    """Beside an exporter that two jobs scrape, use is twice what it is, and nothing else says so."""
+    series, some = hog(1), np.where(np.arange(len(hog(1).use)) < 40, 2.0, 1.0)
+    why = "cpu_steal: samples of series that are there twice"
+    with serving(world(series, {"v3": some})) as (url, _):
+        read = read_series(config(url), fleet(), Now(), SystemClock(), {})
+    (host,) = read.observation.hosts
+    assert np.isnan(host.use[:40]).all() and np.isnan(host.stall[:40]).all()
+    np.testing.assert_allclose(host.use[40:], series.use[40:], atol=1e-9)
+    assert host.total is not None and np.isfinite(host.total).all()
+    assert [(note.startswith(why), note.endswith("are left out, on h0")) for note in read.notes] == [(True, True)]
+    with serving(world(series, {"h0": some})) as (url, _):
+        read = read_series(config(url), fleet(), Now(), SystemClock(), {})
+    (host,) = read.observation.hosts
+    assert np.isfinite(host.use).all() and host.total is not None
+    assert np.isnan(host.total).tolist() == (some > 1).tolist()
+    assert len(read.notes) == 1
+    with serving(world(series, {"v3": np.full(len(some), 2.0)})) as (url, _), pytest.raises(InputError, match=why):
+        read_series(config(url), fleet(), Now(), SystemClock(), {})
+    error = json.dumps({"status": "error", "errorType": "execution", "error": "too many samples"}).encode()
+    with serving(world(series, once=error)) as (url, _), pytest.raises(InputError, match="cpu_steal: once: "):
         read_series(config(url), fleet(), Now(), SystemClock(), {})
 
 

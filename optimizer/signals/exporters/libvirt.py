@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from optimizer.signals.signal import Exporter, Join, Signal
 
-__all__ = ["CPU", "DELAY", "INOVEX", "TINKOFF", "WAIT", "WAITING"]
+__all__ = ["CPU_USED", "DELAY", "INOVEX", "IO_USED", "TIMES", "TINKOFF", "WAIT", "WAITING"]
 
 MILLI = 1000.0
 KIB = 1 / 1024
@@ -20,8 +20,10 @@ DELAY = "libvirt_domain_vcpu_delay_seconds_total"
 WAIT = "libvirt_domain_vcpu_wait_seconds_total"
 CPU = "libvirt_domain_info_cpu_time_seconds_total"
 READ, WRITTEN = "libvirt_domain_block_stats_read_bytes_total", "libvirt_domain_block_stats_write_bytes_total"
-ONCE = f"count by ({{vm}}) (count_over_time({CPU}[{{window}}]))"
-"""Each domain has one of these series; of those of its disks nobody knows how many."""
+CPU_USED = f"sum by ({{vm}}) (rate({CPU}[{{window}}]))"
+IO_USED = f"sum by ({{vm}}) (rate({READ}[{{window}}])) + sum by ({{vm}}) (rate({WRITTEN}[{{window}}]))"
+TIMES = f"count by ({{vm}}) (count_over_time({CPU}[{{window}}]))"
+"""How many series there are of what each domain has one of; of those of its disks nobody knows how many."""
 
 WITH_DELAY = (
     "an exporter with vcpu.N.delay: inovex/prometheus-libvirt-exporter 2, with libvirt 7.2 or later; where there is "
@@ -44,18 +46,18 @@ SIGNALS = (
     *_steal(DELAY, WITH_DELAY),
     Signal(
         "vm.demand.cpu_load_millicores",
-        f"sum by ({{vm}}) (rate({CPU}[{{window}}]))",
+        CPU_USED,
         CPU,
         scale=MILLI,
-        once=ONCE,
+        once=TIMES,
         advice="let the libvirt exporter run on every hypervisor",
     ),
     Signal(
         "vm.demand.disk_io_kib_per_s",
-        f"sum by ({{vm}}) (rate({READ}[{{window}}])) + sum by ({{vm}}) (rate({WRITTEN}[{{window}}]))",
+        IO_USED,
         READ,
         scale=KIB,
-        once=ONCE,
+        once=TIMES,
         needed=False,
         advice="a VM without disks has none",
     ),

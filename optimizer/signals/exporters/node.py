@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from optimizer.signals.signal import Exporter, Join, Signal
 
-__all__ = ["NODE", "STEAL_OF_NODE"]
+__all__ = ["CPU_TIMES", "CPU_USED", "NODE", "STEAL_OF_NODE"]
 
 MIB = 1 / 2**20
 MILLI = 1000.0
@@ -19,6 +19,10 @@ STEAL_OF_NODE = 'mode="steal"'
 """What a query has in it that reads the steal of a hypervisor above."""
 
 IDLE = 'node_cpu_seconds_total{mode="idle"}'
+CPU_USED = 'sum by ({host}) (rate(node_cpu_seconds_total{mode!~"idle|iowait|steal"}[{window}]))'
+CPU_TIMES = f"max by ({{host}}) (count by ({{host}}, cpu) (count_over_time({IDLE}[{{window}}])))"
+"""How many series there are of what each CPU of a host has one of."""
+
 PSI = "boot the host with psi=1 (RHEL has it off), and let node_exporter run its collector `pressure`"
 FILESYSTEM = "set signals.filesystem to the mount point that holds the disks of VMs"
 
@@ -68,10 +72,10 @@ NODE = Exporter(
         ),
         Signal(
             "host.measured.cpu_load_millicores",
-            'sum by ({host}) (rate(node_cpu_seconds_total{mode!~"idle|iowait|steal"}[{window}]))',
+            CPU_USED,
             IDLE,
             scale=MILLI,
-            once=f"max by ({{host}}) (count by ({{host}}, cpu) (count_over_time({IDLE}[{{window}}])))",
+            once=CPU_TIMES,
             advice="let node_exporter run its collector `cpu`",
         ),
         Signal(

@@ -351,7 +351,7 @@ def attribute_victim(v, lag, floor, least, draws, design, work, score, p, by_win
             continue
         above = above_quiet(u, 0, count, design, work)
         score[v, u] = min(work.beta[u] / work.scale[u] * above, stall[v])
-        if score[v, u] < floor:
+        if score[v, u] < floor or not score[v, u] > 0.0:
             continue
         size = project(u, count, work)
         take_own(u, count, size, work)

@@ -40,6 +40,16 @@ def test_an_effect_is_found_as_large_as_it_is(seed: int) -> None:
         assert pair.lasted == 5
 
 
+def test_a_vm_that_is_never_above_its_quiet_level_costs_nothing() -> None:
+    """Stall falls where it pauses for once. What costs nothing is not tested, also where the score has no limit."""
+    use, stall = quiet(1)
+    pauses = np.arange(T) % 30 == 7
+    use[:, 0] = np.where(pauses, 0.0, 1.0)
+    stall[:, 1] += np.where(pauses, 0.0, 0.3)
+    found = attributed(host(use, stall, total=use.sum(axis=1) + 0.1), Settings(score_until=0.0))
+    assert (found.score[1, 0], found.p[1, 0]) == (0.0, 1.0)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_score_is_the_coefficient_times_the_use_above_the_quiet_level(seed: int) -> None:
     """The formula of the page, computed plainly: centred within windows, all VMs and the host's own use together.
