@@ -137,15 +137,16 @@ class Desk:
 
     def _report(self, db: Transaction, asked: Asked) -> dict[str, Any]:
         who = asked["fleet"], asked["host"], asked["agent"]
-        if asked.get("inventory") is not None:
-            inventory.put(db, self._store, *who, asked["inventory"])
-        return {"orders": orders.report(db, self._store, *who, asked["progress"], self._lease_s)}
+        seen = asked.get("inventory")
+        _, look = (0.0, 0) if seen is None else inventory.put(db, self._store, *who, seen)
+        return {"orders": orders.report(db, self._store, *who, asked["progress"], self._lease_s), "look": look}
 
     def _finish(self, db: Transaction, asked: Asked) -> dict[str, Any]:
+        """Let an order end, not later than the look that came with it: that is one of after the end."""
         who = asked["fleet"], asked["host"], asked["agent"]
-        target = orders.finish(db, self._store, *who, asked)
-        if asked.get("inventory") is not None:
-            inventory.put(db, self._store, *who, asked["inventory"])
+        seen = asked.get("inventory")
+        ended_s = self._store.now(db) if seen is None else inventory.put(db, self._store, *who, seen)[0]
+        target = orders.finish(db, *who, asked, ended_s)
         return {"order": "ended" if target else "ended before, or not yours", "target": target}
 
 

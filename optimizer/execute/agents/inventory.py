@@ -1,7 +1,8 @@
 """What the agents see on their hosts, as functions of an open transaction; the second observer of every move.
 
 A reading counts while its agent is in contact (`current_s`), and only if it is later than the end of the last order
-that concerns it: what was seen before that end says nothing of what is there now.
+that concerns it: what was seen before that end says nothing of what is there now. Looks of an agent are numbered, so
+what comes after a later one (held back on its way, or sent twice) changes nothing.
 """
 
 from __future__ import annotations
@@ -22,16 +23,31 @@ class Blind(Exception):
     """It cannot be said, since an agent is silent; the text names it."""
 
 
-def put(db: Transaction, store: Store, fleet: str, host: str, agent: str, seen: Mapping[str, Any]) -> None:
-    """Replace what is known of a host, as it was when its agent looked."""
-    looked = store.now(db) - seen["ago_s"]
+COLUMNS = ("agent", "simulated", "reading", "digest", "seen_s", "look")
+PUT = (
+    f"INSERT INTO agent_hosts (fleet, host, {', '.join(COLUMNS)}) VALUES ({', '.join('?' * (2 + len(COLUMNS)))})"
+    f" ON CONFLICT (fleet, host) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)}"
+    " WHERE excluded.agent <> agent_hosts.agent OR excluded.look = 0 OR excluded.look > agent_hosts.look"
+)
+"""Takes in a look of another agent, one without a number, and one that is later."""
+
+
+def put(db: Transaction, store: Store, fleet: str, host: str, agent: str, seen: Mapping[str, Any]) -> tuple[float, int]:
+    """Replace what is known of a host by what its agent saw, unless a later look of it is known.
+
+    Returns when the host was last looked at, and the number of that look.
+    """
+    looked, look = store.now(db) - seen["ago_s"], seen.get("look", 0)
+    said = (agent, int(seen["simulated"]), json.dumps(seen["host"]), seen["digest"], looked, look)
+    if not db.execute(PUT, (fleet, host, *said)).rowcount:
+        known = "SELECT seen_s, look FROM agent_hosts WHERE fleet = ? AND host = ?"
+        seen_s, look = db.execute(known, (fleet, host)).fetchone()
+        return float(seen_s), int(look)
     db.execute("DELETE FROM agent_vms WHERE fleet = ? AND host = ?", (fleet, host))
     rows = [(fleet, vm["id"], host, vm.get("moving_to") or "", json.dumps(vm)) for vm in seen["vms"]]
     if rows:
         db.executemany("INSERT INTO agent_vms VALUES (?, ?, ?, ?, ?)", rows)
-    values_of_host = (fleet, host, agent, int(seen["simulated"]), json.dumps(seen["host"]), seen["digest"], looked)
-    db.execute("DELETE FROM agent_hosts WHERE fleet = ? AND host = ?", (fleet, host))
-    db.execute("INSERT INTO agent_hosts VALUES (?, ?, ?, ?, ?, ?, ?)", values_of_host)
+    return looked, look
 
 
 def contact(db: Transaction, store: Store, seen: Iterable[tuple[str, str, str, str, float]]) -> None:

@@ -1,4 +1,4 @@
-"""What an agent remembers on its disk: who it is, the highest epoch of its fleet, and the orders in its hands.
+"""What an agent remembers on its disk: who it is, how often it was started, the highest epoch, and orders in hand.
 
 It is written whole beside its name, synced and renamed, before anything follows from it. A file that cannot be read is
 refused: what it said may still be running.
@@ -61,11 +61,11 @@ class Memory:
             except BlockingIOError:
                 raise self._wrong("another agent has it", "one agent for a host") from None
             self._fleet, self._host = fleet, host
-            self.agent, self.epoch, self.in_hand = uuid4().hex, 0, dict[str, InHand]()
+            self.agent, self.starts, self.epoch, self.in_hand = uuid4().hex, 0, 0, dict[str, InHand]()
             if self.path.exists():
                 self.remember(json.loads(self.path.read_bytes()))
-            else:
-                self.save()
+            self.starts += 1
+            self.save()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._wrong(f"{type(error).__name__}: {error}", "the file of an agent") from error
 
@@ -80,7 +80,7 @@ class Memory:
         mine = (FORMAT, self._fleet, self._host)
         if (said["format"], said["fleet"], said["host"]) != mine:
             raise self._wrong(f"{said['format']}, {said['fleet']}, {said['host']}", ", ".join(mine))
-        self.agent, self.epoch = str(said["agent"]), int(said["epoch"])
+        self.agent, self.starts, self.epoch = str(said["agent"]), int(said.get("starts", 0)), int(said["epoch"])
         self.in_hand = {token: InHand(**entry) for token, entry in said["in_hand"].items()}
 
     def said(self) -> dict[str, Any]:
@@ -90,6 +90,7 @@ class Memory:
             "fleet": self._fleet,
             "host": self._host,
             "agent": self.agent,
+            "starts": self.starts,
             "epoch": self.epoch,
             "in_hand": {token: asdict(entry) for token, entry in self.in_hand.items()},
         }

@@ -154,12 +154,8 @@ def report(
     return said
 
 
-def finish(db: Connection, store: Store, fleet: str, host: str, agent: str, said: Mapping[str, Any]) -> str:
-    """Let an order end as its agent says; returns its target, empty where it had ended before or is another's.
-
-    Its end is not later than the look that came with it, which is one of after the end.
-    """
-    now = store.now(db) - (said.get("inventory") or {}).get("ago_s", 0.0)
+def finish(db: Connection, fleet: str, host: str, agent: str, said: Mapping[str, Any], now: float) -> str:
+    """Let an order end as its agent says; returns its target, empty where it had ended before or is another's."""
     row = db.execute(
         "UPDATE agent_orders SET state = ?, failure = ?, detail = ?, remaining_mib = NULL, changed_s = ?, ended_s = ?"
         " WHERE fleet = ? AND source = ? AND token = ? AND agent = ? AND ended_s IS NULL RETURNING target",

@@ -41,6 +41,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX agent_vms_moving ON agent_vms (fleet) WHERE moving_to <> ''",
         "CREATE TABLE agent_epochs (fleet TEXT PRIMARY KEY, epoch INTEGER NOT NULL)",
     ),
+    ("ALTER TABLE agent_hosts ADD COLUMN look BIGINT NOT NULL DEFAULT 0",),
 )
 
 VERSION = len(MIGRATIONS)

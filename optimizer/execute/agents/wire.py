@@ -63,6 +63,7 @@ _SEEN = Record(
         "simulated": Field(flag(), "whether nothing is moved"),
         "digest": Field(_DIGEST, "of the rest"),
         "ago_s": _AGO,
+        "look": Field(whole(0, 2**62), "which look of its agent this is: a later one has a higher number", 0),
         "host": Field(_HOST, "the host"),
         "vms": Field(Listing(_VM, most=MOST), "its VMs"),
     },

@@ -77,6 +77,7 @@ class Worker:
         self._abort: set[str] = set()
         self._reported_at = self._looked_at = self._sent_at = float("-inf")
         self._digest, self._lease_s = "0" * 64, 60.0
+        self._look = memory.starts << 32
         self._same_at = float("-inf")
         self.has_to_look = threading.Event()
 
@@ -249,8 +250,9 @@ class Worker:
         for token, entry in ended:
             asked = {**self._who(), "token": token, **entry.outcome}
             asked["inventory"] = self._aged(seen)
+            self._sent_at = float("-inf")  # without an answer nobody knows what the gateway has: it is said again
             self._client.ask(FINISH, asked)
-            self._digest, self._same_at = seen["digest"], self._looked_at
+            self._digest, self._sent_at, self._same_at = seen["digest"], self._seconds(), self._looked_at
             with self._changing:
                 del self._memory.in_hand[token]
                 self._memory.save()
@@ -272,13 +274,16 @@ class Worker:
         asked = {**self._who(), "progress": news}
         if seen is not None:
             asked["inventory"] = self._aged(seen)
-        said = self._client.ask("/v1/agent/report", asked)["orders"]
+            self._sent_at = float("-inf")
+        said = self._client.ask("/v1/agent/report", asked)
         now = self._seconds()
         self._reported.update({one["token"]: dumps(one) for one in news})
         self._reported_at = now
         if seen is not None:
             self._digest, self._sent_at, self._same_at = seen["digest"], now, self._looked_at
-        self._abort |= {token for token, answer in said.items() if answer == "abort"}
+            if said["look"] > self._look:  # this memory is an old copy: what it says counts from there on
+                self._look, self._sent_at = said["look"], float("-inf")
+        self._abort |= {token for token, answer in said["orders"].items() if answer == "abort"}
 
     def _seen(self) -> dict[str, Any]:
         """Look at the host; what cannot be read raises `Unreadable`, and nothing is reported."""
@@ -289,7 +294,8 @@ class Worker:
             vms = [vm for name in sorted(host.vms) if (vm := self._driver.read_vm(name)) is not None]
             simulated = self._driver.simulated
         said = {"simulated": simulated, "host": _host(host), "vms": [_vm(vm) for vm in vms]}
-        return {**said, "digest": sha256(dumps(said, sort_keys=True).encode()).hexdigest()}
+        self._look += 1
+        return {**said, "digest": sha256(dumps(said, sort_keys=True).encode()).hexdigest(), "look": self._look}
 
     def _aged(self, seen: dict[str, Any]) -> dict[str, Any]:
         """Return what was seen with how long ago that is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import Counter
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from optimizer.errors import InputError
 from optimizer.execute.agents import inventory, orders
 from optimizer.execute.agents.opening import open_store
 from optimizer.execute.agents.orders import Refused
+from optimizer.execute.agents.schema import MIGRATIONS
+from optimizer.execute.agents.store_sqlite import APPLICATION_ID
 from optimizer.execute.drivers.faults import SkewedClock
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from optimizer.execute.agents.store import Store
 
 FLEET = "tiny"
+VMS = ("v1", "v2", "v3")
 
 
 @pytest.fixture
@@ -191,10 +195,10 @@ def test_one_order_for_a_vm(store: Store) -> None:
     claim(store)
     with store.transaction() as db:
         said = {"token": "plan/m1/1", "state": "failed", "failure": "temporary"}
-        assert orders.finish(db, store, FLEET, "h0", "b", said) == ""
-        assert orders.finish(db, store, FLEET, "h1", "a", said) == "", "a token of another host"
-        assert orders.finish(db, store, FLEET, "h0", "a", said) == "h1"
-        assert orders.finish(db, store, FLEET, "h0", "a", said) == "", "the second time changes nothing"
+        assert orders.finish(db, FLEET, "h0", "b", said, store.now(db)) == ""
+        assert orders.finish(db, FLEET, "h1", "a", said, store.now(db)) == "", "a token of another host"
+        assert orders.finish(db, FLEET, "h0", "a", said, store.now(db)) == "h1"
+        assert orders.finish(db, FLEET, "h0", "a", said, store.now(db)) == "", "the second time changes nothing"
     give(store, token="plan/m1/2", attempt=2)
 
 
@@ -206,13 +210,57 @@ def test_what_was_seen_before_the_end_does_not_count(store: Store) -> None:
         seen = inventory.read_vm(db, store, FLEET, "v1", 60.0)
         assert seen is not None
         assert (seen["host"], seen["moving_to"]) == ("h0", "h1")
-        orders.finish(db, store, FLEET, "h0", "a", {"token": "plan/m1/1", "state": "done"})
+        orders.finish(db, FLEET, "h0", "a", {"token": "plan/m1/1", "state": "done"}, store.now(db))
         for read in (inventory.read_vm, inventory.read_host):
             with pytest.raises(inventory.Blind, match="has not reported since"):
                 read(db, store, FLEET, "v1" if read is inventory.read_vm else "h1", 60.0)
     assert not find(store)["confirmed"]
     reporting(store)
     assert find(store)["confirmed"]
+
+
+def test_a_look_that_comes_after_a_later_one_changes_nothing(store: Store) -> None:
+    """It was held back on its way, or sent twice: neither is the host as it was then, nor is it fresh."""
+
+    def report(look: int, *on: str, agent: str = "a", ago_s: float = 0.0) -> tuple[float, int]:
+        seen: dict[str, Any] = {"simulated": True, "digest": f"d{len(on)}", "ago_s": ago_s, "look": look}
+        seen |= {"host": {"id": "h0", "vms": list(on)}, "vms": [{"id": vm, "host": "h0"} for vm in on]}
+        with store.transaction() as db:
+            return inventory.put(db, store, FLEET, "h0", agent, seen)
+
+    def known() -> list[str]:
+        with store.transaction() as db:
+            host = inventory.read_host(db, store, FLEET, "h0", 60.0)
+            assert host is not None
+            assert all((inventory.read_vm(db, store, FLEET, vm, 60.0) is not None) == (vm in host["vms"]) for vm in VMS)
+            return host["vms"]
+
+    later = report(8, "v1", ago_s=30.0)
+    for look, on in ((7, ("v1", "v2")), (8, ("v1",))):
+        assert report(look, *on) == later
+        assert known() == ["v1"]
+    assert report(9, "v2")[0] > later[0]
+    assert known() == ["v2"]
+    report(1, "v3", agent="b")
+    assert known() == ["v3"], "of another agent, which begins anew"
+    report(0, "v1", agent="b")
+    assert known() == ["v1"], "of an agent of before, which numbers nothing"
+
+
+def test_tables_of_before_take_numbered_looks(tmp_path: Path) -> None:
+    place = str(tmp_path / "ledger")
+    with sqlite3.connect(f"{place}-agents") as db:
+        for statement in MIGRATIONS[0]:
+            db.execute(statement)
+        db.execute("INSERT INTO agent_hosts VALUES (?, 'h0', 'a', 1, '{}', 'd', 0)", (FLEET,))
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    store = open_store(place, SystemClock(), 1)
+    seen = {"simulated": True, "digest": "d", "ago_s": 0.0, "look": 1, "host": {"id": "h0", "vms": []}, "vms": []}
+    with store.transaction() as opened:
+        assert inventory.put(opened, store, FLEET, "h0", "a", seen)[1] == 1
+    store.close()
 
 
 def test_a_silent_agent_s_host_cannot_be_read(store: Store) -> None:

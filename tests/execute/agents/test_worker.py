@@ -38,7 +38,8 @@ class Desk:
         self.abort: list[str] = []
         self.reports: list[dict[str, Any]] = []
         self.ends: list[dict[str, Any]] = []
-        self.down = False
+        self.down, self.lost, self.look = False, False, 0
+        self.seen: list[dict[str, Any]] = []
 
     def ask(self, path: str, asked: dict[str, Any], more_s: float = 0.0) -> dict[str, Any]:
         if self.down:
@@ -47,9 +48,12 @@ class Desk:
         if path.endswith("claim"):
             new = [order for order in self.orders if order["token"] not in asked["have"]]
             return {"orders": new, "abort": self.abort, "look": False, "lease_s": 60.0}
+        self.seen += [asked["inventory"]] if asked.get("inventory") else []
+        if self.lost:
+            raise GatewayDown("the reply is lost")
         if path.endswith("report"):
             self.reports += asked["progress"]
-            return {"orders": {one["token"]: "open" for one in asked["progress"]}}
+            return {"orders": {one["token"]: "open" for one in asked["progress"]}, "look": self.look}
         self.ends.append(asked)
         self.orders = [order for order in self.orders if order["token"] != asked["token"]]
         return {"order": "ended"}
@@ -178,6 +182,33 @@ def test_what_it_does_not_begin(bench: Bench, what: dict[str, Any], says: str) -
     (end,) = bench.desk.ends
     assert says in end["detail"]
     assert (end["state"], bench.jobs()) == ("failed", 0)
+
+
+def test_what_it_saw_is_said_again_until_it_is_heard(bench: Bench) -> None:
+    """A report that had no answer may have been taken in, or may still come: what is seen then has to be said."""
+    bench.go_on(10.0)
+    first = len(bench.desk.seen)
+    bench.go_on(20.0)
+    assert len(bench.desk.seen) == first, "what has not changed is not said again"
+    bench.desk.lost, place = True, bench.world.place
+    place["v0"] = "h3"
+    with pytest.raises(GatewayDown):
+        bench.worker.tick()
+    bench.desk.lost, place["v0"] = False, "h0"
+    bench.go_on(10.0)
+    before, gone, back = bench.desk.seen[-3:]
+    assert before["digest"] == back["digest"] != gone["digest"]
+    assert before["look"] < gone["look"] < back["look"]
+
+
+def test_looks_are_numbered_on_after_a_restart_and_past_what_the_gateway_knows(bench: Bench) -> None:
+    bench.worker.start()
+    bench.start()
+    bench.desk.look = 1 << 40  # the gateway has heard of more: the memory is an old copy
+    bench.worker.start()
+    bench.go_on(10.0)
+    looks = [seen["look"] for seen in bench.desk.seen]
+    assert looks[0] < looks[1] < bench.desk.look < looks[2]
 
 
 def test_an_end_is_reported_until_it_is_heard(bench: Bench) -> None:

@@ -19,7 +19,7 @@ from optimizer.execute.guards.guards import Guards
 from optimizer.execute.ledger.ledger import Ledger
 from optimizer.execute.states import MoveState, RunState
 from optimizer.execution import Gate
-from tests.execute.simulation.agents import AGAIN_S, AGENTS_LAG_S, LEASE_S, SAID, Agents
+from tests.execute.simulation.agents import AGENTS_LAG_S, LEASE_S, SAID, Agents
 from tests.execute.simulation.database import DATABASE_DOWN, DISK_FULL, MemoryDatabase
 from tests.execute.simulation.guards import SimulatedHooks, some_gate
 from tests.execute.simulation.load import Loads
@@ -237,11 +237,11 @@ class Actor:
                 self.broken.append(f"run {run.plan} is still running")
 
     def _let_agents_rest(self, agents: Agents) -> None:
-        """Wait until nothing is in their hands any more, and each has said all again since."""
+        """Wait until nothing is in their hands any more, and each has looked since."""
         for _ in range(REST_S):
             self._sleep(1.0)
             if agents.is_quiet():
-                self._sleep(AGAIN_S + AGENTS_LAG_S)
+                self._sleep(AGENTS_LAG_S)
                 return
         self.broken.append(f"agents have orders in hand {REST_S} s after the faults have ended")
 

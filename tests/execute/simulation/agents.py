@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from optimizer.execute.drivers.world import World
     from tests.execute.simulation.recorded import OfAgent
 
-__all__ = ["AGAIN_S", "AGENTS_LAG_S", "LEASE_S", "SAID", "Agents"]
+__all__ = ["AGENTS_LAG_S", "LEASE_S", "SAID", "Agents"]
 
 CURRENT_S, LEASE_S, LOOK_S, WAIT_S = 20.0, 20.0, 5.0, 15.0
 SAID = {name: f.default for name, f in LOCATION.fields.items()} | {
@@ -33,9 +33,6 @@ SAID = {name: f.default for name, f in LOCATION.fields.items()} | {
 }
 AGENTS_LAG_S = CURRENT_S + LOOK_S + 15.0
 """Seconds by which what agents see may be older than what a driver sees by itself; a report may come late."""
-
-AGAIN_S = 120.0
-"""After this an agent says all again that it sees: a report that came late may have taken the place of a later one."""
 
 SILENT_S = (30.0, 90.0)
 STARTED_AFTER_S = (1.0, 30.0)
@@ -50,11 +47,11 @@ class Remembered(Memory):
 
     def __init__(self, disk: dict[str, str], fleet: str, host: str, dies: Callable[[], bool]) -> None:
         self._disk, self._fleet, self._host, self._dies = disk, fleet, host, dies
-        self.agent, self.epoch, self.in_hand = f"{sum(host.encode()):032x}", 0, {}
+        self.agent, self.starts, self.epoch, self.in_hand = f"{sum(host.encode()):032x}", 0, 0, {}
         if host in disk:
             self.remember(json.loads(disk[host]))
-        else:
-            self.save()
+        self.starts += 1
+        self.save()
 
     def save(self) -> None:
         """Write it, unless the process dies before; it may die right after."""
@@ -123,9 +120,10 @@ class Agents:
                 agent.ticks_at = self._now + min(8.0, agent.backoff.failed())
 
     def is_quiet(self) -> bool:
-        """Whether every agent is there and has nothing in hand, and nothing is still to come."""
-        done = all(a.worker is not None and not a.worker._memory.in_hand for a in self.agents)
-        return done and self.office.is_quiet()
+        """Whether every agent is there, in reach, and has nothing in hand, and nothing is still to come."""
+        return self.office.is_quiet() and all(
+            a.worker is not None and self._now >= a.silent_until and not a.worker._memory.in_hand for a in self.agents
+        )
 
     def _die(self, agent: Running) -> None:
         agent.worker, agent.claim = None, None
@@ -150,7 +148,7 @@ class Agents:
         driver = self._hypervisors()
         memory = Remembered(self._disk, driver.fleet, agent.host, self._agent_dies)
         line = Line(self.office, lambda: None, lambda: self._now >= agent.silent_until)
-        times = Times(look_s=LOOK_S, wait_s=WAIT_S, again_s=AGAIN_S)
+        times = Times(look_s=LOOK_S, wait_s=WAIT_S, again_s=120.0)
         agent.polls_at = agent.ticks_at = self._now
         return Worker(agent.host, driver, threading.Lock(), line, memory, self.office.clock.monotonic, times)
 

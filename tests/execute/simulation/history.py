@@ -12,7 +12,7 @@
     down, up   host                                            a host died, or came back
     abort      token plan                                      the driver was asked to give a move up
     crash, restart, takeover (plan)
-    handed, received, asked                                    orders to agents: `orders` says of what
+    handed, received, asked, known                             of agents: `orders` says what
     gate open, gate closed, gate hangs, gate nonsense          a gate was asked, and this is how it really is
     hook agrees, hook vetoes, hook after   plan move           a hook was called
 

@@ -127,6 +127,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _agents("an agent begins again what had no answer", planted_agents.an_agent_begins_again_what_had_no_answer),
     _agents("a stop holds executors back, and not what they have ordered",
         planted_agents.the_gateway_hands_out_after_a_stop),
+    _agents("a report that comes late takes the place of a later one",
+        planted_agents.the_gateway_takes_what_comes_late_for_the_latest),
 )  # fmt: skip
 
 

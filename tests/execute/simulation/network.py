@@ -117,6 +117,7 @@ class Office:
         try:
             with self.store.transaction() as db:
                 said = self.desk.answer(db, path, checked)
+                known = db.execute("SELECT look FROM agent_hosts WHERE host = ?", (checked.get("host"),)).fetchone()
         except Denied as error:
             if "another leader" in str(error):
                 self._reached.add("old leader refused")
@@ -131,6 +132,8 @@ class Office:
         woken = self.desk.wakes(path, checked, said)
         if woken is not None and woken[1] == "look":
             self.woken.add(woken[0])
+        if checked.get("inventory") is not None:
+            self._note("known", host=checked["host"], look=known[0])
         if path == CLAIM:
             for order in said["orders"]:
                 self._note("handed", token=order["token"], agent=asked["agent"], epoch=order["epoch"])

@@ -1,8 +1,11 @@
 """Orders to agents, judged offline as `checker` does: handed out once, begun once, never for an old leader.
 
+What agents report is judged here, too: nothing takes the place of what was seen after it.
+
 handed     token agent epoch   the gateway gave an order to an agent
 received   token host epoch    the agent of a host heard of it
 asked      token host epoch    the agent asked its hypervisor for the move
+known      host look           the gateway knows what the host's agent saw in this look: numbers that rise
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ def disorder(history: Sequence[Event]) -> Iterator[str]:
     yield from _claims(history)
     yield from _begun(history)
     yield from _epochs(history)
+    yield from _known(history)
 
 
 def _claims(history: Sequence[Event]) -> Iterator[str]:
@@ -83,3 +87,14 @@ def _epochs(history: Sequence[Event]) -> Iterator[str]:
         elif event["what"] == "asked" and (event["token"], event["host"]) in old:
             later = old[event["token"], event["host"]]
             yield f"{event['token']} of epoch {event['epoch']} was begun, and {event['host']} knew epoch {later}"
+
+
+def _known(history: Sequence[Event]) -> Iterator[str]:
+    """What is known of a host is what its agent saw last, of all that has come."""
+    latest: dict[str, int] = {}
+    for event in history:
+        if event["what"] == "known":
+            host, look = event["host"], event["look"]
+            if look < latest.get(host, 0):
+                yield f"look {look} of {host} took the place of look {latest[host]}"
+            latest[host] = max(look, latest.get(host, 0))

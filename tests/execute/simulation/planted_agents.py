@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from optimizer.execute.agents import orders, worker
+from optimizer.execute.agents import inventory, orders, worker
 
 if TYPE_CHECKING:
     import pytest
@@ -26,3 +26,8 @@ def the_gateway_hands_out_after_a_stop(patch: pytest.MonkeyPatch) -> None:
     """A stop holds executors back, and not what they have ordered."""
     true = orders.claim
     patch.setattr(orders, "claim", lambda *asked, **how: true(*asked, **{**how, "stopped": False}))
+
+
+def the_gateway_takes_what_comes_late_for_the_latest(patch: pytest.MonkeyPatch) -> None:
+    """What an agent saw takes the place of what it has seen since."""
+    patch.setattr(inventory, "PUT", inventory.PUT.split(" WHERE ")[0])

@@ -233,6 +233,8 @@ TAKEN = [*FIRST[:2], order("handed"), order("received"), order("asked")]
         ([order("handed")], "nobody had submitted it"),
         ([*FIRST[:2], state("m1", "failed"), order("handed")], "after it was written down as failed"),
         ([*FIRST[:2], {"what": "stop"}, order("handed")], "was handed out after the stop"),
+        ([order("known", look=7), order("known", look=7), order("known", look=9)], None),
+        ([order("known", look=8), order("known", look=7)], "look 7 of h0 took the place of look 8"),
         ([*TAKEN, {"what": "stop"}, order("handed")], None),
         (
             [*TAKEN, *SECOND[:1], order("received", "m2", epoch=0), order("asked", "m2", epoch=0)],
