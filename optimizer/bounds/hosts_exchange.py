@@ -49,6 +49,9 @@ SETS = 5_000
 KINDS = 12
 """Kinds of hosts by what exceeding costs, at most."""
 
+CELLS = 4_000_000
+"""Of the tables of rooms of all kinds of hosts together, at most."""
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -156,7 +159,18 @@ class HostsExchange:
     @property
     def usable(self) -> bool:
         """Whether the tables are of a size that can be worked with."""
-        return all(axis.limited for axis in self.axes) and len(self.kinds) <= KINDS and len(self.order) > 0
+        cells = self.shape[0] * self.shape[1] * len(self.kinds)
+        limited = all(axis.limited for axis in self.axes)
+        return limited and len(self.kinds) <= KINDS and cells <= CELLS and len(self.order) > 0
+
+    def countable(self, prices: Ints, of_harm: int) -> bool:
+        """Whether all that hosts could come to at these prices is so little that it is added up exactly."""
+        most = MOVE * len(self.order) + sum(p * n for p, n in zip(prices.tolist(), self.copies.tolist(), strict=True))
+        for axis, cells, left, units in zip(self.axes, self.shape, self.left, self.kinds.T, strict=True):
+            if units.any():
+                slope = of_harm * axis.harm // int(units[units > 0].min())
+                most += slope * (cells * axis.step + int(np.abs(left).max()))
+        return bool(most * self.problem.hosts <= FAR)
 
     # -- what prices come to -----------------------------------------------------------------------------------------
 

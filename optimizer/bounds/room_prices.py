@@ -79,6 +79,8 @@ class PricedRooms:
                 return
             deadline.spend(STEP_WORK * exchange.shape[0] * exchange.shape[1] * (1 + int((now > 0).sum())))
             prices = np.rint(now).astype(np.int64)
+            if not exchange.countable(prices, int(of_harm)):
+                return
             found = exchange.at(prices, int(of_harm))
             value = found.value - int(of_harm) * self.harm
             if value > self.value - self.of_harm * self.harm:

@@ -322,12 +322,13 @@ class _Judge:
     def _receivers(self, proof: Proof) -> Iterator[Finding]:
         """Any prices for receiving VMs prove a bound: it is recomputed with those that the plan names."""
         for i, part in enumerate(proof.parts):
-            words = part.by.partition(":")[2].split()
             prices = dict(zip((self.number[name] for name in part.vms), part.prices, strict=False))
-            sound = proof.stage == Stage.MOVING.value and len(part.prices) == len(part.vms) > 0 == i
-            known = bound_by_receivers(self.problem, self.relaxed, words, prices, self.values) if sound else None
-            if known is None:
-                yield _part(proof, i, f"{part.by}: not the resources and prices that this problem has")
+            known: int | str = "one part of the stage moving has a price for each of its VMs"
+            if proof.stage == Stage.MOVING.value and i == 0 and prices and len(part.prices) == len(part.vms):
+                argument = part.by.partition(": ")[2]
+                known = bound_by_receivers(self.problem, self.relaxed, argument, prices, self.values)
+            if isinstance(known, str):
+                yield _part(proof, i, f"{part.by}: {known}")
             elif part.at_least > known:
                 yield _part(proof, i, f"{part.at_least} is the least at these prices, it says; {known} is")
         yield from _adds_up(proof)

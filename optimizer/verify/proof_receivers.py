@@ -6,6 +6,7 @@ the sum of what each host for itself comes to at least (docs/architecture.md has
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import combinations
@@ -31,43 +32,50 @@ if TYPE_CHECKING:
 
 __all__ = ["bound_by_receivers"]
 
+WRONG = "not the resources and prices that this problem has"
+
 MOVE = 1_000_000
 NEVER = -(2**60)
 TOGETHER, SETS = 3, 5_000
 """Sets of VMs that leave together are told apart up to that size, where a host has no more than that many."""
 
 CELLS = 4_000_000
-"""Of a table of rooms, at most."""
+"""Of the tables of rooms of all kinds of hosts together, at most."""
+
+LARGEST = 2**61
+"""What prices may add up to, in millionths: tables are of int64, and a sum that leaves it proves anything."""
+
+ARGUMENT = re.compile(r"(.+) (\d{1,18}) (.+) (\d{1,18}) (\d{1,18})", re.ASCII)
+"""Resource, step, resource, step, and the price of a thousandth of harm (0: limits that should hold are kept)."""
 
 
 def bound_by_receivers(
-    problem: Problem, relaxed: Relaxed, words: Sequence[str], prices: Mapping[int, int], values: Mapping[str, int]
-) -> int | None:
-    """Return the moves that prices prove; None where the words do not say what this problem has.
+    problem: Problem, relaxed: Relaxed, argument: str, prices: Mapping[int, int], values: Mapping[str, int]
+) -> int | str:
+    """Return the moves that prices prove, or why they prove nothing.
 
     Parameters
     ----------
-    words
-        Resource, step, resource, step, and the price of a thousandth of harm (0: limits that should hold are kept).
+    argument
+        As `ARGUMENT`.
     prices
         Of VMs, in millionths of a move, none below 0.
     values
         What the plan reached, stage by stage.
     """
-    numbers = [int(w) if w.isdecimal() and w.isascii() and len(w) < 19 else -1 for w in (*words[1:4:2], *words[4:])]
-    harm = values.get(Stage.SHOULD_HARM.value, 0)
-    if len(words) != 5 or words[0] == words[2] or min(numbers) < 0 or 0 in numbers[:2] or min(prices.values()) < 0:
-        return None
-    if values.get(Stage.HARM.value, 0) or (problem.moving != 1).any() or (harm and not numbers[2]):
-        return None
-    sides = [
-        _Side.of(problem, relaxed, name, step, numbers[2]) for name, step in zip(words[0:4:2], numbers, strict=False)
-    ]
-    if None in sides:
-        return None
-    judge = _Hosts(problem, relaxed, [side for side in sides if side is not None], prices, soft=bool(numbers[2]))
+    said = ARGUMENT.fullmatch(argument)
+    if said is None or said[1] == said[3] or min(prices.values()) < 0:
+        return WRONG
+    of_harm, harm = int(said[5]), values.get(Stage.SHOULD_HARM.value, 0)
+    if values.get(Stage.HARM.value, 0) or (problem.moving != 1).any() or (harm and not of_harm):
+        return WRONG
+    sides = [_Side.of(problem, relaxed, said[n], int(said[n + 1]), of_harm) for n in (1, 3)]
+    known = [side for side in sides if side is not None]
+    judge = _Hosts(problem, relaxed, known, prices, soft=bool(of_harm))
+    if len(known) != 2 or not judge.here:
+        return WRONG
     total = judge.total()
-    return None if total is None else -(-(total - numbers[2] * harm) // MOVE)
+    return total if isinstance(total, str) else -(-(total - of_harm * harm) // MOVE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +90,9 @@ class _Side:
 
     @classmethod
     def of(cls, problem: Problem, relaxed: Relaxed, resource: str, step: int, of_harm: int) -> _Side | None:
+        """Read a resource; None where it is not one amount, is not limited on every host, or has no step."""
         atoms = [(n, a) for n, a in problem.demands.sums.items() if a.level == 0 and a.resource == resource]
-        if not atoms or any((a.amount != atoms[0][1].amount).any() for _, a in atoms):
+        if not step or not atoms or any((a.amount != atoms[0][1].amount).any() for _, a in atoms):
             return None
         hard: list[int | None] = [None] * problem.hosts
         soft: list[int | None] = [None] * problem.hosts
@@ -120,15 +129,20 @@ class _Hosts:
             self.here[int(problem.start[vm])].append(vm)
         self.tables: dict[tuple[int, int], list[tuple[int, int, NDArray[np.int64]]]] = {}
 
-    def total(self) -> int | None:
-        """Return the sum over hosts, in millionths; None where the table of rooms would be too large."""
+    def total(self) -> int | str:
+        """Return the sum over hosts, in millionths, or what is too large to be added up exactly."""
         shape = [1, 1]
         for h in range(self.problem.hosts):
             for s, side in enumerate(self.sides):
                 most = side.hard[h] + sum(side.amount[v] for v in self.here[h])
                 shape[s] = max(shape[s], most // side.step + 1)
-        if shape[0] * shape[1] > CELLS or not self.here:
-            return None
+        kinds = {self._slopes(h) for h in range(self.problem.hosts)}
+        if shape[0] * shape[1] * len(kinds) > CELLS:
+            return f"rooms of {shape[0]:,} x {shape[1]:,} steps, for {len(kinds):,} kinds of hosts, are too many"
+        paid = sum(self._paid(v) for vms in self.here.values() for v in vms)
+        exceeding = sum(n * side.step * max(side.slope) for n, side in zip(shape, self.sides, strict=True))
+        if paid + exceeding > LARGEST:
+            return f"prices that add up to more than {LARGEST:,} are not added up exactly"
         self.worth = self._knapsack((shape[0], shape[1]))
         return sum(self._least(h) for h in range(self.problem.hosts))
 
@@ -177,8 +191,7 @@ class _Hosts:
     def _coming(self, host: int, frees: Sequence[int]) -> int:
         """Return what is paid at most for VMs that come, given what is freed."""
         room = [self._room(side, host) + free for side, free in zip(self.sides, frees, strict=True)]
-        one, other = (side.slope[host] if side.soft[host] is not None else -1 for side in self.sides)
-        slopes = (one, other)
+        slopes = self._slopes(host)
         best = NEVER
         for beyond_a, beyond_b, table in self._tables(slopes):
             at, paid, fits = [], 0, True
@@ -192,6 +205,11 @@ class _Hosts:
             if fits:
                 best = max(best, int(table[at[0], at[1]]) + paid)
         return best
+
+    def _slopes(self, host: int) -> tuple[int, int]:
+        """Return what exceeding costs on either side; -1 where it is not allowed."""
+        one, other = (side.slope[host] if side.soft[host] is not None else -1 for side in self.sides)
+        return one, other
 
     @staticmethod
     def _room(side: _Side, host: int) -> int:

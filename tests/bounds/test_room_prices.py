@@ -108,7 +108,7 @@ def judged(seed: int) -> tuple[int, int]:
                 number = {name: v for v, name in enumerate(problem.vm_ids)}
                 prices = dict(zip((number[v] for v in proof.parts[0].vms), proof.parts[0].prices, strict=True))
                 said = {stage.value: value for stage, value in values.items()}
-                again = bound_by_receivers(problem, Relaxed(problem), words.split(), prices, said)
+                again = bound_by_receivers(problem, Relaxed(problem), words, prices, said)
                 assert again == proof.bound, f"problem {seed}, {left} left, attempt {attempt}"
             rooms.prices = np.array([rng.choice((0, rng.randint(0, 3 * MOVE))) for _ in rooms.prices], np.int64)
             rooms.of_harm = rng.randint(1, MOVE // 5) if left else 0
