@@ -46,7 +46,7 @@ KERNEL = "compiled into the kernels"
 NO_PARAMETERS = {
     "bounds/component_model.py": {"LEAST_S": "a solver is given no less"},
     "bounds/hosts_exchange.py": dict.fromkeys(
-        ("MOVE", "TOGETHER", "SETS", "KINDS"), "the argument, which the judge shares"
+        ("MOVE", "TOGETHER", "SETS", "KINDS", "CELLS"), "the argument, which the judge shares"
     ),
     "bounds/room_axis.py": {"FAR": "no number"},
     "bounds/room_prices.py": {"STEP_WORK": "work"},
