@@ -1,7 +1,8 @@
 """`python -m benchmarks.interference [psi] [--hosts 1000] [--rounds 6] [--seed 2026]`: prints a table in Markdown.
 
 Without a word the simulation, with `psi` the rig of cgroups on this machine (root, cgroup v2, about 7 minutes):
-`--outside N` with N processes of its own outside of the groups, `--nice -15` before everything else that runs.
+`--outside N` with N processes of its own outside of the groups, `--nice -15` before everything else that runs; the
+priority of the session that it is called from is then the same until it ends.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def _acted(rig: Rig, rng: np.random.Generator, slots: int, slot_s: float) -> tup
         solution = np.linalg.lstsq(columns, stall[runs, v], rcond=None)[0]
         left = stall[runs, v] - columns @ solution
         variance = np.linalg.pinv(columns.T @ columns).diagonal() * (left @ left) / max(len(left) - len(solution), 1)
-        cost[v, others], error[v, others] = -solution[1:], np.sqrt(variance[1:])
+        cost[v, others], error[v, others] = -solution[1:], np.sqrt(np.maximum(variance[1:], 0.0))  # by rounding
     return cost, error
 
 

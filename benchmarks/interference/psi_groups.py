@@ -10,19 +10,24 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Group", "Rig", "Unable", "cgroup_root"]
 
 WORKER = """
-import os, sys, time
-parent = os.getppid()
-work, pause, begins = (float(x) for x in sys.argv[1:4])
-phases = [float(x) for x in sys.argv[4:]]  # seconds off, on, off, ... from `begins`; none: always on
+import ctypes, os, signal, sys, time
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: ends with the rig, also while it is stopped
+parent = int(sys.argv[1])
+work, pause, begins = (float(x) for x in sys.argv[2:5])
+phases = [float(x) for x in sys.argv[5:]]  # seconds off, on, off, ... from `begins`; none: always on
 on, until, i = not phases, 0.0, 0
 until = begins + phases[0] if phases else float("inf")
-while os.getppid() == parent:  # whoever is killed leaves nothing behind that spins
+while os.getppid() == parent:  # unless the rig was gone before
     now = time.monotonic()
     while now >= until:
         i += 1
@@ -92,45 +97,46 @@ class Rig:
     outside
         Processes in no cgroup of the rig, as a host has them beside its VMs.
     nice
-        Of all processes of the rig: below 0 what else runs on the machine hardly matters.
+        Of all processes of the rig; 0: as they are. Below 0 what else runs on the machine hardly matters. Where the
+        kernel groups tasks by session, that of this process has it, too, until the rig ends; SIGKILL leaves it so.
     """
 
     def __init__(self, groups: list[Group], outside: Group | None = None, nice: int = 0) -> None:
         self.groups, self._outside, self._nice = groups, outside, nice
-        self._was = os.getpriority(os.PRIO_PROCESS, 0)
         self.top = cgroup_root() / f"remora-psi-{os.getpid()}"
+        self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Rig:
-        self.top.mkdir()
-        _set_nice(os.getpid(), self._nice)  # who looks late cannot say when it was
-        try:
+        with contextlib.ExitStack() as undo:
+            self._make(self.top, undo)
+            if self._nice:
+                undo.enter_context(_first(self._nice))  # who looks late cannot say when it was
             for group in self.groups:
-                self._start(group, self.top / group.name)
+                place = self.top / group.name
+                self._make(place, undo)
+                self._start(group, undo, place)
             if self._outside is not None:
-                self._start(self._outside)
-        except BaseException:
-            self.__exit__()
-            raise
+                self._start(self._outside, undo)
+            self._undo = undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        _set_nice(os.getpid(), self._was)
-        for group in [*self.groups, *([self._outside] if self._outside is not None else [])]:
-            self.stop(group)
-        for place in [*self.top.iterdir(), self.top]:
-            if place.is_dir():
-                _remove(place)
+        self._undo.close()
 
-    def _start(self, group: Group, place: Path | None = None) -> None:
-        if place is not None:
-            place.mkdir()
-        words = [str(x) for x in (group.work_s, group.pause_s, time.monotonic(), *group.phases)]
+    def _make(self, place: Path, undo: contextlib.ExitStack) -> None:
+        place.mkdir()
+        undo.callback(_remove, place)
+
+    def _start(self, group: Group, undo: contextlib.ExitStack, place: Path | None = None) -> None:
+        undo.callback(self.stop, group)
+        words = [str(x) for x in (os.getpid(), group.work_s, group.pause_s, time.monotonic(), *group.phases)]
         for _ in range(group.processes):
             # a session of its own: the kernel shares out time by session first, where it groups tasks by that
             command = [sys.executable, "-S", "-c", WORKER, *words]
             process = subprocess.Popen(command, start_new_session=True)
             group._running.append(process)
-            _set_nice(process.pid, self._nice)
+            if self._nice:
+                _set_nice(process.pid, self._nice)
             if place is not None:
                 (place / "cgroup.procs").write_text(str(process.pid))
 
@@ -178,11 +184,24 @@ class Rig:
         return time.monotonic(), np.array(stalled), np.array(used), busy
 
 
-def _set_nice(pid: int, nice: int) -> None:
-    """Set the priority of a process, and of its session where the kernel groups tasks by that."""
+@contextlib.contextmanager
+def _first(nice: int) -> Iterator[None]:
+    """Have this process, and its session, at another priority for a while."""
+    own, session = os.getpriority(os.PRIO_PROCESS, 0), 0
+    with contextlib.suppress(OSError):
+        session = int(Path("/proc/self/autogroup").read_text().split()[-1])  # "/autogroup-7 nice 0"
+    _set_nice(os.getpid(), nice)
+    try:
+        yield
+    finally:
+        _set_nice(os.getpid(), own, session)
+
+
+def _set_nice(pid: int, nice: int, session: int | None = None) -> None:
+    """Set the priority of a process, and of its session (the same) where the kernel groups tasks by that."""
     os.setpriority(os.PRIO_PROCESS, pid, nice)
     with contextlib.suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice if session is None else session))
 
 
 def _remove(place: Path) -> None:

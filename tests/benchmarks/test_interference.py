@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +25,14 @@ OURS, PEARSON = list(METHODS)[:2]
 CHUNKS = 8
 FIRST = psi.Conditions(nice=-15)
 """The rig goes before whatever else runs on the machine."""
+
+
+@pytest.fixture
+def rig_can_run() -> None:
+    try:
+        cgroup_root()
+    except Unable as why:
+        pytest.skip(f"the rig cannot run here: {why}")
 
 
 @pytest.mark.slow
@@ -145,13 +156,58 @@ def test_ten_thousand_vms_are_attributed_in_ten_seconds() -> None:
     assert seconds_for(draw_fleet(1, "cpu", 1), Settings()) < 1
 
 
+KILLED = """
+import time
+from benchmarks.interference.psi_groups import Group, Rig
+spins, stopped = Group("spins", 0.01, 0.0), Group("stopped", 0.01, 0.0)
+with Rig([spins, stopped]) as rig:
+    rig.watch(1, 0.5)
+    rig.pause(stopped, paused=True)
+    print(rig.top, *(group._running[0].pid for group in rig.groups), flush=True)
+    time.sleep(60)
+"""
+
+
 @pytest.mark.rotating
-def test_on_the_kernels_own_psi_the_hog_is_the_noisy_one() -> None:
+def test_a_rig_that_is_killed_leaves_no_process_behind(rig_can_run: None) -> None:
+    with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as rig:
+        assert rig.stdout is not None
+        top, *processes = rig.stdout.readline().split()
+        there = [Path("/proc", pid) for pid in processes]
+        assert len(there) == 2 and all(place.exists() for place in there)
+        rig.kill()
+    until = time.monotonic() + 10
+    while any(place.exists() for place in there):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    for place in (Path(top, "spins"), Path(top, "stopped"), Path(top)):
+        place.rmdir()
+
+
+@pytest.mark.rotating
+def test_a_rig_leaves_the_priority_of_its_session_as_it_was(rig_can_run: None) -> None:
+    said = """
+import os
+from pathlib import Path
+from benchmarks.interference.psi_groups import Group, Rig
+session = Path("/proc/self/autogroup")
+if session.exists():
+    session.write_text("3")
+def now():
+    return os.getpriority(os.PRIO_PROCESS, 0), session.read_text().split()[-1] if session.exists() else "3"
+before = now()
+with Rig([Group("a", 0.01, 0.01)]):
+    assert now() == before
+with Rig([Group("a", 0.01, 0.01)], nice=-5):
+    assert now()[0] == -5 and now() != before
+assert now() == before and before[1] == "3", (now(), before)
+"""
+    subprocess.run([sys.executable, "-c", said], check=True, start_new_session=True)
+
+
+@pytest.mark.rotating
+def test_on_the_kernels_own_psi_the_hog_is_the_noisy_one(rig_can_run: None) -> None:
     """One short round of the rig; strangers' work is part of the noise, so only who costs most is asked for."""
-    try:
-        cgroup_root()
-    except Unable as why:
-        pytest.skip(f"the rig cannot run here: {why}")
     settings = Settings()
     for attempt in range(3):
         rng = np.random.default_rng(attempt)
