@@ -71,6 +71,7 @@ def _stop_one(fleet: str, value: str, order: Order, ledger: Path | str) -> Exit:
 
 def _stop_every(value: str, order: Order, ledger: Path | str, button: StopFile) -> Exit:
     from optimizer.clock import SystemClock
+    from optimizer.errors import RemoraError, SafetyStop
     from optimizer.execute.button import stopping
     from optimizer.execute.ledger import open_ledger
     from optimizer.execute.ledger.records import EVERY_FLEET
@@ -88,11 +89,14 @@ def _stop_every(value: str, order: Order, ledger: Path | str, button: StopFile) 
         here = f"{button.path} stops every run that looks at it; is the ledger elsewhere (--ledger)?"
         say_text(f"no ledger at {ledger} yet: {here}\n")
         return Exit.ATTENTION
-    with open_ledger(str(ledger)) as book:
-        said = [_stopped(book, name, value, order) for name in book.fleets()]
-    say_text("".join((*said, "every other fleet: stopped before its first run\n")))
     if wrong is not None:
         complain(f"stopped by the ledger alone: {wrong}")
+    try:
+        with open_ledger(str(ledger)) as book:
+            said = [_stopped(book, name, value, order) for name in book.fleets()]
+    except (RemoraError, OSError) as error:
+        raise SafetyStop(f"every fleet is stopped, but what each has in flight cannot be said: {error}") from error
+    say_text("".join((*said, "every other fleet: stopped before its first run\n")))
     return Exit.DONE if wrong is None else Exit.ATTENTION
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.execute.ledger import open_ledger
+from optimizer.errors import SafetyStop
+from optimizer.execute.ledger import Ledger, open_ledger
 from optimizer.execute.ledger.records import EVERY_FLEET, FlyingMove, Order
 from optimizer.execute.ledger.transitions import Pressed
 from optimizer.execute.states import MoveState
@@ -285,3 +286,17 @@ def test_what_cannot_be_told_undoes_no_stop():
         )
     assert "nothing is stopped" not in done.stderr
     assert "STOPPED" in run("status", "--ledger", "book.sqlite").out
+
+
+def test_a_ledger_that_fails_behind_the_stop_does_not_seem_to_have_failed_before(monkeypatch):
+    assert applied().code == 0
+
+    def fails(ledger: Ledger) -> None:
+        raise SafetyStop("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "fleets", fails)
+        stopped = run("stop", *WHY)
+    assert (stopped.code, stopped.out) == (4, "")
+    assert "every fleet is stopped, but what each has in flight cannot be said: the disk is full" in stopped.err
+    assert "STOPPED" in run("status").out

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.states import ENDED, Failure, MoveState
 from optimizer.fleet import ABSENT
@@ -125,7 +125,7 @@ class World:
         """Whether there is, or was, a job that moves a VM."""
         return vm in self._moved
 
-    def start(self, request: Request, now: datetime, **traits: object) -> Job | str:
+    def start(self, request: Request, now: datetime, **traits: Any) -> Job | str:
         """Start a job; or say why there is none."""
         if self.place.get(request.vm) != request.source:
             return f"{request.vm} is not on {request.source}"
@@ -138,7 +138,7 @@ class World:
         self._number += 1
         job = Job(f"job-{self._number}", request, MoveState.ACCEPTED, now, now, arrives=request.target)
         job = replace(job, switching_s=self._switching_s)
-        job = replace(job, **traits)  # type: ignore[arg-type]
+        job = replace(job, **traits)
         copies = HELD_FOR_EVER if job.held else timedelta(seconds=request.seconds * job.slower)
         job = replace(job, ends_at=now + self._preparing + copies)
         self.jobs[job.id] = job
