@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.whatif.forecasts import quality
 from benchmarks.whatif.ganeti import print_waves
@@ -50,7 +51,7 @@ def _fleets() -> dict[str, Path]:
     return {p.name.partition(".")[0]: p for p in sorted((data / "fleets").glob("*.json.xz"))}
 
 
-def _ask(*arguments: str) -> tuple[dict[str, object], float, float, float]:
+def _ask(*arguments: str) -> tuple[dict[str, Any], float, float, float]:
     """Return the answer of a process of its own, its wall and CPU seconds, and its peak memory in MiB."""
     began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, str(ROOT / "cli.py"), "whatif", *arguments, "--json"]
@@ -108,7 +109,7 @@ def _gains() -> None:
     for name, path in _fleets().items():
         limits = ("--moves", "20", "--time-limit", str(LIMIT_S))
         answer, wall, _, _ = _ask("fit", str(path), "--flavour", SIZE, *limits)
-        now, last = int(str(answer["value"])), answer["after_moves"][-1]  # type: ignore[index]
+        now, last = answer["value"], answer["after_moves"][-1]
         more = f"{(last['value'] - now) / now:.1%}" if now else "-"
         print(f"| {name} | {now:,} | {last['value']:,} | {more} | {last['bound']:,} | {wall:.1f} |", flush=True)
 

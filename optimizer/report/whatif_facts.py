@@ -80,12 +80,13 @@ class PoolFacts:
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """How many fit after at most `moves` moves, each as (VM, from, to); `hosts` as in `FitFacts`."""
+    """How many fit after at most `moves` moves, each as (VM, from, to); `capped` and `hosts` as in `FitFacts`."""
 
     moves: int
     value: int
     bound: int
     status: str
+    capped: bool
     made: tuple[tuple[str, str, str], ...]
     hosts: dict[str, dict[str, int]]
 
@@ -218,7 +219,8 @@ def _step(answer: Fit, step: Step) -> StepFacts:
         step.moves,
         step.value,
         step.bound,
-        PROVEN if step.value >= step.bound else GAP,
+        PROVEN if step.proven else GAP,
+        step.capped,
         tuple((fleet.vms.ids[m.vm], fleet.hosts.ids[m.source], fleet.hosts.ids[m.target]) for m in step.made),
         _by_host(answer, step.numbers),
     )

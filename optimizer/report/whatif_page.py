@@ -74,7 +74,8 @@ def _after_moves(page: Page, facts: FitFacts) -> None:
     page.heading("After moves")
     table = Table((">moves", f">{units(facts.unit)} more", ">made", ">at most", "status"))
     for step in facts.after_moves:
-        table.add(step.moves, step.value, len(step.made), step.bound, step.status)
+        most, status = ("-", "no more counted") if step.capped else (step.bound, step.status)
+        table.add(step.moves, step.value, len(step.made), most, status)
     page.table(table)
     last = facts.after_moves[-1]
     moves = Table(("VM", "from", "to"))

@@ -175,7 +175,7 @@ def fit(
         in_words(grouped, policy.rules, int(unit.kinds[which].vms[0]), obstacles(left, which, closed[which])),
         _verified(unlock(left, which, closed[which]), value, room, unit, effort),
         capped=capped and value > units,
-        steps=tuple(steps),
+        steps=tuple(replace(step, capped=capped and step.value > units) for step in steps),
         new=tuple(kind.vms for kind in unit.kinds),
     )
 

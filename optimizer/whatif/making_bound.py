@@ -8,7 +8,7 @@ than each of them may.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,16 +107,13 @@ class Bound:
         at = problem.start[vms].astype(np.int64)
         limiting = sums.limiting[k]
         takes = sums.takes[k, limiting][:, None]
-        left, freed = (
-            sums.left[:, at],
-            sums.amount[:, vms],
-        )  # a host that is over a limit may be filled up to what it had
+        left, freed = sums.left[:, at], sums.amount[:, vms]  # who is over a limit may be filled up to what it had
         return Rooms(
             sums.left[limiting] / takes,
             np.where(open_, sums.count(sums.left, k), 0),
             open_,
             freed[limiting] / takes,
-            sums.amount[:, vms][limiting] / takes,
+            freed[limiting] / takes,
             np.where(open_[at], sums.count(left + freed, k) - sums.count(left, k), 0),
             at,
             self._fits(vms),
@@ -169,12 +166,12 @@ class Bound:
         ]
         taken: dict[int, NDArray[np.int64]] = {}
 
-        def fit(groups: int, spent: int) -> bool:
+        def fit(spent: int, groups: int) -> bool:
             if groups not in taken:
                 taken[groups] = _spent((np.minimum(d, at_most * groups) for d in domains), moves)
             return bool(taken[groups][spent] >= groups * self.unit.each[0])
 
-        return np.array([_last(lambda g, j=j: fit(g, j), int(most[j])) for j in range(moves + 1)], np.int64)  # type: ignore[misc]
+        return np.array([_last(partial(fit, spent), int(most[spent])) for spent in range(moves + 1)], np.int64)
 
 
 def _last(holds: Callable[[int], bool], most: int) -> int:

@@ -44,7 +44,8 @@ LOOKED_AT, CANDIDATES, TARGETS = 3000, 240, 10
 class Step:
     """After at most `moves` moves, `value` units fit, and `bound` at most.
 
-    `made` are the moves, `numbers` int64 [K, H] how many VMs of each kind are on each host.
+    `made` are the moves, `numbers` int64 [K, H] how many VMs of each kind are on each host. `capped`: more would have
+    to be counted.
     """
 
     moves: int
@@ -52,6 +53,12 @@ class Step:
     bound: int
     made: tuple[Move, ...]
     numbers: NDArray[np.int64]
+    capped: bool = False
+
+    @property
+    def proven(self) -> bool:
+        """Whether no more can fit after as many moves; where not all were counted, nothing is proven."""
+        return self.value >= self.bound and not self.capped
 
 
 def curve(

@@ -12,6 +12,9 @@ import pytest
 
 from optimizer.clock import SystemClock
 from optimizer.fleet import ABSENT, Group, GroupRule, Move, with_copies
+from optimizer.report.render import plain_lines
+from optimizer.report.whatif_facts import About, describe_fit
+from optimizer.report.whatif_page import fit_page
 from optimizer.whatif import fit as fitting
 from optimizer.whatif.effort import Effort
 from optimizer.whatif.fit import Fit, Replicas, fit
@@ -229,3 +232,13 @@ def test_after_moves_as_many_units_fit_as_trying_every_move_finds(
         entries, each = (2, (1, 1)) if replicas is None else (1, (1,))
         exact.append(exact_after_a_move(number, entries, each, replicas)[0])
     assert sum(exact) >= 0.7 * len(exact)
+
+
+def test_after_moves_nothing_is_proven_of_more_than_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "MOST", 2)
+    fleet = shelf([8, 8], [2, 2])  # a place on each host; two on the one that a VM leaves
+    found = fit(fleet, policy({"rule": "capacity"}), [(2, 1)], effort(), moves=(0, 1))
+    assert (found.value, found.proven) == (2, True)
+    assert [(step.value, step.proven, step.capped) for step in found.steps] == [(2, True, False), (3, False, True)]
+    page = fit_page(describe_fit(found, About("shelf", "", "default", ""), "", ()))
+    assert any("no more counted" in line for line in plain_lines(page))
