@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Overdue", "each", "within"]
+__all__ = ["Overdue", "each", "each_to_its_end", "within"]
 
 T = TypeVar("T")
 
@@ -28,14 +29,7 @@ def within(seconds: float, call: Callable[[], T], name: str) -> T:
         It takes longer; the thread is left behind, and does not keep the process alive.
     """
     answers: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            answers.put((call(), None))
-        except BaseException as error:  # it is raised below, in the caller's thread
-            answers.put((None, error))
-
-    threading.Thread(target=run, name=name, daemon=True).start()
+    threading.Thread(target=lambda: answers.put(_outcome(call)), name=name, daemon=True).start()
     try:
         value, error = answers.get(timeout=seconds)
     except Empty:
@@ -58,10 +52,7 @@ def each(calls: Sequence[Callable[[], T]], at_once: int, name: str) -> list[T]:
         with suppress(Empty):
             while True:
                 which = waiting.get_nowait()
-                try:
-                    answers.put((which, calls[which](), None))
-                except BaseException as error:  # it is raised below, in the caller's thread
-                    answers.put((which, None, error))
+                answers.put((which, *_outcome(calls[which])))
 
     for which in range(len(calls)):
         waiting.put(which)
@@ -79,3 +70,23 @@ def each(calls: Sequence[Callable[[], T]], at_once: int, name: str) -> list[T]:
             while True:
                 waiting.get_nowait()
     return [found[which] for which in range(len(calls))]
+
+
+def each_to_its_end(calls: Sequence[Callable[[], T]], at_once: int, name: str) -> list[T]:
+    """Make several calls as `each` does, but raise only once all have returned: what the first in their order does.
+
+    So calls that are made again and again never pile up beyond `at_once`, and the same failures are always told alike.
+    """
+    outcomes = each([partial(_outcome, call) for call in calls], at_once, name)
+    error = next((error for _, error in outcomes if error is not None), None)
+    if error is not None:
+        raise error
+    return [value for value, _ in outcomes]  # type: ignore[misc]
+
+
+def _outcome(call: Callable[[], T]) -> tuple[T | None, BaseException | None]:
+    """Return what a call returns, and what it raises: that is raised again in the caller's thread."""
+    try:
+        return call(), None
+    except BaseException as error:
+        return None, error

@@ -10,7 +10,7 @@ from optimizer.execute.readings import host_reading, standing, vm_reading
 from optimizer.fleet import ABSENT, HostState, Mobility, VmState
 from optimizer.sources.libvirt.domains import MILLICORES, Role, declared, read_domain, unless_gone, vm_id
 from optimizer.sources.libvirt.hypervisor import Hypervisor, Unreachable
-from optimizer.sources.within import each
+from optimizer.sources.within import each_to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -135,7 +135,7 @@ class Places:
     def _each(self, hosts: Sequence[str], ask: Callable[[str], T]) -> list[T]:
         if len(hosts) < 2:
             return [ask(host) for host in hosts]
-        return each([partial(ask, host) for host in hosts], AT_ONCE, "places")
+        return each_to_its_end([partial(ask, host) for host in hosts], AT_ONCE, "places")
 
 
 def vm_as_it_is(

@@ -11,7 +11,7 @@ from optimizer.execute.drivers import Unreadable
 from optimizer.execute.drivers.command.outputs import looked_up
 from optimizer.execute.readings import standing
 from optimizer.fleet import HostState, VmState
-from optimizer.sources.within import each
+from optimizer.sources.within import each_to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -124,7 +124,7 @@ class Inventory:
     def _each(self, hosts: Sequence[str]) -> list[list[Sighting]]:
         if len(hosts) < 2:
             return [self._read(host) for host in hosts]
-        return each([partial(self._read, host) for host in hosts], AT_ONCE, "inventory")
+        return each_to_its_end([partial(self._read, host) for host in hosts], AT_ONCE, "inventory")
 
     def _everywhere(self) -> list[Sighting]:
         return self._read(None)
