@@ -189,6 +189,8 @@ def _hook_answered(state: State, event: HookAnswered) -> tuple[State, Effects]:
 def _checked(state: State, event: Checked) -> tuple[State, Effects]:
     if state.stopped or not state.queue or state.queue[0] != event.key:
         return _go_on(state, event.now)
+    if not event.change and is_old(state, event.now):  # it may have been read again and again until it could be
+        return _go_on(state, event.now)
     if not event.change:
         return state, (Intend(event.key, state.attempts.get(event.key, 0) + 1),)
     return _passed_over(state, event.key, event.change, event.now)
