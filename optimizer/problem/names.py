@@ -116,10 +116,11 @@ def dangling(names: Iterable[Named], directory: Directory) -> Iterator[Named]:
 
 def named(of: type, document: dict[str, Any], path: str) -> Iterator[Named]:
     """Yield the names in the document of an object of class `of` (a dataclass); defaults were named by nobody."""
-    hints = get_type_hints(of, include_extras=True)
-    for field, value in document.items():
-        if field in hints:
-            yield from _names(_Place(hints[field], value, f"{path}.{field}", document))
+    fields = {field.name for field in dataclasses.fields(of)}
+    said = [name for name in document if name in fields]
+    hints = get_type_hints(of, include_extras=True) if said else {}  # read anew each time, which takes a while
+    for name in said:
+        yield from _names(_Place(hints[name], document[name], f"{path}.{name}", document))
 
 
 @dataclass(frozen=True, slots=True)

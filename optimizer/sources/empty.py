@@ -23,6 +23,9 @@ __all__ = ["empties", "refuse_empty"]
 _UNIONS = (Union, types.UnionType)
 _LISTS = (list, tuple, set, frozenset)
 _CONTAINERS = (*_LISTS, dict)
+_WRITTEN = (list, tuple, dict)
+"""What a document has for them."""
+
 _NOTHING = object()
 
 
@@ -43,9 +46,12 @@ def refuse_empty(of: type, document: dict[str, Any], where: str, path: str) -> N
 
 def empties(of: type, document: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:
     """Yield the path and the value of every list or mapping that is empty and may not be."""
+    held = {name: value for name, value in document.items() if isinstance(value, _WRITTEN)}
+    if not held:
+        return
     hints = get_type_hints(of, include_extras=True)
     defaults = {field.name: _default(field) for field in dataclasses.fields(of)}
-    for name, value in document.items():
+    for name, value in held.items():
         at = f"{path}.{name}" if path else name
         if name in defaults and not (_is_empty(value) and _is_empty(defaults[name])):
             yield from _within(hints[name], value, at)
@@ -91,7 +97,7 @@ def _may_be(arm: Any, value: Any) -> bool:
 
 
 def _is_empty(value: Any) -> bool:
-    return isinstance(value, list | dict | tuple) and not value
+    return isinstance(value, _WRITTEN) and not value
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic.dataclasses import dataclass, is_pydantic_dataclass, rebuild_dataclass
 
 from optimizer.concurrency import Concurrency
 from optimizer.disruption_rule import DISRUPTION
@@ -244,6 +244,8 @@ def _check_gates(header: _Document, rules: Iterable[Rule], where: str) -> None:
 
 
 def _validated(kind: type[Any], document: dict[str, Any], where: str, path: str) -> Any:
+    if is_pydantic_dataclass(kind):
+        rebuild_dataclass(kind)  # what checks it is built by the first policy that has it; not again by each
     try:
         made = TypeAdapter(kind).validate_python(document)
     except ValidationError as error:
