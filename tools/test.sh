@@ -10,6 +10,7 @@
 set -euo pipefail
 # shellcheck source=tools/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+unset PYTHONDONTWRITEBYTECODE # hundreds of processes load the program: what one has compiled the next ones take
 
 tier=ci
 options=()
