@@ -3,7 +3,7 @@
 #
 #   tools/test.sh              what CI runs: another share of the oracle and the fuzzers each day
 #   tools/test.sh --quick      linters and the quick tests, before each commit
-#   tools/test.sh --all        every test there is, all shares
+#   tools/test.sh --all        every test there is, all shares, and every figure by its command (hours)
 #   tools/test.sh --coverage   what CI runs, and which lines no test reached
 #
 # Other arguments go to pytest, which then runs alone, without the regression check.
@@ -63,5 +63,9 @@ cat "$site/linters"
 if [[ $tier != quick && ${#rest[@]} -eq 0 && ${#options[@]} -eq 0 ]]; then # by itself, so that it measures the program alone
   say 'regression check'
   "$python" cli.py bench --check || "$python" cli.py bench --check # what is slower is slower twice
+fi
+if [[ $tier == all && ${#rest[@]} -eq 0 && ${#options[@]} -eq 0 ]]; then
+  say 'figures'
+  "$python" -m tests.figures
 fi
 say 'all is well'

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.ablation.fleets import make_way, packed, swaps, tiny, together, uneven
+from benchmarks.ablation.fleets import hotspots, make_way, packed, pools, swaps, tiny, together, uneven
 from benchmarks.ablation.given import given_fleet
 from benchmarks.policy import default_policy
 from benchmarks.regression.instances import challenge_problem, fleet, tight_fleet
@@ -65,6 +65,11 @@ def _with_budget(gib: int, seed: int) -> tuple[Fleet, Policy]:
     return tight_fleet(seed, hosts=35), _with_rules(({"rule": "budget", "limits": [{"gib": gib}]},))
 
 
+def _hotspots(count: int, vms_each: int, seed: int, *, cores: bool = False) -> tuple[Fleet, Policy]:
+    moves = {"rule": "budget", "limits": [{"moves": count // 5}]}
+    return hotspots(seed, count, vms_each, cores=cores), _with_rules((moves,))
+
+
 def _with_rules(rules: tuple[dict[str, Any], ...]) -> Policy:
     policy = default_policy()
     if not rules:
@@ -96,6 +101,7 @@ CLASSES = {
     "drains": FleetClass("draining hosts, budgets for a part", partial(_stress, "budget", 24), 1.0),
     "zero-slack": FleetClass("a packing without slack", partial(_stress, "zero-slack", 4), 1.0),
     "chains": FleetClass("each host ends full, in chains of two", partial(_stress, "chains", 30), 10.0),
+    "chains, small": FleetClass("the same on a few hosts", partial(_stress, "chains", 8), 3.0),
     "tiny-slack": FleetClass("hardly anything fits", partial(_stress, "tiny-slack", 30), 1.0),
     "many-groups": FleetClass("small groups, all rules of groups", partial(_stress, "many-groups", 60), 0.5),
     "need-each": FleetClass("each VM wants another one", partial(_stress, "need-each", 15), 0.5),
@@ -103,6 +109,9 @@ CLASSES = {
     "swaps": FleetClass("full hosts change VMs", _default(swaps), 1.0),
     "make-way": FleetClass("one blocker, too large for the whole model", _default(make_way), 2.0),
     "uneven": FleetClass("room for all, unevenly", _default(uneven), 1.0),
+    "hotspots": FleetClass("many overfull hosts, moves for a part", partial(_hotspots, 40, 30), 0.5),
+    "hotspots, vCPUs": FleetClass("the same, two resources", partial(_hotspots, 40, 8, cores=True), 0.5),
+    "pools": FleetClass("one pool of many can make way", _default(pools), 2.0),
     "packed": FleetClass(
         "full hosts, VMs of few sizes", _default(lambda s: packed(SEEDS_PACKED[(s - 1) % len(SEEDS_PACKED)])), 1.0
     ),

@@ -10,10 +10,52 @@ from optimizer.sources.fleet_json import fleet_from_document
 if TYPE_CHECKING:
     from optimizer.fleet import Fleet
 
-__all__ = ["make_way", "packed", "swaps", "tiny", "together", "uneven"]
+__all__ = ["hotspots", "make_way", "packed", "pools", "swaps", "tiny", "together", "uneven"]
 
 FLAVOURS = (4, 8, 8, 16, 16, 16, 32, 32, 64)
 """GiB of memory of VMs of `packed`, as often as they come."""
+
+
+def hotspots(seed: int, count: int, vms_each: int, *, cores: bool = False) -> Fleet:
+    """Return hosts every other one of which is over its memory, and with `cores` over its vCPUs too; the rest has room.
+
+    Sizes of memory and vCPUs do not go together, so that no order of departures is the best for both.
+    """
+    rng = random.Random(f"hotspots {seed}")
+    hosts, vms = [], []
+    for i in range(count):
+        memory = [rng.choice((4, 8, 8, 16, 16, 32)) for _ in range(vms_each)]
+        vcpus = [rng.choice((2, 2, 4, 4, 8)) for _ in memory]
+        over = i % 2 == 0
+        room = -rng.randint(3, 20) if over else rng.randint(16, 60)
+        more = -rng.randint(1, 6) if over else rng.randint(8, 30)
+        hosts.append(_host(f"h{i}", sum(memory) + room))
+        vms += [_vm(f"v{i}-{k}", f"h{i}", size) for k, size in enumerate(memory)]
+        if cores:
+            hosts[-1]["capacity"]["vcpus"] = sum(vcpus) + more
+            for vm, number in zip(vms[-vms_each:], vcpus, strict=True):
+                vm["demand"]["vcpus"] = number
+    return _fleet("hotspots", hosts, vms, resources=({"name": "vcpus", "copied": False},) if cores else ())
+
+
+def pools(seed: int, count: int = 250) -> Fleet:
+    """Return a host that is over, and pools of two full hosts: in one of them alone two VMs can make way for its VM.
+
+    It is one of the later ones, and what lacks least room there is not where the VM may go.
+    """
+    rng = random.Random(f"pools {seed}")
+    hosts = [_host("over", 15), _host("gap", 5)]
+    vms = [_vm("first", "over", 8, requires={"role": ["front"]}), _vm("pinned", "over", 8, mobility="none")]
+    way = rng.randrange(count // 2, count)
+    for i in range(count):
+        pool = f"p{i}"
+        hosts += [
+            _host(f"front{i}", 9, labels={"pool": pool, "role": "front"}),
+            _host(f"back{i}", 9, labels={"pool": pool}),
+        ]
+        vms.append(_vm(f"large{i}", f"front{i}", 9, requires={"pool": [pool]}))
+        vms.append(_vm(f"other{i}", f"back{i}", 4 if i == way else 9))
+    return _fleet("pools", hosts, vms)
 
 
 def make_way(seed: int) -> Fleet:
@@ -124,12 +166,18 @@ def _vm(name: str, host: str, memory: int, **facts: Any) -> dict[str, Any]:
     return {"id": name, "host": host, "demand": {"memory_mib": memory * 1024}, **facts}
 
 
-def _fleet(name: str, hosts: list[Any], vms: list[Any], groups: list[Any] | None = None) -> Fleet:
+def _fleet(
+    name: str,
+    hosts: list[Any],
+    vms: list[Any],
+    groups: list[Any] | None = None,
+    resources: tuple[dict[str, Any], ...] = (),
+) -> Fleet:
     document = {
         "format": "remora-fleet/1",
         "fleet": name,
         "taken_at": "2026-11-21T12:00:00Z",
-        "resources": [{"name": "memory_mib", "copied": True}],
+        "resources": [{"name": "memory_mib", "copied": True}, *resources],
         "levels": ["host"],
         "hosts": hosts,
         "vms": vms,

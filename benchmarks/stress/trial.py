@@ -8,6 +8,7 @@ prints one JSON document with the worst of them, and ends with 1 if one was late
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
@@ -17,9 +18,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.stress.fleets import make
+from benchmarks.stress.fleets import KINDS, make
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["interrupted_runs", "limited_runs", "overrun"]
 
@@ -125,14 +129,20 @@ def _cpu_of(pid: int) -> float | None:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def main(trial: str, kind: str, fleets: str, limit_s: str) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one row and print it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stress.trial", description=__doc__)
+    parser.add_argument("trial", choices=("limits", "interrupts"))
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("fleets", type=int)
+    parser.add_argument("limit", type=float, help="seconds")
+    asked = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell sets it aside for what runs in the background
-    runs = limited_runs if trial == "limits" else interrupted_runs
-    found = runs(kind, range(int(fleets)), float(limit_s))
+    runs = limited_runs if asked.trial == "limits" else interrupted_runs
+    found = runs(asked.kind, range(asked.fleets), asked.limit)
     print(json.dumps(found))
     return int(bool(found["late"] or found["failed"]))
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())

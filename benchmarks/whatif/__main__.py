@@ -1,118 +1,72 @@
-"""``python -m benchmarks.whatif forecast | seconds | gains | waves | hspace | requests``; two want REMORA_DATA."""
+"""``python -m benchmarks.whatif QUESTION [HOSTS ...]``: a table of one question, in Markdown.
+
+forecast, seconds and gains have no sizes; waves, hspace and requests take numbers of hosts. seconds and gains want
+REMORA_DATA. It ends with 1 where what is asked of the answers does not hold.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import subprocess
+import argparse
 import sys
-import tempfile
-import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from benchmarks.whatif.forecasts import quality
 from benchmarks.whatif.ganeti import print_waves
 from benchmarks.whatif.hspace import print_rooms
 from benchmarks.whatif.requests import print_requests
+from benchmarks.whatif.seconds import SIZE, ask, given_fleets, print_seconds
 
-ROOT = Path(__file__).parents[2]
-SIZE = "cpu=4,memory=16GiB,disk=50GiB"
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 LIMIT_S = 60
+GAIN, GAINING = 0.05, 5
+"""By how much rearranging has to pay, and on how many fleets."""
+COVERAGE = (0.75, 0.85)
+"""Share of values within the band of 80 %."""
 
 
-def main(arguments: list[str]) -> int:
-    """Print what was asked for."""
-    asked = {"forecast": _forecast, "seconds": _seconds, "gains": _gains}
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; 1 where what is asked does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.whatif", description=__doc__)
     by_size = {"waves": print_waves, "hspace": print_rooms, "requests": print_requests}
-    if arguments and arguments[0] in by_size:
-        by_size[arguments[0]](arguments[1:])
-        return 0
-    if not arguments or arguments[0] not in asked:
-        sized = " | ".join(f"{name} [HOSTS ...]" for name in by_size)
-        print(f"python -m benchmarks.whatif {' | '.join(asked)} | {sized}", file=sys.stderr)
-        return 2
-    asked[arguments[0]]()
-    return 0
+    whole = {"forecast": _forecast, "seconds": print_seconds, "gains": _gains}
+    parser.add_argument("question", choices=(*whole, *by_size))
+    parser.add_argument("hosts", nargs="*", type=int, help="sizes; by default those of the page")
+    asked = parser.parse_args(arguments)
+    if asked.question in whole:
+        if asked.hosts:
+            parser.error(f"{asked.question} has no sizes")
+        return int(not whole[asked.question]())
+    return int(not by_size[asked.question](asked.hosts))
 
 
-def _forecast() -> None:
+def _forecast() -> bool:
+    well = True
     for seed in (1, 2, 3):
         found = quality(seed, 300)
         print(
             f"seed {seed}: {found.series} series, {found.coverage:.1%} of values within the band of 80 %, days to a "
             f"level 30 days ahead wrong by {found.days_error:.0%} (median), by back-tests {found.tested_days_error:.0%}"
         )
+        well &= COVERAGE[0] <= found.coverage <= COVERAGE[1]
+    return well
 
 
-def _fleets() -> dict[str, Path]:
-    data = Path(os.environ.get("REMORA_DATA", ROOT.parent / "shared" / "data"))
-    return {p.name.partition(".")[0]: p for p in sorted((data / "fleets").glob("*.json.xz"))}
-
-
-def _ask(*arguments: str) -> tuple[dict[str, Any], float, float, float]:
-    """Return the answer of a process of its own, its wall and CPU seconds, and its peak memory in MiB."""
-    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, str(ROOT / "cli.py"), "whatif", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=600)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    if done.returncode not in (0, 1):
-        raise RuntimeError(done.stderr.decode())
-    return json.loads(done.stdout), time.monotonic() - began, cpu, after.ru_maxrss / 1024
-
-
-def _seconds() -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        large = Path(directory) / "large.json"
-        made = [
-            sys.executable,
-            str(ROOT / "cli.py"),
-            "generate",
-            "--hosts",
-            "10000",
-            "--vms",
-            "100000",
-            "-o",
-            str(large),
-        ]
-        subprocess.run(made, check=True, capture_output=True)
-        fleets = {"1,000 / 10,000": _fleets()["fleet-1000"], "10,000 / 100,000": large}
-        print("| fleet | question | answer | bound | wall s | CPU s |")
-        print("|---|---|--:|--:|--:|--:|")
-        for name, path in fleets.items():
-            questions = {
-                "fit": ("fit", str(path), "--flavour", SIZE),
-                "fit, groups of 3 over racks": (
-                    "fit",
-                    str(path),
-                    "--flavour",
-                    SIZE,
-                    "--replicas",
-                    "3",
-                    "--level",
-                    "rack",
-                ),
-                "place 100": ("place", str(path), "--flavour", SIZE, "--count", "100"),
-            }
-            for what, arguments in questions.items():
-                answer, wall, cpu, _ = _ask(*arguments)
-                value = answer.get("value", answer.get("placed"))
-                print(f"| {name} | {what} | {value:,} | {answer['bound']:,} | {wall:.1f} | {cpu:.1f} |")
-
-
-def _gains() -> None:
+def _gains() -> bool:
     """How many more fit after at most 20 moves."""
     print("| fleet | fit now | after at most 20 moves | more | at most | wall s |")
     print("|---|--:|--:|--:|--:|--:|")
-    for name, path in _fleets().items():
+    gaining = 0
+    for name, path in given_fleets().items():
         limits = ("--moves", "20", "--time-limit", str(LIMIT_S))
-        answer, wall, _, _ = _ask("fit", str(path), "--flavour", SIZE, *limits)
+        answer, wall, _ = ask("fit", str(path), "--flavour", SIZE, *limits)
         now, last = answer["value"], answer["after_moves"][-1]
         more = f"{(last['value'] - now) / now:.1%}" if now else "-"
         print(f"| {name} | {now:,} | {last['value']:,} | {more} | {last['bound']:,} | {wall:.1f} |", flush=True)
+        gaining += last["value"] >= now * (1 + GAIN) and last["value"] > now
+    return gaining >= GAINING
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

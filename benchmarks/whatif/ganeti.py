@@ -50,16 +50,18 @@ def cluster(fleet: Path) -> Path:
     return out
 
 
-def compare(settings: Settings, hosts: int) -> list[tuple[str, ...]]:
-    """Return the rows of one size."""
+def compare(settings: Settings, hosts: int) -> tuple[tuple[str, ...], bool]:
+    """Return the row of one size, and whether there are no more waves than theirs."""
     fleet = generated_fleet(settings, f"calm-{hosts}.json", hosts, 5 * hosts, *CALM)
     data = str(cluster(fleet))
     hroller, libraries = debian_programs(HTOOLS, "hroller")
     printed, ours_s, _ = measured((*REMORA, "whatif", "roll", str(fleet), "--json"))
     rolled = json.loads(printed)
     groups, theirs_s, code = measured((str(hroller), "-t", data, "--force", "--no-headers"), libraries)
-    waves = str(sum(bool(line.strip()) for line in groups.splitlines())) if code == 0 else "none found"
-    return [(f"{hosts}", "waves", _said(rolled), f"{ours_s:.1f}", waves, f"{theirs_s:.1f}")]
+    waves = sum(bool(line.strip()) for line in groups.splitlines()) if code == 0 else None
+    told = "none found" if waves is None else str(waves)
+    row = (f"{hosts}", "waves", _said(rolled), f"{ours_s:.1f}", told, f"{theirs_s:.1f}")
+    return row, waves is None or rolled["value"] <= waves
 
 
 def _said(answer: dict[str, Any]) -> str:
@@ -68,10 +70,13 @@ def _said(answer: dict[str, Any]) -> str:
     return f"{answer['value']} ({proof})" + (f", {stuck} hosts not emptied" if stuck else "")
 
 
-def print_waves(sizes: list[str]) -> None:
-    """Print the table."""
+def print_waves(sizes: list[int]) -> bool:
+    """Print the table; return whether there were never more waves than theirs."""
+    well = True
     print(f"{'hosts':>5}  {'question':<12}  {'Remora':<30}  {'CPU s':>6}  {'Ganeti':>10}  {'CPU s':>6}")
     with tempfile.TemporaryDirectory() as work:
-        for hosts in [int(size) for size in sizes] or SIZES:
-            for row in compare(Settings(Path(work)), hosts):
-                print(f"{row[0]:>5}  {row[1]:<12}  {row[2]:<30}  {row[3]:>6}  {row[4]:>10}  {row[5]:>6}", flush=True)
+        for hosts in sizes or SIZES:
+            row, no_more = compare(Settings(Path(work)), hosts)
+            print(f"{row[0]:>5}  {row[1]:<12}  {row[2]:<30}  {row[3]:>6}  {row[4]:>10}  {row[5]:>6}", flush=True)
+            well &= no_more
+    return well

@@ -38,6 +38,8 @@ rules:
   - rule: anti_affinity
 """
 LIMIT_CPU_S = 600
+TIMES = 100.0
+"""How many times less CPU than hspace N+1 has to take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +114,36 @@ def _alone(fleet: Path, policy: Path, survive: int | None) -> float:
     return float(done.stdout)
 
 
-def print_rooms(sizes: list[str]) -> None:
-    """Print the table."""
+def print_rooms(sizes: list[int]) -> bool:
+    """Print the table; return whether all is as asked: by whole processes, where it is about CPU."""
+    well = True
     print("| hosts | question | Remora | CPU s | alone | hspace | CPU s | times less | alone |")
     print("|--:|---|--:|--:|--:|--:|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as work:
         policy = Path(work, "policy.yaml")
         policy.write_text(POLICY, encoding="utf-8")
-        for hosts in [int(size) for size in sizes] or SIZES:
+        for hosts in sizes or SIZES:
             fleet = generated_fleet(Settings(Path(work)), f"roomy-{hosts}.json", hosts, 5 * hosts, *ROOMY)
             data = fleet.with_suffix(".ganeti")
             data.write_text(cluster_text(json.loads(fleet.read_bytes())), encoding="utf-8")
             answer, seconds = _remora(fleet, policy)
             took = seconds, _alone(fleet, policy, None)
-            _print(hosts, "plain", answer, took, _hspace(data, "--no-capacity-checks"))
+            well &= _print(hosts, "plain", answer, took, _hspace(data, "--no-capacity-checks"))
             answer, seconds = _remora(fleet, policy, "--survive", "1", "--time-limit", "300")
-            _print(hosts, "N+1", answer["survive"], (seconds, _alone(fleet, policy, 1)), _hspace(data))
+            took = seconds, _alone(fleet, policy, 1)
+            well &= _print(hosts, "N+1", answer["survive"], took, _hspace(data), least=TIMES)
+    return well
 
 
-def _print(hosts: int, question: str, answer: dict[str, Any], took: tuple[float, float], theirs: HspaceAnswer) -> None:
-    """Print a row.
+def _print(
+    hosts: int,
+    question: str,
+    answer: dict[str, Any],
+    took: tuple[float, float],
+    theirs: HspaceAnswer,
+    least: float = 0.0,
+) -> bool:
+    """Print a row; return whether it is as is asked: no fewer VMs, and that many times less CPU.
 
     Parameters
     ----------
@@ -147,3 +159,4 @@ def _print(hosts: int, question: str, answer: dict[str, Any], took: tuple[float,
     ours = (f"{took[0]:.1f}", f"{took[1]:.3f}")
     row = (f"{hosts}", question, f"{answer['value']:,} ({proof})", *ours, told, f"{over}{theirs.cpu_s:.1f}", *times)
     print(f"| {' | '.join(row)} |", flush=True)
+    return (theirs.vms is None or answer["value"] >= theirs.vms) and ratios[0] >= least

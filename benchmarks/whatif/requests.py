@@ -30,12 +30,13 @@ DEMAND = {"cpu_millicores": 4000, "memory_mib": 16384, "disk_mib": 51200}
 REQUESTS = 7
 
 
-def print_requests(arguments: list[str]) -> None:
-    """Print CPU seconds of each of some requests one after the other, by the number of hosts."""
+def print_requests(sizes: list[int]) -> bool:
+    """Print CPU seconds of requests one after the other, by the number of hosts; return whether all were kept."""
     policy = default_policy()
     print("| hosts | VMs | first | median | most (CPU s) | kept |")
     print("|--:|--:|--:|--:|--:|--:|")
-    for hosts in [int(n) for n in arguments] or [1000, 10_000]:
+    well = True
+    for hosts in sizes or [1000, 10_000]:
         with tempfile.TemporaryDirectory() as directory:
             document = generate(Spec(hosts=hosts, vms=10 * hosts))
             vms = len(fleet_from_document(document, "generated").vms)
@@ -50,6 +51,8 @@ def print_requests(arguments: list[str]) -> None:
         print(
             f"| {hosts:,} | {vms:,} | {seconds[0]:.2f} | {ranked[len(ranked) // 2]:.2f} | {ranked[-1]:.2f} | {kept} |"
         )
+        well &= kept == REQUESTS
+    return well
 
 
 def _placer(directory: Path, policy: Policy) -> Placer:

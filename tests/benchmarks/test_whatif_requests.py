@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def test_each_request_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    print_requests(["40"])
+    assert print_requests([40])
     row = capsys.readouterr().out.strip().splitlines()[-1]
     assert row.startswith("| 40 | 400 |")
     assert row.endswith(f"| {REQUESTS} |")

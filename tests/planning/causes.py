@@ -12,6 +12,7 @@ kind of cause, how many were said and how many are wrong by one of three judges:
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections import Counter
@@ -291,9 +292,13 @@ REMEDIES: dict[str, Callable[[Document, Document, Remaining, Cause], bool]] = {
 """By kind of cause, how the remedy is written into the documents; each returns whether it could be."""
 
 
-def main(problems: int = 600, first: int = 0) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; return 1 if anything said is wrong."""
-    seen, again, wrong = counted(range(first, first + problems))
+    parser = argparse.ArgumentParser(prog="python -m tests.planning.causes", description=__doc__)
+    parser.add_argument("problems", nargs="?", type=int, default=600, help="how many fleets")
+    parser.add_argument("first", nargs="?", type=int, default=0, help="the number of the first of them")
+    asked = parser.parse_args(arguments)
+    seen, again, wrong = counted(range(asked.first, asked.first + asked.problems))
     stuck = Counter(one.left.cause.kind for one, _ in wrong if one.left.cause)
     print(f"{'cause':14} {'said':>6} {'planned again':>14} {'wrong':>6}")
     for kind in sorted(seen):
@@ -305,4 +310,4 @@ def main(problems: int = 600, first: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
+    sys.exit(main())

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from dataclasses import replace
@@ -17,6 +18,8 @@ from optimizer.verify.verify import verify
 from tests.build import fleet, host, policy, vm
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan
     from optimizer.policy import Policy
@@ -25,6 +28,8 @@ __all__ = ["KINDS", "SIZES", "growing", "seconds"]
 
 SIZES = (1_000, 3_000, 10_000, 30_000)
 KINDS = ("together", "spread")
+TOO_FAST = 2
+"""How many times as fast as the group verification may grow."""
 HOSTS = 40
 SHARE = 10
 """One in that many VMs of the group moves."""
@@ -83,6 +88,18 @@ def seconds(kind: str, size: int) -> float:
     return took
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; 1 where verification grows more than twice as fast as the group does."""
+    parser = argparse.ArgumentParser(prog="python -m tests.verify.growth", description=__doc__)
+    parser.add_argument("sizes", nargs="*", type=int, default=SIZES, metavar="SIZE")
+    sizes = sorted(parser.parse_args(arguments).sizes)
+    took: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for size in sizes:
+        for kind in KINDS:
+            took[kind].append(seconds(kind, size))
+        print(f"{size:7,} VMs in a group", *(f"{kind} {took[kind][-1]:6.2f} s" for kind in KINDS), sep="   ")
+    return int(any(s[-1] / s[0] > TOO_FAST * sizes[-1] / sizes[0] for s in took.values()))
+
+
 if __name__ == "__main__":
-    for asked in map(int, sys.argv[1:] or SIZES):
-        print(f"{asked:7,} VMs in a group", *(f"{kind} {seconds(kind, asked):6.2f} s" for kind in KINDS), sep="   ")
+    sys.exit(main())

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections import Counter
@@ -24,7 +25,7 @@ from tests.build import fleet, host, policy, vm
 from tests.oracle.problems import tiny_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
@@ -245,9 +246,19 @@ def tampered(every: int = 1, tiny: int = 40) -> Tally:
     return out
 
 
-if __name__ == "__main__":
-    tally = tampered(*map(int, sys.argv[1:]))
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the tally; 1 where a changed plan was accepted, or crashed `verify`."""
+    parser = argparse.ArgumentParser(prog="python -m tests.verify.tampering", description=__doc__)
+    parser.add_argument("every", nargs="?", type=int, default=1, help="judge one of that many changes")
+    parser.add_argument("tiny", nargs="?", type=int, default=40, help="tiny random fleets beside the others")
+    asked = parser.parse_args(arguments)
+    tally = tampered(asked.every, asked.tiny)
     print(tally)
     for pattern, times in sorted(tally.unknowable.items()):
         print(f"  {times:5} {pattern}: {UNKNOWABLE[pattern]}")
     print(*tally.accepted[:40], *tally.crashed[:40], sep="\n")
+    return int(bool(tally.accepted or tally.crashed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,6 +6,7 @@ is not found within `SEEDS` seeds is an error.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.execute.simulation.plans import AGENTS, SMALL
 from tests.execute.simulation.simulate import simulate, without_admission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from tests.execute.simulation.plans import Shape
 
@@ -163,12 +164,15 @@ def _link(issue: str) -> str:
     return f"[{name.split('/')[0]}#{number}]({GITHUB}{name}/issues/{number})"
 
 
-def main(page: str = "") -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print what finds each bug, or write the table into a page."""
-    if page:
-        text = Path(page).read_text("utf-8")
+    parser = argparse.ArgumentParser(prog="python -m tests.execute.simulation.mutants", description=__doc__)
+    parser.add_argument("page", nargs="?", type=Path, help="write the table into it")
+    page = parser.parse_args(arguments).page
+    if page is not None:
+        text = page.read_text("utf-8")
         before, after = text.split(BEGINS)[0], text.split(ENDS)[1]
-        Path(page).write_text("\n".join([before + BEGINS, *table(), ENDS + after]), "utf-8")
+        page.write_text("\n".join([before + BEGINS, *table(), ENDS + after]), "utf-8")
         return 0
     missed = 0
     for mutant in MUTANTS:
@@ -180,4 +184,4 @@ def main(page: str = "") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())
