@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS", "FLEET"]
 
 FLEET = line_fleet(vms=3, hosts=5)
+POLL_S = 0.2
+"""Between two looks at a move: each look is a process where the driver is a command."""
+
 FIRST, SECOND = move(FLEET, 1, "v0", "h0", "h3"), move(FLEET, 2, "v1", "h1", "h4")
 
 
@@ -166,7 +169,7 @@ def carries_a_plan_out(open_: Open) -> None:
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as directory:
         patch.setattr(admission, "verify", lambda *_, **__: Verdict(()))
         with open_ledger(str(Path(directory) / "ledger.sqlite")) as ledger:
-            quick = Settings(poll_s=0.05)
+            quick = Settings(poll_s=POLL_S)
             applied = apply(FLEET, Policy("test", ()), plan, driver, ledger, act=True, settings=quick)
             assert (applied.exit_code, set(applied.done)) == (0, {"m0001", "m0002", "m0003"})
             assert set(ledger.states(plan.fleet, plan.id).values()) == {MoveState.DONE}
@@ -183,7 +186,7 @@ def ended(driver: Driver, request: Request) -> JobReading:
         assert job is not None
         if job.state in ENDED:
             return job
-        driver.clock.sleep(0.05)
+        driver.clock.sleep(POLL_S)
     raise AssertionError(f"{request.token} does not end")
 
 

@@ -1,8 +1,8 @@
 """Programs that seem to migrate: `toy`, `virsh`, `pvesh` and `openstack`, over hypervisors that live in a file.
 
-Run as a program it is the one that it is called; imported, it makes a world and reads it. What they print has the form
-of what the real ones print: virsh 9.0 as seen on real hosts; `openstack` by the columns in python-openstackclient's
-source; `pvesh` by the schema of Proxmox VE 9. Only the standard library, so that a call takes no longer than it must.
+Started, it is the program that it is called; imported by tests, it makes a world and reads it. What they print has the
+form of what the real ones print: virsh 9.0 as seen on real hosts; `openstack` by the columns in the source of
+python-openstackclient; `pvesh` by the schema of Proxmox VE 9. Only what a call needs is loaded: there are thousands.
 
 Faults stand in the world by the program's words ("server list"): each call of these takes the next one, of
 ``hang``, ``sleep``, ``exit`` with ``err``, ``print``, ``huge``, or ``lost`` (it acts, and then hangs).
@@ -13,16 +13,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import stat
 import sys
 import time
-import uuid
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing and pathlib take longer to load than all that a call does
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
 
 __all__ = ["PROGRAMS", "change", "install", "look", "new_world"]
 
@@ -33,14 +32,18 @@ MIB = 1 << 20
 def install(directory: Path) -> None:
     """Write the programs into a directory, which belongs into PATH."""
     directory.mkdir(exist_ok=True)
+    here, module = os.path.split(__file__)
+    start = f"import sys; sys.path.append({here!r}); from {module.removesuffix('.py')} import main; sys.exit(main())"
     for name in PROGRAMS:
         path = directory / name
-        path.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {__file__} {directory} {name} "$@"\n')
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        path.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S -c "{start}" {directory} {name} "$@"\n')
+        path.chmod(0o755)
 
 
 def new_world(directory: Path, hosts: list[str], places: dict[str, str], *, seconds: float = 0.4) -> None:
     """Write a world: VMs by their place; a migration takes `seconds`."""
+    import uuid
+
     vms = {
         vm: {"uuid": str(uuid.uuid5(uuid.NAMESPACE_DNS, vm)), "vmid": 100 + n, "host": host}
         for n, (vm, host) in enumerate(places.items())
@@ -50,19 +53,21 @@ def new_world(directory: Path, hosts: list[str], places: dict[str, str], *, seco
 
 
 @contextmanager
-def change(directory: Path) -> Iterator[dict[str, Any]]:
+def change(directory: Path | str) -> Iterator[dict[str, Any]]:
     """Change the world, alone."""
-    with (directory / "lock").open("w") as lock:
+    with open(f"{directory}/lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        world = json.loads((directory / "world.json").read_text())
+        with open(f"{directory}/world.json") as file:
+            world = json.load(file)
         _advance(world)
         yield world
-        part = directory / f"world.{os.getpid()}"
-        part.write_text(json.dumps(world))
-        part.replace(directory / "world.json")
+        part = f"{directory}/world.{os.getpid()}"
+        with open(part, "w") as file:
+            file.write(json.dumps(world))
+        os.replace(part, f"{directory}/world.json")
 
 
-def look(directory: Path) -> dict[str, Any]:
+def look(directory: Path | str) -> dict[str, Any]:
     """Return the world as it is now."""
     with change(directory) as world:
         return world
@@ -245,6 +250,8 @@ def _pve_status(job: dict[str, Any]) -> str:
 
 
 def openstack(world: dict[str, Any], words: list[str]) -> Any:
+    import uuid
+
     rest = words[2:] if words[0] == "--os-compute-api-version" else words
     if rest[:2] == ["server", "list"]:
         return [
@@ -298,7 +305,8 @@ def _stamp(at: float) -> str:
 WAITS = {"virsh": "migrate", "pvesh": "create"}
 
 
-def main(directory: Path, name: str, words: list[str]) -> int:
+def main() -> int:
+    directory, name, *words = sys.argv[1:]
     plain = [w for w in words if not w.startswith("-")]
     verb = {"openstack": " ".join(plain[1:4] if plain[1:3] == ["server", "migration"] else plain[1:3])}.get(
         name, plain[0]
@@ -334,7 +342,7 @@ def _misbehave(fault: dict[str, Any]) -> int:
     return int(fault.get("exit", 0))
 
 
-def _wait(directory: Path, name: str, job: int) -> int:
+def _wait(directory: str, name: str, job: int) -> int:
     """Wait for a migration, as virsh and pvesh do."""
     while (found := look(directory)["jobs"][job - 1])["status"] == "running":
         time.sleep(0.02)
@@ -345,7 +353,3 @@ def _wait(directory: Path, name: str, job: int) -> int:
         print(f"error: {found['why']}", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))
