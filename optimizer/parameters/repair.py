@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Chains", "Evening", "Groups", "Neighbourhoods", "Preferences", "Repair"]
+__all__ = ["Chains", "Evening", "Groups", "Neighbourhoods", "Phased", "Preferences", "Repair"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,8 @@ class Repair:
         place.
     starts_share
         Share of the time left that the starts after the first may take.
+    first_share
+        Share of the time left that the only start may take where whole plans are annealed after it.
     search_share
         Share of the time that may be searched; the rest is for the proof of what was found.
     beside_share
@@ -43,6 +45,7 @@ class Repair:
     paid_starts: int = 4
     spread: float = 0.5
     starts_share: float = 0.3
+    first_share: float = 0.5
     search_share: float = 0.95
     trim_share: float = 0.35
     beside_share: float = 0.75
@@ -107,11 +110,60 @@ class Evening:
     """
 
     enabled: bool = True
-    share: float = 0.3
+    share: float = 0.25
     depth: int = 2
     asked: int = 16
     hosts: int = 256
     ways: int = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phased:
+    """Annealing over whole plans in phases, where limits should hold that are hard to hold.
+
+    Parameters
+    ----------
+    enabled
+        Whether there is any.
+    share
+        Share of the time left that it may take.
+    compiling
+        Seconds that have to be left for kernels to be compiled that are not in the cache.
+    phases
+        Phases of a plan: how many moves may wait one for the other.
+    steps
+        Proposals a VM, from warm to cold.
+    least_steps
+        Proposals from warm to cold, however few the VMs.
+    stale
+        Times in a row that this came to nothing better, after which it ends.
+    chunk
+        Proposals between two looks at the clock.
+    must, should
+        What a thousandth of harm costs, in moves of the mean VM.
+    warmth, cooling
+        The first temperature, in moves of the mean VM; the last one over the first.
+    tail
+        From which part on the temperature is 0.
+    mix
+        Of 4096 VMs that are looked at, up to which one they are away from home, then on a host with harm; of 4096
+        proposals, up to which one they are which: see `kernel_phased_search.phased_search`.
+    """
+
+    enabled: bool = True
+    share: float = 0.6
+    compiling: float = 8.0
+    phases: int = 12
+    steps: int = 2_000
+    least_steps: int = 2_000_000
+    stale: int = 3
+    chunk: int = 1 << 17
+    must: int = 100
+    should: int = 1
+    warmth: float = 0.1
+    cooling: float = 0.1
+    tail: float = 0.9
+    mix: tuple[int, ...] = (2400, 2600, 300, 1800, 1900, 2800, 3600, 3800)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

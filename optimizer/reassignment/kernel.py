@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from optimizer.reassignment.compiled import compiled, inlined
+from optimizer.compiled import compiled, inlined
 from optimizer.reassignment.kernel_big import emigrate, squeeze, undo
 from optimizer.reassignment.kernel_parts import BIG, better, draw, paid, put, shift, swap
 from optimizer.reassignment.kernel_ruin import ruin

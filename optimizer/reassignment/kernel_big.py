@@ -7,7 +7,7 @@ capacity, and belong to the search that keeps to it.
 
 from __future__ import annotations
 
-from optimizer.reassignment.compiled import compiled
+from optimizer.compiled import compiled
 from optimizer.reassignment.kernel_parts import BIG, draw, put, shift, sound
 
 __all__ = ["emigrate", "squeeze", "undo"]

@@ -8,7 +8,7 @@ Python (their oracle, with ``NUMBA_DISABLE_JIT=1``).
 
 from __future__ import annotations
 
-from optimizer.reassignment.compiled import compiled, inlined
+from optimizer.compiled import compiled, inlined
 
 __all__ = [
     "BIG",

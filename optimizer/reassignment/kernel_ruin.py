@@ -8,7 +8,7 @@ process, but here the others go wherever they cost least.
 
 from __future__ import annotations
 
-from optimizer.reassignment.compiled import compiled, inlined
+from optimizer.compiled import compiled, inlined
 from optimizer.reassignment.kernel_parts import BIG, allowed, cost_with, draw, drop, fits, lift
 
 __all__ = ["ruin"]

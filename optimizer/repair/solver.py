@@ -24,6 +24,7 @@ from optimizer.problem.working_placement import WorkingPlacement, sizes
 from optimizer.repair.evening import EveningOut, limits_that_should_hold
 from optimizer.repair.insertion import evicted, receive
 from optimizer.repair.neighbourhood_search import NeighbourhoodSearch
+from optimizer.repair.phased_search import anneal_plans, can_be_phased
 from optimizer.repair.whole_hosts import finish_hosts
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ class Solver:
         self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool], deadline: Deadline
     ) -> NDArray[np.int32]:
         search = NeighbourhoodSearch(best, self.bounds, self.limits, deadline, acceptable)
+        self._anneal(best, acceptable, deadline)
         self._repair_what_is_left(search)
         finish_hosts(best, self.bounds.size, deadline.over, acceptable, self.parameters)
         if self.bounds.affordable:  # who leaves was chosen for what it repairs: fewer moves would repair less
@@ -162,6 +164,15 @@ class Solver:
         search.deadline = deadline.part(self.parameters.repair.trim_share)
         search.trim()
         return best.placement
+
+    def _anneal(
+        self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool], deadline: Deadline
+    ) -> None:
+        """Anneal whole plans where limits that should hold are hard to hold, and the complete model is too large."""
+        given = self.parameters.phased
+        if self._anneals and not self.bounds.met(best.values()):
+            part = deadline.part(given.share)
+            anneal_plans(best, lambda: self.bounds.met(best.values()), acceptable, part, self.limits.seed, given)
 
     @staticmethod
     def _repair_what_is_left(search: NeighbourhoodSearch) -> None:
@@ -208,29 +219,28 @@ class Solver:
         broken = True
         given = self.parameters.repair
         deadline = self.deadline.part(given.starts_share)
+        first = self.deadline.part(given.first_share) if self._anneals else self.deadline
         random = np.random.default_rng(self.limits.seed)
         for start in range(given.starts):
             work.become(self.problem.start)
             jitter = np.exp(random.normal(0.0, given.spread, self.problem.vms)) if start > 1 else None
             limits = replace(self.limits, seed=self.limits.seed + start)
-            search = NeighbourhoodSearch(
-                work, self.bounds, limits, deadline if best else self.deadline, acceptable, jitter
-            )
+            search = NeighbourhoodSearch(work, self.bounds, limits, deadline if best else first, acceptable, jitter)
             if start > 1 and start % 2 == 0 and broken:
                 search.by_full_hosts()
-            if start == 0 and self._evens_out:
+            if start == 0 and self.parameters.evening.enabled and self._evens_out:
                 self._even_out(work)
             leaving = self._not_begun(work, evicted(self.bounds, jitter))
-            receive(work, leaving, tight=start > 0, near=given.near, stop=self.deadline.over)
+            receive(work, leaving, tight=start > 0, near=given.near, stop=first.over)
             search.by_company()
             search.by_chains()
-            stop = deadline.over if best else self.deadline.over
+            stop = deadline.over if best else first.over
             finish_hosts(work, self.bounds.size, stop, acceptable, self.parameters)
             measure = work.measure()
             broken = broken and not self.bounds.at_floor(work.values())
             if best is None or measure < best[0]:
                 best = measure, work.placement.copy()
-            last = start + 1 >= given.paid_starts and self.bounds.affordable
+            last = self._anneals or (start + 1 >= given.paid_starts and self.bounds.affordable)
             if last or self.bounds.met(work.values()) or deadline.over():
                 break
         assert best is not None
@@ -261,9 +271,14 @@ class Solver:
         if deadline.over():
             work.become(self.problem.start)
 
+    @cached_property
+    def _anneals(self) -> bool:
+        enabled = self.parameters.phased.enabled and not self.small
+        return enabled and self._evens_out and can_be_phased(self.problem)
+
     @property
     def _evens_out(self) -> bool:
-        return self.parameters.evening.enabled and limits_that_should_hold(self.problem)
+        return limits_that_should_hold(self.problem)
 
     # -- the whole -----------------------------------------------------------------------------------------------
 

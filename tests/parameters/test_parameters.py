@@ -78,8 +78,10 @@ NO_PARAMETERS = {
     "repair/solver.py": {"MOVE_S": "seconds, measured", "LEFT_S": "seconds, measured"},
     "repair/exhaustive_search.py": {"WORK": "work"},
     "repair/group_moves.py": {"JOIN_WORK": "work"},
+    "repair/kernel_phased_search.py": {"LOGS": "a table", "MASK": "32 bits"},
     "repair/minimize_heat.py": {"STEPS": "exactness", "EXACT": "exactness"},
     "repair/neighbourhood_search.py": {"CHAIN_WORK": "work", "NODE_WORK": "work"},
+    "repair/phased_search.py": {"MOVE": "a unit", "STEPS_PER_SECOND": "work"},
     "repair/preferences.py": {"EXCHANGE_WORK": "work"},
     "repair/targets.py": {"CALL": "work", "HOST": "work"},
 }

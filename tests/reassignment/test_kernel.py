@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
     from optimizer.reassignment.cost_arrays import CostArrays
 
-KERNELS = ("compiled", "kernel_parts", "kernel_big", "kernel_ruin", "kernel")
+KERNELS = ("kernel_parts", "kernel_big", "kernel_ruin", "kernel")
 
 ALL_KINDS = (800, 1000, 1600, 2000, 2500, 3000, 3600)
 """A mix in which large moves are as frequent as all others."""

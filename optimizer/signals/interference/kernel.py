@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from optimizer.reassignment.compiled import compiled
+from optimizer.compiled import compiled
 from optimizer.signals.interference.kernel_nnls import nnls
 
 __all__ = ["attribute_victim", "best_lag"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.reassignment.compiled import compiled
+from optimizer.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from numba import njit
@@ -9,7 +10,7 @@ from numba import njit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["compiled", "inlined"]
+__all__ = ["compiled", "inlined", "is_cached"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -26,3 +27,12 @@ def compiled(function: F) -> F:
 def inlined(function: F) -> F:
     """Compile a part of a kernel that becomes part of each caller."""
     return cast("F", njit(forceinline=True, **OPTIONS)(function))
+
+
+def is_cached(kernel: Callable[..., Any]) -> bool:
+    """Whether a kernel needs no compiling, as far as the names in the cache tell (or is plain Python anyway)."""
+    if not hasattr(kernel, "stats"):
+        return True
+    code = kernel.__code__
+    names = f"*.{kernel.__name__}-{code.co_firstlineno}.py*.nbi"
+    return any(Path(kernel.stats.cache_path).glob(names))

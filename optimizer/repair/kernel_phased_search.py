@@ -1,0 +1,188 @@
+"""The loop of the search over plans in phases, compiled: proposals, taken where they gain, and else with a chance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimizer.compiled import compiled, inlined
+from optimizer.repair.kernel_phases import cost_at, entry, lift, put, undo
+
+__all__ = ["phased_search", "settled"]
+
+LOGS = -np.log((np.arange(1 << 13) + 0.5) / (1 << 13))
+"""Draws of an exponential variable: a table, which spares each proposal a logarithm."""
+
+MASK = 0xFFFFFFFF
+
+
+@inlined
+def draw(random, below):
+    """Return a random number from 0 to below - 1: xorshift plus a Weyl sequence, 32 bits (Marsaglia 2003)."""
+    x = random[0]
+    x ^= (x << 13) & MASK
+    x ^= x >> 17
+    x ^= (x << 5) & MASK
+    random[0] = x
+    random[1] = (random[1] + 362437) & MASK
+    return (((x + random[1]) & MASK) * below) >> 32
+
+
+@inlined
+def someone_on(h, state):
+    """Return a VM on host h, by chance one of the first on its list; -1: there is none."""
+    v = state.head[h]
+    if v < 0:
+        return v
+    for _ in range(draw(state.random, 64)):
+        v = state.place[v, 2]
+        if v < 0:
+            v = state.head[h]
+    return v
+
+
+@inlined
+def someone(mix, fixed, state):
+    """Return a VM that may move: one that is away, one on a host with harm, or any."""
+    roll = draw(state.random, 4096)
+    if roll < mix[0] and state.total[1] > 0:
+        v = state.away[draw(state.random, state.total[1])]
+    elif roll < mix[1] and state.total[2] > 0:
+        v = someone_on(state.hot[draw(state.random, state.total[2])], state)
+    else:
+        v = fixed.movable[draw(state.random, len(fixed.movable))]
+    return v if v >= 0 and fixed.movable_at[v] == 1 else -1
+
+
+@inlined
+def moved(v, a, b, fixed):
+    """Return what the way of v from host a to host b changes the cost of moves by."""
+    h = fixed.home[v]
+    return fixed.moving[v] * (int(b != h) - int(a != h))
+
+
+@compiled
+def shifted(v, b, limit, fixed, state):
+    """Take v to host b, if that costs no more than `limit` more; returns whether it did."""
+    a, f = state.place[v, 0], state.place[v, 1]
+    nobody = len(fixed.home)
+    if a == b:
+        return False
+    delta = moved(v, a, b, fixed) - state.cost[a] - state.cost[b] + cost_at(b, v, nobody, fixed, state)
+    if delta > limit or delta + cost_at(a, nobody, v, fixed, state) > limit:
+        return False
+    lift(v, fixed, state)
+    g = entry(v, b, fixed, state)
+    if g < 0:
+        put(v, a, f, fixed, state)
+        return False
+    put(v, b, g, fixed, state)
+    return True
+
+
+@compiled
+def rotated(v, u, c, limit, fixed, state):
+    """Take u from its host to host c, and v to where u was, if that costs no more than `limit` more."""
+    a, b = state.place[v, 0], state.place[u, 0]
+    f, g = state.place[v, 1], state.place[u, 1]
+    nobody = len(fixed.home)
+    if a == b or b == c:
+        return False
+    delta = moved(v, a, b, fixed) + moved(u, b, c, fixed) - state.cost[a] - state.cost[b]
+    if c != a:
+        delta -= state.cost[c]
+    delta += cost_at(b, v, u, fixed, state)
+    if delta > limit:
+        return False
+    if c == a:
+        delta += cost_at(a, u, v, fixed, state)
+    else:
+        delta += cost_at(c, u, nobody, fixed, state)
+        if delta > limit:
+            return False
+        delta += cost_at(a, nobody, v, fixed, state)
+    if delta > limit:
+        return False
+    lift(v, fixed, state)
+    lift(u, fixed, state)
+    to = entry(u, c, fixed, state)
+    if to >= 0:
+        put(u, c, to, fixed, state)
+        to = entry(v, b, fixed, state)
+        if to >= 0:
+            put(v, b, to, fixed, state)
+            return True
+    undo(u, b, g, fixed, state)
+    undo(v, a, f, fixed, state)
+    return False
+
+
+@inlined
+def rephased(v, fixed, state):
+    """Let v go where it goes in the first phase in which it may."""
+    a, f = state.place[v, 0], state.place[v, 1]
+    lift(v, fixed, state)
+    g = entry(v, a, fixed, state)
+    put(v, a, g if g >= 0 else f, fixed, state)
+
+
+@compiled
+def settled(targets, fixed, state):
+    """Go to a placement, each VM in the first phase in which it may; returns how many of them could not."""
+    left = -1
+    while True:
+        before, left = left, 0
+        for v in range(len(targets)):
+            if targets[v] == state.place[v, 0]:
+                continue
+            a, f = state.place[v, 0], state.place[v, 1]
+            lift(v, fixed, state)
+            g = entry(v, targets[v], fixed, state)
+            if g >= 0:
+                put(v, targets[v], g, fixed, state)
+            else:
+                put(v, a, f, fixed, state)
+                left += 1
+        if left in (0, before):
+            return left
+
+
+@compiled
+def phased_search(steps, temperature, mix, fixed, state):
+    """Make `steps` proposals at a temperature.
+
+    `mix`: of 4096 VMs looked at, up to which one they are away, on a host with harm; of 4096 proposals, up to which one
+    they go home, elsewhere, in an earlier phase, home with another going in
+    their place, to where another is that comes here, that goes home; in what is left that one goes elsewhere.
+    """
+    hosts = len(state.head)
+    for _ in range(steps):
+        v = someone(mix, fixed, state)
+        if v < 0:
+            continue
+        limit = 0
+        if temperature > 0.0:
+            limit = int(temperature * LOGS[draw(state.random, len(LOGS))])
+        roll, a = draw(state.random, 4096), state.place[v, 0]
+        if roll < mix[2]:
+            shifted(v, fixed.home[v], limit, fixed, state)
+            continue
+        if roll < mix[3]:
+            shifted(v, draw(state.random, hosts), limit, fixed, state)
+            continue
+        if roll < mix[4]:
+            if a != fixed.home[v]:
+                rephased(v, fixed, state)
+            continue
+        if roll < mix[5]:
+            u = someone_on(fixed.home[v], state) if a != fixed.home[v] else -1
+        else:
+            u = fixed.movable[draw(state.random, len(fixed.movable))]
+        if u < 0 or u == v or fixed.movable_at[u] == 0:
+            continue
+        if roll < mix[6]:
+            c = a
+        elif roll < mix[7]:
+            c = fixed.home[u]
+        else:
+            c = draw(state.random, hosts)
+        rotated(v, u, c, limit, fixed, state)

@@ -1,0 +1,137 @@
+"""Annealing over plans in phases, where limits that should hold are hard to hold: fewer violations, and fewer moves.
+
+Reception and neighbourhoods look at one violation after the other, and where large VMs share few hosts each repair
+stands in the way of the next. Here whole plans are changed, move by move and exchange by exchange, each of them one
+that can be carried out (see `kernel_phases`). Harm of musts costs far more than that of shoulds, and all of it is paid
+for by moves.
+
+Kirkpatrick, Gelatt and Vecchi, "Optimization by simulated annealing", Science 220 (1983).
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optimizer.fleet import ABSENT
+from optimizer.problem.problem import Stage
+from optimizer.repair.phased_arrays import PhasedState, phased_arrays, phased_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from optimizer.limits import Deadline
+    from optimizer.parameters.repair import Phased
+    from optimizer.problem.problem import Problem
+    from optimizer.problem.working_placement import WorkingPlacement
+
+__all__ = ["PhasedSearch", "anneal_plans", "can_be_phased"]
+
+MOVE = 1000
+"""What the mean VM's move costs; all costs are whole numbers."""
+
+STEPS_PER_SECOND = 6_000_000
+"""Proposals that count as a second where work is what counts."""
+
+
+def can_be_phased(problem: Problem) -> bool:
+    """Whether nothing is asked that a plan in phases does not know: sums over racks, budgets, prices."""
+    sums = problem.demands.sums.values()
+    plain = not any(a.level or a.union for a in sums) and (problem.start != ABSENT).all()
+    return bool(plain and not problem.flows and Stage.PRICED not in problem.stages and problem.movable.any())
+
+
+def anneal_plans(
+    work: WorkingPlacement,
+    met: Callable[[], bool],
+    acceptable: Callable[[NDArray[np.int32]], bool],
+    deadline: Deadline,
+    seed: int,
+    given: Phased,
+) -> None:
+    """Anneal, again and again, as long as that leads to something better; `work` is left at the best.
+
+    Parameters
+    ----------
+    work
+        A placement of a problem that `can_be_phased`.
+    met
+        Whether nothing better than `work` is worth looking for.
+    acceptable
+        Whether a placement can be carried out.
+    """
+    search = PhasedSearch(work.problem, deadline, seed, given)
+    if not search.ready():
+        return
+    stale, best = 0, search.plan_to(work.placement)
+    while stale < given.stale and not deadline.over() and not met():
+        before, measure = work.placement.copy(), work.measure()
+        found = search.anneal(best)
+        work.become(found.place[:, 0].astype(np.int32))
+        stale += 1
+        if work.measure() < measure and work.is_no_worse() and acceptable(work.placement):
+            stale, best = 0, found
+        else:
+            work.become(before)
+
+
+class PhasedSearch:
+    """Plans for one problem, one that `can_be_phased`; each annealing draws other random numbers."""
+
+    def __init__(self, problem: Problem, deadline: Deadline, seed: int, given: Phased) -> None:
+        from optimizer.repair.kernel_phased_search import phased_search, settled
+
+        self._search: Callable[..., Any] = phased_search
+        self._settled: Callable[..., Any] = settled
+        self.deadline, self.given = deadline, given
+        self.fixed = phased_arrays(problem, MOVE, given)
+        self.start = phased_state(problem, self.fixed, given.phases)
+        self.random = np.random.default_rng(seed)
+        self.mix = np.array(given.mix, np.int64)
+        self.steps = max(given.least_steps, given.steps * problem.vms)
+
+    def ready(self) -> bool:
+        """Have the kernels compiled, or loaded from the cache, as far as there is time; whether they are."""
+        from optimizer.compiled import is_cached
+
+        short = isfinite(self.deadline.wall()) and self.deadline.left() < self.given.compiling
+        if short and not is_cached(self._search):
+            return False
+        thread = Thread(target=self._prepare)
+        thread.start()
+        while thread.is_alive() and not self.deadline.over():
+            thread.join(0.05)
+        return not thread.is_alive() and not self.deadline.over()
+
+    def _prepare(self) -> None:
+        state = _copy(self.start)
+        self._settled(state.place[:, 0].copy(), self.fixed, state)
+        self._search(0, 0.0, self.mix, self.fixed, state)
+
+    def plan_to(self, placement: NDArray[np.int32]) -> PhasedState:
+        """Return a plan to a placement, as far as its moves have phases."""
+        state = _copy(self.start)
+        self._settled(placement.astype(np.int64), self.fixed, state)
+        return state
+
+    def anneal(self, plan: PhasedState) -> PhasedState:
+        """Return what a plan comes to, warmed up and cooled down."""
+        state, given, deadline = _copy(plan), self.given, self.deadline
+        state.random[:] = self.random.integers(1, 2**32 - 1, 2)
+        made, left, done = 0, max(deadline.left(), 1e-9), 0.0
+        while done < 1.0 and not deadline.over():
+            heat = given.warmth * MOVE * given.cooling**done if done < given.tail else 0.0
+            self._search(given.chunk, heat, self.mix, self.fixed, state)
+            deadline.spend(given.chunk / STEPS_PER_SECOND)
+            made += given.chunk
+            done = max(made / self.steps, 1.0 - deadline.left() / left)
+        return state
+
+
+def _copy(state: PhasedState) -> PhasedState:
+    return PhasedState(*(array.copy() for array in state))
