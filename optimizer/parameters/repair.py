@@ -110,7 +110,7 @@ class Evening:
     """
 
     enabled: bool = True
-    share: float = 0.25
+    share: float = 0.3
     depth: int = 2
     asked: int = 16
     hosts: int = 256
@@ -129,8 +129,9 @@ class Phased:
         Share of the time left that it may take.
     compiling
         Seconds that have to be left for kernels to be compiled that are not in the cache.
-    phases
-        Phases of a plan: how many moves may wait one for the other.
+    phases, most_phases
+        Phases of a plan: how many moves may wait one for the other; and where the first plan takes more, twice as many,
+        and so on, at most.
     steps
         Proposals a VM, from warm to cold.
     least_steps
@@ -154,6 +155,7 @@ class Phased:
     share: float = 0.6
     compiling: float = 8.0
     phases: int = 12
+    most_phases: int = 96
     steps: int = 2_000
     least_steps: int = 2_000_000
     stale: int = 3

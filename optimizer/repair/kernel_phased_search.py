@@ -126,15 +126,16 @@ def rephased(v, fixed, state):
 
 
 @compiled
-def settled(targets, fixed, state):
-    """Go to a placement, each VM in the first phase in which it may; returns how many of them could not."""
+def settled(vms, targets, fixed, state):
+    """Take VMs to their targets, in order, each in the first phase in which it may; returns how many could not."""
     left = -1
     while True:
         before, left = left, 0
-        for v in range(len(targets)):
-            if targets[v] == state.place[v, 0]:
-                continue
+        for i in range(len(vms)):
+            v = vms[i]
             a, f = state.place[v, 0], state.place[v, 1]
+            if targets[v] == a:
+                continue
             lift(v, fixed, state)
             g = entry(v, targets[v], fixed, state)
             if g >= 0:

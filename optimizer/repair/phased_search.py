@@ -10,6 +10,7 @@ Kirkpatrick, Gelatt and Vecchi, "Optimization by simulated annealing", Science 2
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -18,14 +19,17 @@ import numpy as np
 
 from optimizer.fleet import ABSENT
 from optimizer.problem.problem import Stage
+from optimizer.reachability.contention import Contention
 from optimizer.repair.phased_arrays import PhasedState, phased_arrays, phased_state
+from optimizer.sequence.order import Ordered, order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from optimizer.limits import Deadline
+    from optimizer.parameters import Ordering
     from optimizer.parameters.repair import Phased
     from optimizer.problem.problem import Problem
     from optimizer.problem.working_placement import WorkingPlacement
@@ -49,10 +53,10 @@ def can_be_phased(problem: Problem) -> bool:
 def anneal_plans(
     work: WorkingPlacement,
     met: Callable[[], bool],
-    acceptable: Callable[[NDArray[np.int32]], bool],
     deadline: Deadline,
     seed: int,
     given: Phased,
+    ordering: Ordering,
 ) -> None:
     """Anneal, again and again, as long as that leads to something better; `work` is left at the best.
 
@@ -62,19 +66,24 @@ def anneal_plans(
         A placement of a problem that `can_be_phased`.
     met
         Whether nothing better than `work` is worth looking for.
-    acceptable
-        Whether a placement can be carried out.
+    ordering
+        How an order of moves is looked for: a plan counts if it has one, and the first one begins with its own.
     """
     search = PhasedSearch(work.problem, deadline, seed, given)
     if not search.ready():
         return
-    stale, best = 0, search.plan_to(work.placement)
+    contention, direct = Contention(work.problem), replace(ordering, hops=False)
+
+    def ordered() -> Ordered:
+        return order(work.problem, work.placement, deadline=deadline.over, contention=contention, given=direct)
+
+    stale, best = 0, search.plan_to(work.placement, [m.move.vm for m in ordered().moves])
     while stale < given.stale and not deadline.over() and not met():
         before, measure = work.placement.copy(), work.measure()
         found = search.anneal(best)
         work.become(found.place[:, 0].astype(np.int32))
         stale += 1
-        if work.measure() < measure and work.is_no_worse() and acceptable(work.placement):
+        if work.measure() < measure and work.is_no_worse() and ordered().complete:
             stale, best = 0, found
         else:
             work.become(before)
@@ -90,7 +99,7 @@ class PhasedSearch:
         self._settled: Callable[..., Any] = settled
         self.deadline, self.given = deadline, given
         self.fixed = phased_arrays(problem, MOVE, given)
-        self.start = phased_state(problem, self.fixed, given.phases)
+        self.problem = problem
         self.random = np.random.default_rng(seed)
         self.mix = np.array(given.mix, np.int64)
         self.steps = max(given.least_steps, given.steps * problem.vms)
@@ -99,7 +108,7 @@ class PhasedSearch:
         """Have the kernels compiled, or loaded from the cache, as far as there is time; whether they are."""
         from optimizer.compiled import is_cached
 
-        short = isfinite(self.deadline.wall()) and self.deadline.left() < self.given.compiling
+        short = self.deadline.left() < self.given.compiling and isfinite(self.deadline.wall())
         if short and not is_cached(self._search):
             return False
         thread = Thread(target=self._prepare)
@@ -109,19 +118,30 @@ class PhasedSearch:
         return not thread.is_alive() and not self.deadline.over()
 
     def _prepare(self) -> None:
-        state = _copy(self.start)
-        self._settled(state.place[:, 0].copy(), self.fixed, state)
+        state = phased_state(self.problem, self.fixed, 1)
+        self._settled(np.zeros(0, np.int64), state.place[:, 0].copy(), self.fixed, state)
         self._search(0, 0.0, self.mix, self.fixed, state)
 
-    def plan_to(self, placement: NDArray[np.int32]) -> PhasedState:
-        """Return a plan to a placement, as far as its moves have phases."""
-        state = _copy(self.start)
-        self._settled(placement.astype(np.int64), self.fixed, state)
-        return state
+    def plan_to(self, placement: NDArray[np.int32], vms: Sequence[int]) -> PhasedState:
+        """Return a plan to a placement, with as many phases as it takes.
+
+        Parameters
+        ----------
+        vms
+            Those that move, in an order in which they can.
+        """
+        phases = self.given.phases
+        while True:
+            state = phased_state(self.problem, self.fixed, phases)
+            left = self._settled(np.array(vms, np.int64), placement.astype(np.int64), self.fixed, state)
+            if phases >= self.given.most_phases or not left:
+                return state
+            phases = min(2 * phases, self.given.most_phases)
 
     def anneal(self, plan: PhasedState) -> PhasedState:
         """Return what a plan comes to, warmed up and cooled down."""
-        state, given, deadline = _copy(plan), self.given, self.deadline
+        given, deadline = self.given, self.deadline
+        state = PhasedState(*(array.copy() for array in plan))
         state.random[:] = self.random.integers(1, 2**32 - 1, 2)
         made, left, done = 0, max(deadline.left(), 1e-9), 0.0
         while done < 1.0 and not deadline.over():
@@ -131,7 +151,3 @@ class PhasedSearch:
             made += given.chunk
             done = max(made / self.steps, 1.0 - deadline.left() / left)
         return state
-
-
-def _copy(state: PhasedState) -> PhasedState:
-    return PhasedState(*(array.copy() for array in state))

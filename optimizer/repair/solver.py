@@ -156,7 +156,7 @@ class Solver:
         self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool], deadline: Deadline
     ) -> NDArray[np.int32]:
         search = NeighbourhoodSearch(best, self.bounds, self.limits, deadline, acceptable)
-        self._anneal(best, acceptable, deadline)
+        self._anneal(best, deadline)
         self._repair_what_is_left(search)
         finish_hosts(best, self.bounds.size, deadline.over, acceptable, self.parameters)
         if self.bounds.affordable:  # who leaves was chosen for what it repairs: fewer moves would repair less
@@ -165,14 +165,12 @@ class Solver:
         search.trim()
         return best.placement
 
-    def _anneal(
-        self, best: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool], deadline: Deadline
-    ) -> None:
+    def _anneal(self, best: WorkingPlacement, deadline: Deadline) -> None:
         """Anneal whole plans where limits that should hold are hard to hold, and the complete model is too large."""
-        given = self.parameters.phased
         if self._anneals and not self.bounds.met(best.values()):
-            part = deadline.part(given.share)
-            anneal_plans(best, lambda: self.bounds.met(best.values()), acceptable, part, self.limits.seed, given)
+            given, seed = self.parameters, self.limits.seed
+            part = deadline.part(given.phased.share)
+            anneal_plans(best, lambda: self.bounds.met(best.values()), part, seed, given.phased, given.ordering)
 
     @staticmethod
     def _repair_what_is_left(search: NeighbourhoodSearch) -> None:

@@ -152,7 +152,8 @@ def _plans_made(own: Parameters, other: Callable[..., Parameters]) -> Iterator[o
     early = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), preferences=Preferences(least=1))
     parts = other(parts=Parts(whole_up_to=14, hosts_each=14))
     tight, uneven = tight_fleet(3, 5, 4, hosts=21), replace(request, seconds=5.0)
-    yield make_plan(*uneven_fleet(7), replace(request, parameters=large))
+    for number in (0, 7):
+        yield make_plan(*uneven_fleet(number), replace(request, parameters=large))
     yield make_plan(tight, policy, replace(request, parameters=parts))
     yield make_plan(fleet(20, 1, 0.8), policy, request)
     yield plan_under(full_hosts(), policy, request, drain=["h0", "h1"], max_moves=3)

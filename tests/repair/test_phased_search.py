@@ -164,7 +164,7 @@ def test_a_placement_is_gone_to_in_phases_as_far_as_it_can_be(plain: Any) -> Non
     rooms = [room([9] * 5, [9] * 6, asked=asked) for asked in (MUST, SHOULD)]
     of = problem([0, 1, 2, 4, 5], rooms, hosts=6, stages=STAGES)
     walk = Walk(of, 0, plain)
-    assert plain.settled(np.array([1, 2, 3, 5, 4]), walk.fixed, walk.state) == 2
+    assert plain.settled(np.arange(5), np.array([1, 2, 3, 5, 4]), walk.fixed, walk.state) == 2
     assert walk.state.place[:, :2].tolist() == [[1, 2], [2, 1], [3, 0], [4, 4], [5, 4]]
     check(of, walk.fixed, walk.state)
 
