@@ -108,8 +108,18 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"tier: --tier {config.getoption('--tier')} --share {share_of(config)}"
 
 
+WAITING = (
+    "tests/lab/",
+    "tests/service/test_processes.py",
+    "tests/execute/command/",
+    "tests/execute/test_driver_contract.py",
+)
+"""Tests that wait for other processes most of the time."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the tier does not run."""
+    """Leave out what the tier does not run; what waits comes first, beside all that works, not alone at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WAITING))
     tier = config.getoption("--tier")
     if tier == "all":
         return

@@ -53,6 +53,10 @@ lint() {
 
 lint >"$site/linters" 2>&1 & # beside the tests: many of them wait for other processes
 linters=$!
+if [[ ! -d tests/__pycache__ ]]; then # a fresh checkout: what else each of the four processes would compile for itself
+  say 'compiling'
+  "$python" -m pytest -p no:cacheprovider -m compiles || true # what fails here fails below as well
+fi
 say "pytest, tier $tier"
 failed=0
 # four processes for two cores: tests wait for what other processes do

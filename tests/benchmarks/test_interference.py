@@ -78,6 +78,7 @@ def test_a_disk_serves_one_at_a_time() -> None:
     np.testing.assert_allclose(alone, out, atol=1e-9)  # nobody to wait for
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("kind", ["cpu", "io"])
 def test_without_an_antagonist_the_others_do_the_same_work(kind: str) -> None:
     """The same jobs arrive, so what is different is its doing; and work is not lost but for what is turned away."""

@@ -80,6 +80,7 @@ def listed(state: SearchState) -> dict[int, int]:
     return out
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("hard", [True, False])
 def test_random_walks_over_tiny_instances_are_counted_right(tmp_path: Path, hard: bool) -> None:
     moved = broken = 0
@@ -174,6 +175,7 @@ def test_the_number_of_threads_never_changes_the_answer(data_dir: Path) -> None:
     assert len(set(alone[1])) > 1
 
 
+@pytest.mark.compiles
 def test_a_search_that_may_not_run_says_nothing(data_dir: Path) -> None:
     stop = threading.Event()
     stop.set()

@@ -155,6 +155,7 @@ def test_a_vm_that_came_late_is_judged_by_the_windows_in_which_it_was_there() ->
     assert (late.lasted, whole.lasted) == (3, 5)
 
 
+@pytest.mark.compiles
 def test_units_and_the_order_of_vms_do_not_matter() -> None:
     series, rng = hog(4), np.random.default_rng(0)
     plain = {(p.noisy, p.suffers): p for p in evident(series)}
@@ -171,6 +172,7 @@ def test_units_and_the_order_of_vms_do_not_matter() -> None:
         assert pair.p == plain[key].p
 
 
+@pytest.mark.compiles
 def test_the_same_series_give_the_same_evidence() -> None:
     once, again = attributed(hog(5)), attributed(hog(5))
     assert (once.p == again.p).all()
@@ -192,6 +194,7 @@ def test_by_chance_few_pairs_have_a_small_p() -> None:
     assert 0.01 * tested < small < 0.09 * tested
 
 
+@pytest.mark.compiles
 def test_one_short_window_cannot_prove_much() -> None:
     series = hog(6)
     assert series.total is not None
