@@ -24,11 +24,20 @@ from tests.signals.examples import measured_examples
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ROOT", "Example", "agrees", "examples", "pages", "run_page", "updated"]
+__all__ = ["ENVIRONMENT", "PROGRAM", "ROOT", "Example", "agrees", "examples", "pages", "run_page", "updated"]
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
+PROGRAM = f'#!/bin/sh\nexec "{sys.executable}" "{ROOT / "cli.py"}" "$@"\n'
 TIMEOUT_S = 120
+ENVIRONMENT = {
+    "COLUMNS": "100",
+    "NO_COLOR": "1",
+    "TERM": "dumb",
+    "TZ": "UTC",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONUNBUFFERED": "1",  # so that both streams come in the order in which they were written
+}
 FENCE = re.compile(r"^(?P<indent> *)```console\n(?P<body>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
 EXIT = re.compile(r"\s+# exit (\d+)$")
 MEASURED_HERE = re.compile(r"\bseconds\b|\bpeak\b|peak_rss_mib|made_at|\bin \d+\.\d+ s$")
@@ -77,27 +86,18 @@ def examples(text: str) -> Iterator[Example]:
             yield Example(first + i, EXIT.sub("", command), tuple(lines[i + 1 : end]), int(code[1]) if code else 0)
 
 
-def run_page(page: Path, directory: Path) -> list[Ran]:
-    """Run the commands of a page, in order, in a directory of their own."""
+def run_page(page: Path, directory: Path, program: str = PROGRAM) -> list[Ran]:
+    """Run the commands of a page, in order, in a directory of their own; `program`: the text of `remora`."""
     work, tools = directory / "work", directory / "bin"
     shutil.copytree(EXAMPLES, work)
     tools.mkdir()
     remora = tools / "remora"
-    remora.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT / "cli.py"}" "$@"\n')
+    remora.write_text(program)
     remora.chmod(0o755)
     python = tools / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
-    env = {
-        "PATH": f"{tools}:{os.environ['PATH']}",
-        "HOME": str(directory),
-        "COLUMNS": "100",
-        "NO_COLOR": "1",
-        "TERM": "dumb",
-        "TZ": "UTC",
-        "LC_ALL": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",  # so that both streams come in the order in which they were written
-    }
+    env = {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(directory), **ENVIRONMENT}
     text = page.read_text("utf-8")
     with measured_examples(EXAMPLES) if "remora signals" in text else nullcontext("") as url:
         more = {"REMORA_PROMETHEUS": url, "PROMETHEUS_TOKEN": "of-no-account"} if url else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
 import tomllib
@@ -22,19 +23,30 @@ from optimizer.errors import RemoraError
 from optimizer.fleet import State
 from tests import build
 from tests.constraints import contract
-from tests.documents import ROOT, agrees, examples, pages, run_page, updated
+from tests.documents import ENVIRONMENT, PROGRAM, ROOT, agrees, examples, pages, run_page, updated
+from tests.forked import forking, stub
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 DOCS = ROOT / "docs"
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
 
 
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The text of a program that is `remora`, loaded already."""
+    directory = tmp_path_factory.mktemp("forking")
+    with forking(directory, {"PATH": os.environ["PATH"], "HOME": str(directory), **ENVIRONMENT}) as server:
+        yield stub(server)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [p for p in pages() if p.exists()], ids=lambda p: str(p.relative_to(ROOT)))
-def test_commands_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
-    for ran in run_page(page, tmp_path):
+def test_commands_print_what_the_page_says(page: Path, tmp_path: Path, forked: str) -> None:
+    """The README's commands are started as a user does it, the others in a process that has loaded the program."""
+    for ran in run_page(page, tmp_path, PROGRAM if page == ROOT / "README.md" else forked):
         place = f"{page.relative_to(ROOT)}:{ran.example.line + 1}: $ {ran.example.command}"
         printed = "\n".join(ran.printed)
         assert ran.exit_code == ran.example.exit_code, f"{place}\n{printed}"
