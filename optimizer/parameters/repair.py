@@ -228,7 +228,7 @@ class Neighbourhoods:
     trims
         Hosts beside those of a move that is to be taken back, attempt by attempt.
     trim_rounds
-        Attempts in a row that took nothing back, after which taking back ends.
+        Attempts in a row that took nothing back, after which taking back ends; as many more for each that did.
     work
         CP-SAT's deterministic time for one neighbourhood.
     literals

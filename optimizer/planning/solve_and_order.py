@@ -92,7 +92,7 @@ def carry_out(problem: Problem, placement: NDArray[np.int32], solver: Solver) ->
     """Order the moves to a placement and value what comes of it, hops included."""
     solver.deadline.spend(ORDER_WORK)
     over = solver.deadline.counted(STEP_WORK)
-    ordered = order(problem, placement, deadline=over, given=solver.parameters.ordering)
+    ordered = order(problem, placement, deadline=over, given=solver.parameters.ordering, first=solver.first)
     reached = problem.start.copy()
     moving = 0
     for m in ordered.moves:
@@ -149,8 +149,8 @@ def can_be_ordered(solver: Solver) -> Acceptable:
     over = solver.deadline.counted(STEP_WORK)
 
     def acceptable(placement: NDArray[np.int32]) -> bool:
-        ordered = order(solver.problem, placement, deadline=over, contention=contention, given=given)
-        return ordered.complete
+        first = solver.first
+        return order(solver.problem, placement, deadline=over, contention=contention, given=given, first=first).complete
 
     return acceptable
 

@@ -157,14 +157,18 @@ class NeighbourhoodSearch:
         return self.bounds.at_floor(self.work.values())
 
     def trim(self) -> None:
-        """Take back moves beyond the bound: neighbourhoods around moves from hosts that had nothing to give."""
-        stale, trims = 0, self.given.trims
-        while self.given.trim and stale < self.given.trim_rounds and not self.deadline.over():
+        """Take back moves beyond the bound: neighbourhoods around moves from hosts that had nothing to give.
+
+        The more it has taken back, the longer it goes on without taking anything back.
+        """
+        stale, paid, trims = 0, 0, self.given.trims
+        while self.given.trim and stale < self.given.trim_rounds * (1 + paid) and not self.deadline.over():
             extra = self._extra()
             if not extra or self.bounds.met(self.work.values()):
                 return
             vm = extra[int(self._random.integers(len(extra)))]
-            stale = 0 if self.take_back(vm, trims[stale % len(trims)]) else stale + 1
+            taken = self.take_back(vm, trims[stale % len(trims)])
+            stale, paid = (0, paid + 1) if taken else (stale + 1, paid)
 
     def _extra(self) -> list[int]:
         """VMs moved from hosts that give more than their own least."""

@@ -57,8 +57,10 @@ def anneal_plans(
     seed: int,
     given: Phased,
     ordering: Ordering,
-) -> None:
+) -> tuple[int, ...]:
     """Anneal, again and again, as long as that leads to something better; `work` is left at the best.
+
+    Returns VMs in an order in which they can move there; nothing where there was no time.
 
     Parameters
     ----------
@@ -71,11 +73,12 @@ def anneal_plans(
     """
     search = PhasedSearch(work.problem, deadline, seed, given)
     if not search.ready():
-        return
+        return ()
     contention, direct = Contention(work.problem), replace(ordering, hops=False)
 
-    def ordered() -> Ordered:
-        return order(work.problem, work.placement, deadline=deadline.over, contention=contention, given=direct)
+    def ordered(first: Sequence[int] = ()) -> Ordered:
+        at, over = work.placement, deadline.over
+        return order(work.problem, at, deadline=over, contention=contention, given=direct, first=first)
 
     stale, best = 0, search.plan_to(work.placement, [m.move.vm for m in ordered().moves])
     while stale < given.stale and not deadline.over() and not met():
@@ -83,10 +86,17 @@ def anneal_plans(
         found = search.anneal(best)
         work.become(found.place[:, 0].astype(np.int32))
         stale += 1
-        if work.measure() < measure and work.is_no_worse() and ordered().complete:
+        if work.measure() < measure and work.is_no_worse() and ordered(in_phases(found)).complete:
             stale, best = 0, found
         else:
             work.become(before)
+    return in_phases(best)
+
+
+def in_phases(plan: PhasedState) -> tuple[int, ...]:
+    """Return the VMs that move, phase by phase."""
+    away = plan.away[: plan.total[1]]
+    return tuple(away[np.lexsort((away, plan.place[away, 1]))].tolist())
 
 
 class PhasedSearch:

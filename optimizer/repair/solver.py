@@ -89,6 +89,8 @@ class Solver:
             self.parameters.bounding,
         )
         self._known_refuted: int | None = None
+        self.first: tuple[int, ...] = ()
+        """VMs in an order that is tried first for what was found last."""
         self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
 
     def _ending_s(self) -> float:
@@ -170,7 +172,9 @@ class Solver:
         if self._anneals and not self.bounds.met(best.values()):
             given, seed = self.parameters, self.limits.seed
             part = deadline.part(given.phased.share)
-            anneal_plans(best, lambda: self.bounds.met(best.values()), part, seed, given.phased, given.ordering)
+            self.first = anneal_plans(
+                best, lambda: self.bounds.met(best.values()), part, seed, given.phased, given.ordering
+            )
 
     @staticmethod
     def _repair_what_is_left(search: NeighbourhoodSearch) -> None:

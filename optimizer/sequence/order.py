@@ -68,6 +68,7 @@ def order(
     deadline: Callable[[], bool] | None = None,
     contention: Contention | None = None,
     given: Ordering | None = None,
+    first: Sequence[int] = (),
 ) -> Ordered:
     """Order the moves from the problem's start to `placement`.
 
@@ -81,11 +82,14 @@ def order(
         That of the problem, for those who ask about many placements of one.
     given
         How far to look, and whether staging hops may be used; the defaults where it is not given.
+    first
+        VMs in an order that is tried first; others come after them.
     """
-    direct = [
-        Move(int(v), int(problem.start[v]), int(placement[v])) for v in np.flatnonzero(placement != problem.start)
-    ]
-    return _Ordering(contention or Contention(problem), direct, deadline, given or Ordering()).run()
+    rank = {v: i for i, v in enumerate(first)}
+    vms = sorted(np.flatnonzero(placement != problem.start).tolist(), key=lambda v: (rank.get(v, len(rank)), v))
+    direct = [Move(v, int(problem.start[v]), int(placement[v])) for v in vms]
+    ordering = _Ordering(contention or Contention(problem), direct, deadline, given or Ordering())
+    return ordering.run(try_first=bool(rank))
 
 
 def in_sequence(problem: Problem, moves: Sequence[Move], given: Ordering) -> tuple[OrderedMove, ...]:
@@ -109,14 +113,17 @@ class _Ordering:
         self.problem, self.contention = contention.problem, contention
         self.direct, self.deadline, self.given = list(direct), deadline, given
 
-    def run(self) -> Ordered:
-        """Order, hop, leave out."""
+    def run(self, *, try_first: bool) -> Ordered:
+        """Order, hop, leave out; `try_first`: the moves as they stand may have an order in each component."""
         able = self._able()
         graph = MoveGraph(able, self.contention.contended(able))
         kept: list[Move] = []
         stuck: list[list[Move]] = []
         sure = True
         for component in graph.components:
+            if try_first and may_worsen_nothing(graph, listed := list(bits(component))):
+                kept.extend(able[m] for m in listed)
+                continue
             found = find_order(graph, component, states=self._states(component), deadline=self.deadline)
             if found.all_done:
                 kept.extend(able[m] for m in found.order)

@@ -225,3 +225,15 @@ def test_where_there_is_an_order_it_is_found_without_a_hop(kind: str) -> None:
         arcs += any(m.after for m in ordered.moves)
         left += bool(ordered.left_out)
     assert hops + arcs + left > 5
+
+
+def test_an_order_that_is_given_is_tried_first_and_one_that_is_none_is_not_kept_to() -> None:
+    """v0 goes where v1 makes room, v1 where v2 does: nothing is searched where the order given is one."""
+    problem = make_problem([0, 1, 2], [memory([5, 5, 5], [5, 5, 5, 5])], [0, 0, 0, 0])
+    asked = Ordering(states=0, hops=False)
+    found = order(problem, to(1, 2, 3), given=asked, first=[2, 1, 0])
+    assert found.complete and said(found) == [(2, 2, 3), (1, 1, 2), (0, 0, 1)]
+    assert [m.after for m in found.moves] == [(), (0,), (1,)]
+    for first in ([0, 1, 2], [2], []):
+        found = order(problem, to(1, 2, 3), first=first)
+        assert found.complete and [m.move.vm for m in found.moves] == [2, 1, 0]
