@@ -58,8 +58,10 @@ class WithoutLimits:
         if self.left.get(instance, 0) >= excess:
             return None
         mine = [m for m in self._with_what_they_wait_for(set(vms)) if m not in self.made]
+        others = {m.vm for m in mine}
+        kept = [m for m in self.made if m.vm not in others]  # a VM that the plan moves would move otherwise, not twice
         flows = self.problem.flows
-        short = [f for f in flows if spent_of(f, self.made) + spent_of(f, mine) > f.limit]
+        short = [f for f in flows if spent_of(f, kept) + spent_of(f, mine) > f.limit]
         if not short:
             return None
         limits = listed(f"{f.rule}: {f.subject}" for f in short)

@@ -145,3 +145,17 @@ def test_what_a_later_run_has_is_counted_for_the_moves_that_a_budget_is_of(per: 
     assert len(plan.remaining) == 3
     assert {bool(r.deferred) for r in plan.remaining} == {later}
     assert verify(of, under, plan).findings == ()
+
+
+def test_a_vm_that_the_plan_moves_and_that_would_go_elsewhere_is_counted_once() -> None:
+    """v2 leaves h1 in either way, so the budget of h1 keeps nothing: that of h2 does, which v5 has spent."""
+    hosts = [host(h, memory=m, disk=d) for h, m, d in (("h0", 5120, 9), ("h1", 4096, 14), ("h2", 1024, 4))]
+    at = {"v0": ("h0", 2048, 3), "v1": ("h0", 2048, 0), "v2": ("h1", 1024, 2)}
+    at |= {"v3": ("h2", 1024, 1), "v4": ("h1", 1024, 3), "v5": ("h2", 2560, 1)}
+    vms = [vm(v, h, memory=m, disk=d) | ({"mobility": "none"} if h == "h0" else {}) for v, (h, m, d) in at.items()]
+    headroom = {"rule": "headroom", "resource": "disk_mib", "alert": 0.6, "safe": 0.5, "hardness": "should"}
+    budget = {"rule": "budget", "limits": [{"moves": 6}, {"per": "source", "moves": 1}]}
+    of, under = fleet(hosts, vms), policy({"rule": "capacity"}, headroom | {"weight": 5}, budget)
+    plan = make_plan(of, under, ASK)
+    assert [r.deferred for r in plan.remaining] == ["budget: out of host h2"]
+    assert verify(of, under, plan).findings == ()
