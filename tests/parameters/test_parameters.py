@@ -137,7 +137,7 @@ def test_each_parameter_reaches_what_it_is_for() -> None:
     def other(**changed: Any) -> Parameters:
         return replace(own, **{name: recording(value, read, f"{name}.") for name, value in changed.items()})
 
-    for _ in chain(_costs_lowered(own, other), _plans_made(own, other)):
+    for _ in chain(_costs_lowered(own, other), _plans_made(own, other), _made_by_a_busy_machine(own, other)):
         if not named(Parameters()) - read:
             break
     assert named(Parameters()) - read == set()
@@ -175,4 +175,14 @@ def _costs_lowered(own: Parameters, other: Callable[..., Parameters]) -> Iterato
     long = other(cost=CostSearch(bound_share=9.0, annealing=Annealing(homing=0.9)))
     yield solve_cost(small, replace(limits, parameters=long))
     yield solve_cost(middle, replace(limits, seconds=0.2))
-    yield solve_cost(small, replace(limits, seconds=0.3, deterministic=False))
+    yield solve_cost(small, replace(limits, seconds=1.0, deterministic=False))
+
+
+def _made_by_a_busy_machine(own: Parameters, other: Callable[..., Parameters]) -> Iterator[object]:
+    """Yield what goes by the clock, with more time than is wanted where nothing else runs."""
+    large = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False))
+    for seconds in (3.0, 30.0):
+        yield solve_cost(challenge_problem(1, 20, 150), Limits(seconds=seconds, parameters=own))
+        yield make_plan(
+            tight_fleet(2, hosts=28), default_policy(), Request(seconds=seconds, workers=2, parameters=large)
+        )
