@@ -11,8 +11,9 @@ import pytest
 from optimizer.concurrency import Concurrency
 from optimizer.execute.caps import Caps
 from optimizer.execute.core import begin
-from optimizer.execute.core.choose import _uses_s, next_round, tasks_of
+from optimizer.execute.core.choose import next_round, tasks_of
 from optimizer.execute.core.model import Flight, Moment, Settings
+from optimizer.execute.core.order import uses_s
 from optimizer.execute.core.sharing import learned, links_now
 from optimizer.execute.core.speeds import HARDLY, Link, Mean, Sharing
 from optimizer.execute.states import MoveState
@@ -31,7 +32,7 @@ def test_a_domain_that_has_the_name_of_a_host_is_not_that_host() -> None:
     (task,) = tasks(0.0).tasks.values()
     links = Link("out of", "1"), Link("into", "5"), Link("out of rack", "1"), Link("into rack", "5")
     numbered = replace(task, source="1", target="5", links=links)
-    assert {link for link, _ in _uses_s(numbered, Sharing())} == set(links[:2])
+    assert {link for link, _ in uses_s(numbered, Sharing())} == set(links[:2])
 
 
 def tasks(*dirties: float | None, card: float = 1000.0, own_card: bool = False) -> State:

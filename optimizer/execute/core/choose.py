@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.caps import held_by
 from optimizer.execute.core.model import Task
+from optimizer.execute.core.order import Order, by_load
 from optimizer.execute.core.pace import allowed
 from optimizer.execute.core.sharing import links_now
 from optimizer.execute.core.speeds import INTO, OUT, Link
@@ -23,11 +24,10 @@ from optimizer.execution import is_open
 from optimizer.fleet import HostState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from optimizer.execute.caps import Caps, Token
     from optimizer.execute.core.model import Moment, State
-    from optimizer.execute.core.speeds import Sharing
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan, PlannedMove
 
@@ -114,19 +114,23 @@ def next_round(state: State, now: Moment) -> tuple[Key, ...]:
     can = [state.tasks[key] for key, tokens in wants.items() if fit(tokens, taken)]
     if not can:
         return ()
-    links = links_now(state, now) if state.settings.adapts and not apart else None
+    follows = state.settings.adapts and not apart
+    links, order = (links_now(state, now), Order(state)) if follows else (None, None)
     chosen: list[Key] = []
-    for task in _in_turn(state, can):
+    for task in _in_turn(state, can, order):
         if len(chosen) >= room:
             break
         tokens = wants[task.key]
         if task.vm in busy or not fit(tokens, taken):
             continue
-        if links is not None:
+        if links is not None and order is not None:
             if not links.have_room(task):
                 links.keep(task)
                 continue
+            if order.disturbs(task) and state.finished >= state.settings.canary:
+                continue
             links.add(task)
+            order.add(task)
         chosen.append(task.key)
         busy.add(task.vm)
         taken.update(t[:2] for t in tokens)
@@ -138,37 +142,12 @@ def _tokens(task: Task, *, apart: bool) -> tuple[Token, ...]:
     return tuple(held_by(task.tokens, MoveState.INTENDED, apart=True)) if apart else task.tokens
 
 
-def _in_turn(state: State, can: Sequence[Task]) -> Sequence[Task]:
+def _in_turn(state: State, can: Sequence[Task], order: Order | None) -> Iterable[Task]:
     """Return what can start by rank; until the canaries have ended the quickest of the most urgent go first."""
-    if len(can) == 1:
-        return can
-    if state.finished >= state.settings.canary:
-        return _by_load(state, can)
-    return sorted(can, key=lambda task: (task.rank[:1], task.seconds, task.rank))
-
-
-def _by_load(state: State, can: Sequence[Task]) -> Sequence[Task]:
-    """Return it by urgency, then by how long its chain takes or all that waits at the busiest of its links."""
-    load: dict[Link, float] = {}
-    for key in state.waiting:
-        for link, uses_s in _uses_s(state.tasks[key], state.sharing):
-            load[link] = load.get(link, 0.0) + uses_s
-
-    def turn(task: Task) -> tuple[float, ...]:
-        busiest = max((load[link] for link, _ in _uses_s(task, state.sharing)), default=0.0)
-        return (task.rank[0], min(task.rank[1], -busiest), *task.rank[1:])
-
-    return sorted(can, key=turn)
-
-
-def _uses_s(task: Task, sharing: Sharing) -> Iterator[tuple[Link, float]]:
-    """Yield for how long a move keeps each of its links busy; what lies between counts once it is known to bind."""
-    for link in task.links or (Link(OUT, task.source), Link(INTO, task.target)):
-        carries = sharing.carries.get(link, link.mib_s)
-        if carries < inf:
-            yield link, task.copied_mib / carries
-        elif link.is_of_host:
-            yield link, task.seconds
+    canaries = state.finished < state.settings.canary
+    if order is not None:
+        return order.canaries(can) if canaries else order.in_turn(can)
+    return sorted(can, key=lambda t: (t.rank[:1], t.seconds, t.rank)) if canaries else by_load(state, can)
 
 
 def taken_now(state: State) -> Counter[tuple[str, str]]:
