@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from optimizer.execute.core.speeds import Link, Sharing
-from optimizer.execute.states import MoveState
+from optimizer.execute.states import ENDED, MoveState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Ended", "Flight", "Gating", "Ground", "Held", "Moment", "Pace", "Settings", "State", "Task"]
 
 GIB = 1024
+OVER = frozenset(state.value for state in ENDED)
 
 
 class Moment(NamedTuple):
@@ -195,6 +196,11 @@ class Flight:
     def is_unknown(self) -> bool:
         """Whether nobody knows what became of it."""
         return self.state is MoveState.UNKNOWN
+
+    @property
+    def seems_over(self) -> bool:
+        """Whether the latest look found that it has ended; until that is confirmed its state is an older one."""
+        return self.belief.partition(" ")[0] in OVER
 
 
 @dataclass(frozen=True, slots=True)

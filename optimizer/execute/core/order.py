@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from optimizer.execute.core.sharing import FREE, NEARLY
 from optimizer.execute.core.speeds import INTO, OUT, Link
 from optimizer.execute.core.verdict import AGREED
-from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -74,7 +73,7 @@ class Order:
             self._count(state.tasks[key], 1.0)
         for flight in state.flying.values():
             task = state.tasks.get(flight.key)
-            if task is not None and not _is_over(flight):
+            if task is not None and flight.state not in FREE and not flight.seems_over:
                 left = _left(flight)
                 self._count(task, left)
                 self.add(task, left)
@@ -122,8 +121,9 @@ class Order:
         """Return which goes next over a link, the longest being the first: by what is in flight there."""
         beside = sorted(for_s for _, for_s in self._on.get(link, ()))[:-1]
         turn_s = self._sharing.ahead_s.value + AGREED * self._poll_s
-        fills = self._sharing.alone_mib_s(left[0].links) >= NEARLY * self._carries(link)
-        if fills and sum(beside) >= TURNS * turn_s:
+        if self._sharing.alone_mib_s(left[0].links) < NEARLY * self._carries(link):
+            return 0
+        if sum(beside) >= TURNS * turn_s:
             return -1
         gets = [self._gets(task, link, [other for other, _ in uses_s(task, self._sharing)]) for task in left]
         return gets.index(max(gets))
@@ -156,10 +156,6 @@ class Order:
         """Whether what its copies get elsewhere fills a link; of one of which nobody knows what it carries: yes."""
         carries = self._carries(link)
         return carries == inf or sum(self._gets(t, link, joined) for t, _ in self._on[link]) >= carries * (1 - 1e-9)
-
-
-def _is_over(flight: Flight) -> bool:
-    return flight.state in FREE or flight.belief.startswith(MoveState.DONE.value)
 
 
 def _left(flight: Flight) -> float:

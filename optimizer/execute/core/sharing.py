@@ -105,7 +105,7 @@ def _holds(flight: Flight, task: Task, state: State, now: float) -> bool:
     Of a guest that nobody knows, and where the driver holds copies back, it does: a next one is prepared already.
     """
     sharing, poll_s = state.sharing, state.settings.poll_s
-    if flight.state in FREE or flight.belief.startswith(MoveState.DONE.value):
+    if flight.state in FREE or flight.seems_over:
         return False  # what nobody knows the caps count
     if sharing.dirties_mib_s(task.dirties_mib_s) == inf:
         return state.settings.apart or not _seems_short(flight, task, sharing, now - flight.since)
@@ -137,7 +137,7 @@ def learned(state: State, before: Mapping[Key, Flight], now: float) -> State:
     flying, sharing = dict(state.flying), state.sharing
     for key, old in before.items():
         flight = flying.get(key)
-        if flight is None or key not in state.tasks or flight.left_mib is None:
+        if flight is None or key not in state.tasks or flight.left_mib is None or flight.seems_over:
             continue
         if old.left_mib is None:  # so it was prepared until now, or could not be seen for a while
             if old.state in PREPARING and not flight.inherited:
@@ -146,7 +146,8 @@ def learned(state: State, before: Mapping[Key, Flight], now: float) -> State:
         elif now > flight.left_at:
             net = (old.left_mib - flight.left_mib) / (now - flight.left_at)
             flying[key] = _measured(replace(flight, left_at=now), state.tasks[key], net)
-    copying = [(f, state.tasks[k]) for k, f in flying.items() if k in state.tasks and f.state is MoveState.COPYING]
+    still = ((k, f) for k, f in flying.items() if f.state is MoveState.COPYING and not f.seems_over)
+    copying = [(f, state.tasks[k]) for k, f in still if k in state.tasks]
     lately = (k for k in {**before, **flying} if k not in flying or flying[k].state not in PREPARING)
     on = Counter(link for k in lately if k in state.tasks for link in state.tasks[k].links)
     fresh = [(f, task) for f, task in copying if f.left_at == now]
