@@ -16,7 +16,6 @@ from optimizer.execute.caps import held_by
 from optimizer.execute.core.model import Task
 from optimizer.execute.core.order import Order, by_load
 from optimizer.execute.core.pace import allowed
-from optimizer.execute.core.sharing import links_now
 from optimizer.execute.core.speeds import INTO, OUT, Link
 from optimizer.execute.ledger.records import Key
 from optimizer.execute.states import MoveState
@@ -114,23 +113,18 @@ def next_round(state: State, now: Moment) -> tuple[Key, ...]:
     can = [state.tasks[key] for key, tokens in wants.items() if fit(tokens, taken)]
     if not can:
         return ()
-    follows = state.settings.adapts and not apart
-    links, order = (links_now(state, now), Order(state)) if follows else (None, None)
+    order = Order(state, now) if state.settings.adapts and not apart else None
+    if order is not None:
+        urgent = min(task.rank[0] for task in can)
+        for task in order.longest(t for t in _kept_out(state, wants, taken) if t.rank[0] <= urgent):
+            taken.update(t[:2] for t in wants[task.key])
     chosen: list[Key] = []
     for task in _in_turn(state, can, order):
         if len(chosen) >= room:
             break
         tokens = wants[task.key]
-        if task.vm in busy or not fit(tokens, taken):
+        if task.vm in busy or not fit(tokens, taken) or (order is not None and not order.lets(task)):
             continue
-        if links is not None and order is not None:
-            if not links.have_room(task):
-                links.keep(task)
-                continue
-            if order.disturbs(task) and state.finished >= state.settings.canary:
-                continue
-            links.add(task)
-            order.add(task)
         chosen.append(task.key)
         busy.add(task.vm)
         taken.update(t[:2] for t in tokens)
@@ -142,12 +136,21 @@ def _tokens(task: Task, *, apart: bool) -> tuple[Token, ...]:
     return tuple(held_by(task.tokens, MoveState.INTENDED, apart=True)) if apart else task.tokens
 
 
+def _kept_out(state: State, wants: Mapping[Key, Sequence[Token]], taken: Mapping[tuple[str, str], int]) -> list[Task]:
+    """Return the moves that wait for tokens which are sure to come free; none while it is unknown what holds some."""
+    if any(f.is_unknown or f.inherited for f in state.flying.values()):
+        return []
+    out = (state.tasks[key] for key, tokens in wants.items() if not fit(tokens, taken))
+    return [task for task in out if not blocked_by([task])]
+
+
 def _in_turn(state: State, can: Sequence[Task], order: Order | None) -> Iterable[Task]:
     """Return what can start by rank; until the canaries have ended the quickest of the most urgent go first."""
-    canaries = state.finished < state.settings.canary
     if order is not None:
-        return order.canaries(can) if canaries else order.in_turn(can)
-    return sorted(can, key=lambda t: (t.rank[:1], t.seconds, t.rank)) if canaries else by_load(state, can)
+        return order.in_turn(can)
+    if state.finished >= state.settings.canary:
+        return by_load(state, can)
+    return sorted(can, key=lambda task: (task.rank[:1], task.seconds, task.rank))
 
 
 def taken_now(state: State) -> Counter[tuple[str, str]]:

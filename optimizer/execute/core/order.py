@@ -6,7 +6,8 @@ turn around at once (are confirmed, and the next prepared), which copies of one 
 ones at the end of a longest-first order (Graham, Bounds on multiprocessing timing anomalies, SIAM J. Appl. Math. 17,
 1969). So while enough of what is in flight beside its largest copy is left, the shortest goes next, else the longest of
 those that get the most at their other ends. It is also less than full where its few copies get less there: what has
-less to wait for does not join them.
+less to wait for does not join them. A move that alone takes longer than all that is left takes on any link, as where
+one copy cannot fill a card, has the free slot at one of its ends kept for it until there is one at the other.
 
 Canaries are quick, and none may follow until they have ended, so of those that are equally quick the ones over the
 busiest links go, each from and to hosts of its own as far as there are such.
@@ -17,14 +18,14 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from optimizer.execute.core.sharing import FREE, NEARLY
+from optimizer.execute.core.sharing import FREE, NEARLY, links_now
 from optimizer.execute.core.speeds import INTO, OUT, Link
 from optimizer.execute.core.verdict import AGREED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from optimizer.execute.core.model import Flight, State, Task
+    from optimizer.execute.core.model import Flight, Moment, State, Task
     from optimizer.execute.core.speeds import Sharing
 
 __all__ = ["Order", "by_load", "uses_s"]
@@ -64,8 +65,10 @@ def by_load(state: State, can: Sequence[Task]) -> Sequence[Task]:
 class Order:
     """What each link has still to carry, in seconds, and the copies that are on it, with what is left of each."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, now: Moment) -> None:
+        self._links = links_now(state, now)
         self._sharing, self._poll_s = state.sharing, state.settings.poll_s
+        self._canaries = state.finished < state.settings.canary
         self._load: dict[Link, float] = {}
         self._on: dict[Link, list[tuple[Task, float]]] = {}
         self._ends: set[Link] = set()
@@ -76,15 +79,26 @@ class Order:
             if task is not None and flight.state not in FREE and not flight.seems_over:
                 left = _left(flight)
                 self._count(task, left)
-                self.add(task, left)
+                self._add(task, left)
 
-    def add(self, task: Task, left: float = 1.0) -> None:
+    def lets(self, task: Task) -> bool:
+        """Whether a move may start, by what goes over its links; one that may is put on them."""
+        if not self._links.have_room(task):
+            self._links.keep(task)
+            return False
+        if not self._canaries and self._disturbs(task):
+            return False
+        self._links.add(task)
+        self._add(task)
+        return True
+
+    def _add(self, task: Task, left: float = 1.0) -> None:
         """Put a move on its links, of which this part is left."""
         self._ends |= _ends(task)
         for link, for_s in uses_s(task, self._sharing):
             self._on.setdefault(link, []).append((task, for_s * left))
 
-    def canaries(self, can: Iterable[Task]) -> Iterator[Task]:
+    def _quickest(self, can: Iterable[Task]) -> Iterator[Task]:
         """Yield moves by urgency, the quickest first: of those that take a look longer at most, as above."""
         left = sorted(can, key=lambda task: (task.rank[0], task.seconds, task.rank))
         quick_s = left[0].seconds + self._poll_s
@@ -95,7 +109,13 @@ class Order:
         yield from slower
 
     def in_turn(self, can: Iterable[Task]) -> Iterator[Task]:
-        """Yield moves by urgency, then by how long their chain takes or what is left for the busiest of their links."""
+        """Yield moves by urgency, then by how long their chain takes or what is left for the busiest of their links.
+
+        Until the canaries have ended the quickest of the most urgent.
+        """
+        if self._canaries:
+            yield from self._quickest(can)
+            return
         groups: dict[Group, list[Task]] = {}
         for task in can:
             groups.setdefault(self._group(task), []).append(task)
@@ -104,7 +124,12 @@ class Order:
             while left:
                 yield left.pop(self._next(left, group[2]))
 
-    def disturbs(self, task: Task) -> bool:
+    def longest(self, waits: Iterable[Task]) -> Iterator[Task]:
+        """Yield those of the moves that take longer alone than all that is left takes on any link."""
+        most_s = max(self._load.values(), default=0.0)
+        yield from (t for t in waits if t.copied_mib / self._sharing.alone_mib_s(t.links) >= most_s)
+
+    def _disturbs(self, task: Task) -> bool:
         """Whether a move would take from a copy without which a link that is busier than its own is not full."""
         links = [link for link, _ in uses_s(task, self._sharing)]
         busy = self._busiest(task)[1]

@@ -1,0 +1,153 @@
+"""In which order moves start over links: the busiest is kept full. No driver, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from optimizer.concurrency import Concurrency
+from optimizer.execute.caps import Caps
+from optimizer.execute.core import begin
+from optimizer.execute.core.choose import next_round, tasks_of
+from optimizer.execute.core.model import Flight, Moment, Settings
+from optimizer.execute.core.order import Order, uses_s
+from optimizer.execute.core.sharing import learned
+from optimizer.execute.core.speeds import Link, Mean, Sharing
+from optimizer.execute.states import MoveState
+from tests.execute.plans import line_fleet, move, plan_of
+
+if TYPE_CHECKING:
+    from optimizer.execute.core.model import State
+
+FLEET = line_fleet()
+PLAN = plan_of(FLEET, *(move(FLEET, n + 1, f"v{n}", f"h{n}", f"h{n + 6}") for n in range(6)))
+NOW = Moment(FLEET.taken_at, 0.0)
+CARD = 1000.0
+KNOWS = Sharing(ahead_s=Mean(4.0, 1))
+
+
+def state_of(*moves: tuple[str, str, int], each: int = 3, urgency: dict[int, int] | None = None, **of: Any) -> State:
+    """Return a state with moves from, to, and of so many MiB; over cards that carry 1,000 MiB/s."""
+    caps = Caps(FLEET, Concurrency(99, each, each, {}, per_group=None))
+    made = begin(tasks_of(PLAN, FLEET, caps), Settings(), (), (), caps, NOW)
+    tasks = {}
+    for n, ((key, task), (source, target, mib)) in enumerate(zip(made.tasks.items(), moves, strict=False)):
+        tasks[key] = replace(
+            task,
+            source=source,
+            target=target,
+            copied_mib=mib,
+            seconds=mib / CARD,
+            rank=((urgency or {}).get(n, 2), -mib / CARD, n),
+            tokens=caps.tokens(task.vm, source, target),
+            links=(Link("out of", source, CARD), Link("into", target, CARD)),
+            dirties_mib_s=0.0,
+        )
+    pace = replace(made.pace, limit=99)
+    more: dict[str, Any] = {"finished": 99, "sharing": KNOWS, **of}
+    return replace(made, tasks=tasks, waiting=tuple(tasks), pace=pace, settings=Settings(fleet_cap=99), **more)
+
+
+def with_flights(state: State, *left: float, phase: MoveState = MoveState.COPYING, **more: Any) -> State:
+    """Let the first of the moves copy, with so much left."""
+    flying = {}
+    for key, mib in zip(state.waiting, left, strict=False):
+        t = state.tasks[key]
+        ends: dict[str, Any] = {"source": t.source, "target": t.target, "tokens": t.tokens, "copied_mib": t.copied_mib}
+        flying[key] = Flight(key=key, vm=t.vm, attempt=1, state=phase, since=0.0, left_mib=mib, **ends, **more)
+    return replace(state, flying=flying, waiting=tuple(k for k in state.waiting if k not in flying))
+
+
+def turns(state: State) -> list[int]:
+    """Return the numbers of the moves in the order in which they may start."""
+    numbers = {key: n for n, key in enumerate(state.tasks)}
+    return [numbers[t.key] for t in Order(state, NOW).in_turn(state.tasks[k] for k in state.waiting)]
+
+
+def started(state: State) -> list[int]:
+    """Return the numbers of the moves that start now."""
+    numbers = {key: n for n, key in enumerate(state.tasks)}
+    return [numbers[key] for key in next_round(state, NOW)]
+
+
+@pytest.mark.parametrize(("left", "first"), [(50_000.0, 1), (1_000.0, 2)])
+def test_what_is_left_of_copies_counts_for_their_links(left: float, first: int) -> None:
+    state = state_of(("h0", "h6", 50_000), ("h0", "h7", 9_000), ("h2", "h8", 20_000))
+    assert turns(with_flights(state, left))[0] == first
+
+
+@pytest.mark.parametrize(("beside", "first"), [(16_000.0, 4), (15_999.0, 2)])
+def test_the_shortest_goes_beside_what_lasts_until_two_have_followed(beside: float, first: int) -> None:
+    """Prepared in 4 s and confirmed by two looks, 2 s apart: a copy follows one that is over after 8 s."""
+    state = state_of(*(("h0", f"h{6 + n}", mib) for n, mib in enumerate((60_000, 60_000, 9_000, 7_000, 5_000))))
+    assert turns(with_flights(state, 60_000.0, beside))[0] == first
+
+
+def test_where_one_copy_cannot_fill_the_link_the_longest_goes_first() -> None:
+    state = state_of(*(("h0", f"h{6 + n}", mib) for n, mib in enumerate((60_000, 60_000, 9_000, 7_000))))
+    slow = replace(state, sharing=replace(KNOWS, stream_mib_s=400.0))
+    assert turns(with_flights(slow, 60_000.0, 60_000.0))[0] == 2
+
+
+def test_of_moves_over_a_link_one_goes_whose_other_end_is_free() -> None:
+    state = state_of(("h1", "h7", 5_000), ("h0", "h7", 30_000), ("h0", "h8", 20_000))
+    assert turns(with_flights(state, 5_000.0)) == [2, 1]
+
+
+@pytest.mark.parametrize(("other", "joins"), [(20_000, False), (90_000, True)])
+def test_what_has_less_to_wait_for_does_not_take_from_the_busiest_link(other: int, joins: bool) -> None:
+    """The only copy out of h0, which has the most to carry, would get half of h7's card; h0's next has to wait."""
+    state = with_flights(state_of(("h0", "h7", 30_000), ("h0", "h8", 40_000), ("h2", "h7", other)), 30_000.0)
+    state = replace(state, not_before={state.waiting[0]: 99.0})
+    assert started(state) == [2] * joins
+    assert started(replace(state, waiting=state.waiting[1:])) == [2], "h0 has no more than that copy"
+
+
+def test_it_joins_where_the_busiest_link_stays_full_or_less_urgent() -> None:
+    moves = [("h0", "h7", 30_000), ("h0", "h8", 30_000), ("h0", "h9", 40_000), ("h2", "h7", 20_000)]
+    assert 3 in started(with_flights(state_of(*moves, each=2), 30_000.0, 30_000.0))
+    urgent = with_flights(state_of(moves[0], moves[2], moves[3], each=2, urgency={2: 0}), 30_000.0)
+    assert 2 in started(urgent)
+
+
+def test_canaries_that_are_about_as_quick_go_over_the_busiest_links_and_share_no_host() -> None:
+    moves = [("h1", "h7", 4_000), ("h0", "h8", 6_000), ("h0", "h9", 5_000), ("h0", "h10", 6_001), ("h2", "h8", 5_500)]
+    state = state_of(*moves, finished=0)
+    assert started(state) == [1, 0, 2, 4, 3]
+    lone = state_of(("h0", "h8", 5_000), ("h0", "h9", 5_001), finished=0)
+    assert len(started(lone)) == 2, "where there are no others, they share one"
+
+
+LONG = [("h2", "h7", 9_000), ("h0", "h7", 60_000), ("h0", "h9", 3_000)]
+
+
+def test_a_free_slot_is_kept_for_a_move_that_takes_longer_than_all_that_is_left() -> None:
+    """h7 is taken: while its last copy goes on, h0's slot is not given to what would keep it longer."""
+    slow = replace(KNOWS, stream_mib_s=400.0)
+    state = with_flights(state_of(*LONG, each=1, sharing=slow), 500.0)
+    assert started(state) == []
+    assert started(replace(state, sharing=KNOWS)) == [2]
+    assert started(with_flights(state_of(*LONG, each=1, sharing=slow, urgency={2: 0}), 500.0)) == [2]
+
+
+@pytest.mark.parametrize("of", [{"phase": MoveState.UNKNOWN}, {"inherited": True}])
+def test_no_slot_is_kept_while_nobody_knows_when_there_will_be_the_other(of: dict[str, Any]) -> None:
+    state = state_of(*LONG, each=1, sharing=replace(KNOWS, stream_mib_s=400.0))
+    assert started(with_flights(state, 500.0, **of)) == [2]
+
+
+def test_a_copy_that_seems_over_says_nothing_of_its_links() -> None:
+    """What it had left at an older look has not changed: an uplink would be taken to carry next to nothing."""
+    state = with_flights(state_of(("h0", "h7", 4_000), sharing=replace(KNOWS, stream_mib_s=CARD)), 400.0)
+    (key,) = state.tasks
+    uplink = Link("out of rack", "0", inf)
+    task = replace(state.tasks[key], links=(*state.tasks[key].links, uplink), dirties_mib_s=200.0)
+    flight = replace(state.flying[key], belief="done None 2", agreed=1)
+    over = replace(state, tasks={key: task}, flying={key: flight})
+    assert learned(over, over.flying, 2.0).sharing.carries == {}
+    going_on = replace(over, flying={key: replace(flight, belief="")})
+    assert uplink in learned(going_on, going_on.flying, 2.0).sharing.carries
+    assert {link for link, _ in uses_s(task, Sharing())} == set(task.links[:2])
