@@ -49,6 +49,7 @@ CONTACT_TICKS = 4
 """At every such look who is in contact is written down, in one go."""
 
 HEALTH = "/health"
+ONE_RELEASE = "Executors, gateway and agents have to be of one release"
 
 
 class Gateway:
@@ -107,7 +108,7 @@ class Gateway:
             await self._in_store(lambda db: db.execute("SELECT 1").fetchone())
             return {"status": "ok", "polls": self.polls.number}
         if path not in BODIES:
-            raise Denied(HTTPStatus.NOT_FOUND, f"no {path}: one of {', '.join((HEALTH, *BODIES))}")
+            raise Denied(HTTPStatus.NOT_FOUND, f"no {path}: one of {', '.join((HEALTH, *BODIES))}. {ONE_RELEASE}")
         if scope["method"] != "POST":
             raise Denied(HTTPStatus.METHOD_NOT_ALLOWED, "POST")
         headers = {name.lower(): value for name, value in scope["headers"]}
@@ -118,7 +119,7 @@ class Gateway:
         try:
             asked = parse(path, body)
         except InputError as error:
-            raise Denied(HTTPStatus.BAD_REQUEST, str(error)) from error
+            raise Denied(HTTPStatus.BAD_REQUEST, f"{error}. {ONE_RELEASE}") from error
         self._authorize(path, token, asked)
         return await (self._claim(asked) if path == CLAIM else self._do(path, asked))
 

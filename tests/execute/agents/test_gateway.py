@@ -101,6 +101,7 @@ def test_every_agent_path_is_for_its_own_host_and_every_other_for_executors(guar
 def test_a_body_that_is_wrong_is_refused_and_its_field_named(guarded: str, body: bytes, names: str) -> None:
     answer, said = raw(guarded, "POST", "/v1/orders/find", body)
     assert (answer, names in said["error"]) == (400, True), said
+    assert "have to be of one release" in said["error"]
 
 
 def raw(url: str, method: str, path: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
