@@ -10,6 +10,7 @@ import pytest
 from benchmarks.executor.carry import NUMBERS, adaptive, carry, fixed
 from benchmarks.executor.fleets import KINDS, case_of
 from benchmarks.executor.links import Copy, Network, fair_rates, least_seconds
+from optimizer.execute.core.model import Settings
 from optimizer.execute.states import MoveState
 
 MOVES, HOSTS, MARGIN = 60, 16, 1.02
@@ -76,14 +77,18 @@ def test_a_guest_that_dirties_more_than_it_gets_never_ends() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["host-bound", "evacuation", "dirty guests", "slow streams", "mixed"])
 def test_the_own_pace_is_as_quick_as_the_best_fixed_number(kind: str) -> None:
-    """So few moves leave it little time to learn; `python -m benchmarks.executor` measures many, without a margin."""
+    """So few moves leave it little time to learn; `python -m benchmarks.executor` measures many, without a margin.
+
+    Over slow streams canaries of about the same size, by which nobody gains there, may take up to three looks longer.
+    """
     case = case_of(KINDS[kind], 1, MOVES, HOSTS)
     own = carry(case, adaptive(max(NUMBERS)))
     assert own.ended == {MoveState.DONE: MOVES}
     assert own.at_once <= max(NUMBERS)
     assert own.seconds > least_seconds(case.plan.moves, case.network)
     others = [carry(case, fixed(n, canary=True)) for n in NUMBERS]
-    assert own.seconds <= MARGIN * min(c.seconds for c in others if c.ended[MoveState.DONE] == MOVES)
+    looks_s = 3 * Settings().poll_s if kind == "slow streams" else 0.0
+    assert own.seconds <= MARGIN * min(c.seconds for c in others if c.ended[MoveState.DONE] == MOVES) + looks_s
 
 
 @pytest.mark.slow
