@@ -69,9 +69,21 @@ class Scoping:
     label: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     overcommit: tuple[Overcommit, ...] = ()
+    _last: list[tuple[Fleet, MeanUse | None]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def mean_use(self, fleet: Fleet) -> MeanUse | None:
-        """Return the scopes and their means; None where the fleet does not know the resource."""
+        """Return the scopes and their means; None where the fleet does not know the resource.
+
+        That of the last fleet is kept: thousands of violations of one fleet are explained by it.
+        """
+        for known, mean in self._last:
+            if known is fleet:
+                return mean
+        found = self._mean_use(fleet)
+        self._last[:] = [(fleet, found)]
+        return found
+
+    def _mean_use(self, fleet: Fleet) -> MeanUse | None:
         r = fleet.resource_index.get(self.resource)
         if r is None:
             return None

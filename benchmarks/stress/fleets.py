@@ -252,6 +252,19 @@ def _preferring(rng: random.Random, size: int) -> Stress:
     return Stress(draft.done(), ({"rule": "prefer", "entries": [entry]},))
 
 
+def _uneven(rng: random.Random, size: int) -> Stress:
+    """Hosts one in ten of which is nearly full, the others half: they should all be near the mean."""
+    draft = _Draft("uneven")
+    for i in range(size):
+        draft.host(f"h{i}", 1000)
+        left = rng.randint(930, 1000) if i % 10 == 0 else rng.randint(350, 650)
+        while left > 20:
+            memory = min(left, rng.randint(20, 220))
+            draft.vm(f"h{i}", memory)
+            left -= memory
+    return Stress(draft.done(), ({"rule": "balance", "resource": "memory_mib", "tolerance": 0.05},))
+
+
 KINDS: dict[str, tuple[Callable[[random.Random, int], Stress], tuple[int, ...]]] = {
     "zero-slack": (_zero_slack, (4, 20, 200)),
     "chains": (_chains, (20, 100, 1500)),
@@ -264,6 +277,7 @@ KINDS: dict[str, tuple[Callable[[random.Random, int], Stress], tuple[int, ...]]]
     "join-one": (_join_one, (100, 1000)),
     "need-each": (_need_each, (50, 500)),
     "preferring": (_preferring, (60, 1100)),
+    "uneven": (_uneven, (100, 2_000)),
 }
 """How fleets of each kind are made, and the sizes they are made in, turn by turn."""
 

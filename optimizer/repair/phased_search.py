@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optimizer.cp.solving import LEFT_BEHIND
 from optimizer.fleet import ABSENT
 from optimizer.problem.problem import Stage
 from optimizer.reachability.contention import Contention
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
     from optimizer.problem.working_placement import WorkingPlacement
 
-__all__ = ["PhasedSearch", "anneal_plans", "can_be_phased"]
+__all__ = ["PhasedSearch", "anneal_plans", "can_be_phased", "has_time"]
 
 MOVE = 1000
 """What the mean VM's move costs; all costs are whole numbers."""
@@ -48,6 +49,14 @@ def can_be_phased(problem: Problem) -> bool:
     sums = problem.demands.sums.values()
     plain = not any(a.level or a.union for a in sums) and (problem.start != ABSENT).all()
     return bool(plain and not problem.flows and Stage.PRICED not in problem.stages and problem.movable.any())
+
+
+def has_time(deadline: Deadline, given: Phased) -> bool:
+    """Whether the kernels are compiled, or there is time to do that."""
+    from optimizer.compiled import is_cached
+    from optimizer.repair.kernel_phased_search import phased_search
+
+    return deadline.left() >= given.compiling or not isfinite(deadline.wall()) or is_cached(phased_search)
 
 
 def anneal_plans(
@@ -115,13 +124,13 @@ class PhasedSearch:
         self.steps = max(given.least_steps, given.steps * problem.vms)
 
     def ready(self) -> bool:
-        """Have the kernels compiled, or loaded from the cache, as far as there is time; whether they are."""
-        from optimizer.compiled import is_cached
+        """Have the kernels compiled, or loaded from the cache, as far as there is time; whether they are.
 
-        short = self.deadline.left() < self.given.compiling and isfinite(self.deadline.wall())
-        if short and not is_cached(self._search):
+        A compiler cannot be interrupted: where it takes longer, it is left behind, as a solver is that does not obey.
+        """
+        if not has_time(self.deadline, self.given):
             return False
-        thread = Thread(target=self._prepare)
+        thread = Thread(target=self._prepare, name=LEFT_BEHIND, daemon=True)
         thread.start()
         while thread.is_alive() and not self.deadline.over():
             thread.join(0.05)

@@ -24,7 +24,7 @@ from optimizer.problem.working_placement import WorkingPlacement, sizes
 from optimizer.repair.evening import EveningOut, limits_that_should_hold
 from optimizer.repair.insertion import evicted, receive
 from optimizer.repair.neighbourhood_search import NeighbourhoodSearch
-from optimizer.repair.phased_search import anneal_plans, can_be_phased
+from optimizer.repair.phased_search import anneal_plans, can_be_phased, has_time
 from optimizer.repair.whole_hosts import finish_hosts
 
 if TYPE_CHECKING:
@@ -275,8 +275,9 @@ class Solver:
 
     @cached_property
     def _anneals(self) -> bool:
-        enabled = self.parameters.phased.enabled and not self.small
-        return enabled and self._evens_out and can_be_phased(self.problem)
+        given = self.parameters.phased
+        can = given.enabled and not self.small and self._evens_out and can_be_phased(self.problem)
+        return can and has_time(self.deadline.part(given.share), given)
 
     @property
     def _evens_out(self) -> bool:

@@ -32,6 +32,15 @@ def test_at_the_mean_and_the_tolerance_a_host_is_balanced() -> None:
     given(RULE, memories(60, 40)).is_content()
 
 
+def test_each_fleet_has_a_mean_of_its_own() -> None:
+    """That of the last one is kept: thousands of violations are explained by it."""
+    for loads, over in (((60, 40), 0), ((70, 40), 5), ((60, 40), 0)):
+        of = memories(*loads)
+        found = list(RULE.check(State.start(of)))
+        assert [v.excess for v in found] == [over] * bool(over)
+        assert all(f"is {sum(loads) / 2:.1f} %" in RULE.explain(v, of) for v in found)
+
+
 def test_above_that_it_is_over_by_what_is_more() -> None:
     # the mean of 70 and 40 is 55: at most 65, 5 of 100 too much
     given(RULE, memories(70, 40)).exceeds_by(5)
