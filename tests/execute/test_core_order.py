@@ -92,6 +92,13 @@ def test_where_one_copy_cannot_fill_the_link_the_longest_goes_first() -> None:
     assert turns(with_flights(slow, 60_000.0, 60_000.0))[0] == 2
 
 
+def test_guests_of_which_nobody_knows_what_they_dirty_go_the_longest_first_and_join_nobody_anyway() -> None:
+    state = state_of(*(("h0", f"h{6 + n}", mib) for n, mib in enumerate((60_000, 60_000, 9_000, 7_000))))
+    unknown = {key: replace(task, dirties_mib_s=None) for key, task in state.tasks.items()}
+    assert turns(with_flights(state, 60_000.0, 60_000.0))[0] == 3
+    assert turns(with_flights(replace(state, tasks=unknown), 60_000.0, 60_000.0))[0] == 2
+
+
 def test_of_moves_over_a_link_one_goes_whose_other_end_is_free() -> None:
     state = state_of(("h1", "h7", 5_000), ("h0", "h7", 30_000), ("h0", "h8", 20_000))
     assert turns(with_flights(state, 5_000.0)) == [2, 1]

@@ -131,6 +131,8 @@ class Order:
 
     def _disturbs(self, task: Task) -> bool:
         """Whether a move would take from a copy without which a link that is busier than its own is not full."""
+        if self._goes_alone(task):
+            return False
         links = [link for link, _ in uses_s(task, self._sharing)]
         busy = self._busiest(task)[1]
         for link in links:
@@ -146,12 +148,16 @@ class Order:
         """Return which goes next over a link, the longest being the first: by what is in flight there."""
         beside = sorted(for_s for _, for_s in self._on.get(link, ()))[:-1]
         turn_s = self._sharing.ahead_s.value + AGREED * self._poll_s
-        if self._sharing.alone_mib_s(left[0].links) < NEARLY * self._carries(link):
+        if self._goes_alone(left[0]) or self._sharing.alone_mib_s(left[0].links) < NEARLY * self._carries(link):
             return 0
         if sum(beside) >= TURNS * turn_s:
             return -1
         gets = [self._gets(task, link, [other for other, _ in uses_s(task, self._sharing)]) for task in left]
         return gets.index(max(gets))
+
+    def _goes_alone(self, task: Task) -> bool:
+        """Whether nobody knows what a guest dirties, so that its copy shares its links with no other."""
+        return self._sharing.dirties_mib_s(task.dirties_mib_s) == inf
 
     def _count(self, task: Task, left: float) -> None:
         for link, for_s in uses_s(task, self._sharing):
