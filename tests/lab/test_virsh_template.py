@@ -29,7 +29,8 @@ def test_the_template_keeps_to_the_contract_on_real_hosts(check: Callable[..., N
         lab.clear()
         guests(lab, *FLEET.vms.ids)
         hosts = {h: {"uri": lab.uri(h), "migration_uri": f"qemu+tcp://{lab.ip(h)}/system"} for h in lab.names}
-        location = {"format": "remora-command/1", "template": "virsh", "set": {"unsafe": "yes"}, "hosts": hosts}
+        slow = {"unsafe": "yes", "bandwidth": "4"}  # so that both ends are read before a copy is over
+        location = {"format": "remora-command/1", "template": "virsh", "set": slow, "hosts": hosts}
         path = tmp_path / "location.yaml"
         path.write_text(yaml.safe_dump(location))
         return open_command(fleet, DriverSettings(str(path)))
