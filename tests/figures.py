@@ -104,11 +104,14 @@ def held(figure: Figure) -> tuple[bool, float, float]:
     """Run one, its output to ours; return whether it ended with 0, and its seconds and CPU seconds."""
     began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     words = shlex.split(figure.command)
+    print(f"\n== {figure.area}, {figure.name}: {figure.asked}\n$ python {figure.command}", flush=True)
+    if POSTGRES in words and (why := postgres_server.missing()):
+        print(why, flush=True)
+        return False, 0.0, 0.0
     with ExitStack() as stack:
         if POSTGRES in words:
             directory = stack.enter_context(postgres_server.running())
             words = [postgres_server.schema_address(directory, "figures") if w == POSTGRES else w for w in words]
-        print(f"\n== {figure.area}, {figure.name}: {figure.asked}\n$ python {figure.command}", flush=True)
         try:
             code = subprocess.run((sys.executable, *words), cwd=ROOT, timeout=LONGEST_S, check=False).returncode
         except subprocess.TimeoutExpired:

@@ -46,6 +46,16 @@ def test_one_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch, capfd: 
     assert "did not end" in capfd.readouterr().out
 
 
+def test_one_that_wants_a_server_that_is_not_here_does_not_hold(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wanting = Figure("test", "served", "to end with 0", f"-c 0 {figures.POSTGRES}")
+    monkeypatch.setattr(figures, "FIGURES", (wanting,))
+    monkeypatch.setattr("tests.execute.postgres_server.missing", lambda: "no PostgreSQL here")
+    assert main([]) == 1
+    assert "no PostgreSQL here" in capfd.readouterr().out
+
+
 def test_what_is_not_there_is_said(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--only", "no such"]) == 2
     assert "--list" in capfd.readouterr().err

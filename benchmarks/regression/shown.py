@@ -26,7 +26,9 @@ SHOWN: dict[str, tuple[int, ...]] = {
     "make-way": (1,),
     "tiny": (3, 7),
     "uneven": (3, 4),
-    "packed": (1,),
+    "packed": (1, 4, 7),
+    "pools": (1,),
+    "chains, small": (2,),
 }
 """Seeds of the fleets (and problems) of a class of the ablation that are planned."""
 

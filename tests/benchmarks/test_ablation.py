@@ -101,8 +101,13 @@ def test_the_table_says_what_pays_nowhere() -> None:
 SHOWS = {
     "extra starts": "packed",
     "ejection chains": "tight",
+    "full hosts": "chains, small",
+    "wider chains": "pools",
     "group moves": "many-groups",
     "groups as one": "together",
+    "neighbourhood search": "packed",
+    "phases": "packed",
+    "trimming": "tight",
     "staging hops": "swaps",
     "whole model": "swaps",
     "affordable": "budget",
@@ -114,8 +119,28 @@ SHOWS = {
 """The class of the regression check on which each mechanism of plans shows."""
 
 
+SHOWS_IN_TIME = {"trade-off curves": "hotspots", "subsets": "hotspots, vCPUs"}
+"""The class on which each mechanism that spares models shows, in the time that planning takes."""
+
+
 def test_each_class_of_the_check_is_there_for_a_mechanism() -> None:
     assert set(SHOWS.values()) == set(SHOWN)
+
+
+def test_each_mechanism_of_plans_shows_somewhere() -> None:
+    assert {*SHOWS, *SHOWS_IN_TIME} == set(REPAIR) - {NOTHING}
+
+
+@pytest.mark.rotating
+@pytest.mark.parametrize("mechanism", SHOWS_IN_TIME)
+def test_planning_takes_longer_without_a_mechanism_that_spares_models(mechanism: str) -> None:
+    """By half at least; measured: by 130 to 180 %."""
+    fleet, policy = CLASSES[SHOWS_IN_TIME[mechanism]].make(1)
+    with_it, without = (
+        min(planned(fleet, policy, 0.5, parameters).cpu_s for _ in range(3))
+        for parameters in (Parameters(), REPAIR[mechanism])
+    )
+    assert without > 1.5 * with_it
 
 
 @pytest.mark.rotating
