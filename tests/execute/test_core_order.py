@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -67,10 +68,10 @@ def turns(state: State) -> list[int]:
     return [numbers[t.key] for t in Order(state, NOW).in_turn(state.tasks[k] for k in state.waiting)]
 
 
-def started(state: State) -> list[int]:
+def started(state: State, now: Moment = NOW) -> list[int]:
     """Return the numbers of the moves that start now."""
     numbers = {key: n for n, key in enumerate(state.tasks)}
-    return [numbers[key] for key in next_round(state, NOW)]
+    return [numbers[key] for key in next_round(state, now)]
 
 
 @pytest.mark.parametrize(("left", "first"), [(50_000.0, 1), (1_000.0, 2)])
@@ -140,10 +141,27 @@ def test_a_free_slot_is_kept_for_a_move_that_takes_longer_than_all_that_is_left(
     assert started(with_flights(state_of(*LONG, each=1, sharing=slow, urgency={2: 0}), 500.0)) == [2]
 
 
-@pytest.mark.parametrize("of", [{"phase": MoveState.UNKNOWN}, {"inherited": True}])
+STANDS_STILL: list[dict[str, Any]] = [{"phase": MoveState.SWITCHING}, {"aborts": 3}]
+LATER = Moment(NOW.at + timedelta(seconds=600), 600.0)
+
+
+@pytest.mark.parametrize("of", [{"phase": MoveState.UNKNOWN}, {"inherited": True}, *STANDS_STILL])
 def test_no_slot_is_kept_while_nobody_knows_when_there_will_be_the_other(of: dict[str, Any]) -> None:
     state = state_of(*LONG, each=1, sharing=replace(KNOWS, stream_mib_s=400.0))
-    assert started(with_flights(state, 500.0, **of)) == [2]
+    state = with_flights(state, 500.0, **of)
+    assert started(state, LATER) == [2]
+    assert started(state) == ([] if of in STANDS_STILL else [2])
+
+
+def test_no_move_stays_away_from_a_copy_that_stands_still_for_ever() -> None:
+    """The run would end there, as nothing that is in flight gets on, and that move would never have been tried."""
+    state = state_of(("h0", "h7", 30_000), ("h0", "h8", 40_000), ("h2", "h7", 20_000))
+    state = with_flights(state, 30_000.0, aborts=3)
+    state = replace(state, not_before={state.waiting[0]: 999.0})
+    assert (started(state), started(state, LATER)) == ([], [2])
+    dirty = {key: replace(task, dirties_mib_s=400.0) for key, task in state.tasks.items()}
+    state = replace(state, tasks=dirty, waiting=state.waiting[1:])
+    assert (started(state), started(state, LATER)) == ([], [2])
 
 
 def test_a_copy_that_seems_over_says_nothing_of_its_links() -> None:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.caps import held_by
+from optimizer.execute.core.look import is_hopeless
 from optimizer.execute.core.model import Task
 from optimizer.execute.core.order import Order, by_load
 from optimizer.execute.core.pace import allowed
@@ -116,7 +117,7 @@ def next_round(state: State, now: Moment) -> tuple[Key, ...]:
     order = Order(state, now) if state.settings.adapts and not apart else None
     if order is not None:
         urgent = min(task.rank[0] for task in can)
-        for task in order.longest(t for t in _kept_out(state, wants, taken) if t.rank[0] <= urgent):
+        for task in order.longest(t for t in _kept_out(state, wants, taken, now) if t.rank[0] <= urgent):
             taken.update(t[:2] for t in wants[task.key])
     chosen: list[Key] = []
     for task in _in_turn(state, can, order):
@@ -136,9 +137,11 @@ def _tokens(task: Task, *, apart: bool) -> tuple[Token, ...]:
     return tuple(held_by(task.tokens, MoveState.INTENDED, apart=True)) if apart else task.tokens
 
 
-def _kept_out(state: State, wants: Mapping[Key, Sequence[Token]], taken: Mapping[tuple[str, str], int]) -> list[Task]:
-    """Return the moves that wait for tokens which are sure to come free; none while it is unknown what holds some."""
-    if any(f.is_unknown or f.inherited for f in state.flying.values()):
+def _kept_out(
+    state: State, wants: Mapping[Key, Sequence[Token]], taken: Mapping[tuple[str, str], int], now: Moment
+) -> list[Task]:
+    """Return the moves that wait for tokens which are sure to come free; none while no end is seen of some flight."""
+    if any(f.is_unknown or f.inherited or is_hopeless(f, state.settings, now) for f in state.flying.values()):
         return []
     out = (state.tasks[key] for key, tokens in wants.items() if not fit(tokens, taken))
     return [task for task in out if not blocked_by([task])]

@@ -8,24 +8,16 @@ from typing import TYPE_CHECKING
 from optimizer.execute.caps import LINKS
 from optimizer.execute.core.choose import fit, taken_now
 from optimizer.execute.core.events import Abort
-from optimizer.execute.core.look import ABORTS
+from optimizer.execute.core.look import ABORTS, is_hopeless
 from optimizer.execute.core.pace import allowed_to_copy
 from optimizer.execute.core.sharing import links_now
 from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:
-    from optimizer.execute.core.model import Flight, Moment, Settings, State
+    from optimizer.execute.core.model import Moment, State
     from optimizer.execute.ledger.records import Key
 
-__all__ = ["give_up_prepared", "is_hopeless", "next_to_copy"]
-
-
-def is_hopeless(flight: Flight, settings: Settings, now: Moment) -> bool:
-    """Whether a move is unknown, or stands still and cannot be given up, for longer than the patience lasts."""
-    if flight.unknown_since is not None:
-        return now.seconds - flight.unknown_since >= settings.patience_s
-    lasting = flight.ready or flight.inherited or flight.aborts >= ABORTS or flight.state is MoveState.SWITCHING
-    return lasting and now.seconds - max(flight.improved_at, flight.since) >= settings.patience_s
+__all__ = ["give_up_prepared", "next_to_copy"]
 
 
 def next_to_copy(state: State, now: Moment) -> tuple[Key, ...]:

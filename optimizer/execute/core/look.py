@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optimizer.execute.core.model import Flight, Moment, Settings, State
     from optimizer.execute.core.verdict import Verdict
 
-__all__ = ["ABORTABLE", "ABORTS", "Outcome", "look_at", "poll_s"]
+__all__ = ["ABORTABLE", "ABORTS", "Outcome", "is_hopeless", "look_at", "poll_s"]
 
 APART = 0.9
 """Share of a poll that two looks have to be apart to count as two."""
@@ -58,6 +58,14 @@ def poll_s(state: State) -> float:
     tasks = [state.tasks.get(key) for key in state.flying]
     shortest = min((0.0 if task is None else task.seconds for task in tasks), default=0.0)
     return max(state.settings.poll_s, shortest / LOOKS)
+
+
+def is_hopeless(flight: Flight, settings: Settings, now: Moment) -> bool:
+    """Whether a move is unknown, or stands still and cannot be given up, for longer than the patience lasts."""
+    if flight.unknown_since is not None:
+        return now.seconds - flight.unknown_since >= settings.patience_s
+    lasting = flight.ready or flight.inherited or flight.aborts >= ABORTS or flight.state is MoveState.SWITCHING
+    return lasting and now.seconds - max(flight.improved_at, flight.since) >= settings.patience_s
 
 
 def look_at(flight: Flight, look: Look, settings: Settings, now: Moment) -> Outcome:

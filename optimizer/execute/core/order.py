@@ -18,7 +18,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from optimizer.execute.core.sharing import FREE, NEARLY, links_now
+from optimizer.execute.core.sharing import NEARLY, is_on_links, links_now
 from optimizer.execute.core.speeds import INTO, OUT, Link
 from optimizer.execute.core.verdict import AGREED
 
@@ -76,7 +76,7 @@ class Order:
             self._count(state.tasks[key], 1.0)
         for flight in state.flying.values():
             task = state.tasks.get(flight.key)
-            if task is not None and flight.state not in FREE and not flight.seems_over:
+            if task is not None and is_on_links(flight, state, now):
                 left = _left(flight)
                 self._count(task, left)
                 self._add(task, left)

@@ -19,6 +19,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
+from optimizer.execute.core.look import is_hopeless
 from optimizer.execute.states import MoveState
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from optimizer.execute.core.speeds import Link, Sharing
     from optimizer.execute.ledger.records import Key
 
-__all__ = ["Links", "learned", "links_now"]
+__all__ = ["Links", "is_on_links", "learned", "links_now"]
 
 FREE = frozenset({MoveState.SWITCHING, MoveState.UNKNOWN})
 PREPARING = frozenset({MoveState.INTENDED, MoveState.ACCEPTED, MoveState.PREPARING})
@@ -94,9 +95,14 @@ def links_now(state: State, now: Moment) -> Links:
         task = state.tasks.get(flight.key)
         if task is None or (state.settings.apart and flight.state in PREPARING):
             continue
-        if _holds(flight, task, state, now.seconds):
+        if is_on_links(flight, state, now) and _holds(flight, task, state, now.seconds):
             links.add(task)
     return links
+
+
+def is_on_links(flight: Flight, state: State, now: Moment) -> bool:
+    """Whether a move goes, or will go, over its links: what nobody knows, or stands still for ever, the caps count."""
+    return not (flight.state in FREE or flight.seems_over or is_hopeless(flight, state.settings, now))
 
 
 def _holds(flight: Flight, task: Task, state: State, now: float) -> bool:
@@ -105,8 +111,6 @@ def _holds(flight: Flight, task: Task, state: State, now: float) -> bool:
     Of a guest that nobody knows, and where the driver holds copies back, it does: a next one is prepared already.
     """
     sharing, poll_s = state.sharing, state.settings.poll_s
-    if flight.state in FREE or flight.seems_over:
-        return False  # what nobody knows the caps count
     if sharing.dirties_mib_s(task.dirties_mib_s) == inf:
         return state.settings.apart or not _seems_short(flight, task, sharing, now - flight.since)
     if flight.left_mib is None or flight.rate_mib_s is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.execute.core.accounts import after_end, skip_successors
 from optimizer.execute.core.choose import blocked_by, is_ready, next_round
-from optimizer.execute.core.copying import give_up_prepared, is_hopeless, next_to_copy
+from optimizer.execute.core.copying import give_up_prepared, next_to_copy
 from optimizer.execute.core.events import (
     Abort,
     Answered,
@@ -43,7 +43,7 @@ from optimizer.execute.core.events import (
 )
 from optimizer.execute.core.gates import answered_by_gates, ask_again_s, asked_now, has_to_ask, is_due
 from optimizer.execute.core.ground import has_to_read, is_old, read_again_s, taken_in
-from optimizer.execute.core.look import ABORTABLE, look_at, poll_s
+from optimizer.execute.core.look import ABORTABLE, is_hopeless, look_at, poll_s
 from optimizer.execute.core.model import Ended, Flight, State
 from optimizer.execute.core.pace import allowed, at_once, faster, slower
 from optimizer.execute.core.sharing import learned
