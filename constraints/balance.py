@@ -6,6 +6,7 @@ linear, and means the same in every state, even where VMs leave their scope.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -173,7 +174,7 @@ class Balance(Parameters):
     def _tolerance(self) -> str:
         return f"{self.tolerance * 100:g} points"
 
-    @property
+    @cached_property
     def _scoping(self) -> Scoping:
         return Scoping(self.resource, self.level, self.label, self.labels, self.overcommit)
 

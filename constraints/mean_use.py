@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -69,19 +70,18 @@ class Scoping:
     label: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     overcommit: tuple[Overcommit, ...] = ()
-    _last: list[tuple[Fleet, MeanUse | None]] = field(default_factory=list, init=False, repr=False, compare=False)
+    _known: WeakKeyDictionary[Fleet, MeanUse | None] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
+    )
 
     def mean_use(self, fleet: Fleet) -> MeanUse | None:
         """Return the scopes and their means; None where the fleet does not know the resource.
 
-        That of the last fleet is kept: thousands of violations of one fleet are explained by it.
+        Kept as long as the fleet is there: thousands of violations of one fleet are explained by it.
         """
-        for known, mean in self._last:
-            if known is fleet:
-                return mean
-        found = self._mean_use(fleet)
-        self._last[:] = [(fleet, found)]
-        return found
+        if fleet not in self._known:
+            self._known[fleet] = self._mean_use(fleet)
+        return self._known[fleet]
 
     def _mean_use(self, fleet: Fleet) -> MeanUse | None:
         r = fleet.resource_index.get(self.resource)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from fractions import Fraction
 from random import Random
 from typing import Any
@@ -10,6 +12,7 @@ from pydantic import ValidationError
 
 from constraints.balance import Balance
 from constraints.capacity import Overcommit
+from constraints.mean_use import load_of_hosts
 from optimizer.fleet import ABSENT, HostState, State
 from optimizer.problem.rule import Hardness
 from tests.build import fleet, host, vm
@@ -33,12 +36,31 @@ def test_at_the_mean_and_the_tolerance_a_host_is_balanced() -> None:
 
 
 def test_each_fleet_has_a_mean_of_its_own() -> None:
-    """That of the last one is kept: thousands of violations are explained by it."""
     for loads, over in (((60, 40), 0), ((70, 40), 5), ((60, 40), 0)):
         of = memories(*loads)
         found = list(RULE.check(State.start(of)))
         assert [v.excess for v in found] == [over] * bool(over)
         assert all(f"is {sum(loads) / 2:.1f} %" in RULE.explain(v, of) for v in found)
+
+
+def test_the_mean_is_counted_once_for_all_that_is_explained_by_it_and_keeps_no_fleet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted: list[int] = []
+
+    def counting(state: State, r: int) -> Any:
+        counted.append(r)
+        return load_of_hosts(state, r)
+
+    monkeypatch.setattr("constraints.mean_use.load_of_hosts", counting)
+    of = memories(90, 90, 10, 10)
+    found = list(RULE.check(State.start(of)))
+    assert len({RULE.explain(v, of) for v in found}) == 2
+    assert len(counted) == 1
+    kept = weakref.ref(of)
+    del of
+    gc.collect()
+    assert kept() is None
 
 
 def test_above_that_it_is_over_by_what_is_more() -> None:
