@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["forking", "stub"]
+__all__ = ["forking", "serve", "stub"]
 
 ROOT = Path(__file__).resolve().parent.parent
 BROKEN = 70
@@ -63,7 +63,7 @@ def forking(directory: Path, env: dict[str, str]) -> Iterator[Path]:
 
 
 def main(path: str) -> None:
-    """Load everything, and fork for whoever asks."""
+    """Load everything, and run `remora` for whoever asks."""
     import cli
 
     for room in ("commands", "constraints", "optimizer"):
@@ -75,50 +75,74 @@ def main(path: str) -> None:
         server.bind(path)
         server.listen()
         print("ready", flush=True)
-        while True:
-            asker, _ = server.accept()
-            if not os.fork():
-                server.close()
-                _answer(asker, cli.main)
-            asker.close()
-            with suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:  # and so what they worked is counted
-                    pass
+        serve(server, cli.main)
 
 
-def _answer(asker: socket.socket, run: object) -> None:
+def serve(server: socket.socket, run: Callable[[], None]) -> None:
+    """Run this for whoever asks, each time in a fork."""
+    while True:
+        asker, _ = server.accept()
+        if not os.fork():
+            server.close()
+            _answer(asker, run)
+        asker.close()
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:  # and so what they worked is counted
+                pass
+
+
+def _answer(asker: socket.socket, run: Callable[[], None]) -> None:
+    """Do what is asked in a process of its own, and say how that has ended, be it by itself in the midst of it."""
     length, streams, *_ = socket.recv_fds(asker, 4, 3)
     asked = b""
     while len(asked) < int.from_bytes(length, "big"):
-        asked += asker.recv(1 << 20)
-    words, directory, environment = marshal.loads(asked)
+        part = asker.recv(1 << 20)
+        if not part:
+            os._exit(BROKEN)  # who asked is gone
+        asked += part
+    child = os.fork()
+    if not child:
+        asker.close()
+        _run(run, streams, *marshal.loads(asked))
+    for stream in streams:
+        os.close(stream)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    asker.sendall((code if code >= 0 else 128 - code).to_bytes(4, "big"))  # by a signal: as a shell says it
+    os._exit(0)
+
+
+def _run(
+    run: Callable[[], None],
+    streams: Sequence[int],
+    words: Sequence[str],
+    directory: str,
+    environment: dict[bytes, bytes],
+) -> None:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), "utf-8")
-    sys.stdout, sys.stderr = _unbuffered(1, "strict"), _unbuffered(2, "backslashreplace")
+    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), "utf-8", "surrogateescape")
+    sys.stdout, sys.stderr = _unbuffered(1, "surrogateescape"), _unbuffered(2, "backslashreplace")
     os.chdir(directory)
     os.environb.clear()
     os.environb.update(environment)
     sys.argv = ["remora", *words]
-    code = BROKEN
+    code = 1
     try:
-        assert callable(run)
         run()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        asker.sendall(code.to_bytes(4, "big"))
-        os._exit(0)
+        os._exit(code)
 
 
 def _unbuffered(number: int, errors: str) -> io.TextIOWrapper:
-    """Return a stream as Python opens it where PYTHONUNBUFFERED is set."""
+    """Return a stream as Python opens it where PYTHONUNBUFFERED is set and LC_ALL is C.UTF-8."""
     return io.TextIOWrapper(io.FileIO(number, "w", closefd=False), "utf-8", errors, write_through=True)
 
 
