@@ -20,7 +20,6 @@ if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         pass
 
 import os
-import threading
 import time
 
 from commands.signals import handle_from_now_on
@@ -30,7 +29,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads: made at e
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looked for in every package installed; none is wanted
 
 from commands.group import remora
-from optimizer.cp.solving import LEFT_BEHIND
+from optimizer.left_behind import any_left_behind
 from optimizer.process_age import process_age_s
 
 __all__ = ["main", "remora"]
@@ -44,12 +43,12 @@ def main() -> None:
     except KeyboardInterrupt:  # before or after all that handles it: nothing was begun, or all is done
         _end_at_once(_signal.SIGINT, None)
     finally:
-        if any(thread.name == LEFT_BEHIND for thread in threading.enumerate()):
+        if any_left_behind():
             _leave_without_it()
 
 
 def _leave_without_it() -> None:
-    """End the process beside a solver that did not obey: waiting for it would take longer than the user allowed."""
+    """End the process beside a solver or compiler that did not end in time: to wait takes longer than was allowed."""
     ended = sys.exc_info()[1]
     code = ended.code if isinstance(ended, SystemExit) else 1
     sys.stdout.flush()

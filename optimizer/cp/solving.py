@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
+
+from optimizer.left_behind import start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from optimizer import cp_sat
 
-__all__ = ["LEFT_BEHIND", "solve_within"]
-
-LEFT_BEHIND = "cp-sat"
-"""Name of a solver's thread; one that is there at the end of the program did not obey in time."""
+__all__ = ["solve_within"]
 
 FIRST, LATER = 0.005, 0.05
 """Seconds between two looks at the clock: nearly all models are tiny, and done before the first."""
@@ -37,8 +35,7 @@ def solve_within(
     How it ended; None where the solver did not obey in time: it must not be asked for anything then.
     """
     status: list[cp_sat.CpSolverStatus] = []
-    thread = threading.Thread(target=lambda: status.append(solver.solve(model)), daemon=True, name=LEFT_BEHIND)
-    thread.start()
+    thread = start_thread(lambda: status.append(solver.solve(model)))
     wait, told = FIRST, 0.0
     while told < GRACE:
         thread.join(wait)

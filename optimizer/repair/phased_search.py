@@ -11,14 +11,12 @@ Kirkpatrick, Gelatt and Vecchi, "Optimization by simulated annealing", Science 2
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isfinite
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optimizer.cp.solving import LEFT_BEHIND
 from optimizer.fleet import ABSENT
+from optimizer.left_behind import start_thread
 from optimizer.problem.problem import Stage
 from optimizer.reachability.contention import Contention
 from optimizer.repair.phased_arrays import PhasedState, phased_arrays, phased_state
@@ -52,11 +50,11 @@ def can_be_phased(problem: Problem) -> bool:
 
 
 def has_time(deadline: Deadline, given: Phased) -> bool:
-    """Whether the kernels are compiled, or there is time to do that."""
+    """Whether the kernels are compiled, or there is time to do that; where work is what counts there is."""
     from optimizer.compiled import is_cached
     from optimizer.repair.kernel_phased_search import phased_search
 
-    return deadline.left() >= given.compiling or not isfinite(deadline.wall()) or is_cached(phased_search)
+    return deadline.wall() >= given.compiling or is_cached(phased_search)
 
 
 def anneal_plans(
@@ -128,10 +126,9 @@ class PhasedSearch:
 
         A compiler cannot be interrupted: where it takes longer, it is left behind, as a solver is that does not obey.
         """
-        if not has_time(self.deadline, self.given):
+        if self.deadline.over() or not has_time(self.deadline, self.given):
             return False
-        thread = Thread(target=self._prepare, name=LEFT_BEHIND, daemon=True)
-        thread.start()
+        thread = start_thread(self._prepare)
         while thread.is_alive() and not self.deadline.over():
             thread.join(0.05)
         return not thread.is_alive() and not self.deadline.over()

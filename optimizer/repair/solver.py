@@ -169,7 +169,7 @@ class Solver:
 
     def _anneal(self, best: WorkingPlacement, deadline: Deadline) -> None:
         """Anneal whole plans where limits that should hold are hard to hold, and the complete model is too large."""
-        if self._anneals and not self.bounds.met(best.values()):
+        if self._anneals and not deadline.over() and not self.bounds.met(best.values()):
             given, seed = self.parameters, self.limits.seed
             part = deadline.part(given.phased.share)
             self.first = anneal_plans(

@@ -14,7 +14,8 @@ import pytest
 
 from optimizer.clock import SystemClock
 from optimizer.compiled import is_cached
-from optimizer.limits import Deadline
+from optimizer.left_behind import any_left_behind
+from optimizer.limits import Deadline, WorkClock
 from optimizer.parameters import Exhaustive, Parameters, Phased, Whole
 from optimizer.pipeline import Request, make_plan
 from optimizer.problem.atoms import Apart, AtMost, Enter, Flow, Leave, Sets
@@ -22,7 +23,7 @@ from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rule import Hardness
 from optimizer.problem.tally import Tally
 from optimizer.repair.phased_arrays import PhasedState, phased_arrays, phased_state
-from optimizer.repair.phased_search import MOVE, PhasedSearch, can_be_phased
+from optimizer.repair.phased_search import MOVE, PhasedSearch, can_be_phased, has_time
 from optimizer.verify.verify import verify
 from tests.bounds.test_room_prices import tiny
 from tests.build import fleet, host, policy, vm
@@ -203,9 +204,24 @@ def test_it_does_not_begin_where_there_is_no_time_to_compile(monkeypatch: pytest
     stop = threading.Event()
     stop.set()
     of = problem([0, 0], [room([5, 5], [6, 9, 9], asked=SHOULD)], stages=STAGES)
+    begun: list[PhasedSearch] = []
+    monkeypatch.setattr(PhasedSearch, "_prepare", begun.append)
+    monkeypatch.setattr("optimizer.compiled.is_cached", lambda _: True)
     assert not PhasedSearch(of, Deadline(SystemClock(), 600.0, stop), 0, GIVEN).ready()
     monkeypatch.setattr("optimizer.compiled.is_cached", lambda _: False)
     assert not PhasedSearch(of, Deadline(SystemClock(), 7.0), 0, GIVEN).ready()
+    assert not begun
+    assert has_time(Deadline(WorkClock(), 0.1), GIVEN)  # what the cache has changes no plan where work is what counts
+
+
+def test_a_compiler_that_takes_too_long_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, of = threading.Event(), problem([0, 0], [room([5, 5], [6, 9, 9], asked=SHOULD)], stages=STAGES)
+    monkeypatch.setattr(PhasedSearch, "_prepare", lambda _: go_on.wait(60))
+    monkeypatch.setattr("optimizer.compiled.is_cached", lambda _: True)
+    assert not PhasedSearch(of, Deadline(SystemClock(), 0.1), 0, GIVEN).ready()
+    assert any_left_behind()
+    go_on.set()
+    assert PhasedSearch(of, Deadline(SystemClock(), 60.0), 0, GIVEN).ready()
 
 
 @pytest.mark.slow
