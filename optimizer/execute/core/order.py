@@ -15,6 +15,7 @@ busiest links go, each from and to hosts of its own as far as there are such.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,7 @@ class Order:
         self._load: dict[Link, float] = {}
         self._on: dict[Link, list[tuple[Task, float]]] = {}
         self._ends: set[Link] = set()
+        self._begun = 0
         for key in state.waiting:
             self._count(state.tasks[key], 1.0)
         for flight in state.flying.values():
@@ -94,6 +96,7 @@ class Order:
 
     def _add(self, task: Task, left: float = 1.0) -> None:
         """Put a move on its links, of which this part is left."""
+        self._begun += 1
         self._ends |= _ends(task)
         for link, for_s in uses_s(task, self._sharing):
             self._on.setdefault(link, []).append((task, for_s * left))
@@ -122,7 +125,13 @@ class Order:
         for group in sorted(groups):
             left = sorted(groups[group], key=lambda task: task.rank[1:])
             while left:
-                yield left.pop(self._next(left, group[2]))
+                gone, begun = set(), self._begun
+                for task in self._next(left, group[2]):
+                    yield task
+                    gone.add(task.key)
+                    if self._begun > begun:
+                        break
+                left = [task for task in left if task.key not in gone]
 
     def longest(self, waits: Iterable[Task]) -> Iterator[Task]:
         """Yield those of the moves that take longer alone than all that is left takes on any link."""
@@ -144,16 +153,19 @@ class Order:
                     return True
         return False
 
-    def _next(self, left: Sequence[Task], link: Link) -> int:
-        """Return which goes next over a link, the longest being the first: by what is in flight there."""
+    def _next(self, left: Sequence[Task], link: Link) -> Sequence[Task]:
+        """Return which go next over a link until one begins, of all, the longest first: by what is in flight there."""
         beside = sorted(for_s for _, for_s in self._on.get(link, ()))[:-1]
         turn_s = self._sharing.ahead_s.value + AGREED * self._poll_s
-        if self._goes_alone(left[0]) or self._sharing.alone_mib_s(left[0].links) < NEARLY * self._carries(link):
-            return 0
+        if one_by_one := list(takewhile(lambda task: self._goes_alone(task) or not self._fills(task, link), left)):
+            return one_by_one
         if sum(beside) >= TURNS * turn_s:
-            return -1
-        gets = [self._gets(task, link, [other for other, _ in uses_s(task, self._sharing)]) for task in left]
-        return gets.index(max(gets))
+            return left[::-1]
+        return sorted(left, key=lambda t: -self._gets(t, link, [other for other, _ in uses_s(t, self._sharing)]))
+
+    def _fills(self, task: Task, link: Link) -> bool:
+        """Whether a copy alone fills a link, or nearly."""
+        return self._sharing.alone_mib_s(task.links) >= NEARLY * self._carries(link)
 
     def _goes_alone(self, task: Task) -> bool:
         """Whether nobody knows what a guest dirties, so that its copy shares its links with no other."""
