@@ -138,8 +138,8 @@ class Phased:
         Proposals from warm to cold, however few the VMs.
     stale
         Times in a row that this came to nothing better, after which it ends.
-    chunk
-        Proposals between two looks at the clock.
+    chunk_steps, chunk_seconds
+        Proposals before the first look at the clock; seconds between two looks later on.
     must, should
         What a thousandth of harm costs, in moves of the mean VM.
     warmth, cooling
@@ -159,7 +159,8 @@ class Phased:
     steps: int = 2_000
     least_steps: int = 2_000_000
     stale: int = 3
-    chunk: int = 1 << 17
+    chunk_steps: int = 1 << 13
+    chunk_seconds: float = 0.02
     must: int = 100
     should: int = 1
     warmth: float = 0.1

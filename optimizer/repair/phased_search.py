@@ -150,20 +150,26 @@ class PhasedSearch:
         while True:
             state = phased_state(self.problem, self.fixed, phases)
             left = self._settled(np.array(vms, np.int64), placement.astype(np.int64), self.fixed, state)
-            if phases >= self.given.most_phases or not left:
+            if phases >= self.given.most_phases or not left or self.deadline.over():
                 return state
             phases = min(2 * phases, self.given.most_phases)
 
     def anneal(self, plan: PhasedState) -> PhasedState:
-        """Return what a plan comes to, warmed up and cooled down."""
+        """Return what a plan comes to, warmed up and cooled down.
+
+        A look at the clock is never far: where sets are large a proposal takes many times as long as elsewhere.
+        """
         given, deadline = self.given, self.deadline
         state = PhasedState(*(array.copy() for array in plan))
         state.random[:] = self.random.integers(1, 2**32 - 1, 2)
-        made, left, done = 0, max(deadline.left(), 1e-9), 0.0
+        made, left, done, chunk = 0, max(deadline.left(), 1e-9), 0.0, given.chunk_steps
         while done < 1.0 and not deadline.over():
             heat = given.warmth * MOVE * given.cooling**done if done < given.tail else 0.0
-            self._search(given.chunk, heat, self.mix, self.fixed, state)
-            deadline.spend(given.chunk / STEPS_PER_SECOND)
-            made += given.chunk
+            since = deadline.left()
+            self._search(chunk, heat, self.mix, self.fixed, state)
+            deadline.spend(chunk / STEPS_PER_SECOND)
+            made += chunk
             done = max(made / self.steps, 1.0 - deadline.left() / left)
+            rate = given.chunk_seconds / max(since - deadline.left(), 1e-4)
+            chunk = max(1, int(chunk * min(2.0, max(0.5, rate))))
         return state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import numba
 import numpy as np
 import pytest
 
-from optimizer.clock import SystemClock
+from optimizer.clock import SimulatedClock, SystemClock
 from optimizer.compiled import is_cached
 from optimizer.left_behind import any_left_behind
 from optimizer.limits import Deadline, WorkClock
@@ -204,8 +205,8 @@ def test_it_does_not_begin_where_there_is_no_time_to_compile(monkeypatch: pytest
     stop = threading.Event()
     stop.set()
     of = problem([0, 0], [room([5, 5], [6, 9, 9], asked=SHOULD)], stages=STAGES)
-    begun: list[PhasedSearch] = []
-    monkeypatch.setattr(PhasedSearch, "_prepare", begun.append)
+    begun: list[int] = []
+    monkeypatch.setattr(PhasedSearch, "_prepare", lambda _: begun.append(1))
     monkeypatch.setattr("optimizer.compiled.is_cached", lambda _: True)
     assert not PhasedSearch(of, Deadline(SystemClock(), 600.0, stop), 0, GIVEN).ready()
     monkeypatch.setattr("optimizer.compiled.is_cached", lambda _: False)
@@ -222,6 +223,15 @@ def test_a_compiler_that_takes_too_long_is_left_behind(monkeypatch: pytest.Monke
     assert any_left_behind()
     go_on.set()
     assert PhasedSearch(of, Deadline(SystemClock(), 60.0), 0, GIVEN).ready()
+
+
+def test_where_proposals_are_slow_the_clock_is_looked_at_all_the_same() -> None:
+    of = problem([0, 0], [room([5, 5], [6, 9, 9], asked=SHOULD)], stages=STAGES)
+    clock = SimulatedClock(datetime(2026, 11, 30, tzinfo=UTC))
+    search = PhasedSearch(of, Deadline(clock, 10.0), 0, GIVEN)
+    search._search = lambda steps, *_: clock.sleep(steps * 1e-4)
+    search.anneal(phased_state(of, search.fixed, 4))
+    assert 10.0 <= clock.monotonic() < 10.1
 
 
 @pytest.mark.slow
