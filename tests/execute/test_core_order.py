@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from optimizer.concurrency import Concurrency
-from optimizer.execute.caps import Caps
+from optimizer.execute.caps import Caps, Token
 from optimizer.execute.core import begin
 from optimizer.execute.core.choose import next_round, tasks_of
 from optimizer.execute.core.model import Flight, Moment, Settings
@@ -52,7 +52,7 @@ def state_of(*moves: tuple[str, str, int], each: int = 3, urgency: dict[int, int
     return replace(made, tasks=tasks, waiting=tuple(tasks), pace=pace, settings=Settings(fleet_cap=99), **more)
 
 
-def with_flights(state: State, *left: float, phase: MoveState = MoveState.COPYING, **more: Any) -> State:
+def with_flights(state: State, *left: float | None, phase: MoveState = MoveState.COPYING, **more: Any) -> State:
     """Let the first of the moves copy, with so much left."""
     flying = {}
     for key, mib in zip(state.waiting, left, strict=False):
@@ -74,8 +74,34 @@ def started(state: State, now: Moment = NOW) -> list[int]:
     return [numbers[key] for key in next_round(state, now)]
 
 
-@pytest.mark.parametrize(("left", "first"), [(50_000.0, 1), (1_000.0, 2)])
-def test_what_is_left_of_copies_counts_for_their_links(left: float, first: int) -> None:
+def changed(state: State, number: int, **of: Any) -> State:
+    """Change one of the moves."""
+    tasks = dict(state.tasks)
+    key = tuple(tasks)[number]
+    tasks[key] = replace(tasks[key], **of)
+    return replace(state, tasks=tasks)
+
+
+def later(state: State, number: int) -> State:
+    """Let one of the moves wait for its time."""
+    return replace(state, not_before={tuple(state.tasks)[number]: 9_999.0})
+
+
+def test_urgency_goes_first_then_the_longer_of_chain_and_load() -> None:
+    state = state_of(("h0", "h6", 9_000), ("h1", "h7", 1_000))
+    assert turns(state) == [0, 1]
+    assert turns(changed(state, 1, rank=(2, -500.0, 1))) == [1, 0]
+    assert turns(changed(state, 1, rank=(0, -1.0, 1))) == [1, 0]
+
+
+def test_what_has_begun_in_this_round_counts_for_the_next_of_it() -> None:
+    """Two long ones beside each other last until others have followed: now the shortest."""
+    state = state_of(*(("h0", f"h{6 + n}", mib) for n, mib in enumerate((60_000, 50_000, 9_000, 5_000))))
+    assert started(state) == [0, 1, 3]
+
+
+@pytest.mark.parametrize(("left", "first"), [(50_000.0, 1), (1_000.0, 2), (None, 1)])
+def test_what_is_left_of_copies_counts_for_their_links(left: float | None, first: int) -> None:
     state = state_of(("h0", "h6", 50_000), ("h0", "h7", 9_000), ("h2", "h8", 20_000))
     assert turns(with_flights(state, left))[0] == first
 
@@ -105,6 +131,11 @@ def test_of_moves_over_a_link_one_goes_whose_other_end_is_free() -> None:
     assert turns(with_flights(state, 5_000.0)) == [2, 1]
 
 
+def test_what_it_gets_at_its_other_end_counts_and_not_at_the_one_that_all_share() -> None:
+    moves = ("h1", "h7", 5_000), ("h0", "h9", 30_000), ("h0", "h7", 30_000), ("h0", "h8", 20_000)
+    assert turns(with_flights(state_of(*moves), 5_000.0, 1_000.0)) == [3, 2]
+
+
 def test_what_waits_to_leave_a_host_is_weighed_once_for_each_that_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand moves out of one host took 0.7 s in each round: each was weighed for each, though no slot was left."""
     (first,) = (state := state_of(("h0", "h6", 4_000))).tasks.values()
@@ -131,6 +162,41 @@ def test_what_has_less_to_wait_for_does_not_take_from_the_busiest_link(other: in
     assert started(replace(state, waiting=state.waiting[1:])) == [2], "h0 has no more than that copy"
 
 
+DISTURBS = [("h0", "h7", 30_000), ("h0", "h8", 40_000), ("h2", "h7", 20_000)]
+
+
+def test_canaries_join_anyway() -> None:
+    state = later(with_flights(state_of(*DISTURBS), 30_000.0), 1)
+    assert (started(state), started(replace(state, finished=0))) == ([], [2])
+
+
+def test_it_joins_a_copy_that_a_link_less_busy_than_its_own_waits_for() -> None:
+    state = later(with_flights(state_of(*DISTURBS, ("h2", "h9", 150_000)), 30_000.0), 1)
+    assert started(state) == [3, 2]
+
+
+def test_it_joins_a_copy_that_gets_no_less_for_it_or_of_which_nobody_knows_what_its_busiest_link_carries() -> None:
+    state = later(with_flights(state_of(*DISTURBS), 30_000.0), 1)
+    assert started(replace(state, sharing=replace(KNOWS, stream_mib_s=400.0))) == [2]
+    for number in (0, 1):
+        state = changed(state, number, links=(Link("out of", "h0"), tuple(state.tasks.values())[number].links[1]))
+    assert started(state) == [2]
+
+
+def test_it_joins_the_end_of_a_copy_where_nobody_knows_what_its_guest_dirties() -> None:
+    """There each link is for one copy: it could only wait until that one is over."""
+    state = later(with_flights(state_of(*DISTURBS), 500.0, rate_mib_s=900.0), 1)
+    assert started(state) == []
+    assert started(changed(state, 2, dirties_mib_s=None)) == [2]
+
+
+def test_what_waits_for_room_keeps_its_links_from_all_that_is_less_urgent() -> None:
+    state = with_flights(state_of(("h0", "h6", 9_000), ("h0", "h7", 9_000), ("h0", "h8", 9_000)), 9_000.0)
+    state = changed(state, 1, dirties_mib_s=400.0)
+    assert started(state) == [2]
+    assert started(changed(state, 1, rank=(0, -9.0, 1))) == []
+
+
 def test_it_joins_where_the_busiest_link_stays_full_or_less_urgent() -> None:
     moves = [("h0", "h7", 30_000), ("h0", "h8", 30_000), ("h0", "h9", 40_000), ("h2", "h7", 20_000)]
     assert 3 in started(with_flights(state_of(*moves, each=2), 30_000.0, 30_000.0))
@@ -142,6 +208,8 @@ def test_canaries_that_are_about_as_quick_go_over_the_busiest_links_and_share_no
     moves = [("h1", "h7", 4_000), ("h0", "h8", 6_000), ("h0", "h9", 5_000), ("h0", "h10", 6_001), ("h2", "h8", 5_500)]
     state = state_of(*moves, finished=0)
     assert started(state) == [1, 0, 2, 4, 3]
+    urgent = state_of(("h0", "h7", 4_000), ("h0", "h8", 4_000), ("h1", "h9", 4_000), finished=0, urgency={0: 0, 1: 0})
+    assert started(urgent) == [0, 1, 2], "a host of its own is no reason for what is less urgent"
     lone = state_of(("h0", "h8", 5_000), ("h0", "h9", 5_001), finished=0)
     assert len(started(lone)) == 2, "where there are no others, they share one"
 
@@ -156,6 +224,12 @@ def test_a_free_slot_is_kept_for_a_move_that_takes_longer_than_all_that_is_left(
     assert started(state) == []
     assert started(replace(state, sharing=KNOWS)) == [2]
     assert started(with_flights(state_of(*LONG, each=1, sharing=slow, urgency={2: 0}), 500.0)) == [2]
+
+
+def test_no_slot_is_kept_for_a_move_that_a_limit_lets_never_start() -> None:
+    state = with_flights(state_of(*LONG, each=1, sharing=replace(KNOWS, stream_mib_s=400.0)), 500.0)
+    never = Token("source", "h0", 0, "0 per source")
+    assert started(changed(state, 1, tokens=(*tuple(state.tasks.values())[1].tokens, never))) == [2]
 
 
 STANDS_STILL: list[dict[str, Any]] = [{"phase": MoveState.SWITCHING}, {"aborts": 3}]

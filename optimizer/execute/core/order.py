@@ -147,7 +147,7 @@ class Order:
         for link in links:
             for copy, _ in self._on.get(link, ()):
                 its, its_busy = self._busiest(copy)
-                if its in links or its_busy <= busy or copy.rank[0] > task.rank[0]:
+                if its_busy <= busy or copy.rank[0] > task.rank[0]:
                     continue
                 if self._gets(copy, its, links) < self._gets(copy, its) and not self._is_full(its, links):
                     return True
