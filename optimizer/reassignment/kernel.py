@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from optimizer.compiled import compiled, inlined
+from optimizer.compiled import compiled
+from optimizer.compiled_random import draw, worst
 from optimizer.reassignment.kernel_big import emigrate, squeeze, undo
-from optimizer.reassignment.kernel_parts import BIG, better, draw, paid, put, shift, swap
+from optimizer.reassignment.kernel_parts import BIG, better, paid, put, shift, swap
 from optimizer.reassignment.kernel_ruin import ruin
 
 __all__ = ["anneal", "forced", "squeezed"]
@@ -19,17 +18,6 @@ ADAPT = 32768
 
 GAIN = 64
 """A penalty changes by one in that many at a look."""
-
-LOGS = -np.log((np.arange(1 << 13) + 0.5) / (1 << 13))
-"""Draws of an exponential variable: a table, which spares each proposal a logarithm."""
-
-
-@inlined
-def worst(temperature, state):
-    """Return by how much a move may cost more and still be taken (Metropolis, drawn before the move is looked at)."""
-    if temperature <= 0.0:
-        return 0
-    return int(temperature * LOGS[draw(state.random, len(LOGS))])
 
 
 @compiled
@@ -92,7 +80,7 @@ def anneal(steps, hot, cold, hard, ease, mix, room, fixed, state):
                 adapt(ease, fixed, state)
         roll = draw(state.random, 4096)
         v = draw(state.random, vms)
-        limit = worst(temperature, state)
+        limit = worst(temperature, state.random)
         if roll < mix[1]:
             b = draw(state.random, hosts) if roll < mix[0] else fixed.vm[v, 0]
             delta = shift(v, b, limit, hard, fixed, state)

@@ -8,7 +8,8 @@ capacity, and belong to the search that keeps to it.
 from __future__ import annotations
 
 from optimizer.compiled import compiled
-from optimizer.reassignment.kernel_parts import BIG, draw, put, shift, sound
+from optimizer.compiled_random import draw
+from optimizer.reassignment.kernel_parts import BIG, put, shift, sound
 
 __all__ = ["emigrate", "squeeze", "undo"]
 

@@ -15,7 +15,6 @@ __all__ = [
     "allowed",
     "better",
     "cost_with",
-    "draw",
     "drop",
     "fits",
     "lift",
@@ -27,20 +26,6 @@ __all__ = [
 
 BIG = float(1 << 61)
 """The change of a move that is not allowed."""
-
-MASK = 0xFFFFFFFF
-
-
-@inlined
-def draw(random, below):
-    """Return a random number from 0 to below - 1: xorshift plus a Weyl sequence, 32 bits (Marsaglia 2003)."""
-    x = random[0]
-    x ^= (x << 13) & MASK
-    x ^= x >> 17
-    x ^= (x << 5) & MASK
-    random[0] = x
-    random[1] = (random[1] + 362437) & MASK
-    return (((x + random[1]) & MASK) * below) >> 32
 
 
 @inlined

@@ -9,7 +9,8 @@ process, but here the others go wherever they cost least.
 from __future__ import annotations
 
 from optimizer.compiled import compiled, inlined
-from optimizer.reassignment.kernel_parts import BIG, allowed, cost_with, draw, drop, fits, lift
+from optimizer.compiled_random import draw
+from optimizer.reassignment.kernel_parts import BIG, allowed, cost_with, drop, fits, lift
 
 __all__ = ["ruin"]
 

@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from optimizer.compiled import compiled, inlined
+from optimizer.compiled_random import draw, worst
 from optimizer.repair.kernel_phases import cost_at, entry, lift, put, undo
 
 __all__ = ["phased_search", "settled"]
-
-LOGS = -np.log((np.arange(1 << 13) + 0.5) / (1 << 13))
-"""Draws of an exponential variable: a table, which spares each proposal a logarithm."""
-
-MASK = 0xFFFFFFFF
-
-
-@inlined
-def draw(random, below):
-    """Return a random number from 0 to below - 1: xorshift plus a Weyl sequence, 32 bits (Marsaglia 2003)."""
-    x = random[0]
-    x ^= (x << 13) & MASK
-    x ^= x >> 17
-    x ^= (x << 5) & MASK
-    random[0] = x
-    random[1] = (random[1] + 362437) & MASK
-    return (((x + random[1]) & MASK) * below) >> 32
 
 
 @inlined
@@ -152,17 +134,15 @@ def phased_search(steps, temperature, mix, fixed, state):
     """Make `steps` proposals at a temperature.
 
     `mix`: of 4096 VMs looked at, up to which one they are away, on a host with harm; of 4096 proposals, up to which one
-    they go home, elsewhere, in an earlier phase, home with another going in
-    their place, to where another is that comes here, that goes home; in what is left that one goes elsewhere.
+    they go home, elsewhere, in an earlier phase, home with another going in their place, to where another is that comes
+    here, that goes home; in what is left that one goes elsewhere.
     """
     hosts = len(state.head)
     for _ in range(steps):
         v = someone(mix, fixed, state)
         if v < 0:
             continue
-        limit = 0
-        if temperature > 0.0:
-            limit = int(temperature * LOGS[draw(state.random, len(LOGS))])
+        limit = worst(temperature, state.random)
         roll, a = draw(state.random, 4096), state.place[v, 0]
         if roll < mix[2]:
             shifted(v, fixed.home[v], limit, fixed, state)

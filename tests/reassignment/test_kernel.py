@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
     from optimizer.reassignment.cost_arrays import CostArrays
 
-KERNELS = ("kernel_parts", "kernel_big", "kernel_ruin", "kernel")
+KERNELS = (
+    "optimizer.compiled_random",
+    *(f"optimizer.reassignment.{name}" for name in ("kernel_parts", "kernel_big", "kernel_ruin", "kernel")),
+)
 
 ALL_KINDS = (800, 1000, 1600, 2000, 2500, 3000, 3600)
 """A mix in which large moves are as frequent as all others."""
@@ -112,8 +115,7 @@ def test_random_walks_of_a_million_proposals_are_counted_right(data_dir: Path, n
 @pytest.fixture
 def plain() -> Iterator[Any]:
     """The kernel as plain Python, which is its oracle."""
-    names = [f"optimizer.reassignment.{k}" for k in KERNELS]
-    kept = {name: sys.modules.pop(name, None) for name in names}
+    kept = {name: sys.modules.pop(name, None) for name in KERNELS}
     numba.config.DISABLE_JIT = 1  # type: ignore[attr-defined]
     yield importlib.import_module("optimizer.reassignment.kernel").anneal
     numba.config.DISABLE_JIT = 0  # type: ignore[attr-defined]
@@ -144,8 +146,8 @@ def test_compiled_and_plain_make_the_same_moves(tmp_path: Path, plain: Any, hard
 def compiled_kernel() -> Any:
     """Import the kernel once more, compiled."""
     numba.config.DISABLE_JIT = 0  # type: ignore[attr-defined]
-    for k in KERNELS:
-        sys.modules.pop(f"optimizer.reassignment.{k}", None)
+    for name in KERNELS:
+        sys.modules.pop(name, None)
     anneal = importlib.import_module("optimizer.reassignment.kernel").anneal
     assert hasattr(anneal, "py_func")
     return anneal
