@@ -82,7 +82,9 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
     }
     read = ConfiguredReader(settings.config, clock, os.environ, settings.ledger)
     service = Service(settings, policy, read, ending, told, **edges)
-    notified = notifying(settings.config, told, clock, Random(), os.environ, settings.cycle.every_s)
+    cycle = settings.cycle
+    holds_s, run_s = cycle.alert_holds_s, cycle.execute_s + cycle.stop_s
+    notified = notifying(settings.config, told, clock, Random(), os.environ, settings.state, holds_s, run_s)
     with service, notified, Signals(ending, service.triggers):
         for line in found_late(settings, once=once):
             logs.logger.warning("found late", detail=line)

@@ -22,6 +22,9 @@ __all__ = ["AutomationPart", "CyclePart", "DriverPart", "LedgerPart", "PolicyPar
 FIRST = {"policy": "name", "ledger": "place", "driver": "name"}
 """Sections that may be one text alone, and the field that it is the value of."""
 
+HOLDS = 3.0
+"""An alert holds for this many times the time between two cycles."""
+
 Part = TypeVar("Part")
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Text = Annotated[str, Field(max_length=1000)]
@@ -100,6 +103,16 @@ class CyclePart:
     gap: Annotated[float, Field(ge=0, lt=1)] = 0.0
     state: Name = "remora-state"
     keep_plans: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+    @property
+    def alert_holds_s(self) -> float:
+        """How long an alert holds that is not sent again: longer than any rest between two cycles."""
+        return HOLDS * (max(self.every_s, self.backoff_most_s) if self.watch_every_s is None else self.every_s)
+
+    @property
+    def longest_s(self) -> float:
+        """How long one stage may last, of those with a deadline here."""
+        return max(self.read_s, self.plan_s, self.execute_s + self.stop_s)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -56,6 +56,7 @@ class CycleRun:
         self._plan = self._detail = ""
         self._notes: tuple[str, ...] = ()
         self._snapshot: Mapping[str, Any] | None = None
+        self._gave_up = False
         self.error: Exception | None = None
         self.fleet: Fleet | None = None
         self.again_s: float | None = None
@@ -115,13 +116,13 @@ class CycleRun:
         self._see(watched)
         refuse_unknown_names(watched.fleet, self._parts.policy)
         missing_required(self._parts.policy, watched.fleet)
-        if not self._wants_plan(watched):
+        kept = self._kept(watched)
+        if kept is None and not self._wants_plan(watched):
             if not (watched.violations or watched.imbalances):
                 return Outcome.CLEAN
             if not self._parts.level.plans:
-                self._detail = f"automation.level is {self._parts.level.value}: no plan is made"
+                self._say(f"automation.level is {self._parts.level.value}: no plan is made")
             return Outcome.WATCHED
-        kept = self._kept(watched.fleet)
         if kept is not None:
             self._count_plan(kept)
             return self._carry_out_or_wait(watched.fleet, kept)
@@ -173,24 +174,44 @@ class CycleRun:
         if not self._parts.level.plans:
             return False
         if not self._planning:
-            return bool(watched.opened) or self._parts.keep.waiting() is not None
+            return bool(watched.opened) or self._gave_up
         return not self._parts.plan_when_open or bool(watched.imbalances)
 
-    def _kept(self, fleet: Fleet) -> Plan | None:
-        """Return the plan that waits for approval, if it could still be carried out."""
-        plan = self._parts.keep.waiting()
-        if lost := self._parts.keep.lost():
-            self._parts.told.tell(Trouble("plan", lost))
-            self._parts.keep.no_longer()
-        if plan is None or not self._parts.level.acts:
+    def _kept(self, watched: Watched) -> Plan | None:
+        """Return the plan that waits for approval, if it is still to be carried out; otherwise it waits no longer."""
+        parts = self._parts
+        plan = parts.keep.waiting()
+        if lost := parts.keep.lost():
+            parts.told.tell(Trouble("plan", lost))
+            parts.keep.no_longer()
+            self._gave_up = True
+        if plan is None:
             return None
+        why = self._not_to_be_carried_out(watched, plan)
+        if not why:
+            return plan
+        self._say(f"plan {plan.id} is given up: {why}")
+        self._gave_up = True
+        parts.keep.no_longer()
+        return None
+
+    def _not_to_be_carried_out(self, watched: Watched, plan: Plan) -> str:
+        """Say why a plan that waits is not to be carried out: by the level, on this fleet, for want of a reason."""
+        parts = self._parts
+        if not parts.level.acts:
+            return f"automation.level is {parts.level.value}"
         try:
-            admit(fleet, self._parts.policy, plan, fleet.id, self._parts.clock.now())
+            admit(watched.fleet, parts.policy, plan, watched.fleet.id, parts.clock.now())
         except SafetyStop as stop:
-            self._detail = f"plan {plan.id} is given up: {stop}"
-            self._parts.keep.no_longer()
-            return None
-        return plan
+            return str(stop)
+        reasons = {(r.rule, r.subject, r.resource, r.domain) for move in plan.moves for r in move.reasons}
+        if reasons and reasons.isdisjoint((v.rule, v.subject, v.resource, v.domain) for v in watched.violations):
+            return "nothing that it repairs is violated any more"
+        return ""
+
+    def _say(self, text: str) -> None:
+        """Add to why the cycle ended so."""
+        self._detail = "; ".join(filter(None, (self._detail, text)))
 
     def _decide(self, fleet: Fleet, plan: Plan) -> Outcome:
         """Say what becomes of a plan that was made just now."""

@@ -23,7 +23,7 @@ class Ending:
     """What is asked while a cycle runs: whether the service was told to end, or the stage has lasted too long.
 
     It is set by a signal handler, so it has no lock: `ask` only assigns. `also` says whatever else speaks against going
-    on, such as a lease that was lost.
+    on, such as a lease that was lost. `began_at` is when a stage began last, or ended.
     """
 
     def __init__(self, clock: Clock, wait_s: float = 300.0) -> None:
@@ -33,6 +33,7 @@ class Ending:
         self._at_once = False
         self._until: float | None = None
         self._late = ""
+        self.began_at = float("-inf")
         self.also: Callable[[], str] = str
 
     def ask(self, why: str) -> None:
@@ -44,7 +45,8 @@ class Ending:
 
     def begin(self, stage: str, seconds: float | None = None) -> None:
         """Let a stage begin, which may last `seconds`."""
-        self._until = None if seconds is None else self._clock.monotonic() + seconds
+        self.began_at = self._clock.monotonic()
+        self._until = None if seconds is None else self.began_at + seconds
         self._late = stage
 
     @property

@@ -6,7 +6,6 @@ are no part of these.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 from pydantic import Field
@@ -14,6 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from optimizer.errors import InputError
 from optimizer.service import events
+from optimizer.service.causes import cause
 from optimizer.service.record import BAD, Outcome
 from optimizer.sources.config_yaml import STRICT
 
@@ -29,10 +29,6 @@ INSTALL = "the service needs the extra `service`: pip install -e '.[service]' in
 Lowest = Literal["debug", "info", "warning", "error"]
 NAMES = 5
 """How many subjects a line names."""
-AMOUNT, FRACTION = r"\d[\d.,]* ?(%|(s|min|h|d|VMs?|hosts?)\b|(?=of \d))", r"\d+\.\d+(e[+-]?\d+)?(?![\w.])"
-NUMBERS = re.compile(rf"((?<![\w.-])-?({AMOUNT}|{FRACTION}) ?)+|(?<=\[)\d+(?=\])")
-"""Ages, counts, values and places in lists, which vary while a cause stays; other whole numbers may be names."""
-QUOTED = re.compile(r"('[^']*')")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -114,19 +110,19 @@ class Logs:
     def _read(self, cycle: Cycle, notes: tuple[str, ...]) -> None:
         """Say of what is doubtful about a reading what begins: what the last one did not have."""
         for note in notes:
-            if _cause(note) not in self._notes:
+            if cause(note) not in self._notes:
                 self.logger.warning("reading", **_of(cycle), detail=note)
-        self._notes = set(map(_cause, notes))
+        self._notes = set(map(cause, notes))
 
     def _not_judged(self, cycle: Cycle, watched: Watched) -> None:
         """Say of what monitors could not judge what begins: subjects, or a cause, that the last look did not have."""
         now: dict[tuple[str, str], set[str]] = {}
         for one in watched.unjudged:
-            cause = one.monitor, _cause(one.why)
-            now.setdefault(cause, set()).update(one.subjects)
-            before = self._unjudged.get(cause, set())
+            why = one.monitor, cause(one.why)
+            now.setdefault(why, set()).update(one.subjects)
+            before = self._unjudged.get(why, set())
             new = [subject for subject in one.subjects if subject not in before]
-            if new or cause not in self._unjudged:
+            if new or why not in self._unjudged:
                 names = ", ".join(new[:NAMES]) + (", ..." if len(new) > NAMES else "")
                 at = {"monitor": one.monitor, "subjects": len(new)}
                 self.logger.warning(
@@ -166,12 +162,6 @@ class Logs:
         if cycle.outcome in (Outcome.STOPPED, Outcome.PARTLY):
             say = self.logger.warning
         say("cycle ended", **fields)
-
-
-def _cause(text: str) -> str:
-    """Return what of a reason stays while it stays; what stands in quotes is a name."""
-    parts = QUOTED.split(text)
-    return "".join(part if i % 2 else NUMBERS.sub("", part) for i, part in enumerate(parts))
 
 
 def _of(cycle: Cycle) -> dict[str, Any]:

@@ -108,6 +108,7 @@ class Periodic:
         self.error: Exception | None = None
         self._watch_again_s: float | None = None
         self._other = ""
+        self._approved = ""
         self.last: Cycle
 
     def run(self) -> None:
@@ -236,17 +237,21 @@ class Periodic:
         now = self._parts.clock.monotonic()
         if now - self._looked_at >= APPROVAL_S and self._parts.level.acts:
             self._looked_at = now
-            if self._is_approved():
+            if self._is_approved_since():
                 return "approval"
         return self._schedule.due(now)
 
-    def _is_approved(self) -> bool:
+    def _is_approved_since(self) -> bool:
+        """Whether the plan that waits was approved: said once; where its cycle fails, the schedule has the next."""
         plan = self._parts.keep.waiting()
         try:
-            return plan is not None and self._parts.hands.approved(plan)
+            if plan is None or plan.id == self._approved or not self._parts.hands.approved(plan):
+                return False
         except SafetyStop as stop:
             self._parts.told.tell(Trouble("ledger", str(stop)))
             return False
+        self._approved = plan.id
+        return True
 
     def _has_lead(self) -> bool:
         """Take the lease, or keep it now and then."""

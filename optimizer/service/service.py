@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Service"]
 
+BESIDE_S = 60.0
+"""What a stage needs beside its deadline: to write, and to tell."""
+
 
 @dataclass(frozen=True)
 class _Edges:
@@ -113,6 +116,7 @@ class Service:
     ) -> None:
         self.settings, self.policy, self.triggers = settings, policy, Triggers()
         self._edges = _Edges(clock, rng, environment, machine)
+        self._ending = ending
         self._stack = ExitStack()
         self.seen_alive_at = clock.monotonic()
         with said_in(settings):
@@ -180,9 +184,11 @@ class Service:
 
     def ill(self) -> str:
         """Say why the service is not well: nothing was done for too long; empty while it is. For other threads."""
-        cycle = self.settings.cycle
-        longest = cycle.read_s * 2 + cycle.plan_s + cycle.execute_s + cycle.stop_s + 60.0
-        silent = self._edges.clock.monotonic() - self.seen_alive_at
+        config = self.settings.config
+        part = evidence_part(config)
+        watch_s = config.section("monitors", MonitorsPart).ask_within_s + (part.within_s if part is not None else 0.0)
+        longest = max(self.settings.cycle.longest_s, watch_s) + BESIDE_S
+        silent = self._edges.clock.monotonic() - max(self.seen_alive_at, self._ending.began_at)
         return f"nothing was done for {silent:.0f} s" if silent > longest else ""
 
     def _watcher(self, by: str, ending: Ending, told: Everybody) -> Watcher:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,8 @@ import pytest
 
 from optimizer.clock import SimulatedClock
 from optimizer.errors import InputError
+from optimizer.execute.states import MoveState
+from optimizer.pipeline import Request, make_plan
 from optimizer.service import events
 from optimizer.service.events import Everybody, Notified
 from optimizer.service.notify import receiver as receivers
@@ -19,15 +23,24 @@ from optimizer.service.notify.opening import notifying
 from optimizer.service.record import Cycle, Outcome
 from optimizer.service.roles import Found, Watched
 from optimizer.sources.config_yaml import config_from_document
+from tests import build
 from tests.service.listening import Heard, listening
-from tests.service.test_cycle import Ear, at_ease
+from tests.service.test_cycle import Ear, at_ease, pair_on_one_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from optimizer.plan import Plan
+
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CYCLE = Cycle("tiny", 1, "time", "me", NOW)
 SECRET = "very-secret-token-0123456789"
+NOWHERE = Path("/nonexistent/state")
+
+
+@cache
+def a_plan() -> Plan:
+    return make_plan(pair_on_one_host(), build.policy(), Request(seconds=5, deterministic=True))
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +57,11 @@ def heard() -> Iterator[Heard]:
 class Bench:
     """Receivers of a configuration, and what is told to them."""
 
-    def __init__(self, environ: dict[str, str] | None = None, **notify: Any) -> None:
+    def __init__(self, environ: dict[str, str] | None = None, state: Path = NOWHERE, **notify: Any) -> None:
         self.clock, self.ear = SimulatedClock(NOW), Ear()
         self.told = Everybody([self.ear])
         config = config_from_document({"notify": notify}, "remora.yaml")
-        self.context = notifying(config, self.told, self.clock, Random(1), environ or {}, 600.0)
+        self.context = notifying(config, self.told, self.clock, Random(1), environ or {}, state, 1800.0, 3900.0)
 
     def __enter__(self) -> Bench:
         self.context.__enter__()
@@ -61,17 +74,20 @@ class Bench:
         found = tuple(Found(i, "full_disk", "h1", NOW, "disk 95 %, limit 90 %") for i in ids)
         self.told.tell(events.Seen(CYCLE, Watched(at_ease(), imbalances=found)))
 
-    def ended(self, outcome: Outcome) -> None:
-        self.told.tell(events.CycleEnded(replace(CYCLE, outcome=outcome, ended_at=NOW)))
+    def ended(self, outcome: Outcome, **more: Any) -> None:
+        self.told.tell(events.CycleEnded(replace(CYCLE, outcome=outcome, ended_at=NOW, **more)))
+
+    def waits(self) -> None:
+        self.told.tell(events.PlanWaits(CYCLE, a_plan(), "plan.json"))
 
     def stops(self, why: str = "ann: stop") -> None:
         self.told.tell(events.Stopped(CYCLE, why))
 
-    def notified(self) -> list[Notified]:
+    def notified(self, number: int = 1) -> list[Notified]:
         until = time.monotonic() + 10
         while time.monotonic() < until:
             found = [e for e in self.ear.heard if isinstance(e, Notified)]
-            if found:
+            if len(found) >= number:
                 return found
             time.sleep(0.01)
         raise AssertionError("nobody was notified")
@@ -109,6 +125,97 @@ def test_a_stop_is_told_once_until_a_cycle_goes_well(heard: Heard) -> None:
         bench.stops()
         heard.wait(2)
     assert [d["what"] for _, _, d in heard.got] == ["stop", "stop"]
+
+
+BETWEEN = [
+    pytest.param({"outcome": Outcome.WATCHED, "trigger": "watch"}, id="a look in between"),
+    pytest.param({"outcome": Outcome.CLEAN, "trigger": "watch"}, id="a look at a fleet that is well"),
+    pytest.param({"outcome": Outcome.ERROR}, id="an inventory that cannot be read"),
+]
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+def test_what_says_nothing_of_a_stop_does_not_end_it(heard: Heard, between: dict[str, Any]) -> None:
+    with Bench(webhooks=[{"url": heard.url + "/hook"}], alertmanagers=[{"url": heard.url}]) as bench:
+        for share in (0.0531, 0.0712):
+            bench.stops(f"gate errors: its value is {share}, at most 0.05")
+            bench.ended(Outcome.STOPPED)
+            bench.ended(**between)
+        bench.ended(Outcome.DONE)
+    assert [d["what"] for path, _, d in heard.got if path == "/hook"] == ["stop"]
+    ends = [alert["endsAt"] for path, _, d in heard.got if path != "/hook" for alert in d]
+    assert ends == [(NOW + timedelta(seconds=1800)).isoformat()] * (len(ends) - 1) + [NOW.isoformat()]
+
+
+def test_a_plan_that_waits_does_so_until_a_cycle_shows_otherwise(heard: Heard) -> None:
+    with Bench(webhooks=[{"url": heard.url + "/hook"}], alertmanagers=[{"url": heard.url}]) as bench:
+        for outcome in (Outcome.WAITING, Outcome.ERROR, Outcome.STOPPED, Outcome.WAITING):
+            bench.waits()
+            bench.ended(outcome)
+        bench.ended(Outcome.STOPPED, plan=a_plan().id)  # it was approved, and refused
+    assert [d["what"] for path, _, d in heard.got if path == "/hook"] == ["approval"]
+    ends = [alert["endsAt"] for path, _, d in heard.got if path != "/hook" for alert in d]
+    assert ends.count(NOW.isoformat()) == 1 and ends[-1] == NOW.isoformat()
+
+
+def test_an_alert_holds_while_a_plan_is_carried_out(heard: Heard) -> None:
+    with Bench(alertmanagers=[{"url": heard.url}]) as bench:
+        bench.sees("i1")
+        for _ in range(2):
+            bench.told.tell(events.MoveChanged("tiny", "p", a_plan().moves[0], MoveState.INTENDED, NOW, ""))
+        bench.ended(Outcome.DONE)
+    holds = [(datetime.fromisoformat(a["endsAt"]) - NOW).total_seconds() for _, _, d in heard.got for a in d]
+    assert holds == [1800, 1800 + 3900, 1800]
+
+
+def test_what_was_not_delivered_is_told_again_while_it_holds(heard: Heard) -> None:
+    heard.answers = [500, 503, 500, 404]
+    with Bench(webhooks=[{"url": heard.url}]) as bench:
+        for number in range(1, 4):
+            bench.sees("i1")
+            bench.ended(Outcome.WATCHED)
+            assert bench.notified(number)[-1].delivered == (number == 3)
+        bench.sees("i1")
+        bench.ended(Outcome.WATCHED)
+    assert len(heard.got) == 5
+
+
+def test_the_next_process_repeats_nothing(heard: Heard, tmp_path: Path) -> None:
+    """As a cron job makes its cycles, or where a service is restarted; another receiver has not been told."""
+    elsewhere = f"{heard.url}/{SECRET}"
+    for number, urls in enumerate(([heard.url], [heard.url], [heard.url, elsewhere], [heard.url, elsewhere])):
+        with Bench(state=tmp_path, webhooks=[{"url": url} for url in urls]) as bench:
+            bench.sees("i1", *["i2"] * (number == 3))
+            bench.ended(Outcome.PROPOSED)
+    told = [(path, d["imbalance"]) for path, _, d in heard.got]
+    assert sorted(told) == sorted([("/", "i1"), (f"/{SECRET}", "i1"), ("/", "i2"), (f"/{SECRET}", "i2")])
+    assert SECRET not in (tmp_path / "told.json").read_text()
+    (tmp_path / "told.json").write_text("[]")  # what is none says nothing
+    with Bench(state=tmp_path, webhooks=[{"url": heard.url}]) as bench:
+        bench.sees("i1")
+    assert len(heard.got) == 5
+
+
+def test_a_memory_that_cannot_be_written_is_said(heard: Heard) -> None:
+    with Bench(webhooks=[{"url": heard.url}]) as bench:
+        bench.sees("i1")
+    (trouble,) = [e for e in bench.ear.heard if isinstance(e, events.Trouble)]
+    assert trouble.where == "notify"
+
+
+@pytest.mark.slow
+def test_what_was_not_sent_when_the_service_ended_is_said(
+    heard: Heard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("optimizer.service.notify.opening.LAST_S", 0.2)
+    heard.last = "hangs"
+    with Bench(state=tmp_path, webhooks=[{"url": heard.url}]) as bench:
+        bench.sees("i1", "i2")
+        heard.wait(1)
+    said = [e for e in bench.ear.heard if isinstance(e, Notified)]
+    assert [e.delivered for e in said] == [False, False]
+    assert all("not sent within 0.2 s, when the service ended" in e.detail for e in said)
+    assert not (tmp_path / "told.json").exists()
 
 
 def test_receivers_are_told_what_they_want(heard: Heard) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from optimizer.clock import SimulatedClock
 from optimizer.errors import SafetyStop
+from optimizer.pipeline import Request, make_plan
 from optimizer.service.automation import Level
 from optimizer.service.ending import Ending
 from optimizer.service.events import CycleEnded, Event, LeadChanged, Trouble
@@ -22,7 +23,7 @@ from optimizer.service.record import Cycle, Outcome
 from optimizer.service.roles import Reading, Watched
 from optimizer.service.schedule import Schedule
 from tests import build
-from tests.service.test_cycle import FakeHands, at_ease
+from tests.service.test_cycle import FakeHands, at_ease, pair_on_one_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,6 +102,7 @@ class Bench:
     level: Level = Level.OBSERVE
     again_s: float | None = None
     named: str = ""
+    plan_when_open: bool = False
     lease: Lease = field(default_factory=Lease)
     book: Book = field(default_factory=Book)
     hands: FakeHands = field(default_factory=FakeHands)
@@ -130,6 +132,7 @@ class Bench:
             keep=self.keep,
             book=self.book,
             told=self,
+            plan_when_open=self.plan_when_open,
         )
         schedule = Schedule(self.every_s, self.jitter, self.watch_every_s, 60.0, 900.0, Random(1))
         ending, triggers = self.clock.ending, self.triggers
@@ -239,6 +242,20 @@ def test_a_lease_that_is_lost_is_noticed() -> None:
     bench.periodic.run()
     assert bench.began() == [0.0, 600.0]
     assert any(isinstance(e, LeadChanged) and "another has taken" in e.detail for e in bench.heard)
+
+
+def test_an_approval_starts_one_cycle_and_what_fails_is_tried_later_and_later() -> None:
+    """It started one every two seconds for as long as the inventory was away."""
+    bench = Bench(ends_at=320.0, level=Level.APPROVE, plan_when_open=True, hands=FakeHands(approval=True))
+    plan = make_plan(pair_on_one_host(), build.policy(), Request(seconds=5, deterministic=True))
+
+    def fail() -> Reading:
+        raise OSError("away")
+
+    bench.clock.happens = [(20.0, lambda: setattr(bench, "reads", fail)), (20.0, lambda: bench.keep.wait(plan))]
+    bench.periodic.run()
+    assert bench.began_by() == ["start", "approval", "retry", "retry"]
+    assert [b - a for a, b in pairwise(bench.began()[1:])] == [60.0, 120.0]
 
 
 def test_watching_in_between() -> None:

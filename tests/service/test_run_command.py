@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from optimizer.clock import SimulatedClock
+from optimizer.service.config import service_config
+from optimizer.service.ending import Ending
+from optimizer.service.events import Everybody
+from optimizer.service.sections import read_checked
+from optimizer.service.service import Service
+from tests import build
 from tests.command_line import refused, run
 from tests.documents import ROOT
+
+if TYPE_CHECKING:
+    from optimizer.service.roles import Reading
 
 OLD = 31_536_000
 FOUR = ROOT / "docs" / "examples" / "four.json"
@@ -127,3 +139,25 @@ def test_paths_are_relative_to_the_file(place: Path, monkeypatch: pytest.MonkeyP
     assert run("run", "--once", "--config", config(place)).code == 1
     assert (place / "ledger.sqlite").exists()
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_it_is_well_for_as_long_as_a_stage_may_last(place: Path) -> None:
+    """A run that goes on after a long look at what was left open is no hang, and a stage that lasts too long is one."""
+    clock = SimulatedClock(datetime(2026, 11, 21, 12, tzinfo=UTC))
+    config_file = config(place, cycle={"execute_s": 600, "stop_s": 100}, metrics={})
+    settings = service_config(read_checked(config_file))
+    ending = Ending(clock)
+    edges: dict[str, Any] = {"clock": clock, "rng": Random(1), "environment": {}, "machine": "m"}
+
+    def read() -> Reading:
+        raise OSError("never asked")
+
+    with Service(settings, build.policy(), read, ending, Everybody([]), **edges) as service:
+        for stage in ("settle", "execute"):
+            ending.begin(stage, 600)
+            clock.sleep(700)
+            assert service.ill() == ""
+        clock.sleep(61)
+        assert service.ill() == "nothing was done for 761 s"
+        ending.begin("")
+        assert service.ill() == ""

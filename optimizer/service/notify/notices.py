@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from optimizer.service import events
+from optimizer.service.causes import cause
 from optimizer.service.record import Outcome
 
 if TYPE_CHECKING:
@@ -14,9 +16,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from optimizer.clock import Clock
+    from optimizer.service.events import Told
     from optimizer.service.notify.receiver import Receiver
+    from optimizer.service.notify.remembered import Remembered
+    from optimizer.service.record import Cycle
 
-__all__ = ["Alerts", "Notice", "Webhooks", "notices"]
+__all__ = ["Alerts", "Notice", "Webhooks", "is_over", "notices"]
 
 FORMAT = "remora-notice/1"
 
@@ -62,31 +67,58 @@ def notices(event: events.Event, now: datetime) -> list[Notice]:
             return [Notice("approval", f"approval {plan.id}", text, now, {"fleet": cycle.fleet, "plan": plan.id})]
         case events.Stopped(cycle, reason):
             text = f"{cycle.fleet}: stopped: {reason}"
-            return [Notice("stop", f"stop {reason}", text, now, {"fleet": cycle.fleet})]
+            return [Notice("stop", f"stop {cause(reason)}", text, now, {"fleet": cycle.fleet})]
     return []
 
 
-class Webhooks:
-    """Tells each thing once: one JSON document to each receiver that wants to know of it."""
+def is_over(what: str, cycle: Cycle) -> bool:
+    """Whether a cycle that ended shows that a stop, or a wait for approval, is over.
 
-    def __init__(self, receivers: Sequence[tuple[Receiver, frozenset[str]]], clock: Clock) -> None:
-        self._receivers, self._clock = receivers, clock
-        self._told: dict[str, set[str]] = {"imbalance": set(), "approval": set(), "stop": set()}
+    A cycle that failed, or in which no plan was due, says nothing of either. A plan that was begun, or refused when it
+    was to begin, waits no longer.
+    """
+    if cycle.outcome in (Outcome.ERROR, Outcome.LOST):
+        return what == "approval" and bool(cycle.plan)
+    if what == "approval":
+        return cycle.outcome is not Outcome.WAITING and (cycle.outcome is not Outcome.STOPPED or bool(cycle.plan))
+    looked = cycle.trigger == "watch" and cycle.outcome in (Outcome.WATCHED, Outcome.CLEAN)
+    return cycle.outcome is not Outcome.STOPPED and not looked
+
+
+class Webhooks:
+    """Tells each thing once until it is over: one JSON document to each receiver that wants to know of it.
+
+    What could not be delivered is told again with the next cycle, while it holds.
+    """
+
+    def __init__(
+        self, receivers: Sequence[tuple[Receiver, frozenset[str]]], clock: Clock, remembered: Remembered, told: Told
+    ) -> None:
+        self._receivers, self._clock, self._remembered, self._told = receivers, clock, remembered, told
 
     def tell(self, event: events.Event) -> None:
         """Send what is new."""
         found = notices(event, self._clock.now())
-        if isinstance(event, events.Seen):
-            self._told["imbalance"] &= {notice.key for notice in found}
-        if isinstance(event, events.CycleEnded) and event.cycle.outcome is not Outcome.STOPPED:
-            self._told["stop"].clear()
+        keys = {notice.key for notice in found}
+        match event:
+            case events.Seen():
+                self._remembered.keep("imbalance", keys)
+            case events.PlanWaits():
+                self._remembered.keep("approval", keys)
+            case events.Stopped():
+                self._remembered.keep("stop", keys)
         for notice in found:
-            if notice.key in self._told[notice.what]:
-                continue
-            if notice.what != "imbalance":
-                self._told[notice.what].clear()
-            self._told[notice.what].add(notice.key)
             self._send(notice)
+        if isinstance(event, events.CycleEnded):
+            for what in ("stop", "approval"):
+                if is_over(what, event.cycle):
+                    self._remembered.keep(what)
+            self.save()
+
+    def save(self) -> None:
+        """Write down what was told."""
+        if why := self._remembered.save():
+            self._told.tell(events.Trouble("notify", why))
 
     def _send(self, notice: Notice) -> None:
         document = {
@@ -97,8 +129,8 @@ class Webhooks:
             **notice.labels,
         }
         for receiver, wanted in self._receivers:
-            if notice.what in wanted:
-                receiver.put(document)
+            if notice.what in wanted and self._remembered.is_new(receiver.name, notice.key):
+                receiver.put(document, partial(self._remembered.came, receiver.name, notice.key))
 
 
 NAMES = {"imbalance": "RemoraImbalance", "approval": "RemoraPlanWaits", "stop": "RemoraStopped"}
@@ -111,12 +143,17 @@ class Alerts:
     ----------
     holds_s
         How long an alert holds unless it is sent again: a service that dies leaves none behind.
+    run_s
+        How much longer it holds while a plan is carried out, so that it does not end in the middle of that.
     """
 
-    def __init__(self, receivers: Sequence[tuple[Receiver, frozenset[str]]], clock: Clock, holds_s: float) -> None:
-        self._receivers, self._clock, self._holds = receivers, clock, timedelta(seconds=holds_s)
+    def __init__(
+        self, receivers: Sequence[tuple[Receiver, frozenset[str]]], clock: Clock, holds_s: float, run_s: float
+    ) -> None:
+        self._receivers, self._clock = receivers, clock
+        self._holds, self._run = timedelta(seconds=holds_s), timedelta(seconds=run_s)
         self._active: dict[str, Notice] = {}
-        self._stopped = ""
+        self._running = False
 
     def tell(self, event: events.Event) -> None:
         """Send what holds now, and what no longer does."""
@@ -130,9 +167,13 @@ class Alerts:
                 over = self._drop("approval", found.keys())
             case events.Stopped():
                 over = self._drop("stop", found.keys())
+            case events.MoveChanged() if not self._running:
+                self._running = True
+                self._send([(n, now + self._holds + self._run) for n in self._active.values()])
             case events.CycleEnded(cycle):
-                over += self._drop("approval", ()) if cycle.outcome is not Outcome.WAITING else []
-                over += self._drop("stop", ()) if cycle.outcome is not Outcome.STOPPED else []
+                self._running = False
+                for what in ("approval", "stop"):
+                    over += self._drop(what, ()) if is_over(what, cycle) else []
                 self._send([(n, now + self._holds) for n in self._active.values()])
         self._active |= {key: notice for key, notice in found.items() if key not in self._active}
         self._send([(notice, now) for notice in over] + [(n, now + self._holds) for n in found.values()])
