@@ -56,6 +56,7 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
     from optimizer.service.config import service_config
     from optimizer.service.ending import Ending
     from optimizer.service.events import Everybody
+    from optimizer.service.evidence import never_attributed
     from optimizer.service.found_late import found_late
     from optimizer.service.logs import LogPart, open_logs
     from optimizer.service.memory import GivesBack
@@ -80,7 +81,7 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
         "environment": os.environ,
         "machine": socket.gethostname(),
     }
-    read = ConfiguredReader(settings.config, clock, os.environ, settings.ledger)
+    read = ConfiguredReader(settings.config, clock, os.environ, settings.ledger, settings.cycle.read_s)
     service = Service(settings, policy, read, ending, told, **edges)
     cycle = settings.cycle
     holds_s, run_s = cycle.alert_holds_s, cycle.execute_s + cycle.stop_s
@@ -88,6 +89,8 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
     with service, notified, Signals(ending, service.triggers):
         for line in found_late(settings, once=once):
             logs.logger.warning("found late", detail=line)
+        if why := never_attributed(settings.config):
+            logs.logger.warning("problem", where="interference", detail=why)
         if once:
             return _once(service.periodic, as_json)
         with _endpoint(service, told, clock, os.environ) as address:

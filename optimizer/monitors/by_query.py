@@ -35,7 +35,8 @@ class ByQuery(Lookout):
     query
         The expression; for an alert without its `for`, which is `open_after_s` here.
     subject
-        The labels that name what it is about, joined by a space. A port at the end of `instance` is left off.
+        The labels that name what it is about, joined by a space. A port at the end of `instance` is left off. A series
+        without any label is about the fleet; one that has labels, and none of these, is not judged.
     opens_above, closes_below
         Levels of a number that is bad when it is high; both or none.
     opens_below, closes_above
@@ -63,6 +64,10 @@ class ByQuery(Lookout):
         if self.opens_below is not None and self.closes_above is not None and self.closes_above <= self.opens_below:
             raise ValueError("closes_above has to be more than opens_below")
 
+    @property
+    def _has_levels(self) -> bool:
+        return self.opens_above is not None or self.opens_below is not None
+
     def queries(self) -> Iterable[str]:
         """Return the expression."""
         return (self.query,)
@@ -74,9 +79,14 @@ class ByQuery(Lookout):
             for subject in live or ("",):
                 yield Reading(subject, Judged.MISSING, why=answer.why)
             return
+        if not answer.series and not live and self._has_levels:
+            yield Reading("", Judged.MISSING, why="the query has no series")
         found: set[str] = set()
         for labels, value in answer.series:
             subject = self._subject(labels, seen.fleet)
+            if not subject:
+                yield Reading("", Judged.MISSING, why=self._no_subject(labels))
+                continue
             judged = self._judged(value)
             if judged is not Judged.WELL or subject in live:
                 why = f"its value is {value}" if judged is Judged.MISSING else ""
@@ -88,7 +98,7 @@ class ByQuery(Lookout):
 
     def _absent(self, subject: str, before: Mapping[str, Any], fleet: Fleet) -> Reading:
         """Judge what does not come back: an alert is well then, a number is missing, or its host is gone."""
-        if self.opens_above is None and self.opens_below is None:
+        if not self._has_levels:
             return Reading(subject, Judged.WELL, "", {**before, "firing": False})
         gone = subject not in fleet.host_index and subject not in fleet.vm_index
         return Reading(
@@ -114,7 +124,17 @@ class ByQuery(Lookout):
         shown = {"value": value} if math.isfinite(value) else {"value_text": str(value)}
         return {**shown, **said, "labels": dict(sorted(labels.items()))}
 
+    def _no_subject(self, labels: Mapping[str, str]) -> str:
+        """Say of a series why it is about nothing."""
+        wanted = " or ".join(self.subject)
+        return (
+            f"its series have no label {wanted}: they have {', '.join(sorted(labels))} (`subject` says which name it)"
+        )
+
     def _subject(self, labels: Mapping[str, str], fleet: Fleet) -> str:
+        """Return what a series is about; without any label it is about the fleet."""
+        if not labels:
+            return fleet.id
         parts = [labels.get(name, "") for name in self.subject]
         text = " ".join(part for part in parts if part)
         bare = text.rpartition(":")[0]

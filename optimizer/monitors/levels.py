@@ -13,6 +13,9 @@ from optimizer.sources.config_yaml import STRICT
 
 __all__ = ["Levels"]
 
+MOST = 10.0
+"""Levels are shares: more is meant in per cent. What is allocated may be more than there is, not many times as much."""
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Levels(Lookout):
@@ -29,8 +32,8 @@ class Levels(Lookout):
     """
 
     open_after_s: int = Field(default=600, ge=0, le=2_592_000)
-    opens_above: float = Field(default=0.9, ge=0, le=1000)
-    closes_below: float = Field(default=0.85, ge=0, le=1000)
+    opens_above: float = Field(default=0.9, ge=0, le=MOST)
+    closes_below: float = Field(default=0.85, ge=0, le=MOST)
 
     def __post_init__(self) -> None:
         """Refuse levels that would leave nothing in between."""

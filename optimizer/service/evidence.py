@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from optimizer.signals.interference.records import Change
     from optimizer.sources.config_yaml import Config
 
-__all__ = ["Attributed", "Attributing", "EvidenceWatcher", "PrometheusAttributing", "evidence_part"]
+__all__ = ["Attributed", "Attributing", "EvidenceWatcher", "PrometheusAttributing", "evidence_part", "never_attributed"]
 
 WHERE = "interference"
 
@@ -48,6 +48,13 @@ def evidence_part(config: Config) -> InterferencePart | None:
     part = config.section("interference", InterferencePart)
     wanted = config.has("interference") and config.has("signals") and part.every_s is not None
     return part if wanted else None
+
+
+def never_attributed(config: Config) -> str:
+    """Say why nothing is attributed although a section asks for it; empty where it is, or none does."""
+    if not config.has("interference") or config.has("signals"):
+        return ""
+    return "section interference is there, and section signals is not: no evidence of interference is looked for"
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class ConfiguredReader:
     ----------
     ledger
         Where reservations are kept: what they keep counts as taken.
+    within_s
+        How long a reading may take.
 
     Raises
     ------
@@ -38,8 +40,9 @@ class ConfiguredReader:
         One of the sections is wrong.
     """
 
-    def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str], ledger: str) -> None:
+    def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str], ledger: str, within_s: float) -> None:
         self._config, self._clock, self._environ, self._ledger = config, clock, environ, ledger
+        self._within_s = within_s
         self._inventory = config.section("inventory", InventoryPart)
         config.section("signals", SignalsPart)
 
@@ -48,7 +51,7 @@ class ConfiguredReader:
         where, fleet = f"{self._config.where}: inventory", None
         laid: list[Caution] = []
         if self._config.has("signals"):
-            read = read_fleet(self._config, self._clock, self._environ)
+            read = read_fleet(self._config, self._clock, self._environ, within_s=self._within_s)
             document, fleet, notes = read.document, read.fleet, read.report.doubts
         else:
             document = read_inventory(self._config, self._inventory, self._clock, self._environ, laid.append)

@@ -142,6 +142,13 @@ class SignalsPart:
     without: _Names = Field(default_factory=list)
     queries: dict[str, QueryPart] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for name in ("rate_s", "step_s"):
+            if getattr(self, name) > self.window_s:
+                raise ValueError(f"{name} of at most window_s, {self.window_s}")
+        return self
+
 
 @plain_dataclass(frozen=True, slots=True)
 class Wanted:

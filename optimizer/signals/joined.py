@@ -69,6 +69,8 @@ class Joined:
         By host or VM: why it has none.
     failed
         Why nobody has one.
+    unled
+        How many series there are that lead to no host or VM.
     """
 
     wanted: Wanted
@@ -78,6 +80,7 @@ class Joined:
     problems: dict[int, str] = field(default_factory=dict)
     failed: str = ""
     quiet: int = 0
+    unled: int = 0
 
     def lacking(self) -> list[int]:
         """Return the hosts or VMs that should have a value and have none of any age."""
@@ -121,11 +124,15 @@ def join_signal(
 def _take(out: Joined, answer: Vector, finders: _Finders) -> None:
     """Take the values of a vector; of two for one host or VM, none."""
     seen: dict[int, int] = {}
-    elsewhere: dict[int, int] = {}
+    elsewhere: dict[int, str] = {}
+    named = finders.vm if out.wanted.signal.of is Of.VM and finders.vm is not None else finders.host
     values = (answer.values * out.wanted.signal.scale).tolist()
     for row, labels in enumerate(answer.labels):
         i = _subject(out, labels, finders, elsewhere)
         if i is None:
+            if named.find(labels) is None:
+                named.note_unnamed(labels)
+                out.unled += 1
             continue
         if i in seen:
             out.refuse(i, f"two series: {_shown(answer.labels[seen[i]])} and {_shown(labels)}")
@@ -139,22 +146,24 @@ def _take(out: Joined, answer: Vector, finders: _Finders) -> None:
             continue
         if i in elsewhere:
             ids = out.place.host_ids
-            out.refuse(i, f"seen on {ids[elsewhere[i]]}, and the inventory has it on {ids[out.place.host_of[i]]}")
+            out.refuse(i, f"seen on {elsewhere[i]}, and the inventory has it on {ids[out.place.host_of[i]]}")
         elif out.wanted.signal.of_its_vms and not out.place.peopled[i]:
             out.values[i] = 0.0
         else:
             out.refuse(i, NO_SERIES)
 
 
-def _subject(out: Joined, labels: dict[str, str], finders: _Finders, elsewhere: dict[int, int]) -> int | None:
-    """Return which host or VM a series is about; a VM only where its own host reports it."""
+def _subject(out: Joined, labels: dict[str, str], finders: _Finders, elsewhere: dict[int, str]) -> int | None:
+    """Return which host or VM a series is about; a VM only where its own host reports it, or no label says which."""
     host = finders.host.find(labels)
     if out.wanted.signal.of is Of.HOST or finders.vm is None:
         return host
     vm = finders.vm.find(labels)
-    if vm is None or host is None or vm in out.place.moving or out.place.host_of[vm] == host:
+    if vm is None or vm in out.place.moving or out.place.host_of[vm] == host:
         return vm
-    elsewhere[vm] = host
+    if host is None and not finders.host.says(labels):
+        return vm
+    elsewhere[vm] = f"no host of the inventory ({_shown(labels)})" if host is None else out.place.host_ids[host]
     return None
 
 

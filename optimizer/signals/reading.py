@@ -42,6 +42,9 @@ __all__ = ["ALWAYS_ZERO", "FleetReading", "prometheus_of", "read_fleet"]
 
 STRANGERS_SHOWN = 3
 
+SHARE = 0.8
+"""Of the time that all may take together, Prometheus has at most that: the rest is for joining and saying."""
+
 ALWAYS_ZERO = (
     "node_cpu_seconds_total{mode=steal} is always 0 on bare metal: it counts what a hypervisor above takes. What "
     "guests feel as steal is libvirt_domain_vcpu_delay_seconds_total (the exporter libvirt)"
@@ -70,7 +73,13 @@ class FleetReading:
 
 
 def read_fleet(
-    config: Config, clock: Clock, environ: Mapping[str, str], *, url: str = "", waiting: Clock | None = None
+    config: Config,
+    clock: Clock,
+    environ: Mapping[str, str],
+    *,
+    url: str = "",
+    waiting: Clock | None = None,
+    within_s: float | None = None,
 ) -> FleetReading:
     """Read the inventory and its signals.
 
@@ -87,6 +96,8 @@ def read_fleet(
         The address of Prometheus, instead of what the configuration says.
     waiting
         The clock by which deadlines are measured; the machine's own by default.
+    within_s
+        How long all may take together: Prometheus is given up while there is time left to say so.
 
     Raises
     ------
@@ -104,7 +115,10 @@ def read_fleet(
     fleet = fleet_from_document(document, f"{config.where}: inventory")
     unused = unfilled(fleet.resource_index, [one.signal.name for one in wanted])
     wanted = [one for one in wanted if one.signal.name not in unused]
-    reading = _Reading(part, server, fleet, clock, waiting)
+    left_s = part.deadline_s
+    if within_s is not None:
+        left_s = max(0.0, min(left_s, began + SHARE * within_s - waiting.monotonic()))
+    reading = _Reading(part, server, fleet, clock, waiting, left_s)
     read = reading.all(wanted)
     hosts, vms = closed(fleet, read, reading.skewed())
     whole = filled_document(document, read, hosts, vms, reading.now, part.window_s)
@@ -119,6 +133,15 @@ def _all_zero(one: Joined) -> bool:
     return bool(there.size) and not there.any()
 
 
+def _unnamed(of: Of, join: Join, keys: list[str]) -> str:
+    """Say of series that lead to no name why, and what says how they would."""
+    what, field = ("host", "hosts") if of is Of.HOST else ("VM", "vms")
+    labels = " and ".join(join.on)
+    has = f"{join.series} has none of their {labels}" if join.series else f"they have no label {join.label}"
+    such = f", such as {keys[0]}" if keys[0] else ""
+    return f"series of {len(keys):,} lead to the name of no {what}: {has}{such} (signals.{field} says how they do)"
+
+
 def prometheus_of(config: Config, part: SignalsPart) -> Prometheus:
     """Return where Prometheus is, with its files named from where the configuration stands."""
     return beside(config, part.prometheus.plain())
@@ -127,10 +150,12 @@ def prometheus_of(config: Config, part: SignalsPart) -> Prometheus:
 class _Reading:
     """What one reading keeps in hand."""
 
-    def __init__(self, part: SignalsPart, server: Server, fleet: Fleet, clock: Clock, waiting: Clock) -> None:
+    def __init__(
+        self, part: SignalsPart, server: Server, fleet: Fleet, clock: Clock, waiting: Clock, left_s: float
+    ) -> None:
         self._part, self._server, self._fleet = part, server, fleet
         self._clock, self._waiting = clock, waiting
-        self._until = waiting.monotonic() + part.deadline_s
+        self._until = waiting.monotonic() + left_s
         self.now = clock.now()
         self._answers: Answers = {}
         self._clock_at = 0.0
@@ -178,6 +203,8 @@ class _Reading:
         for (of, join), namer in self._namers.items():
             if namer.strangers:
                 yield self._strangers(of, join, sorted(namer.strangers))
+            if namer.unnamed:
+                yield _unnamed(of, join, sorted(namer.unnamed))
 
     def _strangers(self, of: Of, join: Join, names: list[str]) -> str:
         what = "host" if of is Of.HOST else "VM"

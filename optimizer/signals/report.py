@@ -162,9 +162,17 @@ def _line(one: Joined, silent: Collection[int]) -> SignalLine:
         high=float(values.max()) if values.size else None,
         quiet=one.quiet,
         missing=tuple((why, n, first[why]) for why, n in count.most_common(GROUPS)),
-        advice=signal.advice,
+        advice=_advice(one, int(there.sum())),
         failed=one.failed,
     )
+
+
+def _advice(one: Joined, there: int) -> str:
+    """Return what to do where a signal is missing; where its series are there, and lead nowhere, that is the cause."""
+    if not one.unled or there:
+        return one.wanted.signal.advice
+    what, field = ("host", "hosts") if one.wanted.signal.of is Of.HOST else ("VM", "vms")
+    return f"{one.unled:,} series of it are there and lead to no {what} of the inventory: set signals.{field}"
 
 
 def _details(fleet: Fleet, read: Sequence[Joined]) -> dict[str, dict[str, dict[str, object]]]:

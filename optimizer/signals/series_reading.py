@@ -339,14 +339,13 @@ def _columns(
     grid = answer.on_grid(reader.start, float(reader.part.step_s), reader.count)
     grid[~np.isfinite(grid)] = np.nan
     out: dict[tuple[int, int], NDArray[np.float64]] = {}
+    times: dict[tuple[int, int], NDArray[np.int64]] = {}
     for column, labels in enumerate(answer.labels):
         host, vm = names.host.find(labels), names.vm.find(labels) if by_vm else -1
         if host is None or vm is None:
             continue
-        if (host, vm) in out:
-            both = np.isfinite(out[host, vm]) & np.isfinite(grid[:, column])
-            joined = np.where(np.isnan(out[host, vm]), grid[:, column], out[host, vm])
-            out[host, vm] = np.where(both, np.nan, joined)
-        else:
-            out[host, vm] = grid[:, column]
-    return out
+        key, samples = (host, vm), grid[:, column]
+        before = out.get(key, np.full(reader.count, np.nan))
+        out[key] = np.where(np.isnan(before), samples, before)
+        times[key] = times.get(key, np.zeros(reader.count, np.int64)) + np.isfinite(samples)
+    return {key: np.where(times[key] > 1, np.nan, samples) for key, samples in out.items()}

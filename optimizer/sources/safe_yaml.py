@@ -17,6 +17,7 @@ __all__ = ["DEPTH_LIMIT", "check_plain", "load_yaml"]
 
 DEPTH_LIMIT = 20
 NEWLINE = b"\n"
+TEXT, BOOL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool"
 
 
 class _Refused(yaml.MarkedYAMLError):
@@ -38,7 +39,9 @@ class _Loader(yaml.SafeLoader):
             raise _refused("a tag (!), which is not read", "leave it out, or put the text in quotes", node)
         seen: set[str] = set()
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+            if isinstance(key, yaml.ScalarNode) and key.tag == BOOL:
+                key.tag = TEXT  # on, off, yes and no are words where a name stands
+            if not isinstance(key, yaml.ScalarNode) or key.tag != TEXT:
                 raise _refused("a key has to be text", "put it in quotes", key)
             if key.value in seen:
                 raise _refused(f"the key {key.value[:64]!a} stands here twice", "leave one", key)

@@ -223,6 +223,20 @@ def test_of_two_series_of_one_subject_the_worse_counts() -> None:
     assert asked(HIGH, two) == ["h0:open"]
 
 
+def test_a_number_of_which_there_is_no_series_at_all_is_not_judged() -> None:
+    """A name that is misspelt in a query would never be noticed."""
+    assert asked(HIGH, series()) == [" (the query has no series)"]
+    assert asked(ALERT, series()) == [""]  # of an alert that is all well
+
+
+def test_a_series_without_labels_is_about_the_fleet_and_one_without_the_subject_is_not_judged() -> None:
+    """Both were passed over without a word: an alert that sums opened nothing."""
+    assert asked(ALERT, Samples([({}, 1.0)])) == ["tiny:open"]
+    why = "its series have no label instance: they have host, job (`subject` says which name it)"
+    other = Samples([({"host": "h0", "job": "node"}, 1.0)])
+    assert asked(ALERT, other) == asked(HIGH, other) == [f" ({why})"]
+
+
 def test_subjects_are_named_by_labels() -> None:
     monitor = replace(ALERT, subject=("instance", "device"))
     assert asked(monitor, Samples([({"instance": "h0:9100", "device": "sda"}, 1.0)])) == ["h0:9100 sda:open"]
@@ -240,6 +254,10 @@ def test_subjects_are_named_by_labels() -> None:
             r"monitors.watch\[0\]: .*closes_below is 0.2",
         ),
         ({"watch": [{"monitor": "full_disk", "opens_above": 0.8}]}, "closes_below is 0.85"),
+        (
+            {"watch": [{"monitor": "full_disk", "opens_above": 90, "closes_below": 80}]},
+            "opens_above: 90: .* at most 10",
+        ),
         ({"watch": [{"monitor": "disk_filling", "opens_below_s": 200000}]}, "closes_above_s has to be more"),
         ({"watch": [{"monitor": "promql", "name": "a", "query": "up", "opens_above": 1}]}, "goes with closes_below"),
         ({"watch": [{"monitor": "promql", "query": "up"}]}, "name"),

@@ -81,6 +81,11 @@ def test_the_button_stops_a_cycle(place: Path) -> None:
     assert run("run", "--once", "--config", path).code == 0
 
 
+def test_evidence_that_is_asked_for_and_never_looked_for_is_said(place: Path) -> None:
+    came = run("run", "--once", "--config", config(place, interference={}))
+    assert "section signals is not: no evidence of interference is looked for" in came.err
+
+
 def test_a_page_of_cycles(place: Path) -> None:
     path = config(place, automation={"level": "act"})
     run("run", "--once", "--config", path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 pytest.importorskip("prometheus_api_client", reason="the extra prometheus is not installed")
 
 from optimizer.fleet import HostState
+from optimizer.service.ending import Ending
+from optimizer.service.readers import WithDeadline
+from optimizer.service.reading import ConfiguredReader
 from optimizer.signals.reading import read_fleet
 from tests.prometheus.fake_server import success
 from tests.replies import answering, drips, hangs
@@ -196,6 +200,19 @@ def test_whatever_prometheus_does_there_is_a_snapshot_and_no_unsafe_move(name: s
     assert said in "; ".join(reading.report.hosts["h1"])
     assert all("\n" not in why for whys in reading.report.hosts.values() for why in whys)
     assert moves(reading) == []
+
+
+@pytest.mark.slow
+def test_a_prometheus_that_hangs_leaves_time_in_a_cycle(tmp_path: Path) -> None:
+    """With the defaults, 60 s for both, each cycle ended before its reading: nothing was watched, no cause named."""
+    rig = Rig(tmp_path, deadline_s=60)
+    rig.world.faults[""] = hangs
+    with rig.world.serving() as url:
+        config = replace(rig.config, sections={**rig.config.sections, "signals": {"prometheus": {"url": url}}})
+        read = WithDeadline(ConfiguredReader(config, CLOCK, {}, str(tmp_path / "none"), 2.0), 2.0, Ending(CLOCK))
+        reading = read()
+    assert len(reading.fleet.hosts) == 4
+    assert reading.notes[0].startswith("4 of 4 hosts not observed, such as h0: the clock of Prometheus cannot be read")
 
 
 @pytest.mark.slow

@@ -73,6 +73,8 @@ def test_a_host_without_vms_has_no_steal_and_is_observed(tmp_path: Path) -> None
         ({"queries": {"vm.dirty_mib_per_s": {"query": "x"}}}, "signals.queries.vm.dirty_mib_per_s.series"),
         ({"exporters": ["node"], "queries": {"vm.dirty_mib_per_s": {"query": "x", "series": "x"}}}, "lead to VMs"),
         ({"filesystem": 'a"b'}, "signals.filesystem"),
+        ({"rate_s": 1200}, "rate_s of at most window_s, 600"),
+        ({"step_s": 1200}, "step_s of at most window_s, 600"),
         ({"window_s": 5}, "signals.window_s: 5: expected a number of at least 10"),
         ({"hosts": {"label": "a", "pattern": "("}}, "signals.hosts"),
         ({"hosts": {"label": "a", "pattern": "(a)(b)"}}, "a pattern with one group"),
@@ -106,11 +108,8 @@ def test_a_query_of_ones_own_and_a_join_of_ones_own(tmp_path: Path) -> None:
     dirty = next(one for one in rig.world.wanted if one.signal.name == "vm.dirty_mib_per_s")
     assert dirty.signal.query == "rate(dirty_bytes_total[600s])"
     for name in rig.world.hosts:
-        instances = (f"{name}:9100", f"{name}:9010")
-        rig.world.more += [
-            ("group by (instance, nodename) (node_uname_info)", {"instance": i, "nodename": name}, 1.0)
-            for i in instances
-        ]
+        of_node = {"instance": f"{name}:9100", "nodename": name}  # the other exporter has another port, 9010
+        rig.world.more.append(("group by (instance, nodename) (node_uname_info)", of_node, 1.0))
     rig.world.set("vm.dirty_mib_per_s", "v1-0", 12.3456)
     reading = rig.read()
     assert vm(reading, "v1-0")["dirty_mib_per_s"] == 12.346

@@ -58,11 +58,12 @@ def points(values: np.ndarray, end: float = END) -> list[list[Any]]:
     return [[float(t), "NaN" if v == -1 else f"{v}"] for t, v in zip(times, values, strict=True) if not np.isnan(v)]
 
 
-def world(series: HostSeries, times: dict[str, np.ndarray] | None = None, **faults: Any) -> Any:
+def world(series: HostSeries, times: dict[str, np.ndarray] | None = None, exporters: int = 1, **faults: Any) -> Any:
     """Answer range queries about one host, h0, and the query for names; `faults` by kind of series.
 
     `times`: by VM (its host: "h0") how often each of its series is there, once where nothing is said.
     """
+    instances = [f"h0:{9177 + i}" for i in range(exporters)]
     once = dict.fromkeys((*series.vms, "h0"), np.ones(len(series.use))) | (times or {})
 
     def rows(what: str, end: float) -> list[dict[str, Any]]:
@@ -72,15 +73,16 @@ def world(series: HostSeries, times: dict[str, np.ndarray] | None = None, **faul
             return [{"metric": {"instance": "h0:9100"}, "values": points(values, end)}]
         of = {"stall": series.stall, "use": series.use, "once": np.stack([once[vm] for vm in series.vms], axis=1)}[what]
         return [
-            {"metric": {"instance": "h0:9177", "domain": f"d{vm}"}, "values": points(of[:, k], end)}
+            {"metric": {"instance": instance, "domain": f"d{vm}"}, "values": points(of[:, k], end)}
             for k, vm in enumerate(series.vms)
+            for instance in instances
         ]
 
     def reply(handler: BaseHTTPRequestHandler) -> None:
         query = parse_qs(urlparse(handler.path).query)
         text = query["query"][0]
         if "openstack_info" in text:
-            metrics = [{"instance": "h0:9177", "domain": f"d{vm}", "instance_id": vm} for vm in series.vms]
+            metrics = [{"instance": i, "domain": f"d{vm}", "instance_id": vm} for vm in series.vms for i in instances]
             answering(success([{"metric": m, "value": [float(query["time"][0]), "1"]} for m in metrics]))(handler)
             return
         what = next((name for name, part in KINDS.items() if part in text), None)
@@ -160,6 +162,14 @@ def test_samples_that_were_added_up_over_series_that_are_there_twice_are_left_ou
     error = json.dumps({"status": "error", "errorType": "execution", "error": "too many samples"}).encode()
     with serving(world(series, once=error)) as (url, _), pytest.raises(InputError, match="cpu_steal: once: "):
         read_series(config(url), fleet(), Now(), SystemClock(), {})
+
+
+@pytest.mark.parametrize("exporters", [2, 3])
+def test_series_that_several_exporters_of_a_host_have_are_none(exporters: int) -> None:
+    """Nobody knows which is right; of three the last one was taken."""
+    with serving(world(hog(1), exporters=exporters)) as (url, _):
+        (host,) = read_series(config(url), fleet(), Now(), SystemClock(), {}).observation.hosts
+    assert np.isnan(host.stall).all() and np.isnan(host.use).all()
 
 
 def test_vms_that_nobody_knows_are_left_out() -> None:
