@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from optimizer.errors import InputError, shorten
-from optimizer.sources.environment import environment_of
+from optimizer.sources.environment import concealed, environment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,13 +44,14 @@ def command_output(
     InputError
         It cannot be started, fails, or takes longer than `deadline_s`; then its whole process group is killed.
     """
+    given = environment_of(environ, named)
     try:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment_of(environ, named),
+            env=given,
             cwd=directory,
             start_new_session=True,
         )
@@ -66,7 +67,7 @@ def command_output(
         _end(process)
         raise
     if process.returncode:
-        said = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        said = concealed(err.decode("utf-8", "replace").strip().rpartition("\n")[2], given)
         hint = f"it wrote {shorten(said, 200)}" if said else "it wrote nothing on standard error"
         raise InputError(where, path, f"{command[0]} exited with {process.returncode}", "exit code 0", hint)
     return out

@@ -21,6 +21,7 @@ import yaml
 from optimizer.service.config import service_config
 from optimizer.service.endpoint import MetricsPart
 from optimizer.service.logs import LogPart
+from optimizer.service.sections import check_sections
 from optimizer.signals.config import InventoryPart
 from optimizer.sources.config_yaml import config_from_document
 from tests.documents import ROOT
@@ -38,7 +39,7 @@ CONTAINER: Any = {
     "name": TEXT,
     "image": TEXT,
     "args": [TEXT],
-    "env": [{"name": TEXT, "value": TEXT}],
+    "env": [{"name": TEXT, "value": TEXT, "valueFrom": {"secretKeyRef": {"name": TEXT, "key": TEXT}}}],
     "ports": [{"name": TEXT, "containerPort": NUMBER}],
     "startupProbe": PROBE,
     "livenessProbe": PROBE,
@@ -82,6 +83,7 @@ KINDS: dict[tuple[str, str], Any] = {
         },
     },
     ("v1", "ConfigMap"): {**HEAD, "data": LABELS},
+    ("v1", "PersistentVolumeClaim"): {**HEAD, "spec": {"accessModes": [TEXT], "resources": {"requests": LABELS}}},
 }
 """The fields of the kinds that ship, as far as they are used, with their types."""
 
@@ -150,17 +152,39 @@ def test_what_a_pod_names_is_there(pod: dict[str, Any]) -> None:
     assert pod["terminationGracePeriodSeconds"] > STOP_S
 
 
+@pytest.mark.parametrize("file", sorted((DEPLOY / "kubernetes").glob("*.yaml")), ids=lambda p: p.stem)
+def test_a_manifest_by_itself_has_what_its_pod_names(file: Path) -> None:
+    """Either is applied instead of the other. Secrets are made by hand, as variables: libpq reads no file of one."""
+    documents = list(yaml.safe_load_all(file.read_text()))
+    there = {(d["kind"], d["metadata"]["name"]) for d in documents}
+    text = yaml.safe_dump_all(documents)
+    named = {("ConfigMap", name) for name in re.findall(r"configMap:\s+name: (\S+)", text)}
+    named |= {("PersistentVolumeClaim", name) for name in re.findall(r"claimName: (\S+)", text)}
+    assert named and named <= there
+    assert "PGPASSFILE" not in text
+
+
+def test_what_is_written_has_a_volume_to_be_written_to() -> None:
+    """Paths of a configuration are relative to it, and where it is mounted nothing can be written."""
+    for configured in (d for d in manifests() if d["kind"] == "ConfigMap"):
+        settings = service_config(config_from_document(yaml.safe_load(configured["data"]["remora.yaml"]), "/etc/x"))
+        assert settings.state.is_relative_to("/var/lib/remora")
+        assert settings.ledger.startswith(("postgresql://", "/var/lib/remora/"))
+
+
 def test_a_deployment_selects_its_own_pods() -> None:
     (deployment,) = [d for d in manifests() if d["kind"] == "Deployment"]
     wanted = deployment["spec"]["selector"]["matchLabels"]
     assert wanted.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
 
 
-def test_the_configuration_in_the_manifest_is_one() -> None:
-    (configured,) = [d for d in manifests() if d["kind"] == "ConfigMap"]
+@pytest.mark.parametrize("name", ["remora-config", "remora-once-config"])
+def test_the_configuration_in_the_manifest_is_one(name: str) -> None:
+    (configured,) = [d for d in manifests() if d["kind"] == "ConfigMap" and d["metadata"]["name"] == name]
     config = config_from_document(yaml.safe_load(configured["data"]["remora.yaml"]), "remora.yaml")
+    check_sections(config)
     settings = service_config(config)
-    assert config.section("metrics", MetricsPart).listen.endswith(":9479")
+    assert config.section("metrics", MetricsPart).listen == ("0.0.0.0:9479" if name == "remora-config" else "")
     assert config.section("log", LogPart).format == "json"
     assert config.section("inventory", InventoryPart).command
     assert settings.cycle.stop_s == STOP_S

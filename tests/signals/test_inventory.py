@@ -86,6 +86,14 @@ def test_a_command_is_run_where_the_configuration_is_and_sees_what_is_named(tmp_
     assert read(tmp_path, asked, {"A": "1", "B": SECRET, "PATH": "/usr/bin:/bin"}) == SNAPSHOT
 
 
+def test_what_a_command_wrote_is_said_without_the_variables_that_it_was_given(tmp_path: Path) -> None:
+    """It goes to the log, the ledger and the page."""
+    asked = command("import os, sys; sys.exit(f'401 for {os.environ[\"A\"]}')") | {"environment": ["A"]}
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, asked, {"A": SECRET})
+    assert "it wrote '401 for ...'" in str(caught.value) and SECRET not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [

@@ -17,6 +17,7 @@ from optimizer.errors import printable, shorten
 from optimizer.execute.drivers.command.arguments import Unfit
 from optimizer.execute.guards.pending import Answer, Given
 from optimizer.execute.programs import NotStarted, end_group, start_program
+from optimizer.sources.environment import concealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,6 +69,7 @@ class Command:
         self._clock, self._deadline_s = clock, deadline_s
         self._until = clock.monotonic() + deadline_s
         self._name, self._text, self._failed = command[0], b"", ""
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._process = start_program(command, environment, subprocess.PIPE, subprocess.STDOUT)
@@ -122,4 +124,4 @@ class Command:
 
     def _last_line(self) -> str:
         lines = [line for line in self._text.decode("utf-8", "replace").splitlines() if line.strip()]
-        return printable(lines[-1].strip())[:TEXT_SHOWN] if lines else ""
+        return printable(concealed(lines[-1].strip(), self._environment))[:TEXT_SHOWN] if lines else ""

@@ -108,6 +108,12 @@ def test_secrets_of_the_environment_are_not_passed_on() -> None:
     assert wait_for([command], CLOCK, lambda: None) == [Answer(True, "[]")]
 
 
+def test_what_it_wrote_is_said_without_the_variables_that_it_was_given() -> None:
+    given = {**ENVIRONMENT, "ASKED": "s3cret", "SHORT": "no"}
+    command = Command(["sh", "-c", 'echo "no $ASKED in $HOME"; exit 2'], 20, {**given, "HOME": "/home/ann"}, CLOCK)
+    assert wait_for([command], CLOCK, lambda: None) == [Answer(False, "exit 2: no ... in /home/ann")]
+
+
 @pytest.mark.parametrize("vm", ["a b", "$(id)", "--help", "{target}", "ü", "'"])
 def test_a_name_never_becomes_more_than_a_part_of_its_argument(vm: str) -> None:
     values = {"vm": vm, "target": "h2"}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import printable
 from optimizer.execute.programs import NotStarted, end_group, start_program
+from optimizer.sources.environment import LEAST_SECRET
 from optimizer.sources.libvirt.hosts import shown
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ LINGER_S = 0.2
 """How long output is read on after the program has ended: what it left in the background may hold it open."""
 
 SECRET = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|(_|^)KEY(_|$)", re.IGNORECASE)
-LEAST_SECRET = 4
 
 
 class NotAnswered(Exception):
