@@ -73,9 +73,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with metrics, or how the service is."""
-        if self.path == "/metrics":
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
             self._say(200, self.server.metrics.text(), self.server.metrics.content_type)
-        elif self.path in ("/healthz", "/readyz"):
+        elif path in ("/healthz", "/readyz"):
             why = self.server.ready()
             self._say(503 if why else 200, f"{why or 'well'}\n".encode())
         else:

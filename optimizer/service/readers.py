@@ -6,7 +6,7 @@ import threading
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from optimizer.errors import RemoraError, SafetyStop
+from optimizer.errors import InputError, RemoraError
 from optimizer.service.ending import Ended
 
 if TYPE_CHECKING:
@@ -22,8 +22,10 @@ T = TypeVar("T")
 LOOK_S = 0.2
 
 
-class StageLate(SafetyStop):
-    """A stage has lasted too long."""
+class StageLate(RemoraError):
+    """A stage has lasted too long: no safety refused to act, so it counts as a failure."""
+
+    exit_code = InputError.exit_code
 
 
 class Aside(Generic[T]):

@@ -21,6 +21,7 @@ from optimizer.service.events import Event, FleetRead, PlanMade, PlanWaits, RunE
 from optimizer.service.keep import DirectoryKeep, MemoryKeep
 from optimizer.service.parts import Limits, Parts
 from optimizer.service.planner import PipelinePlanner
+from optimizer.service.readers import StageLate
 from optimizer.service.record import Cycle, Outcome
 from optimizer.service.roles import Found, Reading, Watched
 from tests import build
@@ -278,6 +279,7 @@ def test_what_became_of_the_moves(how: dict[str, Any], outcome: Outcome) -> None
         (RuntimeError("no such thing"), Outcome.ERROR),
         (InputError("fleet.json", "", "x", "y"), Outcome.ERROR),
         (MemoryError(), Outcome.ERROR),
+        (StageLate("not read within 60 s"), Outcome.ERROR),
     ],
 )
 @pytest.mark.parametrize("stage", ["read", "plan", "execute"])

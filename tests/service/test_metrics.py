@@ -196,6 +196,7 @@ def test_the_endpoint() -> None:
     with serving("127.0.0.1:0", metrics_after_a_cycle(), lambda: ill[0], wanted.append, token) as url:
         status, text = ask(f"{url}/metrics")
         assert (status, "remora_rebalance_created_total" in text) == (200, True)
+        assert ask(f"{url}/metrics?collect=all")[0] == 200
         assert ask(f"{url}/healthz") == (200, "well\n")
         ill[0] = "nothing was done for 9 s"
         assert ask(f"{url}/readyz") == (503, "nothing was done for 9 s\n")
