@@ -145,8 +145,7 @@ def _take(out: Joined, answer: Vector, finders: _Finders) -> None:
         if i in seen:
             continue
         if i in elsewhere:
-            ids = out.place.host_ids
-            out.refuse(i, f"seen on {elsewhere[i]}, and the inventory has it on {ids[out.place.host_of[i]]}")
+            out.refuse(i, elsewhere[i])
         elif out.wanted.signal.of_its_vms and not out.place.peopled[i]:
             out.values[i] = 0.0
         else:
@@ -163,7 +162,12 @@ def _subject(out: Joined, labels: dict[str, str], finders: _Finders, elsewhere: 
         return vm
     if host is None and not finders.host.says(labels):
         return vm
-    elsewhere[vm] = f"no host of the inventory ({_shown(labels)})" if host is None else out.place.host_ids[host]
+    ids = out.place.host_ids
+    elsewhere[vm] = (
+        "the host that reports it is none of the inventory"
+        if host is None
+        else f"seen on {ids[host]}, and the inventory has it on {ids[out.place.host_of[vm]]}"
+    )
     return None
 
 

@@ -55,8 +55,7 @@ def test_a_vm_that_a_host_reports_that_the_inventory_does_not_have_stays(tmp_pat
     rig = Rig(tmp_path)
     rig.world.host_of["v1-0"] = "decommissioned"
     said = vm(rig.read(), "v1-0")["unobserved"]
-    assert "seen on no host of the inventory ({domain=instance-v1-0, instance=decommissioned:9177})" in said
-    assert "and the inventory has it on h1" in said
+    assert "the host that reports it is none of the inventory" in said
 
 
 def test_where_no_label_says_which_host_it_is_a_vm_is_taken_by_its_own(tmp_path: Path) -> None:
