@@ -120,7 +120,7 @@ def _endpoint(service: Service, told: Everybody, clock: Clock, environ: Mapping[
     metrics = Metrics(clock, version("remora"), service.settings.automation.level.value)
     told.add(metrics)
     token = read_token(config, "metrics", part, environ)
-    with serving(part.listen, metrics, service.ill, service.triggers.pull, token) as address:
+    with serving(part.listen, metrics, service.ill, service.periodic.want, token) as address:
         yield address
 
 

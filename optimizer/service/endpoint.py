@@ -59,7 +59,7 @@ class _Server(ThreadingHTTPServer):
         address: tuple[str, int],
         metrics: Metrics,
         ready: Callable[[], str],
-        trigger: Callable[[str], None],
+        trigger: Callable[[str], str],
         token: str,
     ) -> None:
         self.metrics, self.ready, self.trigger, self.token = metrics, ready, trigger, token
@@ -88,8 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(404, b"there is POST /cycle\n")
         elif not self._is_allowed():
             self._say(403, b"it needs the token of section metrics\n")
+        elif why := self.server.trigger("http"):
+            self._say(409, f"{why}\n".encode())
         else:
-            self.server.trigger("http")
             self._say(202, b"a cycle will begin\n")
 
     def _is_allowed(self) -> bool:
@@ -111,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(
-    listen: str, metrics: Metrics, ready: Callable[[], str], trigger: Callable[[str], None], token: str = ""
+    listen: str, metrics: Metrics, ready: Callable[[], str], trigger: Callable[[str], str], token: str = ""
 ) -> Iterator[str]:
     """Serve meanwhile; yields the address.
 
@@ -120,7 +121,7 @@ def serving(
     ready
         Says why the service is not well; empty while it is.
     trigger
-        Wants a cycle.
+        Wants a cycle; says why there will be none here, empty where there will.
     token
         What ``POST /cycle`` needs; empty: nobody may.
 

@@ -51,6 +51,7 @@ class Metrics:
             version, level
         ).set(1)
         self._created: set[int] = set()
+        self._led: set[str] = set()
 
     def _counter(self, name: str, what: str, *labels: str) -> Any:
         return self._client.Counter(f"remora_{name}", what, labels, registry=self.registry)
@@ -135,6 +136,9 @@ class Metrics:
                 self._ended(cycle)
             case events.LeadChanged(fleet, leads, _):
                 self.leads.labels(fleet).set(leads)
+                self._led.add(fleet)
+                if not leads:
+                    self._forget(fleet)
             case events.Standing():
                 self._stands(event)
             case _:
@@ -155,6 +159,15 @@ class Metrics:
                 self.notified.labels(receiver, "delivered" if delivered else "failed").inc()
             case events.Trouble(where, _):
                 self.problems.labels(where).inc()
+
+    def _forget(self, fleet: str) -> None:
+        """Say no longer what whoever makes the cycles knows: another does so by now."""
+        self._led.discard(fleet)
+        seen = (self.hosts, self.vms, self.taken_at, self.notes, self.violations, self.imbalances, self.unjudged)
+        of_plan = (self.plan_moves, self.remaining, self.gap, self.waiting, self.journeys, self.evidence)
+        for gauge in (*seen, *of_plan):
+            for labels in [labels for labels in list(gauge._metrics) if labels[0] == fleet]:
+                gauge.remove(*labels)
 
     def _seen(self, fleet: str, watched: Watched) -> None:
         self.hosts.labels(fleet).set(len(watched.fleet.hosts))
@@ -195,7 +208,8 @@ class Metrics:
     def _stands(self, event: events.Standing) -> None:
         fleet = event.fleet
         self.stopped.labels(fleet).set(bool(event.stopped))
-        self.waiting.labels(fleet).set(bool(event.waiting))
+        if fleet in self._led:
+            self.waiting.labels(fleet).set(bool(event.waiting))
         _replace(self.open_moves, fleet, {(state,): n for state, n in event.open_moves.items()})
         for (per, window, unit), left in event.budget.items():
             self.budget.labels(fleet, per, str(window), unit).set(left)

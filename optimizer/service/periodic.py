@@ -130,6 +130,13 @@ class Periodic:
         finally:
             self._give_up("the service ends")
 
+    def want(self, trigger: str) -> str:
+        """Want a cycle; returns why none will begin here, empty where one will. For other threads."""
+        if self._other and not self.leads:
+            return f"cycles of fleet {self.fleet} are made by another: {self._other}"
+        self.triggers.pull(trigger)
+        return ""
+
     def once(self) -> Cycle:
         """Make one cycle.
 

@@ -232,6 +232,19 @@ def test_a_replica_that_does_not_lead_makes_no_cycle_until_it_does() -> None:
     assert leads[0] is False and True in leads
 
 
+def test_a_replica_that_stands_by_promises_no_cycle() -> None:
+    bench = Bench(ends_at=100.0, lease=Lease(other="host b"))
+    said: list[str] = [bench.periodic.want("http")]
+    bench.clock.happens = [
+        (5.0, lambda: said.append(bench.periodic.want("http"))),
+        (30.0, lambda: setattr(bench.lease, "other", "")),
+        (60.0, lambda: said.append(bench.periodic.want("http"))),
+    ]
+    bench.periodic.run()
+    assert said == ["", "cycles of fleet tiny are made by another: host b", ""]
+    assert bench.began_by()[1:] == ["http"]
+
+
 def test_a_lease_that_is_lost_is_noticed() -> None:
     bench = Bench(ends_at=2000.0)
 
