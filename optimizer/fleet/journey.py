@@ -29,8 +29,9 @@ def copied_mib(fleet: Fleet) -> NDArray[np.int64]:
 
 def link_mib_per_s(fleet: Fleet, source: int, target: int) -> float:
     """Return how fast a copy between two hosts goes if it is alone: the slower of their speeds, as far as known."""
-    rates = fleet.hosts.migration_mib_per_s[[source, target]]
-    return float(np.nanmin(rates)) if not np.isnan(rates).all() else DEFAULT_MIGRATION_MIB_PER_S
+    rates = fleet.hosts.migration_mib_per_s
+    known = [rate for rate in (float(rates[source]), float(rates[target])) if not math.isnan(rate)]
+    return min(known, default=DEFAULT_MIGRATION_MIB_PER_S)
 
 
 def move_seconds(fleet: Fleet, vm: int, source: int, target: int, amount_mib: int) -> float:
@@ -40,6 +41,6 @@ def move_seconds(fleet: Fleet, vm: int, source: int, target: int, amount_mib: in
     whole lasts ``amount / (rate - dirty)`` (Clark et al., Live Migration of Virtual Machines, NSDI 2005).
     """
     rate = link_mib_per_s(fleet, source, target)
-    dirty = float(np.nan_to_num(fleet.vms.dirty_mib_per_s[vm], nan=0.0))
-    net = max(rate - dirty, rate * SLOWEST_NET_SHARE)
+    dirty = float(fleet.vms.dirty_mib_per_s[vm])
+    net = rate if math.isnan(dirty) else max(rate - dirty, rate * SLOWEST_NET_SHARE)
     return math.ceil(amount_mib / net * 10) / 10

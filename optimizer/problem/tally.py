@@ -173,7 +173,7 @@ class Tally:
         for linear in self.linears:
             atom = linear.atom
             d = self._domain[atom.level][host]
-            if d not in self._held(atom, vm, others):
+            if not (others or atom.union) or d not in self._held(atom, vm, others):
                 linear.load[d] += sign * atom.amount[vm]
                 linear.changed.add(d)
         for tally, side in self.sets_of.get(vm, ()):

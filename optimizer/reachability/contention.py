@@ -19,6 +19,8 @@ from optimizer.reachability.instance_monitor import ForbiddenHosts, Occupancy, P
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from optimizer.fleet import Move
     from optimizer.problem.atoms import Apart, AtLeast, AtMost, Group, Harming, Leave, Linear, Needs, Same, Sets
     from optimizer.problem.problem import Problem
@@ -36,10 +38,18 @@ def chains(moves: Sequence[Move]) -> dict[int, list[int]]:
 
 
 class _Way(NamedTuple):
-    """A list of moves, and those of each VM in it."""
+    """A list of moves, those of each VM in it, and whose each is, from where to where: int64 [moves]."""
 
     moves: Sequence[Move]
     of: Mapping[int, list[int]]
+    vms: NDArray[np.int64]
+    sources: NDArray[np.int64]
+    targets: NDArray[np.int64]
+
+    @classmethod
+    def along(cls, moves: Sequence[Move]) -> _Way:
+        vms, sources, targets = np.array([(m.vm, m.source, m.target) for m in moves], np.int64).reshape(-1, 3).T
+        return cls(moves, chains(moves), vms, sources, targets)
 
 
 class Contention:
@@ -71,7 +81,7 @@ class Contention:
 
     def together(self, moves: Sequence[Move]) -> list[InstanceMonitor]:
         """Return the `Same` musts and guards that the moves touch."""
-        way = _Way(moves, chains(moves))
+        way = _Way.along(moves)
         return [
             w
             for number, atom in self.problem.demands.harming.items()
@@ -80,7 +90,7 @@ class Contention:
         ]
 
     def _watches(self, moves: Sequence[Move], *, broken: bool) -> Iterator[InstanceMonitor]:
-        way = _Way(moves, chains(moves))
+        way = _Way.along(moves)
         for number, atom in self.problem.demands.harming.items():
             if _counts(atom) if broken else _binds(atom) and not atom.shape.at_end:
                 yield from _MONITORS[atom](self, number, atom, way, broken)
@@ -88,22 +98,21 @@ class Contention:
     # -- sums ------------------------------------------------------------------------------------------------------
 
     def _linear(self, number: int, atom: Linear, way: _Way, broken: bool) -> Iterator[Sum]:
-        domain, load = self._domain[atom.level], self.problem.start_loads[number]
-        enter: dict[int, dict[int, int]] = defaultdict(dict)
-        leave: dict[int, dict[int, int]] = defaultdict(dict)
-        for m, move in enumerate(way.moves):
-            amount = int(atom.amount[move.vm])
-            source, target = domain[move.source], domain[move.target]
-            home = domain[self._start[move.vm]] if atom.union else ABSENT
-            if amount and source != target:
-                if target != home:
-                    enter[target][m] = amount
-                if source != home:
-                    leave[source][m] = amount
+        domain, load = self.problem.domain[atom.level], self.problem.start_loads[number]
+        amount, source, target = atom.amount[way.vms], domain[way.sources], domain[way.targets]
+        enters = leaves = (amount != 0) & (source != target)
+        if atom.union:
+            home = domain[self.problem.start[way.vms]]
+            enters, leaves = enters & (target != home), leaves & (source != home)
+        if not broken:  # what all arrivals together do not exceed is not worth a look
+            highest = load.copy()
+            np.add.at(highest, target[enters], amount[enters])
+            exceeded = highest > atom.limit
+            enters, leaves = enters & exceeded[target], leaves & exceeded[source]
+        enter, leave = _by_domain(enters, target, amount), _by_domain(leaves, source, amount)
         for d in sorted(enter.keys() | leave.keys() if broken else enter.keys()):
             start, limit = int(load[d]), int(atom.limit[d])
-            if (start if broken else start + sum(enter[d].values())) > limit:
-                yield Sum(Instance(number, 0, d), atom.asked, int(atom.unit[d]), limit, start, enter[d], leave[d])
+            yield Sum(Instance(number, 0, d), atom.asked, int(atom.unit[d]), limit, start, enter[d], leave[d])
 
     # -- sets ------------------------------------------------------------------------------------------------------
 
@@ -224,6 +233,17 @@ _MONITORS: ByShape[Callable[..., Iterator[InstanceMonitor]]] = ByShape(
         LEAVE: Contention._leave,
     },
 )
+
+
+def _by_domain(
+    chosen: NDArray[np.bool_], domain: NDArray[np.integer], amount: NDArray[np.int64]
+) -> defaultdict[int, dict[int, int]]:
+    """Return the amounts of the chosen moves by their number, for each domain."""
+    out: defaultdict[int, dict[int, int]] = defaultdict(dict)
+    where = np.flatnonzero(chosen)
+    for m, d, a in zip(where.tolist(), domain[where].tolist(), amount[where].tolist(), strict=True):
+        out[d][m] = a
+    return out
 
 
 def _binds(atom: Harming) -> bool:

@@ -27,7 +27,8 @@ __all__ = [
 
 def clean(text: object) -> str:
     """Render text so that it is harmless: one line, no control or format character, no lone surrogate."""
-    return "".join(c if c.isprintable() else _escape(c) for c in str(text))
+    said = str(text)
+    return said if said.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in said)
 
 
 def _escape(char: str) -> str:

@@ -6,7 +6,6 @@ those go first on which the longest chain of others waits.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
@@ -78,7 +77,7 @@ class _Slots:
 
     def take(self, move: Move, earliest: int) -> int:
         """Return the first batch from `earliest` on that has room for the move, having taken its slots there."""
-        rooms = [self._room.setdefault(slot, _Room(max(1, limit))) for slot, limit in self._slots(move)]
+        rooms = [self._of(slot, limit) for slot, limit in self._slots(move)]
         batch, before = earliest, -1
         while batch != before:
             before = batch
@@ -87,6 +86,12 @@ class _Slots:
         for room in rooms:
             room.take(batch)
         return batch
+
+    def _of(self, slot: Slot, limit: int) -> _Room:
+        room = self._room.get(slot)
+        if room is None:
+            room = self._room[slot] = _Room(max(1, limit))
+        return room
 
     def _slots(self, move: Move) -> Iterator[tuple[Slot, int]]:
         """Yield what the move takes one of, and how many there are in a batch."""
@@ -106,7 +111,7 @@ class _Room:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._taken: Counter[int] = Counter()
+        self._taken: dict[int, int] = {}
         self._beyond: dict[int, int] = {}
 
     def next(self, batch: int) -> int:
@@ -121,6 +126,6 @@ class _Room:
 
     def take(self, batch: int) -> None:
         """Take one in a batch."""
-        self._taken[batch] += 1
-        if self._taken[batch] >= self._limit:
+        taken = self._taken[batch] = self._taken.get(batch, 0) + 1
+        if taken >= self._limit:
             self._beyond[batch] = batch + 1

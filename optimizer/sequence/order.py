@@ -94,14 +94,17 @@ def order(
 
 def in_sequence(problem: Problem, moves: Sequence[Move], given: Ordering) -> tuple[OrderedMove, ...]:
     """Return moves that are safe one after the other, each with only those before it that it has to wait for."""
-    return _in_sequence(Contention(problem), moves, given)
+    return _in_sequence(MoveGraph(moves, Contention(problem).contended(moves)), range(len(moves)), given)
 
 
-def _in_sequence(contention: Contention, moves: Sequence[Move], given: Ordering) -> tuple[OrderedMove, ...]:
-    graph = MoveGraph(moves, contention.contended(moves))
-    after = arcs(graph, range(len(moves)), given)
-    last = {chain[-1] for chain in chains(moves).values()}
-    return tuple(OrderedMove(m, a, i not in last) for i, (m, a) in enumerate(zip(moves, after, strict=True)))
+def _in_sequence(graph: MoveGraph, sequence: Sequence[int], given: Ordering) -> tuple[OrderedMove, ...]:
+    """Return all moves of a graph in a sequence (their numbers), each with those that it waits for."""
+    after = arcs(graph, sequence, given)
+    place = {m: i for i, m in enumerate(sequence)}
+    last = {chain[-1] for chain in chains(graph.moves).values()}
+    return tuple(
+        OrderedMove(graph.moves[m], tuple(sorted(place[p] for p in after[m])), m not in last) for m in sequence
+    )
 
 
 class _Ordering:
@@ -136,7 +139,8 @@ class _Ordering:
             chosen = self._untangle(search, kept, moves)
             extra += len(chosen) - len(moves)
             kept = self._in_order([*kept, *chosen])
-        return self._answer(kept, fewest=not extra or (extra == 1 and sure and self._cheapest_hop(kept)))
+        fewest = not extra or (extra == 1 and sure and self._cheapest_hop(kept))
+        return self._answer(kept, graph, fewest=fewest)
 
     def _cheapest_hop(self, kept: Sequence[Move]) -> bool:
         """Whether the one hop among the moves is made by a VM that no other undercuts: some hop there has to be."""
@@ -197,9 +201,15 @@ class _Ordering:
 
     # -- the answer ------------------------------------------------------------------------------------------------
 
-    def _answer(self, kept: list[Move], *, fewest: bool) -> Ordered:
+    def _answer(self, kept: list[Move], graph: MoveGraph, *, fewest: bool) -> Ordered:
+        """Let each of the moves wait for what it must; `graph` is that of all that could be made."""
         kept = self._hold_together(kept)
-        moves = _in_sequence(self.contention, kept, self.given)
+        number = {move: m for m, move in enumerate(graph.moves)}
+        if len(kept) == len(number) and all(move in number for move in kept):
+            moves = _in_sequence(graph, [number[move] for move in kept], self.given)
+        else:  # hops are among them, or some are left out
+            graph = MoveGraph(kept, self.contention.contended(kept))
+            moves = _in_sequence(graph, range(len(kept)), self.given)
         reached = {m.vm: m.target for m in kept}
         left_out = tuple(m for m in self.direct if reached.get(m.vm) != m.target)
         return Ordered(moves, left_out, complete=not left_out, fewest=fewest and not left_out)
