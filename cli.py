@@ -48,6 +48,7 @@ def main() -> None:
     except KeyboardInterrupt:  # before or after all that handles it: nothing was begun, or all is done
         _end_at_once(_signal.SIGINT, None)
     finally:
+        gc.freeze()  # what is there ends with the process: to look through a large fleet for garbage takes long
         if any_left_behind():
             _leave_without_it()
 

@@ -59,6 +59,7 @@ class Outlook:
     ending: Ending = field(default_factory=lambda: Ending())
     _named: dict[int, dict[tuple[str, str, str], Instance]] = field(default_factory=dict)
     _beyond: dict[tuple[int, int, int], str] = field(default_factory=dict)
+    _sorted: dict[int, NDArray[np.int64]] = field(default_factory=dict)
 
     def advise(self, violation: Violation) -> Advice:
         """Name the cause of what is left, and what was found to help.
@@ -132,11 +133,19 @@ class Outlook:
         return _CONCERNED[demand.atom](self, demand.atom, demand.instance, violation)
 
     def _adding(self, atom: Linear, instance: Instance, violation: Violation) -> list[int]:
-        domain = self.problem.domain[atom.level]
-        here = np.zeros(self.problem.vms, np.bool_)
-        for ends in (self.placement, self.problem.also_at):
-            here |= (ends != ABSENT) & (domain[ends] == instance.domain)
-        return [int(v) for v in np.flatnonzero(here & (atom.amount > 0))]
+        here = self._standing(atom.level, instance.domain)
+        there: list[int] = here[atom.amount[here] > 0].tolist()
+        return there
+
+    def _standing(self, level: int, domain: int) -> NDArray[np.int64]:
+        """Return int64 [n]: the VMs in a domain at either end, ascending; sorted by domain once for each level."""
+        vms = self.problem.vms
+        if level not in self._sorted:
+            ends = np.concatenate([self.placement, self.problem.also_at])
+            placed = np.flatnonzero(ends != ABSENT)
+            self._sorted[level] = np.unique(self.problem.domain[level][ends[placed]] * np.int64(vms) + placed % vms)
+        first, beyond = np.searchsorted(self._sorted[level], [domain * vms, (domain + 1) * vms])
+        return self._sorted[level][first:beyond] % vms
 
     def _named_ones(self, atom: Group, instance: Instance, violation: Violation) -> list[int]:
         return list(violation.vms)

@@ -129,11 +129,12 @@ def _moves(
     copied = copied_mib(fleet)
     by_subject, by_vm = _index(repaired)
     waiting = _waiting(ordered)
+    explained: dict[Instance, str] = {}
     out = []
     for i, planned in enumerate(ordered.moves):
         move = planned.move
         found = _reasons(fleet, move, by_subject, by_vm)
-        why = "; ".join(rules[v.rule].explain(v, fleet) for v in found[:1])
+        why = _explained(fleet, rules, found, explained)
         if not why:
             why = _evens_out(balance) if balance and not waiting[i] else _makes_room(fleet, ordered, move, waiting[i])
         out.append(
@@ -178,6 +179,18 @@ def _reasons(
             if v not in found and concerned:
                 found.append(v)
     return sorted(found, key=lambda v: (v.hardness.value, v.instance))
+
+
+def _explained(
+    fleet: Fleet, rules: Mapping[str, Rule], found: Sequence[Violation], known: dict[Instance, str]
+) -> str:
+    """Explain the first of the violations, if there is one, and remember that: many moves repair the same."""
+    if not found:
+        return ""
+    first = found[0]
+    if first.instance not in known:
+        known[first.instance] = rules[first.rule].explain(first, fleet)
+    return known[first.instance]
 
 
 def _waiting(ordered: Ordered) -> dict[int, list[int]]:

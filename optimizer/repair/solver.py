@@ -266,11 +266,11 @@ class Solver:
         return 0 < self.parameters.repair.nearly * above <= least
 
     def _even_out(self, work: WorkingPlacement) -> None:
-        """Receive the largest first; nothing is kept of it where its share of the time is not enough."""
+        """Receive the largest first; nothing is kept of it where its share of the time is not enough for all."""
         given = self.parameters.evening
         deadline = self.deadline.part(given.share)
         EveningOut(work, evicted(self.bounds), given, deadline.over).receive()
-        if deadline.over():
+        if deadline.over() and not deadline.interrupted:
             work.become(self.problem.start)
 
     @cached_property

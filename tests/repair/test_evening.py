@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,26 @@ def test_one_too_large_for_every_host_has_one_for_itself() -> None:
 def test_it_is_for_shoulds_that_do_not_hold(asked: object, evens: bool) -> None:
     assert limits_that_should_hold(problem([0, 0], [room([5, 5], [6, 9, 9], asked=asked)])) is evens  # type: ignore[arg-type]
     assert not limits_that_should_hold(problem([0, 1], [room([5, 5], [6, 9, 9], asked=asked)]))  # type: ignore[arg-type]
+
+
+def test_an_interrupt_keeps_what_was_received_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three hosts that are too full two have sent a VM away when it comes; the third stays as it is."""
+    hosts = [host(f"h{i}", memory=1000) for i in range(6)]
+    vms = [vm(f"v{i}{j}", f"h{i}", memory=250) for i in range(6) for j in range(3 if i < 3 else 1)]
+    made = fleet(hosts, vms)
+    asked = policy("capacity", {"rule": "balance", "resource": "memory_mib", "tolerance": 0.05})
+    interrupt, settle, settled = threading.Event(), EveningOut.settle, []
+
+    def settled_twice(evening: EveningOut, vm: int, depth: int, *barred: frozenset[int]) -> bool:
+        settled.append(vm)
+        if len(settled) == 2:
+            interrupt.set()
+        return settle(evening, vm, depth, *barred)
+
+    monkeypatch.setattr(EveningOut, "settle", settled_twice)
+    plan = make_plan(made, asked, Request(seconds=30), interrupt=interrupt)
+    assert [made.vm_index[m.vm] for m in plan.moves] == settled and len(plan.remaining) == 1
+    assert verify(made, asked, plan).findings == ()
 
 
 @pytest.mark.slow
