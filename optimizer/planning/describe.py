@@ -181,9 +181,7 @@ def _reasons(
     return sorted(found, key=lambda v: (v.hardness.value, v.instance))
 
 
-def _explained(
-    fleet: Fleet, rules: Mapping[str, Rule], found: Sequence[Violation], known: dict[Instance, str]
-) -> str:
+def _explained(fleet: Fleet, rules: Mapping[str, Rule], found: Sequence[Violation], known: dict[Instance, str]) -> str:
     """Explain the first of the violations, if there is one, and remember that: many moves repair the same."""
     if not found:
         return ""

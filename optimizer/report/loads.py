@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,14 @@ class Meter:
     atom: Linear
     load: NDArray[np.int64]
 
+    def after(self, moves: Sequence[Move]) -> NDArray[np.int64]:
+        """Return int64 [H]: what stands there once the moves are made."""
+        vms, sources, targets = np.array([(m.vm, m.source, m.target) for m in moves], np.int64).reshape(-1, 3).T
+        load = self.load.copy()
+        np.add.at(load, targets, self.atom.amount[vms])
+        np.subtract.at(load, sources, self.atom.amount[vms])
+        return load
+
 
 def linear_atoms(fleet: Fleet, rules: Sequence[Rule]) -> Iterable[Atom]:
     """Lower the rules and keep what is linear."""
@@ -80,16 +89,14 @@ def meters(fleet: Fleet, atoms: Iterable[Atom]) -> tuple[Meter, ...]:
 def loads_of(found: Iterable[Meter], host: int, moves: Iterable[Move] = ()) -> tuple[Load, ...]:
     """Read every meter on one host, with `moves` made."""
     moves = tuple(moves)
-    out = []
-    for meter in found:
-        atom, before, limit = meter.atom, int(meter.load[host]), int(meter.atom.limit[host])
-        coming = sum(int(atom.amount[m.vm]) for m in moves if m.target == host)
-        going = sum(int(atom.amount[m.vm]) for m in moves if m.source == host)
-        known = None if limit >= UNLIMITED else limit
-        out.append(
-            Load(atom.asked.rule, atom.asked.hardness, atom.resource, before, before + coming - going, known),
-        )
-    return tuple(out)
+    return tuple(_load(meter, host, meter.after(moves)) for meter in found)
+
+
+def _load(meter: Meter, host: int, after: NDArray[np.int64]) -> Load:
+    """Read a meter on one host; `after`: int64 [H], what it shows at the end."""
+    asked, limit = meter.atom.asked, int(meter.atom.limit[host])
+    known = None if limit >= UNLIMITED else limit
+    return Load(asked.rule, asked.hardness, meter.atom.resource, int(meter.load[host]), int(after[host]), known)
 
 
 def host_changes(fleet: Fleet, atoms: Iterable[Atom], moves: Sequence[Move]) -> tuple[HostChange, ...]:
@@ -97,18 +104,15 @@ def host_changes(fleet: Fleet, atoms: Iterable[Atom], moves: Sequence[Move]) -> 
 
     Guards are left out: they bind who comes, and a host may stand above one without anything being wrong.
     """
-    found = tuple(m for m in meters(fleet, atoms) if m.atom.asked.hardness is not Hardness.GUARD)
-    at: dict[int, list[Move]] = {}
-    for move in moves:
-        at.setdefault(move.source, []).append(move)
-        at.setdefault(move.target, []).append(move)
+    found = [(m, m.after(moves)) for m in meters(fleet, atoms) if m.atom.asked.hardness is not Hardness.GUARD]
     standing = np.bincount(fleet.vms.host[fleet.vms.host != ABSENT], minlength=len(fleet.hosts))
+    gained = Counter(m.target for m in moves)
+    gained.subtract(Counter(m.source for m in moves))
     out = []
-    for host in sorted(at):
-        gained = sum((m.target == host) - (m.source == host) for m in at[host])
+    for host in sorted(gained):
         count = int(standing[host])
-        loads = _tightest(loads_of(found, host, at[host]))
-        out.append(HostChange(fleet.hosts.ids[host], count, count + gained, loads))
+        loads = _tightest(_load(meter, host, after) for meter, after in found)
+        out.append(HostChange(fleet.hosts.ids[host], count, count + gained[host], loads))
     return tuple(out)
 
 
