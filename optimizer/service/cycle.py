@@ -226,13 +226,13 @@ class CycleRun:
         parts.told.tell(PlanMade(self._cycle, plan, path))
         if parts.level is Level.PROPOSE:
             return Outcome.PROPOSED
-        needs_approval = parts.level is Level.APPROVE or parts.policy.execution.approval
-        return self._carry_out_or_wait(fleet, plan) if needs_approval else self._carry_out(fleet, plan)
+        return self._carry_out_or_wait(fleet, plan)
 
     def _carry_out_or_wait(self, fleet: Fleet, plan: Plan) -> Outcome:
-        """Carry a plan out if it was approved; otherwise let it wait, and tell so each time."""
+        """Carry a plan out if it was approved, or need not be; otherwise let it wait, and tell so each time."""
         self._plan = plan.id
-        if self._parts.hands.approved(plan):
+        needs_approval = self._parts.level is Level.APPROVE or self._parts.policy.execution.approval
+        if not needs_approval or self._parts.hands.approved(plan):
             return self._carry_out(fleet, plan)
         self._parts.keep.wait(plan)
         self._parts.told.tell(PlanWaits(self._cycle, plan, self._parts.keep.path(plan)))

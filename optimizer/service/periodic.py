@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from optimizer.clock import pieces
-from optimizer.errors import SafetyStop
+from optimizer.errors import RemoraError, SafetyStop
 from optimizer.service.cycle import CycleRun
 from optimizer.service.events import CycleBegan, CycleEnded, LeadChanged, Trouble
 from optimizer.service.record import Cycle, Outcome
@@ -270,11 +270,11 @@ class Periodic:
                 self._kept_at = now
                 if self._lease.keep():
                     return True
-                self._give_up("another has taken the lease")
+                self._give_up("the lease is lost: another has taken it, or the ledger was away for too long")
                 return False
             self._other = self._lease.take(self.fleet)
-        except SafetyStop as stop:
-            self._parts.told.tell(Trouble("ledger", str(stop)))
+        except RemoraError as error:  # of a ledger that cannot be opened: it was there when the service began
+            self._parts.told.tell(Trouble("ledger", str(error)))
             return self.leads
         if self._other:
             self._parts.told.tell(LeadChanged(self.fleet, False, self._other))

@@ -36,6 +36,14 @@ def test_a_plan_waits_no_longer_where_the_level_no_longer_acts() -> None:
         assert f"plan {first.plan} is given up: automation.level is {level.value}" in cycle.detail
 
 
+def test_a_plan_that_waited_is_carried_out_where_the_level_asks_for_no_approval_any_more() -> None:
+    """It went on waiting until it expired, at the level act."""
+    bench = Bench(pair_on_one_host(), Level.APPROVE)
+    first = bench.run()
+    bench.level = Level.ACT
+    assert (bench.run().outcome, bench.hands.asked, bench.keep.waiting()) == (Outcome.DONE, [first.plan], None)
+
+
 def test_a_plan_that_was_approved_is_carried_out_also_where_no_imbalance_is_open_now() -> None:
     bench = Bench(pair_on_one_host(), Level.APPROVE, imbalances=(OPEN,), plan_when_open=True)
     first = bench.run()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from optimizer.clock import SimulatedClock
-from optimizer.errors import SafetyStop
+from optimizer.errors import InputError, SafetyStop
 from optimizer.pipeline import Request, make_plan
 from optimizer.service.automation import Level
 from optimizer.service.ending import Ending
@@ -243,6 +243,24 @@ def test_a_replica_that_stands_by_promises_no_cycle() -> None:
     bench.periodic.run()
     assert said == ["", "cycles of fleet tiny are made by another: host b", ""]
     assert bench.began_by()[1:] == ["http"]
+
+
+@pytest.mark.parametrize("error", [InputError("postgresql://x", "", "no route", "a server"), SafetyStop("away")])
+def test_a_ledger_that_is_away_for_long_ends_no_service(error: Exception) -> None:
+    """A PostgreSQL that was away for a minute and a half did: the lease was lost, and to take it again was an error."""
+
+    class Away(Lease):
+        def take(self, fleet: str) -> str:
+            if 20 < bench.clock.monotonic() < 200:
+                raise error
+            return self.other
+
+    bench = Bench(ends_at=700.0, lease=Away())
+    bench.clock.happens = [(25.0, lambda: setattr(bench.lease, "kept", False))]
+    bench.periodic.run()
+    assert bench.ended() == [Outcome.CLEAN, Outcome.CLEAN]
+    troubles = [e for e in bench.heard if isinstance(e, Trouble)]
+    assert len(troubles) > 5 and all(trouble.detail == str(error) for trouble in troubles)
 
 
 def test_a_lease_that_is_lost_is_noticed() -> None:
