@@ -29,6 +29,7 @@ handle_from_now_on(instead_of=_end_at_once)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads: made at every start, and never used
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looked for in every package installed; none is wanted
 
+from commands.boundary import Exit
 from commands.group import remora
 from optimizer.left_behind import any_left_behind
 from optimizer.process_age import process_age_s
@@ -56,10 +57,10 @@ def main() -> None:
 def _leave_without_it() -> None:
     """End the process beside a solver or compiler that did not end in time: to wait takes longer than was allowed."""
     ended = sys.exc_info()[1]
-    code = ended.code if isinstance(ended, SystemExit) else 1
+    code = ended.code if isinstance(ended, SystemExit) else Exit.INTERNAL
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 1)
+    os._exit(code if isinstance(code, int) else Exit.INTERNAL)
 
 
 if __name__ == "__main__":
