@@ -22,11 +22,13 @@ from optimizer.execute.recheck import Expected
 from optimizer.execute.states import RunState
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from optimizer.engine import Stop
     from optimizer.execute.core.model import State
     from optimizer.execute.drivers import Driver
     from optimizer.execute.ledger import Ledger
-    from optimizer.execute.ledger.records import Lead
+    from optimizer.execute.ledger.records import Key, Lead
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
 
@@ -35,15 +37,32 @@ __all__ = ["left_open", "settle"]
 CUT_OFF = "the process that carried it out ended before it did"
 
 
+LOOKS = 3
+"""At what was waited for in vain before, once it had the time to settle."""
+
+
 def left_open(ledger: Ledger, fleet: str) -> bool:
     """Whether moves of a fleet are open, or a run is, while nobody carries anything out."""
     return bool(ledger.in_flight(fleet)) or any(run.state is RunState.RUNNING for run in ledger.runs(fleet))
 
 
 def settle(
-    fleet: Fleet, policy: Policy, driver: Driver, ledger: Ledger, *, by: str, interrupt: Stop | None = None
+    fleet: Fleet,
+    policy: Policy,
+    driver: Driver,
+    ledger: Ledger,
+    *,
+    by: str,
+    interrupt: Stop | None = None,
+    known: Collection[Key] = (),
 ) -> None:
     """Observe every open move of a fleet to its end, as far as one is seen; then end the runs that were cut off.
+
+    Parameters
+    ----------
+    known
+        Moves of which no end was seen before, however long they were waited for. Where nothing else is open they are
+        looked at for as long as it takes to see that they are over, if they are.
 
     Raises
     ------
@@ -54,7 +73,7 @@ def settle(
     """
     lead = ledger.lead(fleet.id, by, driver.clock.now())
     try:
-        _observe(fleet, policy, driver, ledger, lead, interrupt)
+        _observe(fleet, policy, driver, ledger, lead, interrupt, known)
         for run in ledger.runs(fleet.id):
             if run.state is RunState.RUNNING:
                 ledger.end(lead, run.plan, RunState.STOPPED, driver.clock.now(), CUT_OFF)
@@ -62,13 +81,25 @@ def settle(
         ledger.release(lead)
 
 
-def _observe(fleet: Fleet, policy: Policy, driver: Driver, ledger: Ledger, lead: Lead, interrupt: Stop | None) -> None:
+def _observe(
+    fleet: Fleet,
+    policy: Policy,
+    driver: Driver,
+    ledger: Ledger,
+    lead: Lead,
+    interrupt: Stop | None,
+    known: Collection[Key],
+) -> None:
     caps, expected = Caps(fleet, policy.concurrency, policy.execution.budgets), Expected(fleet)
     flying = ledger.in_flight(fleet.id)
     for move in flying:
         expected.fly(move)
     now = Moment(driver.clock.now(), driver.clock.monotonic())
-    state = begin({}, settings_of(policy, caps, driver), (), flying, caps, now)
+    settings = settings_of(policy, caps, driver)
+    if all(move.key in known for move in flying):
+        over_s = settings.settles_s + LOOKS * settings.poll_s
+        settings = replace(settings, patience_s=min(settings.patience_s, over_s))
+    state = begin({}, settings, (), flying, caps, now)
     loop = _Watching(
         replace(state, stopped=CUT_OFF),
         driver,

@@ -65,16 +65,14 @@ class LedgerHands:
 
     def left_open(self, fleet: str) -> bool:
         """Whether a run was cut off, or moves are open of which no end was seen yet."""
-        if not left_open(self._ledger, fleet):
-            return False
-        open_ = {f.key for f in self._ledger.in_flight(fleet)}
-        return not open_ or not open_ <= self._given_up
+        return left_open(self._ledger, fleet)
 
     def settle(self, fleet: Fleet, policy: Policy, ending: Ending) -> None:
-        """Look at what is open; of what no end is seen now, none is waited for again before a plan is carried out."""
+        """Look at what is open: at what was waited for in vain before for no longer than it takes to see an end."""
+        known = self._given_up
         driver = self._opened(fleet)
         try:
-            settle(fleet, policy, driver, self._ledger, by=self._order.by, interrupt=Interrupting(ending))
+            settle(fleet, policy, driver, self._ledger, by=self._order.by, interrupt=Interrupting(ending), known=known)
         except KeyboardInterrupt as error:
             raise Interrupted("interrupted while open moves were looked at: the ledger keeps them open") from error
         self._given_up = frozenset(f.key for f in self._ledger.in_flight(fleet.id))
