@@ -103,9 +103,7 @@ class Apart(Parameters):
         """Yield what is asked; with `of`, the subject of a violation, only what may be it."""
         own = Names()
         seen: set[tuple[str, frozenset[str], Asked]] = set()
-        for left, right, level, asked in self._wanted(fleet):
-            if of is not None and not of.startswith(left):
-                continue
+        for left, right, level, asked in self._wanted(fleet, of):
             key = (level, frozenset((left, right)), asked)
             first, second = (fleet.groups[fleet.group_index[g]].members for g in (left, right))
             others = np.setdiff1d(second, first)
@@ -114,10 +112,10 @@ class Apart(Parameters):
                 name = own.of(left, level, right, level)
                 yield PairDemand(name, right, first, others, fleet.level_index[level], asked)
 
-    def _wanted(self, fleet: Fleet) -> Iterator[tuple[str, str, str, Asked]]:
-        for group, other, rule in declared_pairs(fleet, self.kind):
+    def _wanted(self, fleet: Fleet, of: str | None) -> Iterator[tuple[str, str, str, Asked]]:
+        for group, other, rule in declared_pairs(fleet, self.kind, of):
             yield group.id, other.id, rule.level, self.asked_by(rule)
         if self.level in fleet.level_index:
-            for left, right in self.pairs:
+            for left, right in self.pairs if of is None else (p for p in self.pairs if of.startswith(p[0])):
                 if left in fleet.group_index and right in fleet.group_index:
                     yield left, right, self.level, self.asked

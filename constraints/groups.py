@@ -89,17 +89,29 @@ class Names:
         return chosen
 
 
-def declared(fleet: Fleet, kind: str) -> Iterator[tuple[Group, GroupRule]]:
-    """Yield what the snapshot's groups ask of one kind of rule."""
-    for group in fleet.groups:
+def declared(fleet: Fleet, kind: str, of: str | None = None) -> Iterator[tuple[Group, GroupRule]]:
+    """Yield what the snapshot's groups ask of one kind of rule.
+
+    Parameters
+    ----------
+    of
+        The subject of a violation: then only what it may be of, the groups with whose name it begins.
+    """
+    for group in fleet.groups if of is None else _beginning(fleet, of):
         for rule in group.rules:
             if rule.rule == kind:
                 yield group, rule
 
 
-def declared_pairs(fleet: Fleet, kind: str) -> Iterator[tuple[Group, Group, GroupRule]]:
-    """Yield what the snapshot's groups ask of one kind of rule that names another group."""
-    for group, rule in declared(fleet, kind):
+def _beginning(fleet: Fleet, subject: str) -> list[Group]:
+    """Return the groups with whose name a text begins, in the fleet's order; looked up: there may be thousands."""
+    starts = (fleet.group_index.get(subject[:end]) for end in range(len(subject) + 1))
+    return [fleet.groups[number] for number in sorted(n for n in starts if n is not None)]
+
+
+def declared_pairs(fleet: Fleet, kind: str, of: str | None = None) -> Iterator[tuple[Group, Group, GroupRule]]:
+    """Yield what the snapshot's groups ask of one kind of rule that names another group; `of` as in `declared`."""
+    for group, rule in declared(fleet, kind, of):
         other = fleet.group_index.get(rule.other or "")
         if other is not None:
             yield group, fleet.groups[other], rule

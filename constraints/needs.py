@@ -81,9 +81,7 @@ class Needs(Parameters):
     def _demands(self, fleet: Fleet, of: str | None = None) -> Iterator[PairDemand]:
         """Yield what is asked; with `of`, the subject of a violation, only what may be it."""
         own = Names()
-        for group, other, rule in declared_pairs(fleet, self.kind):
-            if of is not None and not of.startswith(group.id):
-                continue
+        for group, other, rule in declared_pairs(fleet, self.kind, of):
             alone = np.setdiff1d(group.members, other.members)
             if len(alone):
                 name = own.of(group.id, rule.level, other.id)

@@ -72,9 +72,9 @@ class Spread(ByClass):
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say how few domains the group holds, and what it could hold at all."""
         v = violation
-        demand = next((d for d in self._demands(fleet) if d.id == v.subject), None)
-        level = fleet.levels[demand.level] if demand else "domain"
-        there = len(fleet.domain_ids[demand.level]) if demand else v.limit
+        number = self._level_of(fleet, v.subject)
+        level = "domain" if number is None else fleet.levels[number]
+        there = v.limit if number is None else len(fleet.domain_ids[number])
         text = (
             f"{v.subject}: its VMs ({names(fleet, v.vms)}) stand in {counted(v.value, level)}, at least {v.limit} asked"
         )
@@ -93,13 +93,20 @@ class Spread(ByClass):
             held[i] = fewest_held(state, level, demands[i].vms)
         return held
 
+    def _level_of(self, fleet: Fleet, subject: str) -> int | None:
+        """Return the level of the demand of a violation; None where the fleet has none of that name."""
+        if self.by != "group":
+            return fleet.level_index.get(self.level)
+        return next((d.level for d in self._declared(fleet, of=subject) if d.id == subject), None)
+
     def _demands(self, fleet: Fleet) -> Iterator[SetDemand]:
         demands = self._declared(fleet) if self.by == "group" else self.classes(fleet, self.at_least)
         return (d for d in demands if d.number > 1)
 
-    def _declared(self, fleet: Fleet) -> Iterator[SetDemand]:
+    def _declared(self, fleet: Fleet, of: str | None = None) -> Iterator[SetDemand]:
+        """Yield what groups ask; with `of`, the subject of a violation, only what may be it."""
         own = Names()
-        for group, rule in declared(fleet, self.kind):
+        for group, rule in declared(fleet, self.kind, of):
             number = 2 if rule.at_least is None else rule.at_least
             name = own.of(group.id, rule.level)
             yield SetDemand(name, group.members, fleet.level_index[rule.level], self.asked_by(rule), number)

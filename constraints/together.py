@@ -76,8 +76,8 @@ class Together(Parameters):
     def _demands(self, fleet: Fleet, of: str | None = None) -> Iterator[SetDemand]:
         """Yield what is asked; with `of`, the subject of a violation, only what may be it."""
         own = Names()
-        for group, rule in declared(fleet, self.kind):
-            if len(group.members) > 1 and (of is None or of.startswith(group.id)):
+        for group, rule in declared(fleet, self.kind, of):
+            if len(group.members) > 1:
                 name = own.of(group.id, rule.level)
                 yield SetDemand(name, group.members, fleet.level_index[rule.level], self.asked_by(rule))
 

@@ -216,11 +216,13 @@ class EvictionRelaxation:
 
     @cached_property
     def _roomiest(self) -> NDArray[np.int64]:
-        """A few hosts with the highest ceilings: nearly every VM fits on one of them, so few look further."""
+        """A few hosts with the highest ceilings, of those that may receive: nearly every VM fits on one of them."""
         best: list[int] = []
+        _, rows = self.problem.enter_class
+        hosts = np.flatnonzero(rows.any(axis=0))
         for linear in self.tally.linears:
-            room = (linear.ceiling - linear.atom.base)[self.problem.domain[linear.atom.level]]
-            best.extend(np.argsort(-room, kind="stable")[:4].tolist())
+            room = (linear.ceiling - linear.atom.base)[self.problem.domain[linear.atom.level][hosts]]
+            best.extend(hosts[np.argsort(-room, kind="stable")[:4]].tolist())
         return np.array(sorted(set(best)) or [0], np.int64)
 
 

@@ -7,7 +7,6 @@ a VM may be present on no host (lifted out), on one, or on two (in flight, or th
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,14 +15,14 @@ import numpy as np
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.flow_index import in_flow
-from optimizer.problem.instance import Instance
+from optimizer.problem.linear_tally import LinearTally
 from optimizer.problem.problem import stage_of
 from optimizer.problem.rounding import harm
 from optimizer.problem.rule import Hardness
 from optimizer.problem.set_tally import LEFT, RIGHT, SetTally, excess_by_domain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -34,38 +33,6 @@ __all__ = ["LEFT", "RIGHT", "WHOLE", "LinearTally", "SetTally", "Tally"]
 
 WHOLE = slice(None)
 """Every host."""
-
-
-@dataclass(slots=True, eq=False)
-class LinearTally:
-    """Load of one `Linear` in each domain, and the ceiling that arrivals may not pass (never worse than the start)."""
-
-    atom: Linear
-    atom_number: int
-    load: NDArray[np.int64]
-    ceiling: NDArray[np.int64]
-    over: dict[int, int] = field(default_factory=dict)
-    changed: set[int] = field(default_factory=set)
-
-    def refresh(self) -> Iterator[tuple[int, int, int]]:
-        """Bring `over` (excess by domain) up to date; yield (domain, excess before, excess now) of what changed."""
-        for d in self.changed:
-            before, now = self.over.get(d, 0), max(0, int(self.load[d]) - int(self.atom.limit[d]))
-            if now:
-                self.over[d] = now
-            else:
-                self.over.pop(d, None)
-            if now != before:
-                yield d, before, now
-        self.changed.clear()
-
-    def instance(self, domain: int) -> Instance:
-        """Name the instance of a domain."""
-        return Instance(self.atom_number, 0, domain)
-
-    def allowed(self, domain: int) -> int:
-        """Excess that may not be passed: what it was at the start, and for a should any."""
-        return int(self.ceiling[domain]) - int(self.atom.limit[domain])
 
 
 class _ForbiddenHosts(NamedTuple):
@@ -98,6 +65,7 @@ class Tally:
         self.flow_used = np.zeros(len(problem.flows), np.int64)
         self.sets: list[SetTally] = []
         self._broken: dict[int, dict[int, int]] = {}
+        self._worse: set[int] = set()
         self._changed: set[int] = set()
         self._harms: dict[Stage, int] = {}
         self.sets_of: dict[int, list[tuple[SetTally, int]]] = defaultdict(list)
@@ -367,6 +335,11 @@ class Tally:
         """How many instances were above their limit when that was last asked about."""
         return sum(len(linear.over) for linear in self.linears) + len(self._broken)
 
+    def is_no_worse(self) -> bool:
+        """Whether no instance of a must or a guard is above its limit by more than at the start (without `Leave`)."""
+        self._refresh()
+        return not self._worse and not any(linear.worse for linear in self.linears)
+
     def harms(self) -> dict[Stage, int]:
         """Return the harm of all instances above their limit now, stage by stage (without `Leave`)."""
         self._refresh()
@@ -385,8 +358,14 @@ class Tally:
                 self._broken[i] = found
             else:
                 self._broken.pop(i, None)
+            (self._worse.add if self._is_worse(self.sets[i], found) else self._worse.discard)(i)
             self._count_harm(self.sets[i].atom.asked, sum(known.values()), sum(found.values()), 1)
         self._changed.clear()
+
+    @staticmethod
+    def _is_worse(tally: SetTally, found: Mapping[int, int]) -> bool:
+        binds = _binds(tally.atom.asked.hardness)
+        return binds and any(excess > tally.allowed(d) for d, excess in found.items())
 
     def _count_harm(self, asked: Asked, before: int, now: int, unit: int) -> None:
         if before != now and asked.hardness in (Hardness.MUST, Hardness.SHOULD):

@@ -227,12 +227,7 @@ class WorkingPlacement:
 
     def is_no_worse(self) -> bool:
         """Whether no instance of a must or a guard exceeds what it was at the start."""
-        for tally, domain, excess in self.tally.excesses():
-            if tally.atom.asked.hardness is Hardness.SHOULD:
-                continue
-            if excess > tally.allowed(domain):
-                return False
-        return True
+        return self.tally.is_no_worse()
 
     def measure(self) -> tuple[int, ...]:
         """Return `values` in the order of the stages, to be compared."""

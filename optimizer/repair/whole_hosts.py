@@ -16,7 +16,7 @@ from optimizer.repair.insertion import Insertion
 from optimizer.scope import WAITING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -46,31 +46,36 @@ def finish_hosts(
     atoms = [t.atom for t in work.tally.linears if t.atom.resource == WAITING]
     if not atoms:
         return
-    unfinished = [(atom, host) for atom in atoms for host in _unfinished(work, atom)]
-    for atom, host in unfinished:
-        _send_home(work, _vms_of(work, atom, host))
-    for atom, host in sorted(unfinished, key=lambda u: (_vms_of(work, *u).size, u[1])):
+    unfinished = [(host, leaving) for atom in atoms for host, leaving in _unfinished(work, atom)]
+    for _, leaving in unfinished:
+        _send_home(work, leaving)
+    for _, leaving in sorted(unfinished, key=lambda u: (u[1].size, u[0])):
         if stop():
             return
-        vms = sorted(_vms_of(work, atom, host).tolist(), key=lambda v: (-float(size[v]), v))
+        vms = sorted(leaving.tolist(), key=lambda v: (-float(size[v]), v))
         if _is_paid(work, vms):
             _empty(work, vms, size, stop, acceptable, parameters)
 
 
-def _vms_of(work: WorkingPlacement, atom: Linear, host: int) -> NDArray[np.int64]:
-    """Return the VMs that have to leave a host, wherever they are now."""
-    return np.flatnonzero((work.problem.start == host) & (atom.amount > 0))
-
-
-def _unfinished(work: WorkingPlacement, atom: Linear) -> list[int]:
-    here = (work.placement != ABSENT) & (atom.amount > 0)
-    return [int(h) for h in np.unique(work.placement[here]) if atom.limit[h] == 0]
+def _unfinished(work: WorkingPlacement, atom: Linear) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield the hosts that are not empty and should be, and the VMs that have to leave each, wherever they are now."""
+    counted = np.flatnonzero(atom.amount > 0)
+    here = work.placement[counted]
+    by_home = counted[np.argsort(work.problem.start[counted], kind="stable")]
+    homes = work.problem.start[by_home]
+    for host in np.unique(here[here != ABSENT]).tolist():
+        if atom.limit[host] == 0:
+            first, beyond = np.searchsorted(homes, [host, host + 1])
+            yield host, by_home[first:beyond]
 
 
 def _send_home(work: WorkingPlacement, vms: NDArray[np.int64]) -> None:
     """Send VMs back to where they were at the start, unless others could not bear that now."""
+    gone = vms[work.placement[vms] != work.problem.start[vms]]
+    if not gone.size:
+        return
     before, measure = work.placement.copy(), work.measure()
-    for vm in vms.tolist():
+    for vm in gone.tolist():
         work.put(vm, int(work.problem.start[vm]))
     if not work.is_no_worse() or work.measure() > measure:
         work.become(before)
