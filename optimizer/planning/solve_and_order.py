@@ -11,6 +11,8 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from optimizer.bounds.bounds import is_within
 from optimizer.debug_log import Event
 from optimizer.plan import Proof
@@ -25,7 +27,6 @@ from optimizer.sequence.order import Ordered, in_sequence, order
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from optimizer.problem.problem import Problem
@@ -77,14 +78,16 @@ class Answer:
 
     def stay(self, problem: Problem) -> Answer:
         """Return the answer of moving nothing, with as much of the proof as still holds: that of harm."""
-        nothing = stay(problem)
         kept = {s: p if s is Stage.HARM else Proof(s.value, 0, ()) for s, p in self.proofs.items()}
-        return replace(nothing, proofs=kept)
+        return replace(_staying(problem, self.before), proofs=kept)
 
 
 def stay(problem: Problem) -> Answer:
     """Return the plan that is always there: no move at all."""
-    values = WorkingPlacement(problem).values()
+    return _staying(problem, WorkingPlacement(problem).values())
+
+
+def _staying(problem: Problem, values: Values) -> Answer:
     return Answer(Ordered((), (), complete=True, fewest=True), problem.start.copy(), values, {}, values)
 
 
@@ -139,6 +142,8 @@ def _with_proofs(solver: Solver, answer: Answer) -> Answer:
 def _by_repair(solver: Solver, best: Answer, repair: Repair) -> Answer:
     """Repair, each step of it so that it can be carried out."""
     placement = repair(solver, can_be_ordered(solver))
+    if np.array_equal(placement, solver.problem.start):
+        return best
     return min(best, carry_out(solver.problem, placement, solver), key=lambda a: _worth(a.values))
 
 

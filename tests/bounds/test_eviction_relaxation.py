@@ -138,6 +138,15 @@ def test_a_host_over_its_limit_receives_up_to_its_load_at_the_start() -> None:
     assert departures.can_leave(0)
 
 
+def test_hosts_that_receive_nobody_are_not_asked_for_room_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight large hosts take nobody; a small one that does has room for all, and no VM asks every host."""
+    limit = [30] * 8 + [9, 1]
+    closed = Enter("e", None, np.array([False] * 8 + [True, True]))
+    departures = EvictionRelaxation(problem(list(range(8)), [room([5] * 8, limit), closed], hosts=10))
+    monkeypatch.setattr(EvictionRelaxation, "_fits_somewhere", None)
+    assert all(departures.can_leave(v) for v in range(8))
+
+
 def test_fixed_unplaced_and_unwelcome_vms_cannot_leave() -> None:
     nowhere = np.zeros(3, np.bool_)
     home = np.array([True, False, False])

@@ -8,8 +8,9 @@ from random import Random
 import numpy as np
 
 from constraints.common import in_domains
-from constraints.groups import Names, crowds, least_held, under_way
+from constraints.groups import Names, crowds, declared, least_held, under_way
 from optimizer.fleet import ABSENT, State
+from tests import build
 from tests.constraints.contract import random_states
 from tests.constraints.generators import random_fleet
 
@@ -27,6 +28,19 @@ def test_crowds_are_what_counting_one_by_one_gives() -> None:
             found = crowds(state, level, sets)
             slow = [(i, d, len(v)) for i, s in enumerate(sets) for d, v in sorted(in_domains(state, level, s).items())]
             assert list(zip(*(column.tolist() for column in found), strict=True)) == slow
+
+
+def test_a_subject_begins_with_the_names_of_the_groups_that_may_have_asked() -> None:
+    names = ("rack (rack)", "b", "a", "rack", "rac")
+    groups = [{"id": name, "rules": [{"rule": "spread", "level": "rack", "at_least": 2}]} for name in names]
+    fleet = build.fleet([build.host("h")], [build.vm("v", "h", groups=list(names))], groups=groups)
+
+    def asked(of: str | None) -> list[str]:
+        return [group.id for group, _ in declared(fleet, "spread", of)]
+
+    assert asked(None) == list(names)
+    assert asked("rack (rack) (rack)") == ["rack (rack)", "rack", "rac"]
+    assert asked("b") == ["b"] and asked("") == asked("c") == []
 
 
 def test_the_least_held_is_the_least_of_all_choices() -> None:

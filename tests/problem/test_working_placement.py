@@ -13,6 +13,7 @@ from optimizer.problem.atoms import AtMost, Flow, Leave
 from optimizer.problem.evaluate import evaluate
 from optimizer.problem.instance import Instance
 from optimizer.problem.problem import Stage
+from optimizer.problem.rule import Hardness
 from optimizer.problem.working_placement import WorkingPlacement, sizes, staying
 from tests.problem.random_problems import random_problem
 from tests.problem.tiny import GUARD, MUST, SHOULD, problem, room, sets
@@ -39,6 +40,22 @@ def test_values_are_the_reference_evaluators_whatever_happened_before() -> None:
             Stage.MOVING: found.moving,
         }, seed
         assert work.measure() == tuple(work.values().values())
+
+
+def test_it_is_no_worse_where_no_must_or_guard_exceeds_what_it_did_at_the_start() -> None:
+    worse = 0
+    for seed in range(100):
+        rng = Random(seed)
+        work = WorkingPlacement(random_problem(rng))
+        placed = np.flatnonzero(work.problem.start != ABSENT).tolist()
+        for _ in range(20 if placed else 0):
+            work.put(rng.choice(placed), rng.randrange(work.problem.hosts))
+            if rng.random() < 0.7:  # now and then after several moves
+                binding = [e for e in work.tally.excesses() if e[0].atom.asked.hardness is not Hardness.SHOULD]
+                expected = all(excess <= tally.allowed(domain) for tally, domain, excess in binding)
+                assert work.is_no_worse() is expected, seed
+                worse += not expected
+    assert worse > 100
 
 
 def test_going_back_leaves_no_trace() -> None:
