@@ -26,7 +26,7 @@ def signals_page(report: SignalsReport, fleet: str, hosts: Sequence[str] = ()) -
     for line in report.signals:
         _row(table, line)
     page.table(table, empty="no signal is asked for")
-    _silent(page, report.silent)
+    _silent(page, report.silent, led=report.leads_to_hosts)
     for line in report.signals:
         _missing(page, line)
     for host in hosts:
@@ -55,8 +55,11 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _silent(page: Page, silent: Mapping[str, str]) -> None:
-    """Name the hosts of which nothing is heard, by the reason: each signal of theirs would say the same."""
+def _silent(page: Page, silent: Mapping[str, str], *, led: bool) -> None:
+    """Name the hosts of which nothing is heard, by the reason: each signal of theirs would say the same.
+
+    `led`: whether what series there are lead to hosts; otherwise it is not the exporters that are silent.
+    """
     by_reason: dict[str, list[str]] = {}
     for host, why in silent.items():
         by_reason.setdefault(why, []).append(host)
@@ -65,8 +68,10 @@ def _silent(page: Page, silent: Mapping[str, str]) -> None:
     for why, hosts in by_reason.items():
         more = f" and {len(hosts) - SHOWN:,} more" if len(hosts) > SHOWN else ""
         page.line(f"  {', '.join(hosts[:SHOWN])}{more}: {why}", Tone.BAD)
-    if silent:
+    if silent and led:
         page.line("  what to do: see that their exporters run, and that Prometheus scrapes them (its page Targets)")
+    elif silent:
+        page.line("  what to do: series are there, and lead to no host of the inventory: set signals.hosts (see below)")
 
 
 def _missing(page: Page, line: SignalLine) -> None:

@@ -69,8 +69,8 @@ class Joined:
         By host or VM: why it has none.
     failed
         Why nobody has one.
-    unled
-        How many series there are that lead to no host or VM.
+    led, unled
+        How many series there are that lead to a host or VM, and how many that lead to none.
     """
 
     wanted: Wanted
@@ -80,6 +80,7 @@ class Joined:
     problems: dict[int, str] = field(default_factory=dict)
     failed: str = ""
     quiet: int = 0
+    led: int = 0
     unled: int = 0
 
     def lacking(self) -> list[int]:
@@ -134,6 +135,7 @@ def _take(out: Joined, answer: Vector, finders: _Finders) -> None:
                 named.note_unnamed(labels)
                 out.unled += 1
             continue
+        out.led += 1
         if i in seen:
             out.refuse(i, f"two series: {_shown(answer.labels[seen[i]])} and {_shown(labels)}")
             continue

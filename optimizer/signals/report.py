@@ -76,6 +76,8 @@ class SignalsReport:
         By host and signal: the value and the age in seconds, or why there is none.
     notes
         What else a reader should know.
+    leads_to_hosts
+        False where there are series of hosts, and none of them leads to one of the inventory.
     """
 
     signals: tuple[SignalLine, ...]
@@ -87,6 +89,7 @@ class SignalsReport:
     vm_count: int
     seconds: float
     notes: tuple[str, ...] = ()
+    leads_to_hosts: bool = True
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -123,7 +126,13 @@ def report(
         len(fleet.vms),
         seconds,
         tuple(notes),
+        _lead_to_hosts(read),
     )
+
+
+def _lead_to_hosts(read: Sequence[Joined]) -> bool:
+    of_hosts = [one for one in read if one.wanted.signal.of is Of.HOST]
+    return not any(one.unled for one in of_hosts) or any(one.led for one in of_hosts)
 
 
 def _silent(read: Sequence[Joined]) -> dict[int, str]:
@@ -162,14 +171,14 @@ def _line(one: Joined, silent: Collection[int]) -> SignalLine:
         high=float(values.max()) if values.size else None,
         quiet=one.quiet,
         missing=tuple((why, n, first[why]) for why, n in count.most_common(GROUPS)),
-        advice=_advice(one, int(there.sum())),
+        advice=_advice(one),
         failed=one.failed,
     )
 
 
-def _advice(one: Joined, there: int) -> str:
+def _advice(one: Joined) -> str:
     """Return what to do where a signal is missing; where its series are there, and lead nowhere, that is the cause."""
-    if not one.unled or there:
+    if not one.unled or one.led:
         return one.wanted.signal.advice
     what, field = ("host", "hosts") if one.wanted.signal.of is Of.HOST else ("VM", "vms")
     return f"{one.unled:,} series of it are there and lead to no {what} of the inventory: set signals.{field}"

@@ -196,6 +196,17 @@ def test_the_next_process_repeats_nothing(heard: Heard, tmp_path: Path) -> None:
     assert len(heard.got) == 5
 
 
+def test_a_replica_that_takes_over_repeats_nothing(heard: Heard, tmp_path: Path) -> None:
+    hooks = [{"url": heard.url}]
+    with Bench(state=tmp_path, webhooks=hooks) as stands_by:
+        with Bench(state=tmp_path, webhooks=hooks) as leads:
+            leads.sees("i1")
+            heard.wait(1)
+        stands_by.told.tell(events.LeadChanged("tiny", True))
+        stands_by.sees("i1", "i2")
+    assert [d["imbalance"] for _, _, d in heard.got] == ["i1", "i2"]
+
+
 def test_a_memory_that_cannot_be_written_is_said(heard: Heard) -> None:
     with Bench(webhooks=[{"url": heard.url}]) as bench:
         bench.sees("i1")

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from optimizer.prometheus.answers import Vector
+from optimizer.report.render import plain_lines
+from optimizer.report.signals_page import signals_page
 from optimizer.signals.asking import info_query
 from optimizer.signals.naming import Namer, Names
-from optimizer.signals.signal import Join
+from optimizer.signals.signal import Join, Of
 from tests.prometheus.fake_server import success
 from tests.replies import answering
 from tests.signals.rig import Rig, host, moves, vm
@@ -77,6 +79,19 @@ def test_series_that_lead_to_no_name_are_said_and_what_to_do(tmp_path: Path) -> 
     line = next(one for one in reading.report.signals if one.name == "vm.demand.cpu_load_millicores")
     assert line.advice == "14 series of it are there and lead to no VM of the inventory: set signals.vms"
     assert "unobserved" in host(reading, "h1") and moves(reading) == []
+
+
+def test_hosts_that_are_called_otherwise_are_not_said_to_be_silent(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    assert rig.read().report.leads_to_hosts
+    for one in rig.world.wanted:
+        if one.signal.of is Of.HOST:
+            rig.world.more.append((one.signal.query, {"instance": "h0.example.net:9100"}, 1.0))
+            rig.world.values[one.signal.name].clear()
+    report = rig.read().report
+    assert set(report.silent) == {"h0", "h1", "h2", "h3"} and not report.leads_to_hosts
+    page = "\n".join(plain_lines(signals_page(report, "lab"), 120))
+    assert "series are there, and lead to no host of the inventory: set signals.hosts" in page
 
 
 def test_a_label_that_no_series_has_is_said(tmp_path: Path) -> None:

@@ -101,6 +101,8 @@ class Webhooks:
         found = notices(event, self._clock.now())
         keys = {notice.key for notice in found}
         match event:
+            case events.LeadChanged(_, True, _):
+                self._remembered.read()
             case events.Seen():
                 self._remembered.keep("imbalance", keys)
             case events.PlanWaits():

@@ -33,8 +33,14 @@ class Remembered:
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
-        self._told: dict[str, dict[str, bool]] = {receiver: dict.fromkeys(keys, True) for receiver, keys in _read(path)}
-        self._written = self._document()
+        self._told: dict[str, dict[str, bool]] = {}
+        self.read()
+
+    def read(self) -> None:
+        """Begin with what the file says: another process may have written it since."""
+        with self._lock:
+            self._told = {receiver: dict.fromkeys(keys, True) for receiver, keys in _read(self._path)}
+            self._written = self._document()
 
     def is_new(self, receiver: str, key: str) -> bool:
         """Whether a receiver was not told of something; from now on it counts as told."""
