@@ -57,7 +57,8 @@ def test_the_heat_map_says_and_opens_the_host_under_the_pointer(browser: Browser
 
 
 def test_a_plan_is_approved_by_the_page_and_then_carried_out(browser: Browser, tmp_path: Path) -> None:
-    (tmp_path / "four.json").write_bytes(FOUR.read_bytes())
+    fleet = json.loads(FOUR.read_text()) | {"taken_at": datetime.now(UTC).isoformat()}
+    (tmp_path / "four.json").write_text(json.dumps(fleet))
     path = config(tmp_path, automation={"level": "approve"})
     first = run("run", "--once", "--json", "--config", path).json
     assert first["outcome"] == "waiting"

@@ -64,13 +64,15 @@ class Page:
         sessions: Sessions,
         button: StopFile,
         clock: Clock,
+        patience: facts.Patience,
         *,
         fleet: str = "",
         private: bool = False,
         secure: bool = False,
     ) -> None:
         self._sources, self._acts, self._sessions, self._button = sources, acts, sessions, button
-        self._clock, self._fleet, self._private, self._secure = clock, fleet, private, secure
+        self._clock, self._patience, self._fleet = clock, patience, fleet
+        self._private, self._secure = private, secure
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
@@ -201,7 +203,9 @@ class Page:
     async def _now(self) -> dict[str, Any]:
         waiting = self._sources.keep.waiting()
         found: dict[str, Any] = await self._ask(
-            lambda ledger: facts.now_facts(ledger, self._of(ledger), self._button, waiting)
+            lambda ledger: facts.now_facts(
+                ledger, self._of(ledger), self._button, waiting, self._clock.now(), self._patience
+            )
         )
         return found
 

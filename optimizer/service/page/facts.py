@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from optimizer.execute.ledger.plain import utc_text
 from optimizer.execute.states import RunState
 from optimizer.plan_identity import digest_of
 from optimizer.report.evidence_page import evidence_rows, evidence_sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from optimizer.execute.button import StopFile
     from optimizer.execute.ledger import Ledger
     from optimizer.execute.ledger.records import Run
+    from optimizer.execute.ledger.watch_records import Cycle
     from optimizer.plan import Plan
 
-__all__ = ["fleet_of", "ledger_facts", "now_facts", "plan_facts", "racks_of", "travels_of", "worst_of"]
+__all__ = ["Patience", "fleet_of", "ledger_facts", "now_facts", "plan_facts", "racks_of", "travels_of", "worst_of"]
 
-CYCLES, RUNS, EVENTS, FLYING, WORST, PAIRS = 10, 50, 200, 50, 50, 50
+CYCLES, RUNS, EVENTS, FLYING, WORST, PAIRS, IMBALANCES = 10, 50, 200, 50, 50, 50, 50
 JOURNEYS = timedelta(days=30)
 
 
@@ -32,15 +36,40 @@ def fleet_of(view: dict[str, Any], ledger: Ledger | None) -> str:
     return known[0] if known else ""
 
 
-def now_facts(ledger: Ledger | None, fleet: str, button: StopFile, waiting: Plan | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long cycles may be apart, and how long one may last, until the page says that nothing is heard of them."""
+
+    rests_s: float
+    lasts_s: float
+
+    def silent(self, cycles: Sequence[Cycle], now: datetime) -> str:
+        """Say since when nothing is heard; empty where all is as it should be, or no cycle was ever made."""
+        if not cycles:
+            return ""
+        last = cycles[0]
+        at, most, what = (
+            (last.started_at, self.lasts_s, f"cycle {last.number} has not ended since it began")
+            if last.ended_at is None
+            else (last.ended_at, self.rests_s, "no cycle was made since the last ended")
+        )
+        return f"{what}, {utc_text(at)}" if (now - at).total_seconds() > most else ""
+
+
+def now_facts(
+    ledger: Ledger | None, fleet: str, button: StopFile, waiting: Plan | None, now: datetime, patience: Patience
+) -> dict[str, Any]:
     """Return what changes from second to second: the button, the run and its progress, imbalances, evidence, cycles."""
     facts: dict[str, Any] = {
         "stopped": button.reason(),
         "waiting": waiting,
         "approved": False,
+        "expired": waiting is not None and now >= waiting.expires_at,
+        "silent": "",
         "run": None,
         "flying": [],
         "imbalances": [],
+        "open": 0,
         "evidence": [],
         "cycles": [],
     }
@@ -56,9 +85,11 @@ def now_facts(ledger: Ledger | None, fleet: str, button: StopFile, waiting: Plan
     if runs:
         facts["run"] = _run(ledger, runs[0])
     facts["flying"] = ledger.in_flight(fleet)[:FLYING]
-    facts["imbalances"] = [i for i in ledger.imbalances(fleet) if i.state in ("open", "closing")]
+    found = [i for i in ledger.imbalances(fleet) if i.state in ("open", "closing")]
+    facts["imbalances"], facts["open"] = found[:IMBALANCES], len(found)
     facts["evidence"] = [(one, evidence_sentence(one)) for one in evidence_rows(ledger.evidence(fleet))[:PAIRS]]
     facts["cycles"] = ledger.cycles(fleet, CYCLES)
+    facts["silent"] = patience.silent(facts["cycles"], now)
     return facts
 
 

@@ -55,6 +55,7 @@ def serve_page(
     try:
         from optimizer.service.page.acts import Acts
         from optimizer.service.page.app import Page, application
+        from optimizer.service.page.facts import Patience
         from optimizer.service.page.sessions import Sessions
         from optimizer.service.page.sources import Sources
     except ImportError as error:
@@ -78,6 +79,7 @@ def serve_page(
         sessions,
         button,
         clock,
+        Patience(settings.cycle.alert_holds_s, settings.cycle.alert_holds_s + 2 * settings.cycle.longest_s),
         fleet=settings.cycle.fleet,
         private=not is_loopback(host),
         secure=bool(part.tls_cert),
