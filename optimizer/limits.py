@@ -148,7 +148,7 @@ class Deadline:
     def over(self) -> bool:
         """Whether to stop."""
         over = self.left() <= 0.0
-        if over:
+        if over and not self._cut.is_set():
             self._cut.set()
         return over
 

@@ -76,7 +76,12 @@ class Evictions:
     def _of_each(self, size: NDArray[np.float64]) -> tuple[Eviction | None, ...]:
         left = self._share(self.given.evictions_share)
         components = self.departures.components
-        return tuple(None if self.stop() else self._least(component, size, left) for component in components)
+        found: list[Eviction | None] = []
+        for component in components:
+            if self.stop():
+                break
+            found.append(self._least(component, size, left))
+        return (*found, *[None] * (len(components) - len(found)))
 
     def _least(self, component: Component, size: NDArray[np.float64], left: Callable[[], float]) -> Eviction:
         cost = self.problem.moving

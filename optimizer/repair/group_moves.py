@@ -57,6 +57,8 @@ class GroupMoves:
 
     def run(self) -> None:
         """Look after every group in turn, and then after VMs that still have to leave."""
+        if self.work.broken and self.deadline.over():
+            return
         reception = Insertion(self.work, tight=True, near=self.near)
         for trouble in troubles(self.work):
             if not trouble.violated.atom.shape.leaving_repairs:

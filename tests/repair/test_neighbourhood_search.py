@@ -51,6 +51,14 @@ def test_troubles_are_what_is_violated_musts_first() -> None:
     assert [(t.must, t.violated.atom) for t in found] == [(True, atoms[1]), (False, atoms[0])]
 
 
+def test_once_time_is_over_nothing_is_looked_for() -> None:
+    mending = mender(problem([0, 0, 1], [room([5, 5, 1], [9, 9, 9])]), work=1.0)
+    assert mending.troubles()
+    mending.deadline.spend(1.0)
+    assert not mending.troubles()
+    assert mending.deadline.stopped_by == "work_limit"
+
+
 def test_a_chain_mends_what_one_move_cannot() -> None:
     mending = mender(problem([0, 1, 2], [room([6, 3, 1], [5, 7, 4])]))
     mending.by_chains()
