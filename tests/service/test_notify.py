@@ -180,6 +180,19 @@ def test_what_was_not_delivered_is_told_again_while_it_holds(heard: Heard) -> No
     assert len(heard.got) == 5
 
 
+def test_of_many_imbalances_none_is_given_up(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue has room for a hundred: what does not fit in is told with the next looks."""
+    monkeypatch.setattr(receivers, "MOST", 3)
+    ids = [f"i{number:02}" for number in range(20)]
+    with Bench(webhooks=[{"url": heard.url}]) as bench:
+        for _ in range(40):
+            bench.sees(*ids)
+            time.sleep(0.02)
+        heard.wait(20)
+    assert sorted(d["imbalance"] for _, _, d in heard.got) == ids
+    assert all(told.delivered for told in bench.notified())
+
+
 def test_the_next_process_repeats_nothing(heard: Heard, tmp_path: Path) -> None:
     """As a cron job makes its cycles, or where a service is restarted; another receiver has not been told."""
     elsewhere = f"{heard.url}/{SECRET}"

@@ -131,7 +131,8 @@ class Webhooks:
             **notice.labels,
         }
         for receiver, wanted in self._receivers:
-            if notice.what in wanted and self._remembered.is_new(receiver.name, notice.key):
+            later = notice.what == "imbalance" and not receiver.has_room  # of thousands, the rest with the next look
+            if notice.what in wanted and not later and self._remembered.is_new(receiver.name, notice.key):
                 receiver.put(document, partial(self._remembered.came, receiver.name, notice.key))
 
 

@@ -71,6 +71,12 @@ class Receiver:
         for one in lost:
             self._ended(one, False, f"more than {MOST} wait: one is given up")
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a document can wait without another being given up."""
+        with self._changed:
+            return len(self._waiting) < MOST
+
     def close(self, seconds: float) -> None:
         """Wait until everything was sent, at most that long; then give up, and say so."""
         with self._changed:
