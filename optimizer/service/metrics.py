@@ -137,7 +137,9 @@ class Metrics:
             case events.LeadChanged(fleet, leads, _):
                 self.leads.labels(fleet).set(leads)
                 self._led.add(fleet)
-                if not leads:
+                if leads:
+                    self._begin(fleet)
+                else:
                     self._forget(fleet)
             case events.Standing():
                 self._stands(event)
@@ -159,6 +161,16 @@ class Metrics:
                 self.notified.labels(receiver, "delivered" if delivered else "failed").inc()
             case events.Trouble(where, _):
                 self.problems.labels(where).inc()
+
+    def _begin(self, fleet: str) -> None:
+        """Let counters of what may go wrong begin at 0: of one that begins at 1, `increase` does not see the first."""
+        for outcome in Outcome:
+            if outcome is not Outcome.RUNNING:
+                self.cycles.labels(fleet, outcome.value)
+        for outcome in NOT_CREATED:
+            self.not_created.labels(fleet, outcome.value)
+        for name in ENDS:
+            self.moves.labels(fleet, name)
 
     def _forget(self, fleet: str) -> None:
         """Say no longer what whoever makes the cycles knows: another does so by now."""

@@ -103,6 +103,8 @@ def text() -> str:
         'remora_cycle_age_seconds{fleet="tiny"} 90.0',
         'remora_moves_open{fleet="tiny",state="copying"} 2.0',
         'remora_build_info{level="act",version="1.2.3"} 1.0',
+        'remora_cycles_total{fleet="tiny",outcome="no_plan"} 0.0',
+        'remora_rebalance_creation_failed_total{fleet="tiny",why="stopped"} 0.0',
         'remora_notifications_total{outcome="failed",receiver="webhook"} 1.0',
     ],
 )
