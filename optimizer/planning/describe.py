@@ -72,7 +72,7 @@ def describe(
         before = violations(policy, State.start(fleet))
     rules = {rule.name: rule for rule in policy.rules}
     end = State.start(fleet).finish(m.move for m in ordered.moves)
-    after = violations(policy, end)
+    after = violations(policy, end) if ordered.moves else before
     of_batch, grouped = _batches(fleet, policy, ordered)
     repaired = [v for key, v in before.items() if key not in after or after[key].excess < v.excess]
     moves = _moves(fleet, rules, ordered, of_batch, repaired, policy.scope.balance)
