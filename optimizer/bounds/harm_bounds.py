@@ -147,6 +147,6 @@ def _cheapest(load: NDArray[np.int64], atom: Linear, over: int) -> int:
     found = Fraction(0)
     for h in np.lexsort((np.arange(load.size), -atom.unit)).tolist():
         kept = min(over, max(0, int(load[h]) - int(atom.limit[h])))
-        found += Fraction(MILLI * atom.asked.weight * kept, int(atom.unit[h]))
+        found += Fraction(MILLI * kept, int(atom.unit[h]))
         over -= kept
-    return ceil(found)
+    return atom.asked.weight * ceil(found)

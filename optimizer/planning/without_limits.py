@@ -65,7 +65,7 @@ class WithoutLimits:
         if not short:
             return None
         limits = listed(f"{f.rule}: {f.subject}" for f in short)
-        names = ", ".join(dict.fromkeys(self.problem.vm_ids[m.vm] for m in mine))
+        names = ", ".join(self.problem.vm_ids[m.vm] for m in mine)  # each as often as it has to move
         cause = Cause(Kind.BUDGET.value, short[0].rule, names, short[0].subject)
         repair = "1 move repairs it" if len(mine) == 1 else f"{len(mine)} moves together repair it"
         if all(spent_of(f, mine) <= f.whole for f in flows):

@@ -294,16 +294,16 @@ class _Judge:
         yield from _adds_up(proof)
 
     def _overflow(self, number: int, atom: Linear) -> int:
-        """Return the least harm; what a host keeps of a must is at most what it had over its limit."""
+        """Return the least harm, rounded up as each host's is; of a must a host keeps at most what it had too much."""
         load = self.relaxed.loads[number]
         over = int(load.sum()) - int(atom.limit.sum())
         must = atom.asked.hardness is Hardness.MUST
         kept = Fraction(0)
         for d in sorted(range(load.size), key=lambda d: -int(atom.unit[d])):
             here = max(0, min(over, int(load[d]) - int(atom.limit[d]) if must else over))
-            kept += Fraction(MILLI * atom.asked.weight * here, int(atom.unit[d]))
+            kept += Fraction(MILLI * here, int(atom.unit[d]))
             over -= here
-        return ceil(kept)
+        return atom.asked.weight * ceil(kept)
 
     # -- prices ----------------------------------------------------------------------------------------------------
 

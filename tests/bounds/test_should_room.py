@@ -64,3 +64,18 @@ def test_the_room_of_all_hosts_is_an_argument_that_verify_follows() -> None:
     others = tuple(p for p in found.plan.proof if p is not proof)
     forged = replace(found.plan, objective=stages, proof=(*others, bolder))
     assert any(f.code.startswith("proof") for f in verify(found.fleet, found.policy, forged).findings)
+
+
+@pytest.mark.parametrize(("hardness", "stage"), [("should", "should_harm"), ("must", "harm")])
+def test_the_weight_counts_what_is_rounded_up(hardness: str, stage: str) -> None:
+    """2 MiB too much in all, far less than a thousandth of what hosts have: one thousandth, of weight 1,000."""
+    hosts = [host(f"h{i}", memory=10_000_000) for i in range(2)]
+    vms = [vm("v0", "h0", memory=10_000_000), vm("v1", "h1", memory=10_000_002)]
+    asked = {"rule": "capacity", "hardness": hardness, "weight": 1000}
+    found = solve_fleet(fleet(hosts, vms), policy(asked), seconds=5)
+    assert (found.value(stage), found.bound(stage)) == (1000, 1000)
+    (proof,) = [p for p in found.plan.proof if p.stage == stage]
+    wrong = replace(proof, parts=tuple(replace(p, at_least=p.at_least + 1, by="room: memory_mib") for p in proof.parts))
+    lies = replace(found.plan, proof=tuple(wrong if p is proof else p for p in found.plan.proof))
+    assert verify(found.fleet, found.policy, found.plan).findings == ()
+    assert verify(found.fleet, found.policy, lies).findings

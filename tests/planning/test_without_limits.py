@@ -159,3 +159,22 @@ def test_a_vm_that_the_plan_moves_and_that_would_go_elsewhere_is_counted_once() 
     plan = make_plan(of, under, ASK)
     assert [r.deferred for r in plan.remaining] == ["budget: out of host h2"]
     assert verify(of, under, plan).findings == ()
+
+
+def test_a_vm_that_has_to_move_twice_is_counted_twice_in_what_a_budget_keeps() -> None:
+    """v3 makes room for v2, and goes to where that was: with v0, which is moved, four moves of three."""
+    hosts = [host("h0", memory=126), host("h1", memory=26), host("h2", memory=202)]
+    groups = [{"id": "g0", "rules": [{"rule": "spread", "level": "host", "at_least": 3}]}]
+    vms = [vm("v0", "h2", memory=100, groups=["g0"]), vm("v1", "h2", memory=51, groups=["g0"], mobility="none")]
+    vms += [vm("v2", "h1", memory=127), vm("v3", "h2", memory=25, groups=["g0"])]
+    rules: list[Document] = [
+        {"rule": "capacity"},
+        {"rule": "spread"},
+        {"rule": "prefer", "entries": [{"vms": ["v0"], "hosts": ["h0"]}]},
+    ]
+    budget = {"rule": "budget", "limits": [{"moves": 3}, {"per": "source", "moves": 1}]}
+    of, under = fleet(hosts, vms, groups=groups), policy(*rules, budget)
+    plan = make_plan(of, under, ASK)
+    left = {r.rule: (r.deferred, r.cause.vm if r.cause else "") for r in plan.remaining}
+    assert left["spread"] == ("budget: run", "v3, v2, v3")
+    assert verify(of, under, plan).findings == ()
