@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable  # noqa: TC003 - a field's type, which dataclasses look at
 from dataclasses import dataclass, field
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optimizer.parameters import Parameters
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from optimizer.clock import Clock
     from optimizer.engine import Stop
 
-__all__ = ["Deadline", "Limits", "OutOfTime", "WorkClock", "peak_rss_mib"]
+__all__ = ["Deadline", "Limits", "OutOfTime", "WorkClock", "peak_rss_mib", "rss_mib"]
 
 
-PEAKS = 32
+LOOKS = 32
 """Questions to a deadline for each of which the process's memory is looked up once."""
 
 
@@ -105,7 +106,7 @@ class Deadline:
         self._clock, self._end = clock, clock.monotonic() + seconds
         self._interrupt: Stop = interrupt or threading.Event()
         self.memory_mib = memory_mib
-        self._asked, self._too_large = 0, False
+        self._asked, self._too_large = 0, threading.Event()
         self._cut = threading.Event()
         self._kept = _Kept()
 
@@ -136,14 +137,16 @@ class Deadline:
 
     @property
     def out_of_memory(self) -> bool:
-        """Whether the process has taken more than it may; looked up now and then, since that is a call of the system.
+        """Whether the process takes more than it may; looked up now and then, since that is a call of the system.
 
-        A peak never falls, so what was once too large stays so.
+        What was once too large stays so until the search has ended. What the process took before it began says nothing:
+        a service plans again and again.
         """
-        if self.memory_mib is not None and not self._too_large and self._asked % PEAKS == 0:
-            self._too_large = peak_rss_mib() > self.memory_mib
+        most = self.memory_mib
+        if most is not None and self._asked % LOOKS == 0 and peak_rss_mib() > most and rss_mib() > most:
+            self._too_large.set()
         self._asked += 1
-        return self._too_large
+        return self._too_large.is_set()
 
     def over(self) -> bool:
         """Whether to stop."""
@@ -190,7 +193,7 @@ class Deadline:
     def part(self, share: float) -> Deadline:
         """Return a deadline at `share` of what is left."""
         part = Deadline(self._clock, self.left() * share, self._interrupt, self.memory_mib)
-        part._cut, part._kept = self._cut, self._kept
+        part._cut, part._too_large, part._kept = self._cut, self._too_large, self._kept
         return part
 
     def keep(self, seconds: Callable[[], float]) -> None:
@@ -205,6 +208,15 @@ class Deadline:
     def counting(self, work: float) -> Deadline:
         """Return a deadline by work done instead of by this one's clock, with the same interrupt and memory."""
         return Deadline(WorkClock(), work, self._interrupt, self.memory_mib)
+
+
+def rss_mib() -> int:
+    """Return the resident size of this process; where the system does not say, the largest that it has had."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return peak_rss_mib()
+    return pages * resource.getpagesize() >> 20
 
 
 def peak_rss_mib() -> int:

@@ -6,10 +6,12 @@ import threading
 from datetime import UTC, datetime
 from math import inf
 
+import numpy as np
 import pytest
 
+from optimizer import limits
 from optimizer.clock import SimulatedClock
-from optimizer.limits import Deadline, Limits, WorkClock, peak_rss_mib
+from optimizer.limits import Deadline, Limits, WorkClock, peak_rss_mib, rss_mib
 
 
 @pytest.fixture
@@ -118,6 +120,25 @@ def test_memory_runs_out(clock: SimulatedClock) -> None:
     roomy = Deadline.of(Limits(memory_mib=peak_rss_mib() + 100_000), clock)
     assert not roomy.out_of_memory
     assert not roomy.over()
+
+
+def test_what_a_process_took_before_a_search_began_does_not_end_it(clock: SimulatedClock) -> None:
+    """A peak never falls: after one plan of a large fleet a service would have made no other."""
+    much = np.ones(400 << 17)  # 400 MiB
+    del much
+    assert peak_rss_mib() >= rss_mib() + 200
+    deadline = Deadline.of(Limits(memory_mib=rss_mib() + 100), clock)
+    assert not deadline.over()
+
+
+def test_a_part_that_ran_out_of_memory_is_remembered_by_the_whole(
+    clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deadline = Deadline.of(Limits(memory_mib=100), clock)
+    monkeypatch.setattr(limits, "rss_mib", lambda: 101)
+    assert deadline.part(0.5).over()
+    monkeypatch.setattr(limits, "rss_mib", lambda: 99)
+    assert deadline.stopped_by == "memory"
 
 
 def test_an_interrupt_is_named_before_memory_and_memory_before_time(clock: SimulatedClock) -> None:

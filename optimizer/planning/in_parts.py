@@ -17,7 +17,7 @@ from optimizer.clock import SystemClock
 from optimizer.decompose.partition import partition, parts_for
 from optimizer.decompose.subproblem import Cut
 from optimizer.fleet import ABSENT
-from optimizer.limits import Deadline, WorkClock, peak_rss_mib
+from optimizer.limits import Deadline, WorkClock, peak_rss_mib, rss_mib
 from optimizer.planning.solve_and_order import can_be_ordered
 from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.solver import Solver
@@ -143,7 +143,7 @@ def _tasks(solver: Solver, subproblems: Sequence[Subproblem], engine: Engine) ->
 
 def _memory_each(limits: Limits, workers: int) -> int:
     """Return what each process on this machine may take of the memory that is left."""
-    return max(1, (limits.memory_mib - peak_rss_mib()) // workers)
+    return max(1, (limits.memory_mib - rss_mib()) // workers)
 
 
 def _said(subproblem: Subproblem, one: Done[Found] | None) -> dict[str, Any]:

@@ -54,7 +54,7 @@ NO_PARAMETERS = {
     "bounds/too_large.py": {"LIKELY": "speed alone: who fits there is not looked at further"},
     "cp/model.py": {"BUILDING": "work", "LEAST": "a solver is given no less"},
     "cp/solving.py": {"FIRST": "looks at the clock", "LATER": "looks at the clock", "GRACE": "safety"},
-    "limits.py": {"PEAKS": "looks at the memory", "KEPT": "a guard of limits"},
+    "limits.py": {"LOOKS": "looks at the memory", "KEPT": "a guard of limits"},
     "planning/describe.py": {"ARC": "a unit of the objective"},
     "planning/openings.py": {"SHOWN": "words", "DEFERRED": "words"},
     "planning/solve_and_order.py": {"ORDER_WORK": "work", "STEP_WORK": "work"},
