@@ -17,7 +17,7 @@ from optimizer.problem.names import LevelName, VmLabel
 from optimizer.problem.rule import NotEvaluated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence, Set
 
     from numpy.typing import NDArray
 
@@ -258,15 +258,40 @@ def meetings(state: State, pairs: Sequence[PairDemand]) -> Iterator[Meeting]:
                 yield Meeting(pair, d, tuple(sorted(at_left[d])), tuple(sorted(at_right[d])))
 
 
-def least_held(state: State, level: int, vms: NDArray[np.int32]) -> Iterator[frozenset[int]]:
-    """Yield the domains that a set holds, for choices of ends of its migrating VMs.
+def least_held(
+    state: State, level: int, vms: NDArray[np.int32], beside: Iterable[Set[int]] = ()
+) -> Iterator[tuple[frozenset[int], list[frozenset[int]]]]:
+    """Yield parts of the level's domains, and for each the ones of it that a set holds, for choices of ends of its VMs.
 
-    Not every choice: for each, one is yielded that holds no domain which the choice does not, so a judge for which
-    fewer is worse sees the worst.
+    Choices of one part have nothing to do with those of another: a judge takes the worst of each. Not every choice is
+    there: for each, one that holds no domain which it does not. So a judge for which fewer is worse sees the worst.
+
+    Parameters
+    ----------
+    beside
+        Domains that are judged together, and so are in one part.
     """
     settled, open_ends = _open_ends(state, level, vms)
-    for chosen in _covers(open_ends):
-        yield frozenset(settled | chosen)
+    for domains, pairs in _parts([*open_ends, *map(frozenset, beside)], open_ends):
+        yield domains, [frozenset((settled & domains) | chosen) for chosen in _covers(pairs)]
+
+
+def _parts(
+    ties: Iterable[frozenset[int]], pairs: Sequence[frozenset[int]]
+) -> Iterator[tuple[frozenset[int], list[frozenset[int]]]]:
+    """Yield the connected components of domains that are tied to each other, each with its pairs."""
+    part: dict[int, set[int]] = {}
+    for tie in ties:
+        found = {id(part[d]): part[d] for d in tie if d in part}
+        joined = max(found.values(), key=len, default=set())
+        for more in (*(other for other in found.values() if other is not joined), tie - joined):
+            joined |= more
+            part.update(dict.fromkeys(more, joined))
+    mine: dict[int, list[frozenset[int]]] = {id(domains): [] for domains in part.values()}
+    for pair in pairs:
+        mine[id(part[next(iter(pair))])].append(pair)
+    for domains in {id(domains): domains for domains in part.values()}.values():
+        yield frozenset(domains), mine[id(domains)]
 
 
 def fewest_held(state: State, level: int, vms: NDArray[np.int32]) -> int:

@@ -90,11 +90,23 @@ class Needs(Parameters):
 
 
 def _lone(state: State, demand: PairDemand) -> tuple[int, ...]:
-    """Return the VMs without what they need, for the choice of ends of what they need that leaves the most so."""
+    """Return the VMs without what they need, for the choice of ends of what they need that leaves the most so.
+
+    Domains that no VM on its way ties to each other are looked at apart: all choices together would be far too many.
+    """
     domain = state.fleet.hosts.domain[demand.level]
     ends = {
         vm: {int(domain[h]) for h in (int(state.placement[vm]), state.other_end.get(vm, ABSENT)) if h != ABSENT}
         for vm in demand.left.tolist()
     }
-    choices = least_held(state, demand.level, demand.right)
-    return max((tuple(vm for vm, at in ends.items() if at - held) for held in choices), key=len)
+    lone: set[int] = set()
+    of: dict[int, list[int]] = {}
+    for vm, at in ends.items():
+        if at:
+            of.setdefault(min(at), []).append(vm)
+    for domains, choices in least_held(state, demand.level, demand.right, ends.values()):
+        mine = [vm for d in domains for vm in of.get(d, ())]
+        without = [[vm for vm in mine if ends[vm] - held] for held in choices]
+        worst: list[int] = max(without, key=len)
+        lone.update(worst)
+    return tuple(vm for vm in ends if vm in lone)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from itertools import product
+from random import Random
 from typing import Any
 
 from constraints.needs import Needs
+from optimizer.fleet import Move, State
 from optimizer.problem.rule import Hardness
 from tests.build import Document, fleet, host, vm
 from tests.constraints.given import given
@@ -46,6 +49,37 @@ def test_vms_under_way_count_at_the_worse_end() -> None:
     both.under_way("c0 h4").exceeds_by(2)
     both.under_way("c1 h1").is_content()
     both.under_way("c0 h4", "w0 h4").exceeds_by(2)
+
+
+def test_vms_under_way_are_judged_as_by_trying_every_choice_of_ends() -> None:
+    rng, several = Random(1), 0
+    for _ in range(300):
+        names = [f"h{h}" for h in range(rng.randint(2, 6))]
+        hosts = [host(h) for h in names]
+        vms = webs(*rng.choices([*names, None], k=rng.randint(1, 4)))
+        vms += caches(*rng.choices([*names, None], k=rng.randint(0, 4)))
+        snapshot = fleet(hosts, vms, groups=group(level="host"))
+        at = snapshot.vms.host.tolist()
+        moves = [Move(v, h, rng.choice([t for t in range(len(hosts)) if t != h])) for v, h in enumerate(at) if h >= 0]
+        flying = [move for move in moves if rng.random() < 0.6]
+        found = sum(v.excess for v in Needs().check(State.start(snapshot).begin(flying)))
+        ends = {v: {h} for v, h in enumerate(at) if h >= 0} | {m.vm: {m.source, m.target} for m in flying}
+        there = [ends[v] for v in ends if snapshot.vms.ids[v].startswith("c")]
+        lone = [
+            sum(bool(ends[v] - set(held)) for v in ends if snapshot.vms.ids[v].startswith("w"))
+            for held in product(*there)
+        ]
+        several += len(lone) > 4
+        assert found == max(lone)
+    assert several > 20
+
+
+def test_fifty_pairs_under_way_at_once_are_judged_at_once() -> None:
+    """All choices of ends together would be 2^50: `verify` did not come to an end."""
+    hosts = [host(f"h{h}") for h in range(100)]
+    names = [f"h{h}" for h in range(50)]
+    pairs = given(Needs(), fleet(hosts, webs(*names) + caches(*names), groups=group(level="host")))
+    pairs.under_way(*(f"c{n} h{n + 50}" for n in range(50))).exceeds_by(50)
 
 
 def test_it_travels_together_with_what_it_needs_or_not_at_all() -> None:
