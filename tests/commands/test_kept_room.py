@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def keep(vm: str, host: str, seconds: float = 600, **more: Any) -> None:
+def keep(vm: str, host: str, seconds: float = 7200, **more: Any) -> None:
     asked = [{"id": vm, "count": 1, "demand": {"memory_mib": 2048}, **more}]
     room = {"request": {"format": "remora-request/1", "vms": asked}, "placements": [[vm, host]]}
     with open_ledger("book.sqlite") as ledger:
