@@ -95,7 +95,7 @@ def test_json_is_one_document_even_without_an_answer(args, code, words, fleet, p
     assert outcome.err == f"remora: {outcome.json['error']['message']}\n"
 
 
-WRITTEN_ONLY = {"remora-agent/1", "remora-interference/1", "remora-notice/1", "remora-view/1"}
+WRITTEN_ONLY = {"remora-told/1", "remora-agent/1", "remora-interference/1", "remora-notice/1", "remora-view/1"}
 """Documents that Remora alone reads, or that are shown on the page that speaks of them."""
 
 
