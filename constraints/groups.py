@@ -17,7 +17,7 @@ from optimizer.problem.names import LevelName, VmLabel
 from optimizer.problem.rule import NotEvaluated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence, Set
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,8 +37,9 @@ __all__ = [
     "declared_pairs",
     "families",
     "fewest_held",
-    "least_held",
     "meetings",
+    "open_ends",
+    "parts_of",
     "under_way",
 ]
 
@@ -258,49 +259,40 @@ def meetings(state: State, pairs: Sequence[PairDemand]) -> Iterator[Meeting]:
                 yield Meeting(pair, d, tuple(sorted(at_left[d])), tuple(sorted(at_right[d])))
 
 
-def least_held(
-    state: State, level: int, vms: NDArray[np.int32], beside: Iterable[Set[int]] = ()
-) -> Iterator[tuple[frozenset[int], list[frozenset[int]]]]:
-    """Yield parts of the level's domains, and for each the ones of it that a set holds, for choices of ends of its VMs.
-
-    Choices of one part have nothing to do with those of another: a judge takes the worst of each. Not every choice is
-    there: for each, one that holds no domain which it does not. So a judge for which fewer is worse sees the worst.
+def parts_of(
+    pairs: Iterable[frozenset[int]], ties: Iterable[frozenset[int]]
+) -> Iterator[tuple[frozenset[int], frozenset[frozenset[int]]]]:
+    """Yield the connected components of domains, each with its pairs.
 
     Parameters
     ----------
-    beside
-        Domains that are judged together, and so are in one part.
+    pairs
+        Ends of VMs on their way.
+    ties
+        Further domains that have to be looked at together.
     """
-    settled, open_ends = _open_ends(state, level, vms)
-    for domains, pairs in _parts([*open_ends, *map(frozenset, beside)], open_ends):
-        yield domains, [frozenset((settled & domains) | chosen) for chosen in _covers(pairs)]
-
-
-def _parts(
-    ties: Iterable[frozenset[int]], pairs: Sequence[frozenset[int]]
-) -> Iterator[tuple[frozenset[int], list[frozenset[int]]]]:
-    """Yield the connected components of domains that are tied to each other, each with its pairs."""
+    pairs = tuple(pairs)
     part: dict[int, set[int]] = {}
-    for tie in ties:
+    for tie in (*pairs, *ties):
         found = {id(part[d]): part[d] for d in tie if d in part}
         joined = max(found.values(), key=len, default=set())
         for more in (*(other for other in found.values() if other is not joined), tie - joined):
             joined |= more
             part.update(dict.fromkeys(more, joined))
-    mine: dict[int, list[frozenset[int]]] = {id(domains): [] for domains in part.values()}
+    mine: dict[int, set[frozenset[int]]] = {id(domains): set() for domains in part.values()}
     for pair in pairs:
-        mine[id(part[next(iter(pair))])].append(pair)
+        mine[id(part[next(iter(pair))])].add(pair)
     for domains in {id(domains): domains for domains in part.values()}.values():
-        yield frozenset(domains), mine[id(domains)]
+        yield frozenset(domains), frozenset(mine[id(domains)])
 
 
 def fewest_held(state: State, level: int, vms: NDArray[np.int32]) -> int:
     """Return how many domains a set holds at the least, over all choices of ends of its migrating VMs."""
-    settled, open_ends = _open_ends(state, level, vms)
-    return len(settled) + _fewest(open_ends)
+    settled, open_pairs = open_ends(state, level, vms)
+    return len(settled) + _fewest(open_pairs)
 
 
-def _open_ends(state: State, level: int, vms: NDArray[np.int32]) -> tuple[set[int], list[frozenset[int]]]:
+def open_ends(state: State, level: int, vms: NDArray[np.int32]) -> tuple[set[int], list[frozenset[int]]]:
     """Return the domains held anyhow, and the pairs of ends that hold none of these."""
     domain = state.fleet.hosts.domain[level]
     settled: set[int] = set()
@@ -334,13 +326,3 @@ def _fewest(pairs: Sequence[frozenset[int]]) -> int:
         left = {pair for pair in left if chosen not in pair}
         taken += 1
     return taken
-
-
-def _covers(pairs: Sequence[frozenset[int]]) -> Iterator[frozenset[int]]:
-    """Yield sets with an end of every pair, among them every smallest one (by inclusion)."""
-    if not pairs:
-        yield frozenset()
-        return
-    for end in sorted(pairs[0]):
-        for rest in _covers([pair for pair in pairs if end not in pair]):
-            yield rest | {end}

@@ -15,7 +15,7 @@ from optimizer.service.logs import INSTALL
 from optimizer.service.record import Cycle, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from optimizer.clock import Clock
     from optimizer.service.roles import Watched
@@ -178,8 +178,7 @@ class Metrics:
         seen = (self.hosts, self.vms, self.taken_at, self.notes, self.violations, self.imbalances, self.unjudged)
         of_plan = (self.plan_moves, self.remaining, self.gap, self.waiting, self.journeys, self.evidence)
         for gauge in (*seen, *of_plan):
-            for labels in [labels for labels in list(gauge._metrics) if labels[0] == fleet]:
-                gauge.remove(*labels)
+            _drop(gauge, fleet)
 
     def _seen(self, fleet: str, watched: Watched) -> None:
         self.hosts.labels(fleet).set(len(watched.fleet.hosts))
@@ -210,9 +209,11 @@ class Metrics:
         for name, gauge in (("moves", self.plan_moves), ("remaining", self.remaining)):
             if name in cycle.counts:
                 gauge.labels(fleet).set(cycle.counts[name])
-        for name, value in cycle.counts.items():
-            if name.startswith("gap_"):
-                self.gap.labels(fleet, name.removeprefix("gap_")).set(value)
+        if "moves" in cycle.counts:  # a plan was made: a stage that only the one before had has no gap any more
+            gaps = {name.removeprefix("gap_"): v for name, v in cycle.counts.items() if name.startswith("gap_")}
+            _drop(self.gap, fleet, {(stage,) for stage in gaps})
+            for stage, gap in gaps.items():
+                self.gap.labels(fleet, stage).set(gap)
         if cycle.outcome in NOT_CREATED and cycle.number not in self._created:
             self.not_created.labels(fleet, cycle.outcome.value).inc()
         self._created.clear()
@@ -234,8 +235,19 @@ def _states(watched: Watched) -> Mapping[tuple[str, ...], int]:
     return Tally((found.monitor, "open") for found in watched.imbalances)
 
 
+def _labels(gauge: Any, fleet: str) -> list[tuple[str, ...]]:
+    """Return the labels beside the fleet's that a gauge has."""
+    return [labels[1:] for labels in list(gauge._metrics) if labels[0] == fleet]
+
+
 def _replace(gauge: Any, fleet: str, values: Mapping[Any, float]) -> None:
     """Set a gauge for each of these labels, and to 0 for those that it had before."""
-    before: Iterable[tuple[str, ...]] = [labels[1:] for labels in list(gauge._metrics) if labels[0] == fleet]
-    for labels in {*before, *values}:
+    for labels in {*_labels(gauge, fleet), *values}:
         gauge.labels(fleet, *labels).set(values.get(labels, 0))
+
+
+def _drop(gauge: Any, fleet: str, but: Collection[tuple[str, ...]] = ()) -> None:
+    """Let a gauge say nothing any more of a fleet, but for these labels."""
+    for labels in _labels(gauge, fleet):
+        if labels not in but:
+            gauge.remove(fleet, *labels)

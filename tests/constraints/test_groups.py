@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import product
 from random import Random
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from constraints.common import in_domains
-from constraints.groups import Names, crowds, declared, least_held, under_way
-from optimizer.fleet import ABSENT, State
+from constraints.groups import Names, crowds, declared, under_way
 from tests import build
 from tests.constraints.contract import random_states
 from tests.constraints.generators import random_fleet
+
+if TYPE_CHECKING:
+    from optimizer.fleet import State
 
 
 def some_states(number: int) -> list[tuple[Random, State]]:
@@ -41,26 +43,6 @@ def test_a_subject_begins_with_the_names_of_the_groups_that_may_have_asked() -> 
     assert asked(None) == list(names)
     assert asked("rack (rack) (rack)") == ["rack (rack)", "rack", "rac"]
     assert asked("b") == ["b"] and asked("") == asked("c") == []
-
-
-def test_the_least_held_is_the_least_of_all_choices() -> None:
-    several = 0
-    for _, state in some_states(60):
-        vms = np.arange(len(state.fleet.vms), dtype=np.int32)
-        several += len(state.other_end) > 1
-        for level in range(len(state.fleet.levels)):
-            parts = [choices for _, choices in least_held(state, level, vms, ({d} for d in range(99)))]
-            chosen = {frozenset().union(*choice) for choice in product(*parts)}
-            assert all(any(held <= choice for held in chosen) for choice in every_choice(state, level, vms))
-            assert chosen <= set(every_choice(state, level, vms))
-    assert several > 20
-
-
-def every_choice(state: State, level: int, vms: np.ndarray) -> list[frozenset[int]]:
-    domain = state.fleet.hosts.domain[level]
-    both = ((int(state.placement[v]), state.other_end.get(int(v), ABSENT)) for v in vms)
-    ends = [[int(domain[h]) for h in pair if h != ABSENT] for pair in both]
-    return [frozenset(choice) for choice in product(*(e for e in ends if e))]
 
 
 def test_sets_with_a_vm_under_way() -> None:

@@ -82,6 +82,15 @@ def test_fifty_pairs_under_way_at_once_are_judged_at_once() -> None:
     assert [v.excess for v in Needs().check(State.start(pairs).begin(leaving))] == [50]
 
 
+def test_sixty_that_follow_each_other_in_a_ring_are_judged_at_once() -> None:
+    """All are tied to each other, so that parts alone do not help: every other host keeps one at worst."""
+    names = [f"h{h}" for h in range(60)]
+    ring = fleet([host(h) for h in names], webs(*names) + caches(*names), groups=group(level="host"))
+    for lone, moves in ((30, range(60)), (30, range(59)), (1, range(0, 60, 60))):
+        leaving = [Move(60 + n, n, (n + 1) % 60) for n in moves]
+        assert [v.excess for v in Needs().check(State.start(ring).begin(leaving))] == [lone]
+
+
 def test_it_travels_together_with_what_it_needs_or_not_at_all() -> None:
     pair = given(Needs(), fleet(HOSTS, webs("h0") + caches("h0"), groups=group()))
     pair.under_way("w0 h2", "c0 h2").exceeds_by(1)

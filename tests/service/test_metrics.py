@@ -120,6 +120,16 @@ def test_what_is_over_goes_to_zero() -> None:
     assert 'remora_imbalances{fleet="tiny",monitor="anti_affinity",state="open"} 0.0' in lines
 
 
+def test_a_stage_that_the_next_plan_does_not_have_has_no_gap_any_more() -> None:
+    metrics = metrics_after_a_cycle()
+    later = Cycle("tiny", 3, "time", "me", FLEET.taken_at, outcome=Outcome.DONE, ended_at=FLEET.taken_at)
+    metrics.tell(events.CycleEnded(later))
+    assert 'remora_plan_gap{fleet="tiny",stage="harm"} 0.0' in metrics.text().decode(), "it made no plan"
+    metrics.tell(events.CycleEnded(replace(later, number=4, counts={"moves": 1, "gap_cost": 0.5})))
+    gaps = [line for line in metrics.text().decode().splitlines() if line.startswith("remora_plan_gap{")]
+    assert gaps == ['remora_plan_gap{fleet="tiny",stage="cost"} 0.5']
+
+
 def test_the_registry_is_its_own(text: str) -> None:
     names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
     assert names
