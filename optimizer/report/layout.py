@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import textwrap
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,14 +40,15 @@ def wrapped(text: str, width: int | None, deeper: int = INDENT) -> list[str]:
     """Return a text as lines of at most `width`, later ones indented; a longer word stands alone, unbroken."""
     if width is None or len(text) <= width:
         return [text]
-    words = text.strip(" ")
-    margin, lines, at = len(text) - len(text.lstrip(" ")), list[str](), 0
-    while at < len(words):
-        room = max(1, width - margin)
-        line = re.compile(rf"([^ ].{{0,{room - 1}}}(?= |$)|[^ ]+) *").match(words, at)
-        assert line is not None  # a word begins here
-        lines.append(" " * margin + line[1].rstrip(" "))
-        at, margin = line.end(), margin + (0 if len(lines) > 1 else deeper)
+    margin = len(text) - len(text.lstrip(" "))
+    lines = textwrap.wrap(
+        text.strip(" "),
+        max(1, width),
+        initial_indent=" " * margin,
+        subsequent_indent=" " * (margin + deeper),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     return lines or [""]
 
 

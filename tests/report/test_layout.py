@@ -3,7 +3,6 @@
 import io
 import random
 import re
-import textwrap
 
 import pytest
 
@@ -75,24 +74,6 @@ def test_notes_that_neighbours_share_are_printed_once():
         table.add("r", subject, below=[note])
     printed = [line.strip() for line in lines_of(table, 80)[1:]]
     assert printed == ["r     a", "r     b", "one", "r     c", "two", "r     d", "one"]
-
-
-def test_lines_are_broken_as_the_standard_library_breaks_them():
-    rng = random.Random(4)
-    for _ in range(2000):
-        words = ["-".join(["x" * rng.randint(1, 9)] * rng.randint(1, 3)) for _ in range(rng.randint(0, 12))]
-        text = " " * rng.randint(0, 6) + "".join(word + " " * rng.choice((1, 1, 1, 3)) for word in words)
-        width, deeper = rng.randint(1, 40), rng.randint(0, 4)
-        margin = len(text) - len(text.lstrip(" "))
-        whole = textwrap.wrap(
-            text.strip(" "),
-            width,
-            initial_indent=" " * margin,
-            subsequent_indent=" " * (margin + deeper),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        assert wrapped(text, width, deeper) == ([text] if len(text) <= width else whole or [""])
 
 
 def random_table(rng):
