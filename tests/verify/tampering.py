@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from optimizer.fleet import Fleet
     from optimizer.policy import Policy
 
-__all__ = ["UNKNOWABLE", "Subject", "Tally", "Tampered", "subjects", "tamper", "tampered"]
+__all__ = ["UNKNOWABLE", "Subject", "Tally", "Tampered", "is_of", "subjects", "tamper", "tampered"]
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -44,11 +44,13 @@ UNKNOWABLE = {
     r"remaining\[\]\.(would_help|cause.*|deferred)": "advice, not a claim: the rules' check knows nothing of it",
     r"proof\[\]\.parts\[\]\.curve.*": "a weaker claim (less harm, or later) is as true, where the bound still follows",
     r"proof\[\]\.parts\[\]\.prices.*": "any prices prove something: others are as true, where the bound still follows",
+    r"proof\[\]\.parts\[\]\.vms without .*": "what its other VMs ask for is a weaker claim, and may be enough",
     r"proof\[\]\.parts\[\]\.by": "another argument that proves the same",
     r"moves\[\]\.to": "another plan that is as good, and as safe",
+    r"moves\[\]\.vm now .*": "another plan that is as good, and as safe",
     r"moves\[\]\.(reasons|why)": "left out, it claims nothing",
 }
-"""Fields that may be changed and still be true, by a pattern of their paths (numbers of list items left out)."""
+"""What may be changed and still be true, by a pattern of paths (items without their numbers), some with the change."""
 
 
 class Subject(NamedTuple):
@@ -213,13 +215,19 @@ class Tally:
         except Exception as error:
             self.crashed.append(f"{what}: {type(error).__name__}: {error}")
             return
-        known = next((pattern for pattern in UNKNOWABLE if re.fullmatch(pattern, changed.path)), None)
+        known = next((pattern for pattern in UNKNOWABLE if is_of(pattern, changed)), None)
         if refused:
             self.refused += 1
         elif known is not None:
             self.unknowable[known] += 1
         else:
             self.accepted.append(what)
+
+
+def is_of(pattern: str, changed: Tampered) -> bool:
+    """Whether a pattern of `UNKNOWABLE` is about a change."""
+    said = changed.path, f"{changed.path} {changed.change}"
+    return any(re.fullmatch(pattern, text) for text in said)
 
 
 def is_refused(subject: Subject, document: dict[str, Any], *, named_anew: bool) -> bool:
