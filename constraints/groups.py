@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import chain, count, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
@@ -13,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from constraints.common import CONFIG, Parameters, in_domains
 from constraints.hard import check_facts
 from optimizer.fleet import ABSENT
+from optimizer.problem.ends import fewest_domains
 from optimizer.problem.names import LevelName, VmLabel
 from optimizer.problem.rule import NotEvaluated
 
@@ -39,7 +39,6 @@ __all__ = [
     "fewest_held",
     "meetings",
     "open_ends",
-    "parts_of",
     "under_way",
 ]
 
@@ -259,37 +258,9 @@ def meetings(state: State, pairs: Sequence[PairDemand]) -> Iterator[Meeting]:
                 yield Meeting(pair, d, tuple(sorted(at_left[d])), tuple(sorted(at_right[d])))
 
 
-def parts_of(
-    pairs: Iterable[frozenset[int]], ties: Iterable[frozenset[int]]
-) -> Iterator[tuple[frozenset[int], frozenset[frozenset[int]]]]:
-    """Yield the connected components of domains, each with its pairs.
-
-    Parameters
-    ----------
-    pairs
-        Ends of VMs on their way.
-    ties
-        Further domains that have to be looked at together.
-    """
-    pairs = tuple(pairs)
-    part: dict[int, set[int]] = {}
-    for tie in (*pairs, *ties):
-        found = {id(part[d]): part[d] for d in tie if d in part}
-        joined = max(found.values(), key=len, default=set())
-        for more in (*(other for other in found.values() if other is not joined), tie - joined):
-            joined |= more
-            part.update(dict.fromkeys(more, joined))
-    mine: dict[int, set[frozenset[int]]] = {id(domains): set() for domains in part.values()}
-    for pair in pairs:
-        mine[id(part[next(iter(pair))])].add(pair)
-    for domains in {id(domains): domains for domains in part.values()}.values():
-        yield frozenset(domains), frozenset(mine[id(domains)])
-
-
 def fewest_held(state: State, level: int, vms: NDArray[np.int32]) -> int:
     """Return how many domains a set holds at the least, over all choices of ends of its migrating VMs."""
-    settled, open_pairs = open_ends(state, level, vms)
-    return len(settled) + _fewest(open_pairs)
+    return fewest_domains(*open_ends(state, level, vms))
 
 
 def open_ends(state: State, level: int, vms: NDArray[np.int32]) -> tuple[set[int], list[frozenset[int]]]:
@@ -304,25 +275,3 @@ def open_ends(state: State, level: int, vms: NDArray[np.int32]) -> tuple[set[int
         elif ends:
             between.add(frozenset(ends))
     return settled, sorted((ends for ends in between if not ends & settled), key=sorted)
-
-
-def _fewest(pairs: Sequence[frozenset[int]]) -> int:
-    """Return the size of the smallest set with an end of every pair (a vertex cover).
-
-    A pair with an end of its own takes the other one, which is never worse; where every end is shared, both ways are
-    tried for the one that most share.
-    """
-    left, taken = set(pairs), 0
-    while left:
-        shares = Counter(end for pair in left for end in pair)
-        lonely = next((pair for pair in sorted(left, key=sorted) if min(shares[end] for end in pair) == 1), None)
-        if lonely is None:
-            most = max(sorted(shares), key=lambda end: shares[end])
-            others = {end for pair in left if most in pair for end in pair} - {most}
-            with_it = 1 + _fewest([pair for pair in left if most not in pair])
-            without = len(others) + _fewest([pair for pair in left if not pair & others])
-            return taken + min(with_it, without)
-        chosen = max(sorted(lonely), key=lambda end: shares[end])
-        left = {pair for pair in left if chosen not in pair}
-        taken += 1
-    return taken

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, names
-from constraints.groups import Names, PairDemand, declared_pairs, families, open_ends, parts_of
+from constraints.groups import Names, PairDemand, declared_pairs, families, open_ends
 from constraints.hard import check_facts, counted
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import Needs as NeedsAtom
 from optimizer.problem.atoms import Sets
+from optimizer.problem.ends import worst_held
 from optimizer.problem.rule import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Set
+    from collections.abc import Iterable, Iterator
 
     from optimizer.fleet import Fleet, State
     from optimizer.problem.atoms import Atom
-
-    _Pairs = frozenset[frozenset[int]]  # of domains: the ends of VMs on their way
-    _Left = frozenset[tuple[int, frozenset[int]]]  # VMs, each with its domains
 
 __all__ = ["Needs"]
 
@@ -101,48 +99,6 @@ def _lone(state: State, demand: PairDemand) -> tuple[int, ...]:
         vm: {int(domain[h]) for h in (int(state.placement[vm]), state.other_end.get(vm, ABSENT)) if h != ABSENT}
         for vm in demand.left.tolist()
     }
-    lone = _most_lone(frozenset(pairs), _but(ends.items(), held), {})
-    return tuple(vm for vm in ends if vm in lone)
-
-
-def _but(left: Iterable[tuple[int, Set[int]]], held: Set[int]) -> _Left:
-    """Return the VMs that have a domain which is not held, with these domains."""
-    return frozenset((vm, frozenset(rest)) for vm, ends in left if (rest := ends - held))
-
-
-def _most_lone(pairs: _Pairs, left: _Left, known: dict[tuple[_Pairs, _Left], Set[int]]) -> Set[int]:
-    """Return the VMs of `left` with a domain that is not held, for ends of every pair that are held and leave the most.
-
-    Domains that nothing ties to each other are looked at apart: all choices together would be far too many.
-
-    Parameters
-    ----------
-    known
-        What parts came to that were looked at before.
-    """
-    of: defaultdict[int, list[tuple[int, frozenset[int]]]] = defaultdict(list)
-    for vm, ends in left:
-        of[min(ends)].append((vm, ends))
-    lone: set[int] = set()
-    for domains, mine in parts_of(pairs, (ends for _, ends in left)):
-        here = frozenset(one for d in domains if d in of for one in of[d])
-        if mine and here:
-            if (mine, here) not in known:
-                known[mine, here] = _most_lone_of_part(mine, here, known)
-            lone |= known[mine, here]
-        else:
-            lone.update(vm for vm, _ in here)
-    return lone
-
-
-def _most_lone_of_part(pairs: _Pairs, left: _Left, known: dict[tuple[_Pairs, _Left], Set[int]]) -> Set[int]:
-    """Try both for one domain that most pairs share: it is held, or it is not, and then their other ends are."""
-    shares = Counter(end for pair in pairs for end in pair)
-    most = [end for end in sorted(shares) if shares[end] == max(shares.values())]
-    end = most[len(most) // 2]
-    others = {other for pair in pairs if end in pair for other in pair} - {end}
-    with_it = _most_lone(frozenset(p for p in pairs if end not in p), _but(left, {end}), known)
-    lone = {vm for vm, ends in left if end in ends}
-    rest = _but(((vm, ends) for vm, ends in left if vm not in lone), others)
-    without = lone | _most_lone(frozenset(p for p in pairs if not p & others), rest, known)
-    return max(with_it, without, key=len)
+    settled = Counter(next(iter(at)) for at in ends.values() if len(at) == 1)
+    worst = worst_held(settled, held, [at for at in ends.values() if len(at) > 1], pairs)
+    return tuple(vm for vm, at in ends.items() if at - worst)

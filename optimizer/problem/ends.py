@@ -1,20 +1,22 @@
 """VMs that migrate, counted at whichever end is worse: the two small exact searches that AtLeast and Needs ask for.
 
 A VM *floats* while it may turn out to be in any of several domains. Both searches are hitting sets, so exponential at
-worst; they branch only where floating VMs share domains in circles, which is rare and small.
+worst. The first branches only where floating VMs share domains in circles; the second looks apart at what shares no
+domain, and at each part once, so that chains and rings are no search either.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Set
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 
-__all__ = ["fewest_domains", "most_lone"]
+__all__ = ["fewest_domains", "most_lone", "worst_held"]
 
 Floats = frozenset[frozenset[int]]
+Mine = frozenset[tuple[int, frozenset[int]]]
 
 
 def fewest_domains(settled: Set[int], floating: Iterable[Set[int]]) -> int:
@@ -74,37 +76,76 @@ def most_lone(
     floating_left, floating_right
         Where each floating VM may be. A VM of both sides holds its own domain: name it on the right only.
     """
-    loose = {frozenset(f) for f in floating_right if right.isdisjoint(f)}
-    mine = [frozenset(f) for f in floating_left]
-    tied = frozenset().union(*mine)
-    loose = {f for f in loose if all(left.get(d, 0) or d in tied for d in f)}  # elsewhere it is of use to nobody
-    parts = _apart([*loose, *(f for f in mine if not f <= right)])
-    inside = frozenset().union(*(f for part in parts for f in part))
-    total = sum(n for d, n in left.items() if d not in right and d not in inside)
-    for part in parts:
-        domains = frozenset().union(*part)
-        weights = {d: left[d] for d in domains if d in left}
-        total += _most_lone(weights, right, [f for f in mine if f <= domains], [f for f in part if f in loose])
-    return total
+    held = worst_held(left, right, floating_left, floating_right)
+    return sum(n for d, n in left.items() if d not in held) + sum(not f <= held for f in floating_left)
 
 
-def _most_lone(left: Mapping[int, int], right: Set[int], mine: Collection[Set[int]], loose: Iterable[Set[int]]) -> int:
-    """Try every domain of one floating VM of the right after the other."""
-    rest = [f for f in loose if right.isdisjoint(f)]
-    if not rest:
-        return sum(n for d, n in left.items() if d not in right) + sum(not f <= right for f in mine)
-    return max(_most_lone(left, {*right, d}, mine, rest[1:]) for d in sorted(rest[0]))
+def worst_held(
+    left: Mapping[int, int],
+    right: Set[int],
+    floating_left: Collection[Set[int]] = (),
+    floating_right: Iterable[Set[int]] = (),
+) -> Set[int]:
+    """Return domains that the right holds for choices that leave the most VMs of the left alone, as in `most_lone`."""
+    loose = frozenset(frozenset(f) for f in floating_right if right.isdisjoint(f))
+    tied = frozenset().union(*floating_left)
+    loose = frozenset(f for f in loose if all(left.get(d, 0) or d in tied for d in f))  # else it is of use to nobody
+    return _Holding(left).of(loose, _but(enumerate(floating_left), right)) | right if loose else right
 
 
-def _apart(sets: Iterable[frozenset[int]]) -> list[list[frozenset[int]]]:
-    """Put together the sets that share a domain, directly or through others."""
-    parts: list[tuple[frozenset[int], list[frozenset[int]]]] = []
-    for one in sets:
-        domains, members, others = one, [one], []
-        for part in parts:
-            if part[0].isdisjoint(one):
-                others.append(part)
-            else:
-                domains, members = domains | part[0], members + part[1]
-        parts = [*others, (domains, members)]
-    return [members for _, members in parts]
+def _but(mine: Iterable[tuple[int, Set[int]]], held: Set[int]) -> Mine:
+    """Return the floating VMs of the left that have a domain which is not held, with these domains."""
+    return frozenset((i, frozenset(rest)) for i, f in mine if (rest := f - held))
+
+
+class _Holding:
+    """Which domains the right holds at worst; parts that were looked at once are remembered."""
+
+    def __init__(self, left: Mapping[int, int]) -> None:
+        self._left = left
+        self._known: dict[tuple[Floats, Mine], Set[int]] = {}
+
+    def of(self, floats: Floats, mine: Mine) -> Set[int]:
+        """Return the domains held, given the floating VMs of the right, and of the left."""
+        held: set[int] = set()
+        for part in _apart(floats, mine):
+            if part not in self._known:
+                self._known[part] = self._of_part(*part)
+            held |= self._known[part]
+        return held
+
+    def _of_part(self, floats: Floats, mine: Mine) -> Set[int]:
+        """Try both for one domain that most share: it is held, or it is not, and those that float hold another."""
+        single = frozenset(d for f in floats if len(f) == 1 for d in f)
+        if single:
+            return single | self.of(frozenset(f for f in floats if single.isdisjoint(f)), _but(mine, single))
+        degree = _degrees(floats)
+        most = max(degree.values())
+        shared = sorted(d for d in degree if degree[d] == most)
+        d = shared[len(shared) // 2]  # of a chain one in the middle, so that it falls apart
+        with_it = {d} | self.of(frozenset(f for f in floats if d not in f), _but(mine, {d}))
+        without = self.of(frozenset(f - {d} for f in floats), frozenset(m for m in mine if d not in m[1]))
+        domains = frozenset().union(*floats)
+        return max(with_it, without, key=lambda held: self._lone(domains, mine, held))
+
+    def _lone(self, domains: Set[int], mine: Mine, held: Set[int]) -> int:
+        return sum(self._left.get(d, 0) for d in domains if d not in held) + sum(not f <= held for _, f in mine)
+
+
+def _apart(floats: Floats, mine: Mine) -> Iterator[tuple[Floats, Mine]]:
+    """Yield the parts that share no domain, directly or through others, as far as one of the right floats there."""
+    part: dict[int, set[int]] = {}
+    for tie in (*floats, *(f for _, f in mine)):
+        found = {id(part[d]): part[d] for d in tie if d in part}
+        joined = max(found.values(), key=len, default=set())
+        for more in (*(other for other in found.values() if other is not joined), tie - joined):
+            joined |= more
+            part.update(dict.fromkeys(more, joined))
+    theirs: defaultdict[int, set[frozenset[int]]] = defaultdict(set)
+    ours: defaultdict[int, set[tuple[int, frozenset[int]]]] = defaultdict(set)
+    for f in floats:
+        theirs[id(part[next(iter(f))])].add(f)
+    for i, f in mine:
+        ours[id(part[next(iter(f))])].add((i, f))
+    for key, those in theirs.items():
+        yield frozenset(those), frozenset(ours[key])

@@ -38,4 +38,13 @@ def test_hundreds_that_share_nothing_take_no_time() -> None:
 
 @pytest.mark.slow
 def test_a_chain_of_hundreds_is_no_search() -> None:
-    assert fewest_domains(set(), [frozenset((i, i + 1)) for i in range(1500)]) == 750
+    chain = [frozenset((i, i + 1)) for i in range(1500)]
+    assert fewest_domains(set(), chain) == 750
+    assert most_lone(dict.fromkeys(range(1501), 1), set(), (), chain) == 751
+    numbers = Random(1).sample(range(1501), 1501)
+    assert most_lone(dict.fromkeys(range(1501), 1), set(), (), [frozenset(numbers[d] for d in f) for f in chain]) == 751
+
+
+def test_a_ring_whose_vms_of_the_left_float_as_well_is_no_search() -> None:
+    ring = [frozenset((i, (i + 1) % 200)) for i in range(200)]
+    assert most_lone(dict.fromkeys(range(200), 1), set(), ring, ring) == 300  # all that float lack one of their ends
