@@ -155,6 +155,10 @@ class Deadline:
             self._cut.set()
         return over
 
+    def note_cut(self) -> None:
+        """Take note that a part of the search was ended by the clock before it was through."""
+        self._cut.set()
+
     def counted(self, work: float) -> Callable[[], bool]:
         """Return `over`, which counts work each time that it is asked: for a search that asks as it goes."""
 

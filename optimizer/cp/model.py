@@ -179,6 +179,9 @@ class Model(Formulation):
 
 def _solve(solver: cp_sat.CpSolver, model: cp_sat.CpModel, deadline: Deadline) -> cp_sat.CpSolverStatus:
     status = solve_within(solver, model, deadline.over)
+    unproven = status in (cp_sat.FEASIBLE, cp_sat.UNKNOWN)
+    if unproven and solver.response_proto.deterministic_time < solver.parameters.max_deterministic_time:
+        deadline.note_cut()
     deadline.spend(solver.response_proto.deterministic_time + LEAST if status is not None else LEAST)
     return cp_sat.UNKNOWN if status is None else status
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 
 import numpy as np
+import pytest
 
+from optimizer.clock import SimulatedClock
 from optimizer.cp.model import Ended, Model, StageEnd, complete_candidates
 from optimizer.fleet import ABSENT
 from optimizer.limits import Deadline, WorkClock
@@ -135,6 +138,18 @@ def test_an_interrupt_ends_it_with_nothing_or_with_something_true() -> None:
     placement, ends = whole(swap()).run(STAGES, work=10.0, deadline=Deadline(WorkClock(), 9.0, event), seed=0)
     assert ends[-1].ended in (Ended.UNKNOWN, Ended.FEASIBLE, Ended.OPTIMAL)
     assert placement is None or placement.tolist() in ([0, 1], [1, 0])
+
+
+@pytest.mark.parametrize(("seconds", "stopped_by"), [(0.02, "time"), (1e6, "work")])
+def test_what_the_solver_ended_by_its_own_clock_was_cut_short(seconds: float, stopped_by: str) -> None:
+    """The deadline's clock stands still, so that it never says itself that the time is over."""
+    left = Deadline(SimulatedClock(datetime(2026, 11, 21, 12, 0, tzinfo=UTC)), seconds)
+    rng = np.random.default_rng(1)
+    amounts = rng.integers(10**5, 10**6, 30)
+    full = problem([0] * 30, [room(amounts.tolist(), [int(amounts.sum() / 3)] * 3)])
+    _, ends = whole(full).run(STAGES, work=0.05 if stopped_by == "work" else 1e3, deadline=left, seed=0)
+    assert not ends or ends[0].ended is not Ended.OPTIMAL
+    assert left.stopped_by == stopped_by
 
 
 def test_the_work_of_a_search_is_counted() -> None:
