@@ -87,8 +87,14 @@ class WholeModel:
         """Build; `too_large` is set, and nothing is built, where it takes more than `most` booleans."""
         self.problem, self.relaxed = problem, relaxed
         self.cp = cp_sat.CpModel()
-        self.hosts = {v: [int(problem.start[v]), *self._receivers(v)] for v in np.flatnonzero(problem.movable).tolist()}
-        self.too_large = sum(map(len, self.hosts.values())) > most
+        self.hosts: dict[int, list[int]] = {}
+        pairs = 0
+        for v in np.flatnonzero(problem.movable).tolist():
+            self.hosts[v] = [int(problem.start[v]), *self._receivers(v)]
+            pairs += len(self.hosts[v])
+            if pairs > most:
+                break
+        self.too_large = pairs > most
         if self.too_large:
             return
         self.x = {(v, h): self.cp.new_bool_var(f"x{v}@{h}") for v, hosts in self.hosts.items() for h in hosts}

@@ -12,9 +12,11 @@ from optimizer.problem.enumerate import best_plan, placements
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rule import Hardness
 from optimizer.verify.proof_component import NEVER, Component, least_harm_within
+from optimizer.verify.proof_model import WholeModel
 from optimizer.verify.proof_rows import Relaxed
 from optimizer.verify.proof_whole import judge_whole
 from tests.problem.random_problems import KINDS, random_problem
+from tests.problem.tiny import problem as tiny
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +90,14 @@ def test_the_complete_model_knows_the_optimum(orders: bool) -> None:
         assert above is False or isinstance(above, str)
         refused += isinstance(holds, str) or isinstance(above, str)
     assert refused < 8
+
+
+def test_a_model_that_is_too_large_is_not_listed_whole() -> None:
+    """Fifteen thousand VMs and hosts took 5.8 GiB of pairs before they were said to be too many."""
+    large = tiny([0] * 400, hosts=100)
+    model = WholeModel(large, Relaxed(large), 1000)
+    assert model.too_large
+    assert sum(map(len, model.hosts.values())) <= 1000 + large.hosts
 
 
 def test_curves_are_combined_as_in_a_knapsack() -> None:
