@@ -109,7 +109,7 @@ need_lab() { # in CI the libvirt driver is also tried on real hosts in namespace
 
 link_libvirt() { # there is no wheel of libvirt-python: the system's own is made visible, where it is for this Python
   local site file
-  site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  site=$(purelib)
   for file in /usr/lib/python3/dist-packages/libvirt.py /usr/lib/python3/dist-packages/libvirtmod.*.so; do
     ln -sf "$file" "$site/"
   done
@@ -152,10 +152,16 @@ make_environment() { # make_environment KIND
   say "making .venv with $("$base" --version), packages as locked in $(locked "$1")"
   rm -rf "$venv"
   "$base" -m venv "$venv"
-  install --require-hashes --only-binary :all: -r "$checkout/$(locked "$1")"
+  install --require-hashes --only-binary :all: --no-compile -r "$checkout/$(locked "$1")"
   install --no-deps --no-build-isolation --editable "$checkout"
-  (cd "$checkout" && "$python" -m compileall -q cli.py commands constraints optimizer remora) # else the first start does it
+  # else the first start does it; on all cores, which pip does not; some packages ship files for other Pythons
+  "$python" -m compileall -qq -j 0 "$(purelib)" || true
+  (cd "$checkout" && "$python" -m compileall -q cli.py commands constraints optimizer remora)
   stamp_of "$1" >"$venv/remora-stamp"
+}
+
+purelib() { # where the environment's packages are
+  "$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 }
 
 install() {

@@ -23,12 +23,17 @@ for argument in "$@"; do
   esac
 done
 
-set_up dev
 if [[ $tier != quick ]]; then
+  need_venv "$(find_python)" # apt does one thing at a time
+  set_up dev &
+  environment=$!
   have postgres need_postgres
   have prometheus need_prometheus
   have chromium need_chromium
+  wait "$environment"
   have lab need_lab
+else
+  set_up dev
 fi
 cd "$checkout"
 

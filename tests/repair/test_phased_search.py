@@ -242,7 +242,7 @@ def test_where_proposals_are_slow_the_clock_is_looked_at_all_the_same() -> None:
 def test_tiny_fleets_are_no_better_than_they_can_be() -> None:
     """With the complete model for an oracle; and nearly always as good."""
     same = 0
-    for seed in range(25):
+    for seed in range(12):
         values = {}
         for whole in (True, False):
             parameters = (
@@ -254,7 +254,7 @@ def test_tiny_fleets_are_no_better_than_they_can_be() -> None:
         best, found = ([v for v, _ in values[w]] for w in (True, False))
         assert best <= found
         same += best == found
-    assert same >= 22
+    assert same >= 10
 
 
 @pytest.mark.slow
