@@ -142,13 +142,15 @@ def make_plan(
     if hint is not None and hint.moves:
         repair = beginning_with(hint, fleet, repair)
     answer = solve_and_order(solver, Method(request.path), repair)
+    ended_by = solver.deadline.stopped_by
     watch.lap("solve")
     report("place")
     if problem.has_cost:
         answer = buy_balance(problem, answer, solver, deadline)
+        ended_by = solver.deadline.stopped_by
     else:
         answer = even_out(solver, answer, copied_mib(fleet))
-    stopped_by = "gap" if answer.is_within(request.gap) else solver.deadline.stopped_by
+    stopped_by = "gap" if answer.is_within(request.gap) else ended_by
     watch.lap("place")
     LOG.debug(_ended(answer))
     status, reason = judge(answer, request)
@@ -188,7 +190,10 @@ def make_plan(
             made_at=made_at,
             expires_at=fleet.taken_at + timedelta(seconds=policy.expires_after_s),
             status=status,
-            objective=(*_objective(answer, stopped_by), _placement(described.placement_value)),
+            objective=(
+                *_objective(answer, stopped_by),
+                _placement(described.placement_value, solver.deadline.stopped_by),
+            ),
             proof=tuple(p for p in answer.proofs.values() if p.bound > 0),
             moves=described.moves,
             batches=described.batches,
@@ -268,9 +273,9 @@ def _figures(fleet: Fleet, policy: Policy, end: State) -> dict[str, object]:
     return dict(zip(("before", "after"), ends, strict=True))
 
 
-def _placement(value: int) -> StageResult:
+def _placement(value: int, stopped_by: str) -> StageResult:
     """Return the last stage: a tie-break among equal plans, and its bound is the trivial one."""
-    return StageResult(Stage.PLACEMENT.value, value, 0, "work" if value else None)
+    return StageResult(Stage.PLACEMENT.value, value, 0, stopped_by if value else None)
 
 
 def _not_evaluated(fleet: Fleet, policy: Policy) -> tuple[Unevaluated, ...]:
