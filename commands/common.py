@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from math import nan
 from pathlib import Path
@@ -188,6 +189,7 @@ def load_laid(path: Path, overlay: Path | None = None) -> tuple[Fleet, dict[str,
     from optimizer.sources import fleet_json
 
     fleet, document = fleet_json.read_fleet_document(path)
+    gc.freeze()  # it stays to the end: to look through a large fleet for garbage, again and again, takes long
     if overlay is None:
         return fleet, document, document
     from optimizer.sources.overlay import apply_overlay
@@ -349,14 +351,14 @@ def tell_fleet_written(path: Path, fleet: str, hosts: int, vms: int, as_json: bo
         say_json(with_warnings({"output": str(path), "fleet": fleet, "hosts": hosts, "vms": vms}))
 
 
-def say(as_json: bool, document: Callable[[], Any], page: Callable[[], Page]) -> None:
-    """Print a document for machines or a page for people on standard output; only the one asked for is made."""
+def say(as_json: bool, document: Callable[[], Any], page: Callable[[], Page], rows: int | None = None) -> None:
+    """Print a document for machines or a page for people, with `rows` of a table at most; only that is made."""
     if as_json:
         say_json(with_warnings(document()))
         return
     from optimizer.report.render import write_page
 
-    _write(lambda: write_page(page(), sys.stdout, terminal=sys.stdout.isatty()))
+    _write(lambda: write_page(page(), sys.stdout, terminal=sys.stdout.isatty(), rows=rows))
 
 
 def with_warnings(document: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -34,10 +35,13 @@ class Interrupt:
     ----------
     ending
         What happens after the first signal, as a message says it.
+    at_once
+        Whether the first signal ends it at once too: as long as nothing can have been found.
     """
 
-    def __init__(self, ending: str = "ending with the best so far") -> None:
+    def __init__(self, ending: str = "ending with the best so far", *, at_once: bool = False) -> None:
         self.event = threading.Event()
+        self.at_once = at_once
         self._ending = ending
         self._before: dict[signal.Signals, Any] = {}
         self._hook: Callable[[sys.UnraisableHookArgs], object] | None = None
@@ -79,5 +83,8 @@ class Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.event.set()
+        gc.disable()  # all that is there ends with the process, soon
+        if self.at_once:
+            raise KeyboardInterrupt
         with suppress(RuntimeError):  # the signal fell into the middle of a print, which cannot be entered twice
             complain(f"interrupted: {self._ending} (once more ends at once)")

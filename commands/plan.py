@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,6 +34,7 @@ from commands.common import (
     write_text,
 )
 from commands.interrupt import Interrupt
+from commands.opening import Opening
 from commands.plan_place import make_room
 from commands.progress import Progress
 from commands.remembered import with_ledger
@@ -57,6 +59,9 @@ __all__ = ["command", "exit_of"]
 
 JSON, CSV, SHELL = "json", "csv", "shell"
 TEMPLATES = ("virsh", "qm", "openstack")
+LATE_ROWS = 1_000
+"""Rows of a table that are printed where the limit has passed, or the user waits for the end."""
+
 LOCAL, PROCESS, DASK = "local", "process", "dask"
 
 
@@ -157,6 +162,8 @@ def command(
     policy = load_policy(policy_name)
     clock = SystemClock()
     began, started = began_at(clock), clock.monotonic()
+    opening = Opening(fleet, limits["time_limit"], began, clock, counted=limits["deterministic"])
+    click.get_current_context().with_resource(opening)
     snapshot, document = with_ledger(fleet, overlay, limits["ledger"])
     of_inputs = warned()
     refuse_or_warn(snapshot, policy)
@@ -173,37 +180,58 @@ def command(
         gap=limits["gap"],
     )
     scope = scope_of(snapshot, policy, limits)
+    laid = _laid_once(policy, snapshot)
     engine = closing(_engine(limits["engine"], limits["workers"], limits["scheduler"]))
-    with Interrupt() as interrupt:
+    with Interrupt(at_once=opening.large) as interrupt:
         with Progress("planning") as progress, engine as doer:
+
+            def judged(violations: int, seconds: float) -> None:
+                opening.judged(violations, seconds)
+                interrupt.at_once = False
 
             def make(wanted: Scope, seconds: float) -> Plan:
                 return make_scoped_plan(
                     snapshot,
                     wanted,
-                    lambda narrowed: under_scope(policy, snapshot, narrowed),
+                    laid,
                     replace(request, seconds=seconds),
                     progress=progress.tell,
                     interrupt=interrupt.event,
                     engine=doer,
+                    judged=judged,
                 )
 
             coming = None
             if place is None:
                 plan = make(scope, request.seconds)
             else:
+                judged(0, 0.0)
                 plan, coming = make_room(document, place, policy, scope, request, make, interrupt.event)
-        policy = under_scope(policy, snapshot, plan.scope)
+        policy = laid(plan.scope)
         plan = _with_reading(plan, read_s, of_inputs)
         if output is not None:
             _write(output, form or JSON, plan, exported)
         if limits["report"] is not None:
             write_report(limits["report"], plan, snapshot, policy, _page(plan, snapshot, policy, coming))
-        _say(plan, snapshot, policy, None if output is not None else form, as_json, exported, coming)
+        late = interrupt.asked or (not limits["deterministic"] and clock.monotonic() - began > limits["time_limit"])
+        form = None if output is not None else form
+        _say(plan, snapshot, policy, form, as_json, exported, coming, rows=LATE_ROWS if late else None)
     if interrupt.asked:
         return Exit.INTERRUPTED
     lacking = coming is not None and bool(coming.without)
     return exit_of(plan, tell_apart=tell_apart, lacking=lacking)
+
+
+def _laid_once(policy: Policy, fleet: Fleet) -> Callable[[Scope], Policy]:
+    """Return what lays a scope over the policy; the same one is looked into for all VMs once."""
+    known: dict[Scope, Policy] = {}
+
+    def laid(scope: Scope) -> Policy:
+        if scope not in known:
+            known[scope] = under_scope(policy, fleet, scope)
+        return known[scope]
+
+    return laid
 
 
 def _agree(engine: str, scheduler: str | None) -> None:
@@ -303,14 +331,16 @@ def _say(
     as_json: bool,
     exported: Export,
     coming: Coming | None = None,
+    rows: int | None = None,
 ) -> None:
-    """Print what was asked for: one document, one export, or the page."""
+    """Print what was asked for: one document, one export, or the page, of no table more than some `rows`."""
     from optimizer.sources.plan_json import plan_document
 
     if form in (CSV, SHELL):
         say_text(exported(str(form), plan))
     else:
-        say(as_json or form == JSON, lambda: plan_document(plan), lambda: _page(plan, fleet, policy, coming))
+        page = partial(_page, plan, fleet, policy, coming)
+        say(as_json or form == JSON, lambda: plan_document(plan), page, rows)
 
 
 def _page(plan: Plan, fleet: Fleet, policy: Policy, coming: Coming | None = None) -> Page:
@@ -319,7 +349,8 @@ def _page(plan: Plan, fleet: Fleet, policy: Policy, coming: Coming | None = None
     from optimizer.report.loads import host_changes, linear_atoms
     from optimizer.report.plan_page import plan_page
 
-    changes = host_changes(fleet, linear_atoms(fleet, policy.rules), moves_of(fleet, plan.moves))
+    moves = moves_of(fleet, plan.moves)
+    changes = host_changes(fleet, linear_atoms(fleet, policy.rules), moves) if moves else ()
     copied = [resource.name for resource in fleet.resources if resource.copied]
     nowhere = {fleet.vms.ids[vm] for vm in (fleet.vms.host < 0).nonzero()[0]} - fleet.awaited
     page = plan_page(plan, changes, policy.least, Called.of(fleet), copied, 0 if coming is not None else len(nowhere))

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, in_domains, names
-from constraints.groups import ByClass, Names, SetDemand, by_set, crowds, declared, families
+from constraints.groups import ByClass, Names, SetDemand, by_set, crowds, declared, families, wanted
 from optimizer.problem.atoms import AtMost, Sets
 from optimizer.problem.rule import Violation
 
@@ -40,7 +40,7 @@ class AntiAffinity(ByClass):
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """One `AtMost` for each level and hardness; demands that cannot be exceeded are left out."""
-        for (level, asked), demands in families(self._demands(fleet)).items():
+        for (level, asked), demands in families(wanted(fleet, self, self._demands).all).items():
             yield AtMost(
                 asked=asked,
                 level=level,
@@ -51,7 +51,7 @@ class AntiAffinity(ByClass):
     def check(self, state: State) -> Iterator[Violation]:
         """Count the VMs of each group in each domain."""
         fleet = state.fleet
-        for (level, _), demands in families(self._demands(fleet)).items():
+        for (level, _), demands in families(wanted(fleet, self, self._demands).all).items():
             found = crowds(state, level, [d.vms for d in demands])
             allowed = np.array([d.number for d in demands], np.int64)[found.which]
             over = found.vms > allowed

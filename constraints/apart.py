@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, names
-from constraints.groups import Names, PairDemand, declared_pairs, families, meetings
+from constraints.groups import Names, PairDemand, Wanted, declared_pairs, families, meetings, wanted
 from constraints.hard import check_facts, counted
 from optimizer.problem.atoms import Apart as ApartAtom
 from optimizer.problem.atoms import Sets
@@ -55,7 +55,7 @@ class Apart(Parameters):
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """One `Apart` atom for each level and hardness."""
-        for (level, asked), demands in families(self._demands(fleet)).items():
+        for (level, asked), demands in families(self._wanted(fleet).all).items():
             yield ApartAtom(
                 asked=asked,
                 level=level,
@@ -66,7 +66,7 @@ class Apart(Parameters):
     def check(self, state: State) -> Iterator[Violation]:
         """Find the domains where both groups are."""
         fleet = state.fleet
-        for met in meetings(state, list(self._demands(fleet))):
+        for met in meetings(state, self._wanted(fleet).all):
             level = met.pair.level
             yield Violation(
                 rule=self.name,
@@ -84,9 +84,8 @@ class Apart(Parameters):
         """Say who meets where."""
         v = violation
         level, _, domain = (v.domain or "").partition(":")
-        left, right = next(
-            ((d.left_id, d.right_id) for d in self._demands(fleet, of=v.subject) if d.id == v.subject), (v.subject, "")
-        )
+        demand = self._wanted(fleet).named.get(v.subject)
+        left, right = (demand.left_id, demand.right_id) if demand else (v.subject, "")
         return (
             f"{left} and {right} are both on {level} {domain} ({names(fleet, v.vms)}), and have to be kept apart: "
             f"{counted(v.excess, 'VM')} of one of them too many"
@@ -99,11 +98,13 @@ class Apart(Parameters):
         for group in sorted({g for pair in self.pairs for g in pair} - fleet.group_index.keys()):
             yield NotEvaluated(self.name, f"groups.{group}")
 
-    def _demands(self, fleet: Fleet, of: str | None = None) -> Iterator[PairDemand]:
-        """Yield what is asked; with `of`, the subject of a violation, only what may be it."""
+    def _wanted(self, fleet: Fleet) -> Wanted[PairDemand]:
+        return wanted(fleet, self, self._demands)
+
+    def _demands(self, fleet: Fleet) -> Iterator[PairDemand]:
         own = Names()
         seen: set[tuple[str, frozenset[str], Asked]] = set()
-        for left, right, level, asked in self._wanted(fleet, of):
+        for left, right, level, asked in self._pairs(fleet):
             key = (level, frozenset((left, right)), asked)
             first, second = (fleet.groups[fleet.group_index[g]].members for g in (left, right))
             others = np.setdiff1d(second, first)
@@ -112,10 +113,10 @@ class Apart(Parameters):
                 name = own.of(left, level, right, level)
                 yield PairDemand(name, right, first, others, fleet.level_index[level], asked)
 
-    def _wanted(self, fleet: Fleet, of: str | None) -> Iterator[tuple[str, str, str, Asked]]:
-        for group, other, rule in declared_pairs(fleet, self.kind, of):
+    def _pairs(self, fleet: Fleet) -> Iterator[tuple[str, str, str, Asked]]:
+        for group, other, rule in declared_pairs(fleet, self.kind):
             yield group.id, other.id, rule.level, self.asked_by(rule)
         if self.level in fleet.level_index:
-            for left, right in self.pairs if of is None else (p for p in self.pairs if of.startswith(p[0])):
+            for left, right in self.pairs:
                 if left in fleet.group_index and right in fleet.group_index:
                     yield left, right, self.level, self.asked

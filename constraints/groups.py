@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain, count, groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
 from pydantic.dataclasses import dataclass
@@ -17,7 +17,7 @@ from optimizer.problem.names import LevelName, VmLabel
 from optimizer.problem.rule import NotEvaluated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +40,7 @@ __all__ = [
     "meetings",
     "open_ends",
     "under_way",
+    "wanted",
 ]
 
 
@@ -72,6 +73,24 @@ class PairDemand(NamedTuple):
         return f"{self.left_id}|{self.right_id}"
 
 
+class Wanted(Generic[_D]):
+    """All that a rule asks of a fleet, in order, and by name; the first of those that share one."""
+
+    def __init__(self, demands: Iterable[_D]) -> None:
+        self.all: tuple[_D, ...] = tuple(demands)
+        self.named: dict[str, _D] = {}
+        for demand in self.all:
+            self.named.setdefault(demand.id, demand)
+
+
+def wanted(fleet: Fleet, rule: Parameters, read: Callable[[Fleet], Iterable[_D]]) -> Wanted[_D]:
+    """Return what a rule asks of a fleet, read once: each violation is explained by it."""
+    key = (Wanted, rule)
+    if key not in fleet.looked_up:
+        fleet.looked_up[key] = Wanted(read(fleet))
+    return cast("Wanted[_D]", fleet.looked_up[key])
+
+
 class Names:
     """Gives each demand of a rule a name of its own: a group may ask the same thing at two levels."""
 
@@ -89,29 +108,17 @@ class Names:
         return chosen
 
 
-def declared(fleet: Fleet, kind: str, of: str | None = None) -> Iterator[tuple[Group, GroupRule]]:
-    """Yield what the snapshot's groups ask of one kind of rule.
-
-    Parameters
-    ----------
-    of
-        The subject of a violation: then only what it may be of, the groups with whose name it begins.
-    """
-    for group in fleet.groups if of is None else _beginning(fleet, of):
+def declared(fleet: Fleet, kind: str) -> Iterator[tuple[Group, GroupRule]]:
+    """Yield what the snapshot's groups ask of one kind of rule."""
+    for group in fleet.groups:
         for rule in group.rules:
             if rule.rule == kind:
                 yield group, rule
 
 
-def _beginning(fleet: Fleet, subject: str) -> list[Group]:
-    """Return the groups with whose name a text begins, in the fleet's order; looked up: there may be thousands."""
-    starts = (fleet.group_index.get(subject[:end]) for end in range(len(subject) + 1))
-    return [fleet.groups[number] for number in sorted(n for n in starts if n is not None)]
-
-
-def declared_pairs(fleet: Fleet, kind: str, of: str | None = None) -> Iterator[tuple[Group, Group, GroupRule]]:
-    """Yield what the snapshot's groups ask of one kind of rule that names another group; `of` as in `declared`."""
-    for group, rule in declared(fleet, kind, of):
+def declared_pairs(fleet: Fleet, kind: str) -> Iterator[tuple[Group, Group, GroupRule]]:
+    """Yield what the snapshot's groups ask of one kind of rule that names another group."""
+    for group, rule in declared(fleet, kind):
         other = fleet.group_index.get(rule.other or "")
         if other is not None:
             yield group, fleet.groups[other], rule

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, names
-from constraints.groups import Names, PairDemand, declared_pairs, families, open_ends
+from constraints.groups import Names, PairDemand, Wanted, declared_pairs, families, open_ends, wanted
 from constraints.hard import check_facts, counted
 from optimizer.fleet import ABSENT
 from optimizer.problem.atoms import Needs as NeedsAtom
@@ -41,7 +41,7 @@ class Needs(Parameters):
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """One `Needs` atom for each level and hardness."""
-        for (level, asked), demands in families(self._demands(fleet)).items():
+        for (level, asked), demands in families(self._wanted(fleet).all).items():
             yield NeedsAtom(
                 asked=asked,
                 level=level,
@@ -51,7 +51,7 @@ class Needs(Parameters):
 
     def check(self, state: State) -> Iterator[Violation]:
         """Count the VMs that lack what they need; migrating VMs at whichever end is worse."""
-        for demand in self._demands(state.fleet):
+        for demand in self._wanted(state.fleet).all:
             lone = _lone(state, demand)
             if lone:
                 yield Violation(
@@ -68,7 +68,7 @@ class Needs(Parameters):
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say which VMs lack what."""
         v = violation
-        demand = next((d for d in self._demands(fleet, of=v.subject) if d.id == v.subject), None)
+        demand = self._wanted(fleet).named.get(v.subject)
         left, right = (demand.left_id, demand.right_id) if demand else (v.subject, "the other group")
         level = fleet.levels[demand.level] if demand else "domain"
         if demand and not len(demand.right):
@@ -80,10 +80,12 @@ class Needs(Parameters):
             f"move them to one, or one of these to them"
         )
 
-    def _demands(self, fleet: Fleet, of: str | None = None) -> Iterator[PairDemand]:
-        """Yield what is asked; with `of`, the subject of a violation, only what may be it."""
+    def _wanted(self, fleet: Fleet) -> Wanted[PairDemand]:
+        return wanted(fleet, self, self._demands)
+
+    def _demands(self, fleet: Fleet) -> Iterator[PairDemand]:
         own = Names()
-        for group, other, rule in declared_pairs(fleet, self.kind, of):
+        for group, other, rule in declared_pairs(fleet, self.kind):
             alone = np.setdiff1d(group.members, other.members)
             if len(alone):
                 name = own.of(group.id, rule.level, other.id)

@@ -77,7 +77,7 @@ class Prefer(Parameters):
         fleet = state.fleet
         there = list(zip(*(ends.tolist() for ends in state.presence), strict=True))
         for name, entry in self._named():
-            vms, liked = set(entry.vms_of(fleet)), set(entry.hosts_of(fleet))
+            vms, liked = set(entry.vms_of(fleet)), entry.hosts_of(fleet)
             if not entry.strict and not _any_active(fleet, liked):
                 continue
             for vm in sorted({v for v, host in there if v in vms and host not in liked}):
@@ -107,7 +107,7 @@ class Prefer(Parameters):
         which = self._told_apart(violation.reason, entry)
         if violation.hardness is Hardness.HARD:
             return f"{violation.subject}: {fleet.vms.ids[vm]} may stand only on {entry.in_words}{which}"
-        liked = set(entry.hosts_of(fleet))
+        liked = entry.hosts_of(fleet)
         ends = [int(h) for h in (fleet.vms.host[vm], fleet.also_at[vm]) if h >= 0]
         host = next((h for h in ends if h not in liked), ends[0] if ends else -1)
         where = f"it is on {fleet.hosts.ids[host]}" if host not in liked and host >= 0 else "it would be elsewhere"

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG
-from optimizer.fleet.selection import host_mask, named_hosts, named_vms, vm_mask
+from optimizer.fleet.selection import host_mask, labelled_hosts, named_hosts, named_vms, vm_mask
 from optimizer.grammar import listed
 from optimizer.problem.names import (
     GroupName,
@@ -103,16 +103,23 @@ class Preference:
             found.update(v for v, have in enumerate(fleet.vms.labels) if _has_all(have, self.vm_labels))
         return sorted(found)
 
-    def hosts_of(self, fleet: Fleet) -> list[int]:
-        """Return the hosts that they prefer, ascending."""
+    def hosts_of(self, fleet: Fleet) -> frozenset[int]:
+        """Return the hosts that they prefer; looked up once, since every violation of the entry says how many."""
+        key = (Preference, self.hosts, tuple(self.host_labels.items()))
+        if key not in fleet.looked_up:
+            fleet.looked_up[key] = frozenset(self._hosts_of(fleet))
+        found: frozenset[int] = fleet.looked_up[key]
+        return found
+
+    def _hosts_of(self, fleet: Fleet) -> set[int]:
         found = {h for word in self.hosts for h in named_hosts(fleet, word)}
         if self.host_labels:
-            have = fleet.labelled_hosts
+            have = labelled_hosts(fleet)
             any_of = (
                 [have.get(key, {}).get(v, set()) for v in _values(value)] for key, value in self.host_labels.items()
             )
             found.update(set[int].intersection(*(set[int]().union(*hosts) for hosts in any_of)))
-        return sorted(found)
+        return found
 
     @property
     def in_words(self) -> str:

@@ -9,7 +9,18 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, names
-from constraints.groups import ByClass, Names, SetDemand, crowds, declared, families, fewest_held, under_way
+from constraints.groups import (
+    ByClass,
+    Names,
+    SetDemand,
+    Wanted,
+    crowds,
+    declared,
+    families,
+    fewest_held,
+    under_way,
+    wanted,
+)
 from constraints.hard import counted
 from optimizer.problem.atoms import AtLeast, Sets
 from optimizer.problem.rule import Violation
@@ -44,7 +55,7 @@ class Spread(ByClass):
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """One `AtLeast` for each level and hardness; whoever is placed holds one domain, so k of 1 asks nothing."""
-        for (level, asked), demands in families(self._demands(fleet)).items():
+        for (level, asked), demands in families(self._wanted(fleet).all).items():
             yield AtLeast(
                 asked=asked,
                 level=level,
@@ -54,7 +65,7 @@ class Spread(ByClass):
 
     def check(self, state: State) -> Iterator[Violation]:
         """Count the domains that each group holds; a migrating VM at whichever end holds fewer."""
-        for (level, _), demands in families(self._demands(state.fleet)).items():
+        for (level, _), demands in families(self._wanted(state.fleet).all).items():
             held = self._held(state, level, demands)
             for demand, number in zip(demands, held.tolist(), strict=True):
                 if 0 < number < demand.number:
@@ -97,16 +108,19 @@ class Spread(ByClass):
         """Return the level of the demand of a violation; None where the fleet has none of that name."""
         if self.by != "group":
             return fleet.level_index.get(self.level)
-        return next((d.level for d in self._declared(fleet, of=subject) if d.id == subject), None)
+        demand = self._wanted(fleet).named.get(subject)
+        return None if demand is None else demand.level
+
+    def _wanted(self, fleet: Fleet) -> Wanted[SetDemand]:
+        return wanted(fleet, self, self._demands)
 
     def _demands(self, fleet: Fleet) -> Iterator[SetDemand]:
         demands = self._declared(fleet) if self.by == "group" else self.classes(fleet, self.at_least)
         return (d for d in demands if d.number > 1)
 
-    def _declared(self, fleet: Fleet, of: str | None = None) -> Iterator[SetDemand]:
-        """Yield what groups ask; with `of`, the subject of a violation, only what may be it."""
+    def _declared(self, fleet: Fleet) -> Iterator[SetDemand]:
         own = Names()
-        for group, rule in declared(fleet, self.kind, of):
+        for group, rule in declared(fleet, self.kind):
             number = 2 if rule.at_least is None else rule.at_least
             name = own.of(group.id, rule.level)
             yield SetDemand(name, group.members, fleet.level_index[rule.level], self.asked_by(rule), number)

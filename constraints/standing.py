@@ -8,6 +8,7 @@ import numpy as np
 
 from constraints.hard import ends_of
 from optimizer.fleet import Directory, NameKind, State
+from optimizer.fleet.selection import labelled_hosts
 from optimizer.grammar import listed
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def offered_nowhere(fleet: Fleet, label: str, values: tuple[str, ...]) -> str:
 
     Said of every VM that it is so of: a name is looked for that may be meant where it is soon found.
     """
-    there = fleet.labelled_hosts.get(label)
+    there = labelled_hosts(fleet).get(label)
     if there is not None and not there.keys().isdisjoint(values):
         return ""
     kind, name, scope, words = NameKind.HOST_LABEL_VALUE, values[0], label, f"{label} {listed(values, 'or')}"

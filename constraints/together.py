@@ -8,7 +8,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from constraints.common import CONFIG, Parameters, names
-from constraints.groups import Names, SetDemand, crowds, declared, families
+from constraints.groups import Names, SetDemand, Wanted, crowds, declared, families, wanted
 from constraints.hard import check_facts
 from optimizer.problem.atoms import Same, Sets
 from optimizer.problem.rule import Violation
@@ -40,12 +40,12 @@ class Together(Parameters):
 
     def lower(self, fleet: Fleet) -> Iterable[Atom]:
         """One `Same` for each level and hardness."""
-        for (level, asked), demands in families(self._demands(fleet)).items():
+        for (level, asked), demands in families(self._wanted(fleet).all).items():
             yield Same(asked=asked, level=level, sets=Sets.of((d.id, d.vms) for d in demands))
 
     def check(self, state: State) -> Iterator[Violation]:
         """Count the VMs that are not where most of their group are."""
-        for (level, _), demands in families(self._demands(state.fleet)).items():
+        for (level, _), demands in families(self._wanted(state.fleet).all).items():
             found = crowds(state, level, [d.vms for d in demands], both_ends=False)
             most = np.zeros(len(demands), np.int64)
             np.maximum.at(most, found.which, found.vms)
@@ -66,17 +66,19 @@ class Together(Parameters):
     def explain(self, violation: Violation, fleet: Fleet) -> str:
         """Say which VMs are elsewhere."""
         v = violation
-        demand = next((d for d in self._demands(fleet, of=v.subject) if d.id == v.subject), None)
+        demand = self._wanted(fleet).named.get(v.subject)
         level = fleet.levels[demand.level] if demand else "domain"
         return (
             f"{v.subject}: {v.value} of its VMs ({names(fleet, v.vms)}) not on the {level} where most of it stands; "
             f"they have to go there"
         )
 
-    def _demands(self, fleet: Fleet, of: str | None = None) -> Iterator[SetDemand]:
-        """Yield what is asked; with `of`, the subject of a violation, only what may be it."""
+    def _wanted(self, fleet: Fleet) -> Wanted[SetDemand]:
+        return wanted(fleet, self, self._demands)
+
+    def _demands(self, fleet: Fleet) -> Iterator[SetDemand]:
         own = Names()
-        for group, rule in declared(fleet, self.kind, of):
+        for group, rule in declared(fleet, self.kind):
             if len(group.members) > 1:
                 name = own.of(group.id, rule.level)
                 yield SetDemand(name, group.members, fleet.level_index[rule.level], self.asked_by(rule))

@@ -10,6 +10,7 @@
     │   ├── AlreadyApplied       the ledger has seen this plan
     │   └── LeaseLost            another process leads: this one may no longer act
     ├── EngineError         3    workers died over a part of the work again and again, or failed: there is no plan
+    ├── NotInTime           3    a limit was over before anything could be found
     └── Interrupted       130    stopped by the user; what was found is kept
 """
 
@@ -23,6 +24,7 @@ __all__ = [
     "InputError",
     "Interrupted",
     "LeaseLost",
+    "NotInTime",
     "RemoraError",
     "SafetyStop",
     "StalePlan",
@@ -85,6 +87,12 @@ class LeaseLost(SafetyStop):
 
 class EngineError(RemoraError):
     """Workers could not do a part of the work."""
+
+    exit_code = 3
+
+
+class NotInTime(RemoraError):
+    """A limit was over before anything could be found."""
 
     exit_code = 3
 

@@ -102,6 +102,7 @@ def make_plan(
     engine: Engine | None = None,
     resume: Plan | None = None,
     hint: Plan | None = None,
+    judged: Callable[[int, float], None] | None = None,
 ) -> Plan:
     """Return the smallest safe set of moves that repairs the fleet, with its proof.
 
@@ -120,6 +121,8 @@ def make_plan(
     hint
         A plan for an earlier snapshot, which is tried first: where it still does as much as can be, nothing is
         searched.
+    judged
+        Told before the search how many violations there are, and how many seconds it took to know.
     """
     clock = clock or SystemClock()
     report = progress or (lambda _: None)
@@ -131,6 +134,8 @@ def make_plan(
     check_exact(problem, f"fleet {fleet.id} with policy {policy.name}")
     before = violations(policy, State.start(fleet))
     watch.lap("build")
+    if judged is not None:
+        judged(len(before), watch.laps["build"])
     LOG.debug(Event("problem", hosts=problem.hosts, vms=problem.vms, atoms=len(problem.atoms)))
     deadline = whole.part(1 - _ending_share(watch.laps["build"], request))
     report("solve")
@@ -159,7 +164,11 @@ def make_plan(
     report("describe")
     unfinished = None if answer.proven else stopped_by
     ending = Ending(
-        unfinished, whole.over, request.parameters.causes, partial(_unlimited, problem, answer, request, whole, watch)
+        unfinished,
+        whole.wall,
+        request.parameters.causes,
+        partial(_unlimited, problem, answer, request, whole, watch),
+        request.parameters.describing,
     )
     described = describe(fleet, policy, problem, answer.ordered, before, ending)
     watch.lap("describe")

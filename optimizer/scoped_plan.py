@@ -14,6 +14,7 @@ from optimizer.check import check
 from optimizer.clock import SystemClock
 from optimizer.pipeline import make_plan
 from optimizer.plan import Status
+from optimizer.planning.ending import telling_s
 from optimizer.scope import WAITING
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["make_scoped_plan"]
 
+BUILDS = 3.0
+"""How many times as long as it takes to state a problem it takes to state and to solve one at the least."""
+
 
 def make_scoped_plan(
     fleet: Fleet,
@@ -41,6 +45,7 @@ def make_scoped_plan(
     progress: Callable[[str], None] | None = None,
     interrupt: threading.Event | None = None,
     engine: Engine | None = None,
+    judged: Callable[[int, float], None] | None = None,
 ) -> Plan:
     """Return a plan under a scope.
 
@@ -48,7 +53,7 @@ def make_scoped_plan(
     ----------
     lay
         Returns the policy under a scope.
-    clock, progress, interrupt, engine
+    clock, progress, interrupt, engine, judged
         As `make_plan` takes them.
     """
     clock = clock or SystemClock()
@@ -63,6 +68,7 @@ def make_scoped_plan(
             interrupt=interrupt,
             engine=engine,
             resume=resume,
+            judged=judged,
         )
 
     policy = lay(scope)
@@ -71,13 +77,27 @@ def make_scoped_plan(
     began = clock.monotonic()
     share = request.parameters.scoped.first_share
     first = make(policy, request.seconds * share)
+    if interrupt is not None and interrupt.is_set():
+        return first
     begun = _begun(first, {v.subject for v in check(fleet, policy) if v.resource == WAITING})
     spent = request.seconds * share if request.deterministic else clock.monotonic() - began
     left = request.seconds - spent
-    if not begun or left <= 0 or (interrupt is not None and interrupt.is_set()):
+    if (
+        not begun
+        or left <= (0.0 if request.deterministic else _again_s(first, request))
+        or (interrupt is not None and interrupt.is_set())
+    ):
         return first
     second = make(lay(replace(scope, begun=begun)), left, first)
     return second if _waiting(second) <= _waiting(first) - set(begun) else first
+
+
+def _again_s(plan: Plan, request: Request) -> float:
+    """Return about how many seconds it takes at the least to plan once more and to say what comes of it."""
+    laps = plan.stats["seconds"]
+    assert isinstance(laps, dict)
+    telling = telling_s(request.parameters.describing, len(plan.moves), len(plan.remaining))
+    return BUILDS * float(laps["build"]) + telling
 
 
 def _waiting(plan: Plan) -> set[str]:

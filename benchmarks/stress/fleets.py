@@ -282,7 +282,13 @@ KINDS: dict[str, tuple[Callable[[random.Random, int], Stress], tuple[int, ...]]]
 """How fleets of each kind are made, and the sizes they are made in, turn by turn."""
 
 
-def make(kind: str, seed: int) -> Stress:
-    """Return the fleet of a kind and a seed: sizes take turns, all else is drawn."""
+def make(kind: str, seed: int, size_times: int = 1) -> Stress:
+    """Return the fleet of a kind and a seed: sizes take turns, all else is drawn.
+
+    Parameters
+    ----------
+    size_times
+        How many times its usual size it has.
+    """
     maker, sizes = KINDS[kind]
-    return maker(random.Random(f"{kind} {seed}"), sizes[seed % len(sizes)])
+    return maker(random.Random(f"{kind} {seed}"), size_times * sizes[seed % len(sizes)])

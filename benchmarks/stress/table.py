@@ -1,6 +1,7 @@
 """The whole trial of limits and interrupts as one table: every kind of fleet at every limit.
 
-    python -m benchmarks.stress.table [--fleets 7] [--limits 1 2 5 10] [--interrupts 7] [--kinds KIND ...] [--keep FILE]
+    python -m benchmarks.stress.table [--fleets 7] [--limits 1 2 5 10] [--interrupts 7] [--kinds KIND ...]
+                                      [--size-times N] [--keep FILE]
 
 prints for each kind and limit how many processes were run, how many were late or failed, and the CPU seconds of the
 latest beyond the limit and its allowance (negative: that much before it); for interrupts the seconds that the slowest
@@ -32,12 +33,16 @@ INTERRUPTED_WITHIN_S = 3.0
 
 
 class Cell(NamedTuple):
-    """What is measured together: a trial (`limits`, `interrupts`), a kind of fleet, its limit, and how many fleets."""
+    """What is measured together: a trial (`limits`, `interrupts`), a kind of fleet, its limit, and how many fleets.
+
+    `size_times`: how many times their usual size these have.
+    """
 
     trial: str
     kind: str
     limit_s: float
     fleets: int
+    size_times: int = 1
 
 
 class Result(NamedTuple):
@@ -53,7 +58,7 @@ class Result(NamedTuple):
 def measured(cell: Cell) -> Result:
     """Run the processes of a cell."""
     runs = limited_runs if cell.trial == "limits" else interrupted_runs
-    found = runs(cell.kind, range(cell.fleets), cell.limit_s)
+    found = runs(cell.kind, range(cell.fleets), cell.limit_s, cell.size_times)
     return Result(found["fleets"], found["late"], found["failed"], found["worst_s"], found.get("plans", 0))
 
 
@@ -95,9 +100,10 @@ def _kept(path: Path | None) -> dict[Cell, Result]:
 
 def _cells(asked: argparse.Namespace) -> Iterable[Cell]:
     for limit in asked.limits:
-        yield from (Cell("limits", kind, limit, asked.fleets) for kind in asked.kinds)
+        yield from (Cell("limits", kind, limit, asked.fleets, asked.size_times) for kind in asked.kinds)
     if asked.interrupts:
-        yield from (Cell("interrupts", kind, INTERRUPTED_WITHIN_S, asked.interrupts) for kind in asked.kinds)
+        within = INTERRUPTED_WITHIN_S
+        yield from (Cell("interrupts", kind, within, asked.interrupts, asked.size_times) for kind in asked.kinds)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limits", type=float, nargs="*", default=[1.0, 2.0, 5.0, 10.0], help="seconds")
     parser.add_argument("--interrupts", type=int, default=7, help="interrupted fleets of each kind")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=[*KINDS])
+    parser.add_argument("--size-times", type=int, default=1, help="how many times their usual size the fleets have")
     parser.add_argument("--keep", type=Path, help="file of what was measured before, and is now")
     asked = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell sets it aside for what runs in the background

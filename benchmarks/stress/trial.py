@@ -49,9 +49,9 @@ def overrun(cpu_s: float, limit_s: float) -> float:
     return cpu_s - limit_s - max(SLACK_S, SLACK * limit_s)
 
 
-def _written(work: Path, kind: str, seed: int) -> tuple[Path, Path]:
+def _written(work: Path, kind: str, seed: int, size_times: int) -> tuple[Path, Path]:
     """Write a fleet and its policy; return their files."""
-    stress = make(kind, seed)
+    stress = make(kind, seed, size_times)
     fleet, policy = work / "fleet.json", work / "policy.yaml"
     fleet.write_text(json.dumps(stress.fleet))
     more = "".join(f"  - {json.dumps(rule)}\n" for rule in stress.rules)
@@ -64,12 +64,12 @@ def _planning(fleet: Path, policy: Path, limit_s: float, *start: str) -> tuple[s
     return (sys.executable, *start, "plan", str(fleet), "--policy", str(policy), *limits)
 
 
-def limited_runs(kind: str, seeds: range, limit_s: float) -> dict[str, Any]:
+def limited_runs(kind: str, seeds: range, limit_s: float, size_times: int = 1) -> dict[str, Any]:
     """Plan fleets of a kind at a limit, by the CPU time of each process, and say which was latest."""
     late, failed, worst, unrepaired = 0, [], -limit_s, 0
     with tempfile.TemporaryDirectory(prefix="remora-limits-") as name:
         for seed in seeds:
-            fleet, policy = _written(Path(name), kind, seed)
+            fleet, policy = _written(Path(name), kind, seed, size_times)
             command = _planning(fleet, policy, limit_s, "-m", "benchmarks.by_cpu")
             child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             _, status, usage = os.wait4(child.pid, 0)
@@ -82,7 +82,7 @@ def limited_runs(kind: str, seeds: range, limit_s: float) -> dict[str, Any]:
     return {"fleets": len(seeds), "late": late, "worst_s": round(worst, 2), "remaining": unrepaired, "failed": failed}
 
 
-def interrupted_runs(kind: str, seeds: range, limit_s: float) -> dict[str, Any]:
+def interrupted_runs(kind: str, seeds: range, limit_s: float, size_times: int = 1) -> dict[str, Any]:
     """Interrupt the planning of fleets at random instants; say how long the slowest took to end, and if it had a plan.
 
     Seconds to the end are those of the process's own CPU time, but never more than the wall's.
@@ -91,7 +91,7 @@ def interrupted_runs(kind: str, seeds: range, limit_s: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="remora-interrupts-") as name:
         for seed in seeds:
             rng = random.Random(seed)
-            fleet, policy = _written(Path(name), kind, seed)
+            fleet, policy = _written(Path(name), kind, seed, size_times)
             plan = fleet.with_name("plan.json")
             plan.unlink(missing_ok=True)
             command = _planning(fleet, policy, 10 * limit_s, str(ROOT / "cli.py"))
@@ -136,10 +136,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("fleets", type=int)
     parser.add_argument("limit", type=float, help="seconds")
+    parser.add_argument("--size-times", type=int, default=1, help="how many times their usual size the fleets have")
     asked = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell sets it aside for what runs in the background
     runs = limited_runs if asked.trial == "limits" else interrupted_runs
-    found = runs(asked.kind, range(asked.fleets), asked.limit)
+    found = runs(asked.kind, range(asked.fleets), asked.limit, asked.size_times)
     print(json.dumps(found))
     return int(bool(found["late"] or found["failed"]))
 

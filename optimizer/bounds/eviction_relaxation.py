@@ -81,8 +81,12 @@ class EvictionRelaxation:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.tally = Tally(problem)
         self._fits_empty: dict[int, bool] = {}
+
+    @cached_property
+    def tally(self) -> Tally:
+        """The sums at the start."""
+        return Tally(self.problem)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -107,7 +111,7 @@ class EvictionRelaxation:
                 v = parent[v]
             return v
 
-        members = [np.unique(np.concatenate([s.vms for s in row.sides])) for row in self.rows]
+        members = [_members(row) for row in self.rows]
         for vms in members:
             for v in vms[1:].tolist():
                 parent[root(v)] = root(int(vms[0]))
@@ -115,7 +119,7 @@ class EvictionRelaxation:
         for i, vms in enumerate(members):
             groups.setdefault(root(int(vms[0])) if vms.size else -1 - i, []).append(i)
         return tuple(
-            Component(tuple(self.rows[i] for i in group), np.unique(np.concatenate([members[i] for i in group])))
+            Component(tuple(self.rows[i] for i in group), _union([members[i] for i in group]))
             for group in groups.values()
         )
 
@@ -167,7 +171,7 @@ class EvictionRelaxation:
         return np.asarray(vms[(start[vms] != ABSENT) & there])
 
     def _side(self, vms: Iterable[int], amount: NDArray[np.int64] | None, need: int) -> Side:
-        free = np.array([int(v) for v in vms if self.can_leave(int(v))], np.int64)
+        free = np.array([v for v in map(int, vms) if self.can_leave(v)], np.int64)
         return Side(free, np.ones(free.size, np.int64) if amount is None else amount[free], need)
 
     def _in_domain(self, level: int, domain: int) -> NDArray[np.int64]:
@@ -224,6 +228,18 @@ class EvictionRelaxation:
             room = (linear.ceiling - linear.atom.base)[self.problem.domain[linear.atom.level][hosts]]
             best.extend(hosts[np.argsort(-room, kind="stable")[:4]].tolist())
         return np.array(sorted(set(best)) or [0], np.int64)
+
+
+def _members(row: Row) -> NDArray[np.int64]:
+    """Return the VMs of a row that can leave, ascending."""
+    return _union([side.vms for side in row.sides])
+
+
+def _union(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return what is in any of the arrays, ascending; most rows have one side, of one VM."""
+    if len(parts) == 1 and parts[0].size < 2:
+        return parts[0]
+    return np.unique(np.concatenate(parts))
 
 
 _SIDES: ByShape[Callable[..., Iterator[Side]]] = ByShape(

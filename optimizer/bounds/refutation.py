@@ -68,7 +68,7 @@ def refuted_bound(bounds: Bounds, most: int, deadline: Deadline, given: Refutati
     ]
     cases = _Cases(bounds.problem, components, bounds.seed, given)
     for extra in range(given.extra):
-        if least + extra >= most or not cases.refuted(extra, deadline):
+        if least + extra >= most or deadline.over() or not cases.refuted(extra, deadline):
             return least + extra
     return least + given.extra
 

@@ -9,6 +9,7 @@ part with least problem. The answer follows from the problem and the number of p
 
 from __future__ import annotations
 
+from heapq import heapreplace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,7 +57,7 @@ def partition(problem: Problem, parts: int, trouble: NDArray[np.int64]) -> NDArr
         if atom.vms is not None and int(atom.hosts.sum()) <= blocks.most:
             homes = problem.start[atom.vms]
             blocks.join({*np.flatnonzero(atom.hosts).tolist(), *np.unique(homes[homes != ABSENT]).tolist()})
-    return _deal(problem, parts, [np.array(b) for b in blocks.all()], trouble)
+    return _deal(problem, parts, blocks.all(), trouble)
 
 
 class _Blocks:
@@ -128,23 +129,37 @@ def _groups_of_hosts(problem: Problem, most: int) -> tuple[NDArray[np.int64], ND
     return all_hosts[order], all_groups[order], count
 
 
-def _deal(
-    problem: Problem, parts: int, blocks: list[NDArray[np.int64]], trouble: NDArray[np.int64]
-) -> NDArray[np.int32]:
+def _deal(problem: Problem, parts: int, blocks: list[list[int]], trouble: NDArray[np.int64]) -> NDArray[np.int32]:
     """Give each block to a part, those with most problem first."""
+    of_host = trouble.tolist()
+    weighed = [(sum(map(of_host.__getitem__, block)), block) for block in blocks]
+    ordered = sorted(weighed, key=lambda w: (-w[0], -len(w[1]), w[1][0]))
     most = -(-problem.hosts // parts)
     hosts, groups, count = _groups_of_hosts(problem, most)
+    if not count:
+        return _dealt_evenly(problem.hosts, parts, ordered)
     first = np.searchsorted(hosts, np.arange(problem.hosts + 1))
     there = np.zeros((parts, count), np.int64)
     held, troubled = np.zeros(parts, np.int64), np.zeros(parts, np.int64)
     part = np.zeros(problem.hosts, np.int32)
-    for block in sorted(blocks, key=lambda b: (-int(trouble[b].sum()), -b.size, int(b[0]))):
-        mine = np.concatenate([groups[first[h] : first[h + 1]] for h in block.tolist()])
+    for problems, block in ordered:
+        mine = np.concatenate([groups[first[h] : first[h + 1]] for h in block])
         company = there[:, mine].sum(axis=1) * np.maximum(0, most - held)
-        full = held + block.size > most
+        full = held + len(block) > most
         chosen = min(range(parts), key=lambda p: (full[p], -company[p], held[p], troubled[p], p))
         part[block] = chosen
-        held[chosen] += block.size
-        troubled[chosen] += int(trouble[block].sum())
+        held[chosen] += len(block)
+        troubled[chosen] += problems
         np.add.at(there[chosen], mine, 1)
+    return part
+
+
+def _dealt_evenly(hosts: int, parts: int, blocks: Iterable[tuple[int, list[int]]]) -> NDArray[np.int32]:
+    """Give each block, which no group draws anywhere, to the part with the fewest hosts, then the fewest problems."""
+    part = np.zeros(hosts, np.int32)
+    emptiest = [(0, 0, p) for p in range(parts)]
+    for problems, block in blocks:
+        held, troubled, chosen = emptiest[0]
+        part[block] = chosen
+        heapreplace(emptiest, (held + len(block), troubled + problems, chosen))
     return part

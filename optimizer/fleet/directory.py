@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from optimizer.fleet.selection import named_hosts, named_vms
+from optimizer.fleet.selection import labelled_hosts, named_hosts, named_vms
 from optimizer.similar import similar
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ LOOK: dict[NameKind, Callable[[Fleet, str], Collection[str]]] = {
     NameKind.LEVEL: lambda fleet, _: fleet.level_index,
     NameKind.DOMAIN: _domains,
     NameKind.RESOURCE: lambda fleet, _: fleet.resource_index,
-    NameKind.HOST_LABEL: lambda fleet, _: fleet.labelled_hosts,
-    NameKind.HOST_LABEL_VALUE: lambda fleet, key: fleet.labelled_hosts.get(key, {}),
+    NameKind.HOST_LABEL: lambda fleet, _: labelled_hosts(fleet),
+    NameKind.HOST_LABEL_VALUE: lambda fleet, key: labelled_hosts(fleet).get(key, {}),
     NameKind.VM_LABEL: lambda fleet, _: _keys(fleet.vms.labels),
     NameKind.VM_LABEL_VALUE: lambda fleet, key: _values(fleet.vms.labels, key),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -365,13 +365,9 @@ class Fleet:
         return {g.id: i for i, g in enumerate(self.groups)}
 
     @cached_property
-    def labelled_hosts(self) -> dict[str, dict[str, set[int]]]:
-        """Which hosts have each label, by its key and its value."""
-        out: dict[str, dict[str, set[int]]] = {}
-        for h, have in enumerate(self.hosts.labels):
-            for key, value in have.items():
-                out.setdefault(key, {}).setdefault(value, set()).add(h)
-        return out
+    def looked_up(self) -> dict[object, Any]:
+        """What was looked up in this fleet and may be asked for of every VM, by what was asked."""
+        return {}
 
     @cached_property
     def also_at(self) -> NDArray[np.int32]:

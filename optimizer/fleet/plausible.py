@@ -94,6 +94,8 @@ def implausible(fleet: Fleet, now: datetime) -> Iterator[Doubt]:
 def misspelt_groups(fleet: Fleet) -> Iterator[Doubt]:
     """Say which groups are not declared and nearly called as one that is, first where no VM is in that."""
     loose = [group.id for group in fleet.groups if not group.declared]
+    if not loose:
+        return
     near = misspelt([group.id for group in fleet.groups if group.declared and not len(group.members)], loose)
     for empty, one in near.items():
         text = f"no VM is in the group {empty}, and VMs name {one}, which is not declared: is that this one?"

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from optimizer.fleet.fleet import Fleet
 
-__all__ = ["host_mask", "matching", "named_hosts", "named_vms", "vm_mask"]
+__all__ = ["host_mask", "labelled_hosts", "matching", "named_hosts", "named_vms", "vm_mask"]
+
+LABELLED = "labelled hosts"
 
 
 def matching(word: str, names: Iterable[str]) -> list[int]:
@@ -55,4 +57,16 @@ def vm_mask(fleet: Fleet, words: Iterable[str]) -> NDArray[np.bool_]:
     """Return bool [V]: the VMs that any of the words means."""
     out = np.zeros(len(fleet.vms), np.bool_)
     out[[v for word in words for v in named_vms(fleet, word)]] = True
+    return out
+
+
+def labelled_hosts(fleet: Fleet) -> dict[str, dict[str, set[int]]]:
+    """Return which hosts have each label, by its key and its value; looked up once."""
+    if LABELLED not in fleet.looked_up:
+        found: dict[str, dict[str, set[int]]] = {}
+        for h, have in enumerate(fleet.hosts.labels):
+            for key, value in have.items():
+                found.setdefault(key, {}).setdefault(value, set()).add(h)
+        fleet.looked_up[LABELLED] = found
+    out: dict[str, dict[str, set[int]]] = fleet.looked_up[LABELLED]
     return out

@@ -131,6 +131,8 @@ class Describing:
     ----------
     least_s
         Wall seconds that are kept for describing and printing any plan.
+    move_s, left_s
+        Wall seconds that it takes to describe, write and print one move, and one violation that is left.
     per_build
         What describing takes more, in times of building the problem and judging the fleet as it is.
     most_share
@@ -138,5 +140,7 @@ class Describing:
     """
 
     least_s: float = 0.1
+    move_s: float = 1e-4
+    left_s: float = 2.5e-5
     per_build: float = 2.0
     most_share: float = 0.5

@@ -65,8 +65,11 @@ class Outlook:
         """Name the cause of what is left, and what was found to help.
 
         From what no move can repair to what one change would open: too few VMs or domains; then, for each VM whose
-        move would lessen the violation, the rules and limits that keep it off the hosts where it would.
+        move would lessen the violation, the rules and limits that keep it off the hosts where it would. Nothing of
+        this is looked for once the time is over: what then remains may be very much.
         """
+        if self.ending.over():
+            return not_analysed()
         demand = self._demand(violation)
         never = self._out_of_reach(demand, violation)
         if never:

@@ -67,7 +67,6 @@ def describe(
     ending
         How the search ended; as if it had been finished, where it is not given.
     """
-    ending = ending or Ending()
     if before is None:
         before = violations(policy, State.start(fleet))
     rules = {rule.name: rule for rule in policy.rules}
@@ -77,6 +76,7 @@ def describe(
     repaired = [v for key, v in before.items() if key not in after or after[key].excess < v.excess]
     moves = _moves(fleet, rules, ordered, of_batch, repaired, policy.scope.balance)
     made = [m.move for m in ordered.moves]
+    ending = (ending or Ending()).keeping(len(moves), len(after))
     outlook, deferral = Outlook(fleet, problem, end.placement, made, ending), Deferral(problem, made)
     return Described(
         moves=moves,

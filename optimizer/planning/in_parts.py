@@ -88,7 +88,9 @@ class InParts:
         parts = parts_for(solver.problem, self.wanted, solver.parameters.parts)
         self.report = {"engine": self.engine.name, "parts": 1}
         subproblems = _pieces(solver, parts) if parts > 1 else []
-        if not subproblems or solver.deadline.over():
+        if solver.deadline.over():
+            return solver.problem.start.copy()
+        if not subproblems:
             return solver.repair(acceptable)
         tasks = _tasks(solver, subproblems, self.engine)
         done = self.engine.map(solve_piece, tasks, _Either(self.stop, solver.deadline))
@@ -123,10 +125,14 @@ def _pieces(solver: Solver, parts: int) -> list[Subproblem]:
     """Cut by what has to leave: parts get about as much of it each, and budgets accordingly."""
     problem = solver.problem
     leaving = np.zeros(problem.vms, np.bool_)
+    if solver.deadline.over():
+        return []
     for eviction in solver.bounds.thrifty:
         leaving[list(eviction.vms) if eviction else []] = True
     homes = problem.start[leaving]
     trouble = np.bincount(homes[homes != ABSENT], minlength=problem.hosts)
+    if solver.deadline.over():
+        return []
     cut = Cut(problem, partition(problem, parts, trouble), leaving)
     return [cut.subproblem(p) for p in range(cut.parts)]
 

@@ -119,6 +119,8 @@ def solve_and_order(solver: Solver, path: Method, repair: Repair = Solver.repair
     start = best = stay(solver.problem)
     if not any(v for s, v in best.values.items() if s is not Stage.MOVING):
         return _with_proofs(solver, best)
+    if solver.deadline.over():  # before it began: on a large fleet the bounds take longer than may be left
+        return replace(best, proofs={stage: Proof(stage.value, 0, ()) for stage in best.values})
     if path is not Method.EXACT:
         best = _by_repair(solver, best, repair)
         LOG.debug(_step("repair", best))

@@ -98,7 +98,8 @@ class Tally:
                     self.sets_of[vm].append((tally, side))
                     ends = self.ends[vm]
                     if len(ends) == 1:  # nearly all of them: what `place` does, without its questions
-                        count[domain[ends[0]]] += 1
+                        at = domain[ends[0]]
+                        count[at] = count.get(at, 0) + 1  # `+=` asks a Counter for what it lacks, which is slow
                     else:
                         tally.place(side, vm, tuple([domain[h] for h in ends]), +1)
             self.sets.append(tally)

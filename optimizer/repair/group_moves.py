@@ -57,7 +57,7 @@ class GroupMoves:
 
     def run(self) -> None:
         """Look after every group in turn, and then after VMs that still have to leave."""
-        if self.work.broken and self.deadline.over():
+        if (self.work.broken or not self.work.changes) and self.deadline.over():
             return
         reception = Insertion(self.work, tight=True, near=self.near)
         for trouble in troubles(self.work):

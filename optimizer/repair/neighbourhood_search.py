@@ -119,7 +119,7 @@ class NeighbourhoodSearch:
         self, links: int, spend: int, nodes: int, most: int | None, *, shoulds: bool = True, full: bool = False
     ) -> bool:
         """Try chains of one kind on each problem; return whether there is something left to do, and time for it."""
-        if self._at_floor():
+        if (self.work.broken and self.deadline.over()) or self._at_floor():
             return False
         found = [t for t in self.troubles() if t.must or shoulds]
         if self._shuffled:

@@ -142,6 +142,8 @@ class Solver:
     ) -> NDArray[np.int32]:
         """Go on from a placement whose parts were found one by one: repair what none of them could, over all hosts."""
         self._work = work
+        if self.deadline.over():
+            return work.placement
         search = NeighbourhoodSearch(work, self.bounds, self.limits, self.deadline, acceptable)
         search.by_company()
         search.by_chains()
@@ -233,6 +235,8 @@ class Solver:
             if start == 0 and self.parameters.evening.enabled and self._evens_out:
                 self._even_out(work)
             leaving = self._not_begun(work, evicted(self.bounds, jitter))
+            if best and deadline.over():
+                break
             receive(work, leaving, tight=start > 0, near=given.near, stop=first.over)
             search.by_company()
             search.by_chains()

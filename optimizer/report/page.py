@@ -88,3 +88,17 @@ class Page:
     def extend(self, other: Page) -> None:
         """Add all of another page."""
         self.blocks.extend(other.blocks)
+
+    def shortened(self, rows: int) -> Page:
+        """Return the page with no table longer than that many rows, and a line below each that was."""
+        short = Page()
+        for block in self.blocks:
+            if isinstance(block, Table) and len(block.rows) > rows:
+                short.table(Table(block.headers, block.rows[:rows], block.tones[:rows], block.below[:rows]))
+                more = len(block.rows) - rows
+                short.line(
+                    f"... and {more:,} more, not printed for lack of time; `-o` and `--json` have all", Tone.WARN
+                )
+            else:
+                short.blocks.append(block)
+        return short

@@ -24,8 +24,15 @@ USUAL, NARROWEST = 80, 40
 STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "bold red", Tone.WARN: "yellow", Tone.QUIET: "dim"}
 
 
-def write_page(page: Page, out: TextIO, *, terminal: bool, width: int | None = None) -> None:
-    """Write a page to `out`, in `width` columns: those of the terminal (or of COLUMNS), 80 where there is none."""
+def write_page(page: Page, out: TextIO, *, terminal: bool, width: int | None = None, rows: int | None = None) -> None:
+    """Write a page to `out`, in `width` columns: those of the terminal (or of COLUMNS), 80 where there is none.
+
+    Parameters
+    ----------
+    rows
+        How many of a table are written at most, with a line that says how many more there are; None: all.
+    """
+    page = page if rows is None else page.shortened(rows)
     width = max(NARROWEST, width or shutil.get_terminal_size((USUAL, 24)).columns)
     if terminal:
         _write_rich(page, out, width)

@@ -5,7 +5,6 @@ Everything that can be wrong with a file ends as an `InputError` that names it.
 
 from __future__ import annotations
 
-import gc
 import gzip
 import hashlib
 import io
@@ -21,6 +20,7 @@ import orjson
 
 from optimizer.errors import InputError
 from optimizer.sources.duplicate_keys import duplicate_key, may_have_duplicates
+from optimizer.sources.garbage import nothing_collected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,16 +114,12 @@ def parse_json(data: bytes, where: str) -> Any:
         For anything that is not JSON (NaN, comments, a second document, nesting beyond 1024), with line and column;
         for a key that stands twice in one object, with its path and line.
     """
-    collecting = gc.isenabled()
-    gc.disable()  # nothing of a half-parsed document is garbage, and looking for some takes as long as parsing
     try:
-        document = orjson.loads(data)
+        with nothing_collected():
+            document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
         raise InputError(where, at, error.doc[error.pos : error.pos + 20], *_no_json(data, error.msg)) from error
-    finally:
-        if collecting:
-            gc.enable()
     if may_have_duplicates(data, document) and (found := duplicate_key(data)) is not None:
         hint = f"line {found.line} has it again, and nobody knows which of the two is meant: leave one"
         raise InputError(where, found.path, found.key, "each key once in an object", hint)

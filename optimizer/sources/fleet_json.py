@@ -10,6 +10,7 @@ from optimizer.sources.files import canonical_digest, parse_json, read_bytes
 from optimizer.sources.fleet_columns import Names, host_columns, index_of, read_domains, seconds, vm_columns
 from optimizer.sources.fleet_fields import FLEET, FLEET_FORMAT
 from optimizer.sources.fleet_parts import read_groups, read_history, read_in_flight, read_interference
+from optimizer.sources.garbage import nothing_collected
 from optimizer.sources.kinds import check, parse_time, similar
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ def read_fleet(path: Path | str) -> Fleet:
 
 def read_fleet_document(path: Path | str) -> tuple[Fleet, dict[str, Any]]:
     """Read a snapshot and keep the document that it was made from, for those who write one like it."""
-    document = parse_json(read_bytes(path), str(path))
-    return fleet_from_document(document, str(path)), document
+    with nothing_collected():
+        document = parse_json(read_bytes(path), str(path))
+        return fleet_from_document(document, str(path)), document
 
 
 def read_document(settings: SourceSettings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import subprocess
@@ -51,6 +52,20 @@ def test_a_second_ctrl_c_ends_at_once():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_before_a_search_has_begun_the_first_ctrl_c_ends_it():
+    from commands.interrupt import Interrupt
+
+    with Interrupt(at_once=True) as interrupt:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked  # were it lost in a library, the search would still end
+    with Interrupt(at_once=True) as interrupt:
+        interrupt.at_once = False
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked
+    gc.enable()
 
 
 def test_a_second_ctrl_c_in_a_destructor_ends_at_once_all_the_same(capsys):

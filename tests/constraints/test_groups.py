@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from constraints.common import in_domains
-from constraints.groups import Names, crowds, declared, under_way
+from constraints.groups import Names, SetDemand, crowds, under_way, wanted
+from constraints.spread import Spread
 from tests import build
 from tests.constraints.contract import random_states
 from tests.constraints.generators import random_fleet
 
 if TYPE_CHECKING:
-    from optimizer.fleet import State
+    from optimizer.fleet import Fleet, State
 
 
 def some_states(number: int) -> list[tuple[Random, State]]:
@@ -32,17 +33,20 @@ def test_crowds_are_what_counting_one_by_one_gives() -> None:
             assert list(zip(*(column.tolist() for column in found), strict=True)) == slow
 
 
-def test_a_subject_begins_with_the_names_of_the_groups_that_may_have_asked() -> None:
-    names = ("rack (rack)", "b", "a", "rack", "rac")
-    groups = [{"id": name, "rules": [{"rule": "spread", "level": "rack", "at_least": 2}]} for name in names]
-    fleet = build.fleet([build.host("h")], [build.vm("v", "h", groups=list(names))], groups=groups)
+def test_what_a_rule_asks_of_a_fleet_is_read_once_and_found_by_name() -> None:
+    groups = [{"id": name, "rules": [{"rule": "spread", "level": "host", "at_least": 2}]} for name in ("b", "a")]
+    fleet = build.fleet([build.host("h")], [build.vm("v", "h", groups=["a", "b"])], groups=groups)
+    read: list[Fleet] = []
 
-    def asked(of: str | None) -> list[str]:
-        return [group.id for group, _ in declared(fleet, "spread", of)]
+    def demands(of: Fleet) -> list[SetDemand]:
+        read.append(of)
+        return [SetDemand(name, np.array([], np.int32), 0, Spread().asked, n) for n, name in enumerate(("b", "a", "b"))]
 
-    assert asked(None) == list(names)
-    assert asked("rack (rack) (rack)") == ["rack (rack)", "rack", "rac"]
-    assert asked("b") == ["b"] and asked("") == asked("c") == []
+    found = wanted(fleet, Spread(), demands)
+    assert [demand.number for demand in found.all] == [0, 1, 2]
+    assert {name: demand.number for name, demand in found.named.items()} == {"b": 0, "a": 1}
+    assert wanted(fleet, Spread(), demands) is found and len(read) == 1
+    assert wanted(fleet, Spread(at_least=3), demands) is not found
 
 
 def test_sets_with_a_vm_under_way() -> None:

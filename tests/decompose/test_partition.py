@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.decompose.partition import partition, parts_for
+from optimizer.decompose.partition import _dealt_evenly, partition, parts_for
 from optimizer.decompose.subproblem import Cut
 from optimizer.fleet import ABSENT
 from optimizer.parameters import Parts
@@ -53,6 +53,22 @@ def test_hosts_that_nothing_couples_are_dealt_out_evenly_and_trouble_too(parts: 
     assert np.bincount(part, minlength=parts).tolist() == [hosts // parts] * parts
     share = np.bincount(part, trouble, parts)
     assert share.max() - share.min() <= 3
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_blocks_that_no_group_draws_go_to_the_emptiest_part(seed: int) -> None:
+    rng = Random(seed)
+    blocks, at = [], 0
+    while at < 60:
+        size = rng.randint(1, 5)
+        blocks.append((rng.randint(0, 9), [*range(at, at + size)]))
+        at += size
+    parts = rng.randint(1, 6)
+    held, troubled, slow = [0] * parts, [0] * parts, np.zeros(at, np.int32)
+    for trouble, block in blocks:
+        chosen = min(range(parts), key=lambda p: (held[p], troubled[p], p))
+        slow[block], held[chosen], troubled[chosen] = chosen, held[chosen] + len(block), troubled[chosen] + trouble
+    assert _dealt_evenly(at, parts, blocks).tolist() == slow.tolist()
 
 
 def test_racks_stay_whole_where_a_rule_counts_in_them_and_they_fit() -> None:

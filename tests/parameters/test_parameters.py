@@ -76,6 +76,7 @@ NO_PARAMETERS = {
     "bounds/balance_bound.py": {"BEYOND": "exactness"},
     "repair/ejection_chains.py": {"FIRST_BLOCK": "how much is compared at once; the answer is the same"},
     "repair/solver.py": {"MOVE_S": "seconds, measured", "LEFT_S": "seconds, measured"},
+    "scoped_plan.py": {"BUILDS": "seconds, measured"},
     "repair/exhaustive_search.py": {"WORK": "work"},
     "repair/group_moves.py": {"JOIN_WORK": "work"},
     "repair/minimize_heat.py": {"STEPS": "exactness", "EXACT": "exactness"},

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import orjson
 
 from optimizer.fleet import ABSENT, Move
 from optimizer.pipeline import Request, make_plan
-from optimizer.plan import Reason, Status
-from optimizer.plan_identity import identify
+from optimizer.plan import Cause, Reason, Remaining, Status
+from optimizer.plan_identity import _said, identify
 from optimizer.planning.describe import Described, describe, highest_load
 from optimizer.problem.problem import build
 from optimizer.sequence.order import order
@@ -19,6 +20,7 @@ from tests.problem.tiny import GUARD, SHOULD, problem, room
 
 if TYPE_CHECKING:
     from optimizer.fleet import Fleet
+    from optimizer.plan import Plan
     from optimizer.policy import Policy
 
 CAPACITY = policy("capacity", "anti_affinity", "allowed")
@@ -144,6 +146,17 @@ def test_the_highest_load_is_that_of_musts_on_hosts_that_are_touched() -> None:
 # -- identity --------------------------------------------------------------------------------------------------------
 
 
+def said_of(plan: Plan) -> bytes:
+    """Return what the id of a plan without scope is the digest of, field by field."""
+    said = orjson.loads(orjson.dumps(replace(plan, id="", made_at=plan.taken_at, stats={}, warnings=())))
+    del said["scope"]
+    for remaining in (r for r in said["remaining"] if not r["deferred"]):
+        del remaining["deferred"]
+    for part in (part for proof in said["proof"] for part in proof["parts"] if not part["prices"]):
+        del part["prices"]
+    return orjson.dumps(said)
+
+
 def test_the_id_follows_from_what_to_do_and_not_from_when_it_was_made() -> None:
     vms = [vm("a", "h0", memory=6), vm("b", "h0", memory=4)]
     of = fleet([host("h0", memory=8), host("h1", memory=9)], vms)
@@ -151,6 +164,10 @@ def test_the_id_follows_from_what_to_do_and_not_from_when_it_was_made() -> None:
     assert plan.status is Status.OPTIMAL
     assert plan.id.startswith("plan-")
     assert identify(replace(plan, id="", stats={}, made_at=plan.expires_at)).id == plan.id
+    assert plan.remaining == () and said_of(plan) == _said(plan)
+    odd = Remaining("r", "s", 1, 'why,"deferred":"",', "help", cause=Cause("k", reason='\\","deferred":""'))
+    left = replace(plan, remaining=(odd, replace(odd, deferred="a limit"), replace(odd, resource="disk_gib")))
+    assert said_of(left) == _said(left)
     changed = replace(plan.moves[0], target="h7")
     for other in (replace(plan, moves=(changed,)), replace(plan, fleet="x"), replace(plan, status=Status.FEASIBLE)):
         assert identify(other).id != plan.id

@@ -53,6 +53,29 @@ def test_a_plan_is_made_in_time(kind: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    first_and_rotating(
+        [("many-groups", 30_000), ("preferring", 20_000), ("pairs", 10_000), ("huge-group", 50_000), ("budget", 8_000)]
+    ),
+)
+def test_however_much_is_left_it_is_said_in_time(kind: str, size: int, tmp_path: Path) -> None:
+    stress = KINDS[kind][0](random.Random(size), size)
+    fleet, policy = fleet_from_document(stress.fleet, kind), written_policy(stress.rules, tmp_path)
+    judged: list[float] = []
+    began = time.process_time()
+    plan = make_plan(
+        fleet,
+        policy,
+        Request(seconds=1.5, workers=1),
+        clock=CpuClock(),
+        judged=lambda violations, _: judged.extend((violations, time.process_time() - began)),
+    )
+    assert time.process_time() - began < 1.5 + SLACK_S / 2  # the other half is for writing and printing
+    assert judged[0] >= len(plan.remaining) > 0 and judged[1] < 1.0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zero-slack", "chains", "many-groups"])
 def test_an_interrupt_ends_it_at_once_with_a_plan(kind: str) -> None:
     event = threading.Event()

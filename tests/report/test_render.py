@@ -55,6 +55,25 @@ def test_hostile_names_are_inert_in_both_looks():
         assert "💥" not in text
 
 
+def test_rows_for_which_there_is_no_time_are_counted():
+    table = Table(("name",))
+    for n in range(5):
+        table.add(f"v{n}", below=[f"note {n}"])
+    page = page_of("v1")
+    page.table(table)
+    out = io.StringIO()
+    write_page(page, out, terminal=False, rows=2)
+    assert out.getvalue().splitlines()[5:] == [
+        "  name",
+        "  v0",
+        "    note 0",
+        "  v1",
+        "    note 1",
+        "... and 3 more, not printed for lack of time; `-o` and `--json` have all",
+    ]
+    assert len(table.rows) == 5
+
+
 def test_a_long_table_is_cut_on_a_terminal_only():
     page = Page()
     table = Table(("n",))
