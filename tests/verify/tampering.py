@@ -45,6 +45,7 @@ UNKNOWABLE = {
     r"proof\[\]\.parts\[\]\.curve.*": "a weaker claim (less harm, or later) is as true, where the bound still follows",
     r"proof\[\]\.parts\[\]\.prices.*": "any prices prove something: others are as true, where the bound still follows",
     r"proof\[\]\.parts\[\]\.vms without .*": "what its other VMs ask for is a weaker claim, and may be enough",
+    r"proof\[\]\.parts without .*names nobody": "harm that stays whatever moves: less of it may be enough",
     r"proof\[\]\.parts\[\]\.by": "another argument that proves the same",
     r"moves\[\]\.to": "another plan that is as good, and as safe",
     r"moves\[\]\.vm now .*": "another plan that is as good, and as safe",
@@ -136,7 +137,8 @@ def _said(path: tuple[Any, ...]) -> str:
 
 def _items(value: list[Any]) -> Iterator[tuple[str, Any]]:
     if value:
-        yield "without the last", value[:-1]
+        what = ", which names nobody" if isinstance(value[-1], dict) and value[-1].get("vms") == [] else ""
+        yield f"without the last{what}", value[:-1]
         yield "the first twice", [value[0], *value]
 
 
