@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from optimizer.fleet import Carrying, Fleet
     from optimizer.plan import Caution, Plan
     from optimizer.policy import Policy
+    from optimizer.report.loads import HostChange
     from optimizer.report.page import Page
     from optimizer.scope import Scope
     from optimizer.whatif.plan_place import Coming
@@ -339,21 +340,25 @@ def _say(
     if form in (CSV, SHELL):
         say_text(exported(str(form), plan))
     else:
-        page = partial(_page, plan, fleet, policy, coming)
+        page = partial(_page, plan, fleet, policy, coming, rows)
         say(as_json or form == JSON, lambda: plan_document(plan), page, rows)
 
 
-def _page(plan: Plan, fleet: Fleet, policy: Policy, coming: Coming | None = None) -> Page:
+def _page(plan: Plan, fleet: Fleet, policy: Policy, coming: Coming | None = None, rows: int | None = None) -> Page:
     from optimizer.report.called import Called
     from optimizer.report.explain_plan import moves_of
     from optimizer.report.loads import host_changes, linear_atoms
     from optimizer.report.plan_page import plan_page
 
     moves = moves_of(fleet, plan.moves)
-    changes = host_changes(fleet, linear_atoms(fleet, policy.rules), moves) if moves else ()
+    changes: Sequence[HostChange] | None = ()
+    if moves:
+        quick = rows is not None and len(moves) > rows
+        changes = None if quick else host_changes(fleet, linear_atoms(fleet, policy.rules), moves)
     copied = [resource.name for resource in fleet.resources if resource.copied]
     nowhere = {fleet.vms.ids[vm] for vm in (fleet.vms.host < 0).nonzero()[0]} - fleet.awaited
-    page = plan_page(plan, changes, policy.least, Called.of(fleet), copied, 0 if coming is not None else len(nowhere))
+    unplaced = 0 if coming is not None else len(nowhere)
+    page = plan_page(plan, changes, policy.least, Called.of(fleet), copied, unplaced, rows)
     if coming is not None:
         from optimizer.report.coming_page import coming_page
 

@@ -99,15 +99,17 @@ class InParts:
             if one is not None:
                 subproblem.join(joined, one.result.placement)
                 solver.deadline.spend(one.result.work)
-        work = WorkingPlacement(solver.problem)
-        work.become(joined)
         self.report |= {
             "parts": len(subproblems),
             "workers": len({d.worker for d in done if d}),
             "sent_mib": round(sum(len(t) for t in tasks) / 2**20, 1),
             "done": [_said(subproblem, one) for subproblem, one in zip(subproblems, done, strict=True)],
-            "joined": {stage.value: value for stage, value in work.values().items()},
         }
+        if solver.deadline.over():  # nothing is left to do but to put in order what was found
+            return joined
+        work = WorkingPlacement(solver.problem)
+        work.become(joined)
+        self.report["joined"] = {stage.value: value for stage, value in work.values().items()}
         return solver.repair_boundaries(work, acceptable)
 
 

@@ -11,7 +11,7 @@ from optimizer.report.words import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Block", "Heading", "Line", "Page", "Table", "Tone"]
+__all__ = ["Block", "Heading", "Line", "Page", "Table", "Tone", "not_printed"]
 
 
 class Tone(Enum):
@@ -95,10 +95,12 @@ class Page:
         for block in self.blocks:
             if isinstance(block, Table) and len(block.rows) > rows:
                 short.table(Table(block.headers, block.rows[:rows], block.tones[:rows], block.below[:rows]))
-                more = len(block.rows) - rows
-                short.line(
-                    f"... and {more:,} more, not printed for lack of time; `-o` and `--json` have all", Tone.WARN
-                )
+                short.line(not_printed(len(block.rows) - rows), Tone.WARN)
             else:
                 short.blocks.append(block)
         return short
+
+
+def not_printed(rows: int) -> str:
+    """Say of how many rows there is no time to print them."""
+    return f"... and {rows:,} more, not printed for lack of time; `-o` and `--json` have all"

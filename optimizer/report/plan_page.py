@@ -13,7 +13,7 @@ from optimizer.planning.obstacles import Kind
 from optimizer.problem.problem import Least, Stage
 from optimizer.report.balance import balance_lines
 from optimizer.report.called import NOBODY, Called
-from optimizer.report.page import Page, Table, Tone
+from optimizer.report.page import Page, Table, Tone, not_printed
 from optimizer.report.scope import deferred_line, scope_line
 from optimizer.report.violations import measured, not_evaluated
 from optimizer.report.words import amount, count, duration, percent, shortened, spoken
@@ -58,22 +58,27 @@ LESS = {
 
 def plan_page(
     plan: Plan,
-    changes: Sequence[HostChange],
+    changes: Sequence[HostChange] | None,
     least: Least,
     called: Called = NOBODY,
     copied: Iterable[str] = (),
     not_placed: int = 0,
+    rows: int | None = None,
 ) -> Page:
     """Lay out a plan.
 
     Parameters
     ----------
+    changes
+        The hosts that it touches; None where there is no time to list them.
     least
         What its policy counts as moving.
     copied
         The resources that travel with a VM.
     not_placed
         How many VMs are on no host yet.
+    rows
+        How many violations that are left are listed at most, for lack of time; None: all.
     """
     page = Page()
     if said := scope_line(plan.scope):
@@ -102,10 +107,12 @@ def plan_page(
         moves_with_causes(page, plan.moves, called)
         _totals(page, plan, copied)
     _validity(page, plan)
-    if plan.moves:
+    if plan.moves and changes is None:
+        page.line("the hosts changed are not listed, for lack of time", Tone.WARN)
+    elif plan.moves and changes is not None:
         page.heading(f"Hosts changed: {len(changes):,} (load before -> after, of the limit)")
         page.table(_hosts_table(changes, called))
-    remaining(page, plan, called)
+    remaining(page, plan, called, rows)
     not_evaluated(page, plan.not_evaluated)
     _partition(page, plan)
     _proof(page, plan, least)
@@ -268,13 +275,13 @@ def _change(load: Load) -> str:
     return f"{before.removesuffix(' %')} -> {after.removesuffix(' %')}"
 
 
-def remaining(page: Page, plan: Plan, called: Called = NOBODY) -> None:
-    """List what the plan leaves wrong, and what would help."""
+def remaining(page: Page, plan: Plan, called: Called = NOBODY, rows: int | None = None) -> None:
+    """List what the plan leaves wrong, and what would help; no more than `rows` of it where these are given."""
     if not plan.remaining:
         return
     page.heading(f"What remains: {len(plan.remaining):,}")
     table = Table(("rule", "subject", ">excess"))
-    for (why, would_help), alike in _by_cause(plan.remaining).items():
+    for (why, would_help), alike in _by_cause(plan.remaining[:rows]).items():
         helped = would_help and not any(_not_analysed(r) for r in alike)
         below = [f"why: {why}"] * bool(why) + [f"what would help: {would_help}"] * bool(helped)
         for r in alike:
@@ -282,6 +289,8 @@ def remaining(page: Page, plan: Plan, called: Called = NOBODY) -> None:
             subject, excess = called.subject(r.subject), measured(r.resource, r.excess)
             table.add(r.rule, subject, excess, tone=Tone.WARN, below=below + waits)
     page.table(table)
+    if len(table.rows) < len(plan.remaining):
+        page.line(not_printed(len(plan.remaining) - len(table.rows)), Tone.WARN)
     open_ = list(dict.fromkeys(called.subject(r.subject) for r in plan.remaining if _not_analysed(r)))
     if open_:
         page.line(

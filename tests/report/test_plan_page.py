@@ -68,6 +68,14 @@ def test_what_was_not_analysed_is_said_once_with_a_list():
     assert "g29" in text
 
 
+def test_what_is_left_is_counted_where_there_is_no_time_to_print_it():
+    plan = plans.plan(remaining=(plans.left_over(),) * 5)
+    text = "\n".join(plain_lines(plan_page(plan, None, Least.MOVES, rows=2)))
+    assert "the hosts changed are not listed, for lack of time" in text and "Hosts changed" not in text
+    assert "What remains: 5" in text
+    assert "... and 3 more, not printed for lack of time; `-o` and `--json` have all" in text
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [
