@@ -13,10 +13,12 @@ from optimizer.concurrency import Concurrency
 from optimizer.execute.caps import Caps, Token
 from optimizer.execute.core import begin
 from optimizer.execute.core.choose import next_round, tasks_of
+from optimizer.execute.core.loads import uses_s
 from optimizer.execute.core.model import Flight, Moment, Settings
-from optimizer.execute.core.order import Order, uses_s
+from optimizer.execute.core.order import Order
 from optimizer.execute.core.sharing import learned
 from optimizer.execute.core.speeds import Link, Mean, Sharing
+from optimizer.execute.ledger.records import Key
 from optimizer.execute.states import MoveState
 from tests.execute.plans import line_fleet, move, plan_of
 
@@ -95,9 +97,21 @@ def test_urgency_goes_first_then_the_longer_of_chain_and_load() -> None:
 
 
 def test_what_has_begun_in_this_round_counts_for_the_next_of_it() -> None:
-    """Two long ones beside each other last until others have followed: now the shortest."""
-    state = state_of(*(("h0", f"h{6 + n}", mib) for n, mib in enumerate((60_000, 50_000, 9_000, 5_000))))
+    """Beside the two longest the shortest: so the link is never without two copies, until its last one goes."""
+    state = state_of(*(("h0", f"h{6 + n}", mib) for n, mib in enumerate((24_000, 12_000, 8_000, 4_000))))
+    assert turns(state) == [0, 1, 2, 3]
     assert started(state) == [0, 1, 3]
+
+
+TWO_LEFT = [("h0", f"h{6 + n}", mib) for n, mib in enumerate((12_000, 12_000, 12_000, 4_000))]
+
+
+def test_of_those_that_wait_one_goes_with_which_the_link_loses_the_least() -> None:
+    """Three copies of one size end at once, and the fourth is prepared while nothing is copied."""
+    state = state_of(*TWO_LEFT)
+    assert turns(with_flights(state, 12_000.0, 12_000.0)) == [3, 2]
+    long = state_of(("h0", "h6", 60_000), ("h0", "h7", 60_000), *TWO_LEFT[2:])
+    assert turns(with_flights(long, 60_000.0, 60_000.0)) == [2, 3], "where it loses none either way, the longest"
 
 
 @pytest.mark.parametrize(("left", "first"), [(50_000.0, 1), (1_000.0, 2), (None, 1)])
@@ -106,24 +120,44 @@ def test_what_is_left_of_copies_counts_for_their_links(left: float | None, first
     assert turns(with_flights(state, left))[0] == first
 
 
+def test_where_it_loses_as_little_with_several_the_one_goes_for_whose_other_end_the_most_waits() -> None:
+    """Else the longest of them."""
+    state = state_of(("h0", "h6", 60_000), ("h0", "h7", 9_000), ("h0", "h8", 8_000), ("h1", "h8", 30_000))
+    assert turns(state)[:3] == [0, 2, 1]
+
+
 @pytest.mark.parametrize(("beside", "first"), [(16_000.0, 4), (15_999.0, 2)])
-def test_the_shortest_goes_beside_what_lasts_until_two_have_followed(beside: float, first: int) -> None:
+@pytest.mark.parametrize("why", ["dirty", "many", "no cap"])
+def test_where_nothing_is_foreseen_the_shortest_goes_beside_what_lasts_until_two_have_followed(
+    why: str, beside: float, first: int
+) -> None:
     """Prepared in 4 s and confirmed by two looks, 2 s apart: a copy follows one that is over after 8 s."""
     state = state_of(*(("h0", f"h{6 + n}", mib) for n, mib in enumerate((60_000, 60_000, 9_000, 7_000, 5_000))))
+    if why == "dirty":
+        state = changed(state, 3, dirties_mib_s=170.0)
+    elif why == "no cap":
+        state = changed(state, 2, tokens=())
+    else:
+        more = {
+            Key("plan-1", f"m{n}"): replace(state.tasks[state.waiting[3]], key=Key("plan-1", f"m{n}"))
+            for n in range(20, 35)
+        }
+        state = replace(state, tasks={**state.tasks, **more}, waiting=(*state.waiting, *more))
     assert turns(with_flights(state, 60_000.0, beside))[0] == first
+    if why == "dirty":
+        assert turns(with_flights(changed(state, 3, dirties_mib_s=160.0), 60_000.0, beside))[0] == 2
 
 
 def test_where_one_copy_cannot_fill_the_link_the_longest_goes_first() -> None:
-    state = state_of(*(("h0", f"h{6 + n}", mib) for n, mib in enumerate((60_000, 60_000, 9_000, 7_000))))
+    state = state_of(*TWO_LEFT)
     slow = replace(state, sharing=replace(KNOWS, stream_mib_s=400.0))
-    assert turns(with_flights(slow, 60_000.0, 60_000.0))[0] == 2
+    assert turns(with_flights(slow, 12_000.0, 12_000.0))[0] == 2
 
 
 def test_guests_of_which_nobody_knows_what_they_dirty_go_the_longest_first_and_join_nobody_anyway() -> None:
-    state = state_of(*(("h0", f"h{6 + n}", mib) for n, mib in enumerate((60_000, 60_000, 9_000, 7_000))))
+    state = state_of(*TWO_LEFT)
     unknown = {key: replace(task, dirties_mib_s=None) for key, task in state.tasks.items()}
-    assert turns(with_flights(state, 60_000.0, 60_000.0))[0] == 3
-    assert turns(with_flights(replace(state, tasks=unknown), 60_000.0, 60_000.0))[0] == 2
+    assert turns(with_flights(replace(state, tasks=unknown), 12_000.0, 12_000.0))[0] == 2
 
 
 def test_of_moves_over_a_link_one_goes_whose_other_end_is_free() -> None:
@@ -175,9 +209,14 @@ def test_it_joins_a_copy_that_a_link_less_busy_than_its_own_waits_for() -> None:
     assert started(state) == [3, 2]
 
 
-def test_it_joins_a_copy_that_gets_no_less_for_it_or_of_which_nobody_knows_what_its_busiest_link_carries() -> None:
+@pytest.mark.parametrize(("alone", "joins"), [(400.0, True), (620.0, True), (640.0, False)])
+def test_it_joins_a_copy_that_still_gets_nearly_what_it_gets_alone(alone: float, joins: bool) -> None:
     state = later(with_flights(state_of(*DISTURBS), 30_000.0), 1)
-    assert started(replace(state, sharing=replace(KNOWS, stream_mib_s=400.0))) == [2]
+    assert started(replace(state, sharing=replace(KNOWS, stream_mib_s=alone))) == [2] * joins
+
+
+def test_it_joins_a_copy_of_which_nobody_knows_what_its_busiest_link_carries() -> None:
+    state = later(with_flights(state_of(*DISTURBS), 30_000.0), 1)
     for number in (0, 1):
         state = changed(state, number, links=(Link("out of", "h0"), tuple(state.tasks.values())[number].links[1]))
     assert started(state) == [2]
@@ -197,21 +236,20 @@ def test_what_waits_for_room_keeps_its_links_from_all_that_is_less_urgent() -> N
     assert started(changed(state, 1, rank=(0, -9.0, 1))) == []
 
 
-def test_it_joins_where_the_busiest_link_stays_full_or_less_urgent() -> None:
-    moves = [("h0", "h7", 30_000), ("h0", "h8", 30_000), ("h0", "h9", 40_000), ("h2", "h7", 20_000)]
-    assert 3 in started(with_flights(state_of(*moves, each=2), 30_000.0, 30_000.0))
-    urgent = with_flights(state_of(moves[0], moves[2], moves[3], each=2, urgency={2: 0}), 30_000.0)
+FULL = [("h0", "h7", 30_000), ("h0", "h8", 30_000), ("h0", "h9", 40_000)]
+
+
+@pytest.mark.parametrize(("target", "joins"), [("h7", True), ("h8", False)])
+def test_it_joins_where_the_busiest_link_stays_full_when_the_first_of_its_copies_has_ended(
+    target: str, joins: bool
+) -> None:
+    state = state_of(*FULL, ("h2", target, 20_000), each=2)
+    assert started(with_flights(state, 20_000.0, 30_000.0)) == [3] * joins
+
+
+def test_it_joins_what_is_less_urgent() -> None:
+    urgent = with_flights(state_of(FULL[0], FULL[2], ("h2", "h7", 20_000), each=2, urgency={2: 0}), 30_000.0)
     assert 2 in started(urgent)
-
-
-def test_canaries_that_are_about_as_quick_go_over_the_busiest_links_and_share_no_host() -> None:
-    moves = [("h1", "h7", 4_000), ("h0", "h8", 6_000), ("h0", "h9", 5_000), ("h0", "h10", 6_001), ("h2", "h8", 5_500)]
-    state = state_of(*moves, finished=0)
-    assert started(state) == [1, 0, 2, 4, 3]
-    urgent = state_of(("h0", "h7", 4_000), ("h0", "h8", 4_000), ("h1", "h9", 4_000), finished=0, urgency={0: 0, 1: 0})
-    assert started(urgent) == [0, 1, 2], "a host of its own is no reason for what is less urgent"
-    lone = state_of(("h0", "h8", 5_000), ("h0", "h9", 5_001), finished=0)
-    assert len(started(lone)) == 2, "where there are no others, they share one"
 
 
 LONG = [("h2", "h7", 9_000), ("h0", "h7", 60_000), ("h0", "h9", 3_000)]

@@ -12,8 +12,8 @@ from optimizer.concurrency import Concurrency
 from optimizer.execute.caps import Caps
 from optimizer.execute.core import begin
 from optimizer.execute.core.choose import next_round, tasks_of
+from optimizer.execute.core.loads import uses_s
 from optimizer.execute.core.model import Flight, Moment, Settings
-from optimizer.execute.core.order import uses_s
 from optimizer.execute.core.sharing import learned, links_now
 from optimizer.execute.core.speeds import HARDLY, Link, Mean, Sharing
 from optimizer.execute.states import MoveState

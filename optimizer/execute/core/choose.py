@@ -13,9 +13,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from optimizer.execute.caps import held_by
+from optimizer.execute.core.loads import by_load
 from optimizer.execute.core.look import is_hopeless
 from optimizer.execute.core.model import Task
-from optimizer.execute.core.order import Order, by_load
+from optimizer.execute.core.order import Order
 from optimizer.execute.core.pace import allowed
 from optimizer.execute.core.speeds import INTO, OUT, Link
 from optimizer.execute.ledger.records import Key

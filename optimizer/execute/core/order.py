@@ -1,16 +1,17 @@
 """In which order moves start, where their number follows what the links carry: the busiest link is never to stand idle.
 
 A plan takes at least as long as its busiest link needs for all that has to go over it, and just as long if that link is
-never idle. So moves over it go first; what is in flight counts with what is left of it. It idles where all its moves
+always full. So moves over it go first; what is in flight counts with what is left of it. It idles where all its moves
 turn around at once (are confirmed, and the next prepared), which copies of one size that share it do, and the short
 ones at the end of a longest-first order (Graham, Bounds on multiprocessing timing anomalies, SIAM J. Appl. Math. 17,
-1969). So while enough of what is in flight beside its largest copy is left, the shortest goes next, else the longest of
-those that get the most at their other ends. It is also less than full where its few copies get less there: what has
-less to wait for does not join them. A move that alone takes longer than all that is left takes on any link, as where
-one copy cannot fill a card, has the free slot at one of its ends kept for it until there is one at the other.
-
-Canaries are quick, and none may follow until they have ended, so of those that are equally quick the ones over the
-busiest links go, each from and to hosts of its own as far as there are such.
+1969). So of those that wait for a host's link that one goes next with which the link is foreseen to lose the least, if
+the others follow the longest first; where it loses as little with several, the one that gets the most at its other end,
+or has the most to wait for there. Where no forecast can be made (too many wait, of guests that do not all converge
+beside each other, or for an uplink), the shortest goes next while enough of what is in flight beside its largest copy
+is left, else the longest of those that get the most at their other ends. A link is also less than full where its few
+copies get less there: what has less to wait for does not join them, if the link were not full any more once the first
+of its copies has ended. A move that alone takes longer than all that is left takes on any link, as where one copy
+cannot fill a card, has the free slot at one of its ends kept for it until there is one at the other.
 """
 
 from __future__ import annotations
@@ -19,17 +20,21 @@ from itertools import takewhile
 from math import inf
 from typing import TYPE_CHECKING
 
-from optimizer.execute.core.sharing import NEARLY, is_on_links, links_now
-from optimizer.execute.core.speeds import INTO, OUT, Link
+from optimizer.execute.core.canaries import canaries
+from optimizer.execute.core.foresight import lost_s
+from optimizer.execute.core.loads import uses_s
+from optimizer.execute.core.pace import allowed
+from optimizer.execute.core.sharing import NEARLY, TIMES, is_on_links, links_now
+from optimizer.execute.core.speeds import OUT, Link
 from optimizer.execute.core.verdict import AGREED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from optimizer.execute.core.model import Flight, Moment, State, Task
-    from optimizer.execute.core.speeds import Sharing
+    from optimizer.execute.ledger.records import Key
 
-__all__ = ["Order", "by_load", "uses_s"]
+__all__ = ["Order"]
 
 Group = tuple[float, float, Link]
 
@@ -38,29 +43,8 @@ NOWHERE = Link("", "")
 TURNS = 2
 """How many times what it takes until a copy follows one that is over has to be left, for the shortest to go next."""
 
-
-def uses_s(task: Task, sharing: Sharing) -> Iterator[tuple[Link, float]]:
-    """Yield for how long a move keeps each of its links busy; what lies between counts once it is known to bind."""
-    for link in task.links or (Link(OUT, task.source), Link(INTO, task.target)):
-        carries = sharing.carries.get(link, link.mib_s)
-        if carries < inf:
-            yield link, task.copied_mib / carries
-        elif link.is_of_host:
-            yield link, task.seconds
-
-
-def by_load(state: State, can: Sequence[Task]) -> Sequence[Task]:
-    """Return it by urgency, then by how long its chain takes or all that waits at the busiest of its links."""
-    load: dict[Link, float] = {}
-    for key in state.waiting:
-        for link, for_s in uses_s(state.tasks[key], state.sharing):
-            load[link] = load.get(link, 0.0) + for_s
-
-    def turn(task: Task) -> tuple[float, ...]:
-        busiest = max((load[link] for link, _ in uses_s(task, state.sharing)), default=0.0)
-        return (task.rank[0], min(task.rank[1], -busiest), *task.rank[1:])
-
-    return sorted(can, key=turn)
+FEW = 16
+"""How many moves that wait for a link are looked ahead at."""
 
 
 class Order:
@@ -69,10 +53,9 @@ class Order:
     def __init__(self, state: State, now: Moment) -> None:
         self._links = links_now(state, now)
         self._sharing, self._poll_s = state.sharing, state.settings.poll_s
-        self._canaries = state.finished < state.settings.canary
+        self._canaries = allowed(state) if state.finished < state.settings.canary else 0
         self._load: dict[Link, float] = {}
         self._on: dict[Link, list[tuple[Task, float]]] = {}
-        self._ends: set[Link] = set()
         self._begun = 0
         for key in state.waiting:
             self._count(state.tasks[key], 1.0)
@@ -97,24 +80,23 @@ class Order:
     def _add(self, task: Task, left: float = 1.0) -> None:
         """Put a move on its links, of which this part is left."""
         self._begun += 1
-        self._ends |= _ends(task)
         for link, for_s in uses_s(task, self._sharing):
             self._on.setdefault(link, []).append((task, for_s * left))
 
     def _quickest(self, can: Iterable[Task]) -> Iterator[Task]:
-        """Yield moves by urgency, the quickest first: of those that take a look longer at most, as above."""
+        """Yield moves by urgency: of the most urgent the canaries, then the quickest first."""
         left = sorted(can, key=lambda task: (task.rank[0], task.seconds, task.rank))
-        quick_s = left[0].seconds + self._poll_s
-        slower = [t for t in left if t.rank[0] > left[0].rank[0] or t.seconds > quick_s]
-        quick = sorted(left[: len(left) - len(slower)], key=lambda task: (self._group(task), task.rank))
-        while quick:
-            yield quick.pop(next((n for n, t in enumerate(quick) if not _ends(t) & self._ends), 0))
-        yield from slower
+        urgent = [task for task in left if task.rank[0] == left[0].rank[0]]
+        order = {task.key: (self._group(task)[1], *task.rank) for task in urgent}
+        first = canaries(urgent, self._canaries, self._load, lambda t: order[t.key], self._on.keys(), self._sharing)
+        gone = {task.key for task in first}
+        yield from first
+        yield from (task for task in left if task.key not in gone)
 
     def in_turn(self, can: Iterable[Task]) -> Iterator[Task]:
         """Yield moves by urgency, then by how long their chain takes or what is left for the busiest of their links.
 
-        Until the canaries have ended the quickest of the most urgent.
+        Until the canaries have ended those of the most urgent.
         """
         if self._canaries:
             yield from self._quickest(can)
@@ -139,29 +121,59 @@ class Order:
         yield from (t for t in waits if t.copied_mib / self._sharing.alone_mib_s(t.links) >= most_s)
 
     def _disturbs(self, task: Task) -> bool:
-        """Whether a move would take from a copy without which a link that is busier than its own is not full."""
+        """Whether a move would take from a copy without which a link that is busier than its own is soon not full."""
         if self._goes_alone(task):
             return False
         links = [link for link, _ in uses_s(task, self._sharing)]
         busy = self._busiest(task)[1]
+        full: dict[Link, bool] = {}
         for link in links:
             for copy, _ in self._on.get(link, ()):
                 its, its_busy = self._busiest(copy)
                 if its_busy <= busy or copy.rank[0] > task.rank[0]:
                     continue
-                if self._gets(copy, its, links) < self._gets(copy, its) and not self._is_full(its, links):
+                gets = self._gets(copy, its, links)
+                nearly = NEARLY * self._sharing.alone_mib_s(copy.links)
+                if gets >= min(nearly, self._gets(copy, its)):
+                    continue
+                if its not in full:
+                    full[its] = self._is_full(its, links)
+                if not full[its]:
                     return True
         return False
 
     def _next(self, left: Sequence[Task], link: Link) -> Sequence[Task]:
         """Return which go next over a link until one begins, of all, the longest first: by what is in flight there."""
-        beside = sorted(for_s for _, for_s in self._on.get(link, ()))[:-1]
-        turn_s = self._sharing.ahead_s.value + AGREED * self._poll_s
         if one_by_one := list(takewhile(lambda task: self._goes_alone(task) or not self._fills(task, link), left)):
             return one_by_one
-        if sum(beside) >= TURNS * turn_s:
+        elsewhere = {t.key: -self._gets(t, link, [other for other, _ in uses_s(t, self._sharing)]) for t in left}
+        on = sorted(for_s for _, for_s in self._on.get(link, ()))
+        ahead_s = self._sharing.ahead_s.value
+        turn_s = ahead_s + AGREED * self._poll_s
+        slots = min(self._slots(left[0], link), len(on) + len(left))
+        if slots and len(left) <= FEW and all(self._converges(t, self._carries(link) / slots) for t in left):
+            waits = {t.key: dict(uses_s(t, self._sharing))[link] for t in left}
+            lost: dict[Key, float] = {}
+            for task in left:
+                after = [for_s for key, for_s in waits.items() if key != task.key]
+                lost[task.key] = round(lost_s(on, [waits[task.key], *after], ahead_s, turn_s, slots), 1)
+            return sorted(left, key=lambda t: (lost[t.key], elsewhere[t.key], -self._waits(t, link)))
+        if sum(on[:-1]) >= TURNS * turn_s:
             return left[::-1]
-        return sorted(left, key=lambda t: -self._gets(t, link, [other for other, _ in uses_s(t, self._sharing)]))
+        return sorted(left, key=lambda t: elsewhere[t.key])
+
+    def _slots(self, task: Task, link: Link) -> int:
+        """Return how many moves a host's link may have; 0 for what lies between hosts, or where no cap says it."""
+        kind = "source" if link.kind == OUT else "target"
+        return next((t.limit for t in task.tokens if t.kind == kind), 0) if link.is_of_host else 0
+
+    def _waits(self, task: Task, but: Link) -> float:
+        """Return how long the busiest of a move's links but this one has still to carry, in seconds."""
+        return max((self._load.get(link, 0.0) for link, _ in uses_s(task, self._sharing) if link != but), default=0.0)
+
+    def _converges(self, task: Task, share_mib_s: float) -> bool:
+        """Whether a copy converges at this speed."""
+        return TIMES * self._sharing.dirties_mib_s(task.dirties_mib_s) <= share_mib_s
 
     def _fills(self, task: Task, link: Link) -> bool:
         """Whether a copy alone fills a link, or nearly."""
@@ -196,14 +208,10 @@ class Order:
         return min((self._sharing.stream_mib_s, *shares))
 
     def _is_full(self, link: Link, joined: Sequence[Link]) -> bool:
-        """Whether what its copies get elsewhere fills a link; of one of which nobody knows what it carries: yes."""
-        carries = self._carries(link)
-        return carries == inf or sum(self._gets(t, link, joined) for t, _ in self._on[link]) >= carries * (1 - 1e-9)
+        """Whether what its copies get elsewhere fills a link when the first of them has ended; if nobody knows: yes."""
+        carries, last = self._carries(link), sorted(self._on[link], key=lambda on: on[1])[1:]
+        return carries == inf or sum(self._gets(t, link, joined) for t, _ in last) >= carries * (1 - 1e-9)
 
 
 def _left(flight: Flight) -> float:
     return 1.0 if flight.left_mib is None else min(1.0, flight.left_mib / max(1, flight.copied_mib))
-
-
-def _ends(task: Task) -> set[Link]:
-    return {Link(OUT, task.source), Link(INTO, task.target)}
