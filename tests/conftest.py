@@ -72,7 +72,7 @@ def browser(chromium: Browser) -> Browser:
     return chromium
 
 
-SHARES = 16
+SHARES = 32
 """Of how many shares a run in CI takes one; of a test marked ``rotating(shares=N)``, of N."""
 
 SECONDS_PER_DAY = 86_400

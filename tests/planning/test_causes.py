@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CHUNKS, CHUNK = 32, 20
 
 
-@pytest.mark.rotating(shares=CHUNKS)
+@pytest.mark.rotating
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_no_cause_is_wrong(chunk: int) -> None:
     seen, again, wrong = counted(range(chunk * CHUNK, (chunk + 1) * CHUNK))

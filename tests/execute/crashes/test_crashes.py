@@ -44,7 +44,7 @@ def test_a_run_passes_all_of_them() -> None:
         assert set(life.passed) == set(PROBES)
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=16)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_at_each_point(kind: str, chunk: int) -> None:
@@ -64,7 +64,7 @@ def test_killed_at_each_point(kind: str, chunk: int) -> None:
     assert len(killed) == len(INSTANTS)
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=16)
 @pytest.mark.parametrize("chunk", range(PAIR_CHUNKS))
 def test_a_crash_and_another_in_the_recovery(chunk: int) -> None:
     for j, second in enumerate(PROBES):

@@ -35,7 +35,7 @@ def new(request: pytest.FixtureRequest) -> Iterator[Places]:
         yield given
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=16)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_no_submit_follows_a_stop(new: Places, chunk: int) -> None:
     running = 0
@@ -46,7 +46,7 @@ def test_no_submit_follows_a_stop(new: Places, chunk: int) -> None:
     assert running >= STOPS // CHUNKS // 4
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=16)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_an_old_leader_has_no_effect(new: Places, chunk: int) -> None:
     taken_over = 0

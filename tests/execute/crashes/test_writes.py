@@ -26,7 +26,7 @@ def _let_in() -> Iterator[None]:
         yield
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=16)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_nothing_acknowledged_is_lost(tmp_path: Path, chunk: int) -> None:
     run = recorded(1 + chunk)

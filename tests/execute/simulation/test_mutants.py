@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "executor-bugs.md"
 NAMED = 26
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=16)
 @pytest.mark.parametrize("chunk", range(len(MUTANTS)), ids=[m.name for m in MUTANTS])
 def test_a_planted_bug_is_found(chunk: int) -> None:
     assert find(MUTANTS[chunk]) is not None, f"{MUTANTS[chunk].name} was not found in {SEEDS} seeds"

@@ -72,13 +72,13 @@ def test_nothing_is_broken_quick() -> None:
     run(0, QUICK)
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=16)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_nothing_is_broken(chunk: int) -> None:
     run(1000 + CHUNK * chunk, CHUNK)
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=16)
 def test_every_interesting_state_is_reached() -> None:
     left = set(INTERESTING)
     for first in range(10_000, 10_000 + 500, 10):
@@ -92,19 +92,19 @@ def test_nothing_is_broken_through_a_gateway_and_agents_quick() -> None:
     run(240, 3, AGENTS)
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=16)
 @pytest.mark.parametrize("chunk", range(AGENTS_CHUNKS))
 def test_nothing_is_broken_through_a_gateway_and_agents(chunk: int) -> None:
     run(1000 + AGENTS_CHUNK * chunk, AGENTS_CHUNK, AGENTS)
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=16)
 @pytest.mark.parametrize("chunk", range(16))
 def test_nothing_is_broken_in_long_plans(chunk: int) -> None:
     run(1000 + 2 * chunk, 2, LARGE)
 
 
-@pytest.mark.rotating
+@pytest.mark.rotating(shares=16)
 def test_all_that_may_happen_to_gateway_and_agents_is_reached() -> None:
     left = {*(kind.name for kind in Network), "old leader refused", "lease ran out"}
     for first in range(10_000, 10_000 + 160, 8):
