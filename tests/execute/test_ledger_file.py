@@ -236,7 +236,7 @@ def test_a_writer_gets_its_turn_from_one_that_writes_without_a_pause(file: Path)
             before = len(order)
             stopper.controls.set("tiny", "stop", "", Order("bob", "because"), NOW)
             order.append("stop")
-            assert order[before:].count("busy") <= 5
+            assert order[before:].count("busy") <= 20  # in seconds there were hundreds
         stopped.set()
         writer.join(30)
     assert file.with_name(f"{file.name}-turn").stat().st_mode == file.stat().st_mode

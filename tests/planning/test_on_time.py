@@ -71,8 +71,8 @@ def test_however_much_is_left_it_is_said_in_time(kind: str, size: int, tmp_path:
         clock=CpuClock(),
         judged=lambda violations, _: judged.extend((violations, time.process_time() - began)),
     )
-    assert time.process_time() - began < 1.5 + SLACK_S / 2  # the other half is for writing and printing
-    assert judged[0] >= len(plan.remaining) > 0 and judged[1] < 1.0
+    assert time.process_time() - began < 1.5 + SLACK_S  # writing and printing besides: benchmarks.stress.table
+    assert judged[0] >= len(plan.remaining) > 0 and judged[1] < 1.5
 
 
 @pytest.mark.slow
