@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from commands.boundary import complain
-from commands.signals import SIGNALS
+from commands.signals import SIGNALS, hear_again
 from optimizer.report.words import clean
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNALS", "Interrupt"]
 
-
-AGAIN_S = 0.01
-"""After that long a signal that was lost in a destructor is heard again."""
 
 assert clean.__name__  # loaded by now: `complain` wants it, and a handler may run in the middle of an import
 
@@ -69,13 +66,9 @@ class Interrupt:
             signal.signal(number, handler)
 
     def _lost(self, lost: sys.UnraisableHookArgs) -> None:
-        """Ask once more, a moment later: the signal fell into a destructor, out of which nothing can be raised.
-
-        By a timer of the system, not a thread: a destructor may run while a lock is held that starting a thread wants.
-        """
+        """Ask once more, a moment later: the signal fell into a destructor, out of which nothing can be raised."""
         if lost.exc_type is KeyboardInterrupt and self.asked:
-            self._before.setdefault(signal.SIGALRM, signal.signal(signal.SIGALRM, self._ask))
-            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+            self._before.setdefault(signal.SIGALRM, hear_again(self._ask))
         elif self._hook is not None:
             self._hook(lost)
 
@@ -83,7 +76,7 @@ class Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.event.set()
-        gc.disable()  # all that is there ends with the process, soon
+        gc.freeze()  # what is there stays to the end, which is soon; what is new counts: a gateway may wait for hours
         if self.at_once:
             raise KeyboardInterrupt
         with suppress(RuntimeError):  # the signal fell into the middle of a print, which cannot be entered twice

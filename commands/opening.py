@@ -85,8 +85,8 @@ class Opening:
         self.end()
 
     def end(self) -> None:
-        """Let the search begin."""
-        if self._before is not None:
+        """Let the search begin; an alarm that an interrupt has set since (`hear_again`) is left to ring."""
+        if self._before is not None and signal.getsignal(signal.SIGALRM) == self._ring:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
             signal.signal(signal.SIGALRM, self._before)
             self._before = None

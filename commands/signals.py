@@ -3,6 +3,7 @@
 While a library loads, an exception would come out as an error of that library's own, so there the process ends at once:
 nothing was begun. Everywhere else the signals are a `KeyboardInterrupt`, until a command handles them itself.
 What comes when all is done, while Python is being taken down, changes nothing any more: least of all the exit code.
+Out of a destructor nothing can be raised: a signal that falls into one is heard again a moment later.
 """
 
 from __future__ import annotations
@@ -12,17 +13,23 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-__all__ = ["SIGNALS", "handle_from_now_on"]
+    Handler = Callable[[int, FrameType | None], object]
+
+__all__ = ["SIGNALS", "handle_from_now_on", "hear_again"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 INTERRUPTED = 130
+
+AGAIN_S = 0.01
+"""After that long a signal that was lost in a destructor is heard again."""
 
 IMPORTING = "<frozen importlib._bootstrap>"
 """The file that frames of a running import come from."""
@@ -32,10 +39,33 @@ def handle_from_now_on(instead_of: Callable[[int, Any], None] | None = None) -> 
     """Take over the signals where nobody else has done so, and from `instead_of`, which ends the program until then."""
     if threading.current_thread() is not threading.main_thread():
         return
+    taken = False
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL, instead_of or signal.SIG_DFL):
             signal.signal(number, _interrupt)
             atexit.register(signal.signal, number, signal.SIG_IGN)  # Python takes its handlers away before it has ended
+            taken = True
+    if taken:
+        atexit.register(signal.signal, signal.SIGALRM, signal.SIG_IGN)  # an alarm that is still to come would kill it
+        sys.unraisablehook = partial(_lost, sys.unraisablehook)
+
+
+def hear_again(handler: Handler) -> Any:
+    """Call `handler` a moment later, as if a signal came; return what would have handled an alarm until now.
+
+    By a timer of the system, not a thread: a destructor may run while a lock is held that starting a thread wants.
+    """
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+    return before
+
+
+def _lost(otherwise: Callable[[sys.UnraisableHookArgs], object], lost: sys.UnraisableHookArgs) -> None:
+    """Hear a signal again that fell into a destructor; what else is lost there is told as usual."""
+    if lost.exc_type is KeyboardInterrupt:
+        hear_again(_interrupt)
+    else:
+        otherwise(lost)
 
 
 def _interrupt(_number: int, frame: FrameType | None) -> None:

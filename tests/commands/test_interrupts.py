@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,26 @@ def test_before_a_search_has_begun_the_first_ctrl_c_ends_it():
         interrupt.at_once = False
         signal.raise_signal(signal.SIGINT)
         assert interrupt.asked
-    gc.enable()
+
+
+def test_after_an_interrupt_what_is_new_is_looked_through_for_garbage_and_what_was_there_is_not():
+    """A gateway may wait for hours for what is on its way, and goes on to answer; a plan's end looks at no fleet."""
+    from commands.interrupt import Interrupt
+
+    class Node:
+        def __init__(self):
+            self.me = self
+
+    gc.collect()
+    old = weakref.ref(Node())
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked
+        new = weakref.ref(Node())
+        kept = [[i] for i in range(2 * gc.get_threshold()[0])]
+        assert len(kept) and new() is None
+        assert old() is not None
+    gc.unfreeze()
 
 
 def test_a_second_ctrl_c_in_a_destructor_ends_at_once_all_the_same(capsys):
@@ -83,6 +103,64 @@ def test_a_second_ctrl_c_in_a_destructor_ends_at_once_all_the_same(capsys):
             time.sleep(10)
     assert sys.unraisablehook is hook
     assert "Traceback" not in capsys.readouterr().err
+
+
+AT_ONCE = """
+import gc, os, signal, sys, time
+import cli
+from optimizer.sources import fleet_json
+
+class Dying:
+    def __del__(self, kill=os.kill, me=os.getpid()):
+        kill(me, signal.SIGTERM)
+
+def dying(phase, info):
+    gc.callbacks.remove(dying)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+def collected():
+    gc.callbacks.append(dying)
+    gc.collect()
+"""
+
+
+@pytest.mark.parametrize("lose", ["Dying()", "collected()"])
+def test_a_signal_that_is_lost_while_a_fleet_is_read_is_heard_a_moment_later(lose):
+    code = f"""{AT_ONCE}
+def read(*_):
+    {lose}
+    time.sleep(2)
+    print("not heard", flush=True)
+    os._exit(0)
+
+fleet_json.read_fleet_document = read
+sys.argv = ["remora", "plan", "docs/examples/four.json"]
+cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr.lstrip()) == (130, "", "remora: interrupted\n")
+
+
+def test_one_that_is_lost_when_all_is_done_changes_nothing():
+    """Python is being taken down when it would be heard again: an alarm would kill the process."""
+    code = f"""{AT_ONCE}
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.2)
+
+slow = Slow()
+sys.argv = ["remora", "rules"]
+try:
+    cli.main()
+finally:
+    Dying()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 EARLY = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from commands.interrupt import Interrupt
 from commands.opening import Opening, allowed_s
 from optimizer.clock import SystemClock
 from optimizer.errors import NotInTime
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLOCK = SystemClock()
+
+
+class Dying:
+    """Ends with a signal that nothing can be raised for."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
 
 
 def file_of(tmp_path: Path, mib: float, name: str = "fleet.json") -> Path:
@@ -64,6 +72,19 @@ def test_it_rings_in_the_middle_and_only_until_the_search_begins(tmp_path: Path)
         begun.judged(1, 0.0)
         time.sleep(0.3)
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_a_signal_that_was_lost_is_heard_when_the_search_has_begun_all_the_same(tmp_path: Path) -> None:
+    before, path = signal.getsignal(signal.SIGALRM), file_of(tmp_path, 2.0)
+    with opening(path, 60.0, 0.0) as begun:
+        with Interrupt(at_once=True), pytest.raises(KeyboardInterrupt):
+            dying = Dying()
+            del dying
+            begun.judged(1, 0.0)
+            time.sleep(5)
+        assert signal.getsignal(signal.SIGALRM) != before
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_no_search_begins_where_there_is_no_time_to_say_what_is_left(tmp_path: Path) -> None:
