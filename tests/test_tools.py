@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -127,3 +128,43 @@ def test_everything_that_is_installed_is_locked_by_hash() -> None:
         packages = [part for part in text.replace("\\\n", "").splitlines() if part and not part.startswith("#")]
         assert packages and all("--hash=sha256:" in part for part in packages), lock
         assert "://" not in text, lock
+
+
+SET_UP = """
+python=true venv=none checkout=$PWD
+say() { :; }
+find_python() { :; }
+need_venv() { :; }
+set_up() { sleep 60 & echo begun >begun; wait; }
+have() { until [[ -s begun ]]; do :; done; exit 3; }
+"""
+
+
+def test_what_ends_in_the_set_up_leaves_nothing_running_and_no_file(tmp_path: Path) -> None:
+    """The environment is made in the background, by processes of its own: they end with the one that began them."""
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "temporary").mkdir()
+    shutil.copy(ROOT / "tools" / "test.sh", tmp_path / "tools")
+    put(tmp_path / "tools", "setup.sh", SET_UP)
+    done = subprocess.run(
+        [tmp_path / "tools" / "test.sh"],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        capture_output=True,
+        text=True,
+        timeout=30,  # what is left behind keeps its output open
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+    assert os.listdir(tmp_path / "temporary") == []
+
+
+def test_what_has_ended_is_not_killed_in_the_end(tmp_path: Path) -> None:
+    """Its number may be another process's by then."""
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "test.sh", tmp_path / "tools")
+    gone = SET_UP.replace("sleep 60", "true").replace("exit 3", "[[ $1 != lab ]] || { set -x; exit 3; }")
+    put(tmp_path / "tools", "setup.sh", gone)
+    done = subprocess.run([tmp_path / "tools" / "test.sh"], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 3
+    assert "+ leave" in done.stderr and "kill" not in done.stderr

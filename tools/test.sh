@@ -23,22 +23,34 @@ for argument in "$@"; do
   esac
 done
 
+site=$(mktemp -d)
+leave() { # whatever ends it, from the set-up on: nothing that runs beside it, as a group of processes, is left behind
+  local job
+  for job in "${environment:-}" "${linters:-}"; do
+    [[ -z $job ]] || kill -- "-$job" 2>/dev/null || true
+  done
+  rm -rf "$site"
+}
+trap leave EXIT
+
 if [[ $tier != quick ]]; then
   need_venv "$(find_python)" # apt does one thing at a time
+  set -m
   set_up dev &
+  set +m
   environment=$!
   have postgres need_postgres
   have prometheus need_prometheus
   have chromium need_chromium
-  wait "$environment"
+  made=0
+  wait "$environment" || made=$?
+  unset environment # its number may be another's by the end
+  ((made == 0)) || exit "$made"
   have lab need_lab
 else
   set_up dev
 fi
 cd "$checkout"
-
-site=$(mktemp -d)
-trap 'rm -rf "$site"; kill "${linters:-}" 2>/dev/null || true' EXIT
 
 lint() {
   say 'ruff'
@@ -56,7 +68,9 @@ lint() {
   fi
 }
 
+set -m
 lint >"$site/linters" 2>&1 & # beside the tests: many of them wait for other processes
+set +m
 linters=$!
 if [[ ! -d tests/__pycache__ ]]; then # a fresh checkout: what else each of the four processes would compile for itself
   say 'compiling'
@@ -67,6 +81,7 @@ failed=0
 # four processes for two cores: tests wait for what other processes do
 "$python" -m pytest -n 4 --dist worksteal --tier "$tier" "${options[@]}" "${rest[@]}" || failed=$?
 wait "$linters" || failed=$?
+unset linters
 cat "$site/linters"
 ((failed == 0)) || exit "$failed"
 if [[ $tier != quick && ${#rest[@]} -eq 0 && ${#options[@]} -eq 0 ]]; then # by itself, so that it measures the program alone

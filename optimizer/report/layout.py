@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,9 +18,6 @@ NARROWEST_TEXT, WANTED_TEXT = 30, 44
 """A column of text with less room than the first stands below its row; for the second, spare columns are left out."""
 
 HEADER = -1
-
-ODD_SPACE = re.compile(r"\s\s|[^\S ]")
-"""Blanks that a wrapped text does not keep as they are."""
 
 
 class Row(NamedTuple):
@@ -45,11 +41,8 @@ def wrapped(text: str, width: int | None, deeper: int = INDENT) -> list[str]:
     if width is None or len(text) <= width:
         return [text]
     margin = len(text) - len(text.lstrip(" "))
-    words = text.strip(" ")
-    if words and not ODD_SPACE.search(words):
-        return _between_words(words, width, " " * margin, " " * (margin + deeper))
     lines = textwrap.wrap(
-        words,
+        text.strip(" "),
         max(1, width),
         initial_indent=" " * margin,
         subsequent_indent=" " * (margin + deeper),
@@ -57,21 +50,6 @@ def wrapped(text: str, width: int | None, deeper: int = INDENT) -> list[str]:
         break_on_hyphens=False,
     )
     return lines or [""]
-
-
-def _between_words(text: str, width: int, first: str, later: str) -> list[str]:
-    """Wrap a text with single blanks between its words: as `textwrap` does, which is slow for thousands of texts."""
-    lines, begin, indent = [], 0, first
-    while len(text) - begin > (room := width - len(indent)):
-        end = text.rfind(" ", begin + 1, begin + max(room, 0) + 1)
-        if end < 0:  # the word is longer than a line
-            end = text.find(" ", begin + 1)
-            if end < 0:
-                break
-        lines.append(indent + text[begin:end])
-        begin, indent = end + 1, later
-    lines.append(indent + text[begin:])
-    return lines
 
 
 def table_lines(table: Table, width: int | None) -> Iterator[Row]:

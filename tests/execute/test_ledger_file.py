@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -217,8 +218,11 @@ def test_a_network_file_system_is_refused(tmp_path: Path, path: str, kind: str) 
 
 
 def test_a_writer_gets_its_turn_from_one_that_writes_without_a_pause(file: Path) -> None:
-    """SQLite alone lets it sleep and look again, for seconds: once it waits, at most one write comes before its own."""
-    order, begun = [], threading.Event()
+    """SQLite alone lets it sleep and look again, for seconds: once it waits, one write comes before its own.
+
+    On a busy machine more may come before it begins to wait, so the usual turn counts: the median of eleven.
+    """
+    order, between, begun = [], [], threading.Event()
     with open_ledger(str(file)) as stopper:
         stopped = threading.Event()
 
@@ -232,13 +236,14 @@ def test_a_writer_gets_its_turn_from_one_that_writes_without_a_pause(file: Path)
         writer = threading.Thread(target=write_on)
         writer.start()
         assert begun.wait(30)
-        for _ in range(10):
+        for _ in range(11):
             before = len(order)
             stopper.controls.set("tiny", "stop", "", Order("bob", "because"), NOW)
             order.append("stop")
-            assert order[before:].count("busy") <= 20  # in seconds there were hundreds
+            between.append(order[before:].count("busy"))
         stopped.set()
         writer.join(30)
+    assert median(between) == 1  # without turns each writes dozens of times in a row
     assert file.with_name(f"{file.name}-turn").stat().st_mode == file.stat().st_mode
 
 

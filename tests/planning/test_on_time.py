@@ -60,6 +60,12 @@ def test_a_plan_is_made_in_time(kind: str) -> None:
     ),
 )
 def test_however_much_is_left_it_is_said_in_time(kind: str, size: int, tmp_path: Path) -> None:
+    """The better of two tries, each with a fleet of its own: writing and printing besides has the rest of the slack."""
+    took = min(_seconds_to_say_what_is_left(kind, size, tmp_path) for _ in range(2))
+    assert took < 1.5 + SLACK_S / 2
+
+
+def _seconds_to_say_what_is_left(kind: str, size: int, tmp_path: Path) -> float:
     stress = KINDS[kind][0](random.Random(size), size)
     fleet, policy = fleet_from_document(stress.fleet, kind), written_policy(stress.rules, tmp_path)
     judged: list[float] = []
@@ -71,8 +77,9 @@ def test_however_much_is_left_it_is_said_in_time(kind: str, size: int, tmp_path:
         clock=CpuClock(),
         judged=lambda violations, _: judged.extend((violations, time.process_time() - began)),
     )
-    assert time.process_time() - began < 1.5 + SLACK_S  # writing and printing besides: benchmarks.stress.table
+    took = time.process_time() - began
     assert judged[0] >= len(plan.remaining) > 0 and judged[1] < 1.5
+    return took
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import io
 import random
 import re
-import textwrap
 
 import pytest
 
@@ -111,25 +110,6 @@ def test_lines_of_text_are_wrapped_between_words():
     assert wrapped("a " + UUID.format(1) + " b", 20) == ["a", "  " + UUID.format(1), "  b"]
     assert wrapped("  short", 20) == ["  short"]
     assert wrapped("x" * 50, None) == ["x" * 50]
-
-
-@pytest.mark.parametrize("seed", range(200))
-def test_a_text_is_wrapped_as_the_library_would_do_it(seed):
-    rng = random.Random(seed)
-    words = ["x" * rng.choice((1, 2, 3, 5, 9, 30, 90)) + rng.choice(("", "", "-y", "\t", "\xa0z")) for _ in range(9)]
-    text = " " * rng.choice((0, 4)) + " ".join(words[: rng.randint(0, 9)]) + " " * rng.choice((0, 2))
-    for width in (1, 3, 10, 30, 79):
-        for deeper in (0, 2):
-            margin = len(text) - len(text.lstrip(" "))
-            slow = textwrap.wrap(
-                text.strip(" "),
-                width,
-                initial_indent=" " * margin,
-                subsequent_indent=" " * (margin + deeper),
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            assert wrapped(text, width, deeper) == ([text] if len(text) <= width else slow or [""])
 
 
 @pytest.mark.parametrize("terminal", [False, True])
