@@ -106,7 +106,7 @@ class Caps:
             return held
         strangers = sorted(set(migrating) - {f.vm for f in usage.flying} - {move.vm})
         others = Counter(t[:2] for vm in strangers for t in self._of_budgets(vm))
-        taken = self._counted(usage.flying)
+        taken = self._counted(usage.flying, tokens)
         for token in tokens:
             if taken[token[:2]] + others[token[:2]] >= token.limit and others[token[:2]]:
                 return Held(self._with_names(token, strangers), by_others=True)
@@ -123,13 +123,18 @@ class Caps:
 
     def _taken(self, tokens: Sequence[Token], flying: Sequence[FlyingMove]) -> Held | None:
         """Say of which of these tokens there is none left."""
-        taken = self._counted(flying)
+        taken = self._counted(flying, tokens)
         over = next((token for token in tokens if taken[token[:2]] >= token.limit), None)
         return None if over is None else Held(self._with_names(over, (f.vm for f in flying)))
 
-    def _counted(self, flying: Sequence[FlyingMove]) -> Counter[tuple[str, str]]:
-        all_of = ((f.state, self.tokens(f.vm, f.source, f.target)) for f in flying)
-        return Counter(t[:2] for state, held in all_of for t in held_by(held, state, apart=self._apart))
+    def _counted(self, flying: Sequence[FlyingMove], tokens: Sequence[Token]) -> Counter[tuple[str, str]]:
+        """Count how many of each of these tokens are taken."""
+        wanted = {t[:2] for t in tokens}
+        taken = Counter[tuple[str, str]]()
+        for move in flying:
+            held = [t for t in self.tokens(move.vm, move.source, move.target) if t[:2] in wanted]
+            taken.update(t[:2] for t in held_by(held, move.state, apart=self._apart))
+        return taken
 
     def _with_names(self, token: Token, vms: Iterable[str]) -> str:
         """Name a VM that is in the way of a disruption budget."""

@@ -116,10 +116,15 @@ def _ending(flight: Flight, verdict: Verdict, settings: Settings, now: Moment) -
 def _going_on(flight: Flight, look: Look, state: MoveState, settings: Settings, now: Moment) -> Outcome:
     ready = state is MoveState.PREPARING and look.job is not None and look.job.ready
     left = look.job.remaining_mib if look.job and not ready else None  # what only waits does not get better
-    if flight.improved_at == 0.0 or (left is not None and (flight.least_mib is None or left < flight.least_mib)):
-        flight = replace(flight, least_mib=left if left is not None else flight.least_mib, improved_at=now.seconds)
+    improves = flight.improved_at == 0.0 or (left is not None and (flight.least_mib is None or left < flight.least_mib))
+    flight = replace(
+        flight,
+        ready=ready,
+        left_mib=left,
+        least_mib=left if improves and left is not None else flight.least_mib,
+        improved_at=now.seconds if improves else flight.improved_at,
+    )
     change = None
-    flight = replace(flight, ready=ready, left_mib=left)
     if state is not flight.state:
         flight = replace(flight, state=state, unknown_since=None, improved_at=now.seconds)
         change = Change(flight.key, state)

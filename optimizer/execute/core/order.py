@@ -56,6 +56,7 @@ class Order:
         self._canaries = allowed(state) if state.finished < state.settings.canary else 0
         self._load: dict[Link, float] = {}
         self._on: dict[Link, list[tuple[Task, float]]] = {}
+        self._uses: dict[Key, tuple[tuple[Link, float], ...]] = {}
         self._begun = 0
         for key in state.waiting:
             self._count(state.tasks[key], 1.0)
@@ -80,7 +81,7 @@ class Order:
     def _add(self, task: Task, left: float = 1.0) -> None:
         """Put a move on its links, of which this part is left."""
         self._begun += 1
-        for link, for_s in uses_s(task, self._sharing):
+        for link, for_s in self._uses_s(task):
             self._on.setdefault(link, []).append((task, for_s * left))
 
     def _quickest(self, can: Iterable[Task]) -> Iterator[Task]:
@@ -124,7 +125,7 @@ class Order:
         """Whether a move would take from a copy without which a link that is busier than its own is soon not full."""
         if self._goes_alone(task):
             return False
-        links = [link for link, _ in uses_s(task, self._sharing)]
+        links = [link for link, _ in self._uses_s(task)]
         busy = self._busiest(task)[1]
         full: dict[Link, bool] = {}
         for link in links:
@@ -146,13 +147,13 @@ class Order:
         """Return which go next over a link until one begins, of all, the longest first: by what is in flight there."""
         if one_by_one := list(takewhile(lambda task: self._goes_alone(task) or not self._fills(task, link), left)):
             return one_by_one
-        elsewhere = {t.key: -self._gets(t, link, [other for other, _ in uses_s(t, self._sharing)]) for t in left}
+        elsewhere = {t.key: -self._gets(t, link, [other for other, _ in self._uses_s(t)]) for t in left}
         on = sorted(for_s for _, for_s in self._on.get(link, ()))
         ahead_s = self._sharing.ahead_s.value
         turn_s = ahead_s + AGREED * self._poll_s
         slots = min(self._slots(left[0], link), len(on) + len(left))
         if slots and len(left) <= FEW and all(self._converges(t, self._carries(link) / slots) for t in left):
-            waits = {t.key: dict(uses_s(t, self._sharing))[link] for t in left}
+            waits = {t.key: dict(self._uses_s(t))[link] for t in left}
             lost: dict[Key, float] = {}
             for task in left:
                 after = [for_s for key, for_s in waits.items() if key != task.key]
@@ -169,7 +170,7 @@ class Order:
 
     def _waits(self, task: Task, but: Link) -> float:
         """Return how long the busiest of a move's links but this one has still to carry, in seconds."""
-        return max((self._load.get(link, 0.0) for link, _ in uses_s(task, self._sharing) if link != but), default=0.0)
+        return max((self._load.get(link, 0.0) for link, _ in self._uses_s(task) if link != but), default=0.0)
 
     def _converges(self, task: Task, share_mib_s: float) -> bool:
         """Whether a copy converges at this speed."""
@@ -184,7 +185,7 @@ class Order:
         return self._sharing.dirties_mib_s(task.dirties_mib_s) == inf
 
     def _count(self, task: Task, left: float) -> None:
-        for link, for_s in uses_s(task, self._sharing):
+        for link, for_s in self._uses_s(task):
             self._load[link] = self._load.get(link, 0.0) + for_s * left
 
     def _group(self, task: Task) -> Group:
@@ -192,20 +193,31 @@ class Order:
         return task.rank[0], min(task.rank[1], -load), link
 
     def _busiest(self, task: Task) -> tuple[Link, float]:
-        loads = ((link, self._load.get(link, 0.0)) for link, _ in uses_s(task, self._sharing))
-        return max(loads, key=lambda of: of[1], default=(NOWHERE, 0.0))
+        busiest, most = NOWHERE, -inf
+        for link, _ in self._uses_s(task):
+            load = self._load.get(link, 0.0)
+            if load > most:
+                busiest, most = link, load
+        return busiest, max(most, 0.0)
+
+    def _uses_s(self, task: Task) -> tuple[tuple[Link, float], ...]:
+        """Return for how long a move keeps each of its links busy; reckoned once."""
+        found = self._uses.get(task.key)
+        if found is None:
+            found = self._uses[task.key] = tuple(uses_s(task, self._sharing))
+        return found
 
     def _carries(self, link: Link) -> float:
         return self._sharing.carries.get(link, link.mib_s)
 
     def _gets(self, task: Task, but: Link, joined: Sequence[Link] = ()) -> float:
         """Return the fair share of a move on its links but this one, once one copy more has joined these."""
-        shares = (
-            self._carries(link) / max(1, len(self._on.get(link, ())) + (link in joined))
-            for link, _ in uses_s(task, self._sharing)
-            if link != but
-        )
-        return min((self._sharing.stream_mib_s, *shares))
+        least = self._sharing.stream_mib_s
+        for link, _ in self._uses_s(task):
+            if link != but:
+                copies = len(self._on.get(link, ())) + (link in joined)
+                least = min(least, self._carries(link) / max(1, copies))
+        return least
 
     def _is_full(self, link: Link, joined: Sequence[Link]) -> bool:
         """Whether what its copies get elsewhere fills a link when the first of them has ended; if nobody knows: yes."""

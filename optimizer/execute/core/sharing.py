@@ -149,7 +149,7 @@ def learned(state: State, before: Mapping[Key, Flight], now: float) -> State:
             flying[key] = replace(flight, left_at=now, rate_mib_s=None)
         elif now > flight.left_at:
             net = (old.left_mib - flight.left_mib) / (now - flight.left_at)
-            flying[key] = _measured(replace(flight, left_at=now), state.tasks[key], net)
+            flying[key] = _measured(flight, state.tasks[key], net, now)
     still = ((k, f) for k, f in flying.items() if f.state is MoveState.COPYING and not f.seems_over)
     copying = [(f, state.tasks[k]) for k, f in still if k in state.tasks]
     lately = (k for k in {**before, **flying} if k not in flying or flying[k].state not in PREPARING)
@@ -168,9 +168,10 @@ def _copied(flight: Flight) -> float:
     return max(0.0, 1 - (flight.left_mib or 0.0) / max(1, flight.copied_mib))
 
 
-def _measured(flight: Flight, task: Task, net_mib_s: float) -> Flight:
+def _measured(flight: Flight, task: Task, net_mib_s: float, now: float) -> Flight:
     """Take in how fast what is left became less: of what was copied, some was dirtied and is left again."""
-    return replace(flight, rate_mib_s=net_mib_s + _copied(flight) * (task.dirties_mib_s or 0.0))
+    rate_mib_s = net_mib_s + _copied(flight) * (task.dirties_mib_s or 0.0)
+    return replace(flight, left_at=now, rate_mib_s=rate_mib_s)
 
 
 def _dirtied(
