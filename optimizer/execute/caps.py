@@ -100,7 +100,7 @@ class Caps:
         """
         most = self.fleet_cap if usage.limit is None else min(self.fleet_cap, usage.limit)
         if len(usage.flying) >= most * (PREPARING_TOO if self._apart else 1):
-            return Held(f"{most} in the fleet")
+            return Held(f"{most} in the fleet", of_all=True)
         tokens = tuple(held_by(self.tokens(move.vm, move.source, move.target), move.state, apart=self._apart))
         if held := self._taken(tokens, usage.flying):
             return held
@@ -148,7 +148,7 @@ class Caps:
             counted = [f for f in usage.recent(window.window_s) if _same(window.per, f, move)]
             most, room = window.moves, None if window.gib is None else window.gib * MIB_PER_GIB
             if most is not None and len(counted) >= most:
-                return Held(str(window), passes=most > 0)
+                return Held(str(window), passes=most > 0, of_all=window.per == "fleet")
             if room is not None and sum(f.copied_mib for f in counted) + move.copied_mib > room:
                 return Held(str(window), passes=move.copied_mib <= room)
         return None

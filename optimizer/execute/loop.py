@@ -302,7 +302,7 @@ class Loop:
         except Pressed as stop:
             return Blocked(self._now(), str(stop), abort=stop.abort)
         if held is not None:
-            return Held(self._now(), task.key, held.reason, held.by_others, held.passes)
+            return Held(self._now(), task.key, held.reason, held.by_others, held.passes, held.of_all)
         self._expected.fly(task)
         self._tell(task.key, MoveState.INTENDED)
         return Intended(self._now(), task.key)

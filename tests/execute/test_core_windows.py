@@ -22,7 +22,7 @@ from optimizer.execute.ledger.ledger import Usage
 from optimizer.execute.ledger.records import FlyingMove
 from optimizer.execute.states import MoveState
 from optimizer.execution import TimeWindow, WindowBudget, is_open
-from tests.execute.test_core import FLEET, KEY, M1, at, new
+from tests.execute.test_core import FLEET, KEY, M1, M2, at, new
 
 
 def test_outside_its_windows_nothing_starts() -> None:
@@ -77,4 +77,35 @@ def test_a_window_that_never_pays_for_a_move_is_told_from_one_that_will(
     past = FlyingMove("plan-0", "m1", "v5", "h5", "h6", MoveState.DONE, 2048, 1, 1)
     now = FlyingMove("plan-1", "m1", "v0", "h0", "h8", MoveState.INTENDED, copied_mib, 1, 1)
     found = caps.refusal(now, (), Usage((), lambda _: (past,), None))
-    assert found == LedgerHeld(str(window), passes=passes)
+    assert found == LedgerHeld(str(window), passes=passes, of_all=window.moves is not None)
+
+
+@pytest.mark.parametrize(
+    ("window", "limit", "of_all"),
+    [
+        (WindowBudget(60, moves=1), None, True),
+        (WindowBudget(60, moves=1, per="source"), None, False),
+        (WindowBudget(60, gib=2), None, False),
+        (WindowBudget(60, moves=9), 1, True),
+    ],
+)
+def test_a_limit_that_lets_no_move_start_is_told_from_one_of_this_move(
+    window: WindowBudget, limit: int | None, of_all: bool
+) -> None:
+    caps = Caps(FLEET, Concurrency(fleet=9, per_domain={}), [window])
+    past = FlyingMove("plan-0", "m1", "v5", "h0", "h6", MoveState.COPYING, 2048, 1, 1)
+    now = FlyingMove("plan-1", "m1", "v0", "h0", "h8", MoveState.INTENDED, 1024, 1, 1)
+    found = caps.refusal(now, (), Usage((past,) * (limit or 0), lambda _: (past,), limit))
+    assert found is not None
+    assert found.of_all is of_all
+
+
+@pytest.mark.parametrize("of_all", [True, False])
+def test_where_no_move_may_start_the_others_of_the_round_are_not_asked(of_all: bool) -> None:
+    state, effects = step(new(M1, M2), Tick(at(0)))
+    assert effects == (Check(KEY),)
+    state, _ = step(state, Checked(at(0), KEY, ""))
+    state, effects = step(state, Held(at(0), KEY, "1 move in 60 s", by_others=False, passes=True, of_all=of_all))
+    assert isinstance(effects[-1], Wait if of_all else Check)
+    _, effects = step(state, Tick(at(30)))
+    assert effects == (Check(KEY),), "in the next round they are"

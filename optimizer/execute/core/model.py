@@ -101,13 +101,17 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The intent was not written: a limit, whether only moves by others are in the way, and whether time lifts it."""
+    """The intent was not written: a limit, whether only moves by others are in the way, and whether time lifts it.
+
+    `of_all`: it lets no other move start now either.
+    """
 
     now: Moment
     key: Key
     reason: str
     by_others: bool
     passes: bool = False
+    of_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)

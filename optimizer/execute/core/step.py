@@ -80,7 +80,8 @@ def step(state: State, event: Event) -> tuple[State, Effects]:
             return _checked(state, event)
         case Held():
             held = {**state.held, event.key: event}
-            return _go_on(replace(state, held=held, queue=state.queue[1:]), event.now)
+            queue = () if event.of_all else state.queue[1:]
+            return _go_on(replace(state, held=held, queue=queue), event.now)
         case Intended():
             return _intended(state, event)
         case Answered():

@@ -80,13 +80,14 @@ class Held:
     ----------
     by_others
         Only strangers' moves are in its way.
-    passes
-        The limit is one of a window, and time alone will let the move start.
+    passes, of_all
+        The limit is one of a window, and time alone will let the move start; it lets no other move start now either.
     """
 
     reason: str
     by_others: bool = False
     passes: bool = False
+    of_all: bool = False
 
 
 class Ledger(Imbalances, Cycles, EvidenceTable, Travels, Lately):
