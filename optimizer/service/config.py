@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass as plain
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from optimizer.service.automation import Level
@@ -66,7 +66,7 @@ class CyclePart:
         A cycle every `every_s`, give or take a share `jitter` of it.
     watch_every_s
         How often the fleet is read and watched in between, and as soon as what is pending may open; a plan is made then
-        only if an imbalance has opened. None: not at all.
+        only if an imbalance has opened. None: not at all. Where it is said it may not be longer than `every_s`.
     plan_when
         ``always``, or only where an imbalance is ``open``.
     read_s, plan_s, execute_s
@@ -74,7 +74,7 @@ class CyclePart:
     stop_s
         How long moves in flight are awaited when the service is told to end.
     backoff_s, backoff_most_s
-        After the n-th bad cycle in a row the next is tried in ``backoff_s x 2^(n - 1)``.
+        After the n-th bad cycle in a row the next is tried in ``backoff_s x 2^(n - 1)``, at most the second.
     lease_again_s
         How often a replica that does not lead tries to.
     workers, seed, memory_mib, gap
@@ -103,6 +103,22 @@ class CyclePart:
     gap: Annotated[float, Field(ge=0, lt=1)] = 0.0
     state: Name = "remora-state"
     keep_plans: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+    @model_validator(mode="before")
+    @classmethod
+    def _watched_within_a_cycle(cls, said: Any) -> Any:
+        """Refuse a look in between that comes later than the cycle; the default is for longer cycles alone."""
+        watch_s = said.get("watch_every_s") if isinstance(said, dict) else None
+        every_s = said.get("every_s", cls.every_s) if isinstance(said, dict) else None
+        if isinstance(watch_s, int | float) and isinstance(every_s, int | float) and watch_s > every_s:
+            raise ValueError(f"watch_every_s ({watch_s:g}) of at most every_s ({every_s:g}), or null")
+        return said
+
+    @model_validator(mode="after")
+    def _begins_below_the_most(self) -> Self:
+        if self.backoff_s > self.backoff_most_s:
+            raise ValueError(f"backoff_s ({self.backoff_s:g}) of at most backoff_most_s ({self.backoff_most_s:g})")
+        return self
 
     @property
     def alert_holds_s(self) -> float:

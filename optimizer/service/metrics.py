@@ -24,6 +24,9 @@ __all__ = ["Metrics"]
 
 SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 ENDS = ("done", "failed", "skipped", "unknown")
+SIMULATED = {False: "false", True: "true"}
+"""Values of the label of moves that only a simulation made, and of real ones."""
+
 STAGES = ("read", "settle", "watch", "plan", "execute")
 NOT_CREATED = frozenset({Outcome.NO_PLAN, Outcome.ERROR, Outcome.STOPPED})
 
@@ -67,7 +70,7 @@ class Metrics:
             "fleet",
             "why",
         )
-        self.moves = self._counter("moves", "Moves of plans, by how they ended.", "fleet", "outcome")
+        self.moves = self._counter("moves", "Moves of plans, by how they ended.", "fleet", "outcome", "simulated")
         self.cycles = self._counter("cycles", "Cycles, by how they ended.", "fleet", "outcome")
         self.notified = self._counter("notifications", "What receivers were told.", "receiver", "outcome")
         self.problems = self._counter("problems", "What went wrong beside the cycles.", "where")
@@ -156,7 +159,7 @@ class Metrics:
                 self._created.add(cycle.number)
                 self.created.labels(cycle.fleet).inc()
                 for name in ENDS:
-                    self.moves.labels(cycle.fleet, name).inc(len(getattr(applied, name)))
+                    self.moves.labels(cycle.fleet, name, SIMULATED[applied.simulated]).inc(len(getattr(applied, name)))
             case events.Notified(receiver, _, delivered, _):
                 self.notified.labels(receiver, "delivered" if delivered else "failed").inc()
             case events.Trouble(where, _):
@@ -170,7 +173,8 @@ class Metrics:
         for outcome in NOT_CREATED:
             self.not_created.labels(fleet, outcome.value)
         for name in ENDS:
-            self.moves.labels(fleet, name)
+            for simulated in SIMULATED.values():
+                self.moves.labels(fleet, name, simulated)
 
     def _forget(self, fleet: str) -> None:
         """Say no longer what whoever makes the cycles knows: another does so by now."""

@@ -60,6 +60,7 @@ def metrics_after_a_cycle() -> Metrics:
         events.Seen(cycle, watched),
         events.PlanMade(cycle, plan, "plan.json"),
         events.RunEnded(cycle, plan, done),
+        events.RunEnded(cycle, plan, applied(plan, done=("m0001", "m0002"), simulated=True)),
         events.CycleEnded(replace(cycle, outcome=Outcome.PARTLY, ended_at=clock.now(), counts=counts)),
         events.CycleEnded(replace(cycle, number=2, outcome=Outcome.ERROR, ended_at=clock.now())),
         events.Standing(
@@ -81,11 +82,12 @@ def text() -> str:
 @pytest.mark.parametrize(
     "line",
     [
-        'remora_rebalance_created_total{fleet="tiny"} 1.0',
+        'remora_rebalance_created_total{fleet="tiny"} 2.0',
         'remora_rebalance_creation_failed_total{fleet="tiny",why="error"} 1.0',
-        'remora_moves_total{fleet="tiny",outcome="done"} 1.0',
+        'remora_moves_total{fleet="tiny",outcome="done",simulated="false"} 1.0',
         'remora_reading_notes{fleet="tiny"} 2.0',
-        'remora_moves_total{fleet="tiny",outcome="failed"} 2.0',
+        'remora_moves_total{fleet="tiny",outcome="failed",simulated="false"} 2.0',
+        'remora_moves_total{fleet="tiny",outcome="done",simulated="true"} 2.0',
         'remora_violations{fleet="tiny",hardness="must",rule="anti_affinity"} 1.0',
         'remora_plan_gap{fleet="tiny",stage="harm"} 0.0',
         'remora_solve_seconds_count{fleet="tiny"} 1.0',
