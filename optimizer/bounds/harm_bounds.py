@@ -132,7 +132,7 @@ class HarmBounds:
     def _under(self, flow: Flow) -> Proof:
         curves = self.curves.of(Hardness.MUST, flow)
         try:
-            frontier, step = knapsack([c for _, c in curves], self.evictions.given.frontier, self.evictions.stop)
+            frontier, step = knapsack([c for _, c in curves], self.evictions.given.frontier, self.curves.few_more())
         except OutOfTime:
             return proof_of(Stage.HARM, [])
         least = int(frontier[min(flow.limit // step, len(frontier) - 1)])

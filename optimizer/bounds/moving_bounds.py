@@ -71,7 +71,7 @@ class MovingBounds:
         if hardness is Hardness.SHOULD:
             curves = [(component, self._kept(component, points)) for component, points in curves]
         try:
-            frontier, step = knapsack([c for _, c in curves], self.evictions.given.frontier, self.evictions.stop)
+            frontier, step = knapsack([c for _, c in curves], self.evictions.given.frontier, self.curves.few_more())
         except OutOfTime:
             return proof_of(Stage.MOVING, [])
         enough = np.flatnonzero(frontier <= harm)

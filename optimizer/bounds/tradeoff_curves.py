@@ -10,6 +10,8 @@ from optimizer.bounds.subsets import best_subsets
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -35,28 +37,41 @@ class TradeoffCurves:
         self._known: dict[tuple[int | None, Hardness, int], Points] = {}
 
     def of(self, hardness: Hardness, flow: Flow | None = None) -> list[tuple[Component, Points]]:
-        """Return the curves of the components that have such harm; those that time allows, unless they are simple.
+        """Return the curves of the components that have such harm: those that time allows, and the first simple ones.
 
         Parameters
         ----------
         flow
             The budget whose cost counts; that of moving, where it is not given.
         """
-        problem, out = self.departures.problem, []
+        problem, out, over = self.departures.problem, [], self.few_more()
         cost = problem.moving if flow is None else flow.cost
         number = None if flow is None else next(i for i, f in enumerate(problem.flows) if f is flow)
         for i, component in enumerate(self.departures.components):
             if component.of(hardness) or (hardness is Hardness.SHOULD and component.of(Hardness.MUST)):
                 key = (number, hardness, i)
-                points = self._known.get(key) or self._points(component, cost, hardness)
+                points = self._known.get(key) or self._points(component, cost, hardness, over)
                 if points is not None:
                     self._known[key] = points
                     out.append((component, points))
         return out
 
-    def _points(self, component: Component, cost: NDArray[np.int64], hardness: Hardness) -> Points | None:
+    def few_more(self) -> Callable[[], bool]:
+        """Return what says whether to stop: a little after the clock does, where that is enough for all components."""
+        left = self.given.late if len(self.departures.components) <= self.given.late else 0
+
+        def over() -> bool:
+            nonlocal left
+            left -= self.stop()
+            return left < 0
+
+        return over
+
+    def _points(
+        self, component: Component, cost: NDArray[np.int64], hardness: Hardness, over: Callable[[], bool]
+    ) -> Points | None:
         """Return a curve, if possible one that takes no model; None without time."""
-        if self.stop():
+        if over():
             return None
         simple = greedy_tradeoff(component, cost, hardness, self.given.curve_steps) if self.given.tradeoff else None
         simple = simple or best_subsets(component, cost, hardness, self.given)

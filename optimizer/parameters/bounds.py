@@ -25,6 +25,9 @@ class Bounding:
         CP-SAT's deterministic time for one component; a tiny one takes a thousandth of it.
     evictions_share
         Share of the time left for the least evictions; after it, who leaves is chosen greedily.
+    late
+        Up to that many components are still looked at when time is over or the user asked to stop, where that takes no
+        model: a tenth of a second.
     frontier
         Steps of cost in a knapsack over the components; larger costs are rounded down to that many.
     ease_steps
@@ -45,6 +48,7 @@ class Bounding:
     model_steps: int = 12
     component_work: float = 5.0
     evictions_share: float = 0.3
+    late: int = 1_000
     frontier: int = 50_000
     ease_steps: int = 1000
     affordable: bool = True

@@ -114,6 +114,8 @@ class Causes:
         Share of the time left in which it is planned once more as if there were no limit on moves.
     unlimited_builds
         That is left out where less time is left than this many times what it took to state the problem.
+    most_share
+        Share of the search's time that is kept for causes at most, however much is left.
     """
 
     looks: int = 40_000_000
@@ -121,6 +123,7 @@ class Causes:
     tries: int = 4
     unlimited_share: float = 0.5
     unlimited_builds: float = 5.0
+    most_share: float = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

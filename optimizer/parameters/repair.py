@@ -24,6 +24,8 @@ class Repair:
         place.
     starts_share
         Share of the time left that the starts after the first may take.
+    vain_share
+        Share of the time left after which no more are received where all that time none found room.
     first_share
         Share of the time left that the only start may take where whole plans are annealed after it.
     search_share
@@ -45,6 +47,7 @@ class Repair:
     paid_starts: int = 4
     spread: float = 0.5
     starts_share: float = 0.3
+    vain_share: float = 0.2
     first_share: float = 0.5
     search_share: float = 0.95
     trim_share: float = 0.35

@@ -203,23 +203,44 @@ class Insertion:
 
 
 def receive(
-    work: WorkingPlacement, vms: Iterable[int], *, tight: bool, near: int, stop: Callable[[], bool]
+    work: WorkingPlacement,
+    vms: Iterable[int],
+    *,
+    tight: bool,
+    near: int,
+    stop: Callable[[], bool],
+    patience: Callable[[], Callable[[], bool]] = lambda: lambda: False,
 ) -> list[int]:
     """Place VMs one by one, in order; return those that found no room.
 
     A VM that would only carry the harm of a should from one host to another stays at home.
+
+    Parameters
+    ----------
+    patience
+        Called where a VM finds no place and the one before did: returns what says that none has for too long. Then it
+        ends: the others may only find room where somebody makes way.
     """
     reception = Insertion(work, tight=tight, near=near)
     waiting = []
+    in_vain: Callable[[], bool] | None = None
     for vm in vms:
-        host = None if stop() else reception.host_for(vm)
+        host = None if stop() or (in_vain and in_vain()) else reception.host_for(vm)
         if host is None:
             waiting.append(vm)
-        elif reception.is_harmed(vm, host):
-            home, before = int(work.placement[vm]), work.measure()
-            work.put(vm, host)
-            if work.measure() >= before:
-                work.put(vm, home)
-        else:
-            work.put(vm, host)
+        elif _placed(work, reception, vm, host):
+            in_vain = None
+            continue
+        in_vain = in_vain or patience()
     return waiting
+
+
+def _placed(work: WorkingPlacement, reception: Insertion, vm: int, host: int) -> bool:
+    """Put a VM on a host, unless it would carry the harm of a should there for nothing; return whether it went."""
+    home = int(work.placement[vm])
+    before = work.measure() if reception.is_harmed(vm, host) else None
+    work.put(vm, host)
+    if before is None or work.measure() < before:
+        return True
+    work.put(vm, home)
+    return False

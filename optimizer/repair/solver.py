@@ -40,7 +40,7 @@ MOVE_S = 5e-4
 """Seconds that one move takes to be ordered, described and written: kept free, move by move, while searching."""
 
 LEFT_S = 1e-3
-"""Seconds that it takes to say of one violation why it is left."""
+"""Seconds that it takes to find out why one violation is left."""
 
 Values = dict[Stage, int]
 
@@ -77,6 +77,7 @@ class Solver:
     def __init__(self, problem: Problem, limits: Limits, deadline: Deadline) -> None:
         self.problem, self.limits, self.parameters = problem, limits, limits.parameters
         self._work: WorkingPlacement | None = None
+        self._causes_s = self.parameters.causes.most_share * deadline.left()
         deadline.keep(self._ending_s)
         self.deadline = deadline.part(self.parameters.repair.search_share)
         self.bounds = Bounds(
@@ -94,9 +95,15 @@ class Solver:
         self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
 
     def _ending_s(self) -> float:
-        """Return the seconds that it takes to order and describe the moves of the present, and what they leave."""
+        """Return the seconds that it takes to order and describe the moves of the present, and what they leave.
+
+        Of why things are left no more is found out than a share of the time allows: moves are worth more.
+        """
         work = self._work
-        return 0.0 if work is None else MOVE_S * len(work.displaced) + LEFT_S * work.broken
+        if work is None:
+            return 0.0
+        said = self.parameters.describing.left_s * work.broken
+        return MOVE_S * len(work.displaced) + said + min(LEFT_S * work.broken, self._causes_s)
 
     @cached_property
     def literals(self) -> int:
@@ -237,7 +244,7 @@ class Solver:
             leaving = self._not_begun(work, evicted(self.bounds, jitter))
             if best and deadline.over():
                 break
-            receive(work, leaving, tight=start > 0, near=given.near, stop=first.over)
+            receive(work, leaving, tight=start > 0, near=given.near, stop=first.over, patience=self._patience)
             search.by_company()
             search.by_chains()
             stop = deadline.over if best else first.over
@@ -252,6 +259,10 @@ class Solver:
         assert best is not None
         work.become(best[1])
         return work
+
+    def _patience(self) -> Callable[[], bool]:
+        until = self.deadline.part(self.parameters.repair.vain_share)
+        return lambda: until.left() <= 0.0  # not `over`: what it leaves is searched, nothing is cut short
 
     def _not_begun(self, work: WorkingPlacement, vms: list[int]) -> list[int]:
         """Return those of the VMs of whose connected component none has moved yet."""

@@ -174,6 +174,17 @@ def test_without_time_the_bounds_are_low_and_true() -> None:
     assert [p.bound for p in bounds(asked).prove(CLEAN).values()] == [0, 2]
 
 
+def test_without_time_the_moves_to_what_is_left_are_bounded_all_the_same() -> None:
+    """An interrupt leaves harm, and with it the curves: of a few components they cost next to nothing."""
+    left = {Stage.HARM: 1000, Stage.MOVING: 9}
+    asked = problem([0, 0, 0], [at_most([0, 1, 2])])
+    in_time, late = bounds(asked), bounds(asked, over=True)
+    assert in_time.prove(left)[Stage.MOVING].bound == 1
+    assert [late.prove(left)[Stage.MOVING].bound for _ in range(2)] == [1, 1]
+    too_many = replace(late, given=replace(late.given, late=0))
+    assert too_many.prove(left)[Stage.MOVING].bound == 0
+
+
 def test_the_floor_is_what_no_plan_goes_below() -> None:
     asked = problem([0, 0, 0, 0], [at_most([0, 1, 2, 3]), at_most([0, 1], asked=SHOULD), stay(0, 1)], stages=ALL)
     assert bounds(asked).floor == {Stage.HARM: 1000, Stage.SHOULD_HARM: 3000}

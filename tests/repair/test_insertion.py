@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.insertion import Insertion, evicted, receive
 from tests.problem.tiny import MUST, SHOULD, problem, room, sets
 from tests.repair.solving import bounds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NEAR = Repair().near
 
@@ -72,6 +76,19 @@ def test_without_time_everybody_waits() -> None:
     work = WorkingPlacement(problem([0, 0, 1], [room([5, 5, 1], [3, 17, 12])]))
     assert receive(work, [0, 1], tight=False, near=NEAR, stop=lambda: True) == [0, 1]
     assert work.placement.tolist() == [0, 0, 1]
+
+
+def test_where_none_has_found_room_for_too_long_the_others_wait_as_well() -> None:
+    work = WorkingPlacement(problem([0, 0, 0, 0, 1], [room([2, 5, 4, 1, 1], [1, 4])], hosts=2))
+    begun: list[int] = []
+
+    def patience() -> Callable[[], bool]:
+        begun.append(0)
+        return lambda: len(begun) > 1
+
+    assert receive(work, [0, 1, 3, 2, 0], tight=False, near=NEAR, stop=never, patience=patience) == [1, 2, 0]
+    assert work.placement.tolist() == [1, 0, 0, 1, 1]
+    assert len(begun) == 2  # anew after one that found room
 
 
 def test_tight_takes_the_fullest_host_that_fits_and_loose_the_emptiest() -> None:
