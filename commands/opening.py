@@ -36,6 +36,9 @@ KEPT_S = 0.25
 MIB_S, LEAST_S = 0.35, 2.0
 """Seconds for each MiB of the document, and for any, that leave time for a search: what a message proposes."""
 
+STATED = 2.0
+"""How many times as long as it took to state the problem and to judge the fleet the least of a search takes."""
+
 AGAIN_S = 0.5
 """After that long an alarm that was lost in a destructor rings again."""
 
@@ -110,8 +113,9 @@ class Opening:
         from optimizer.planning.ending import telling_s
 
         self.end()
-        if self._bound and self._left() < telling_s(Describing(), 0, violations) + seconds / 2:
-            self._refuse()
+        needed_s = telling_s(Describing(), 0, violations) + STATED * seconds
+        if self._bound and self._left() < needed_s:
+            self._refuse(needed_s)
         self._bound = False
 
     def _ring(self, *_: object) -> None:
@@ -123,9 +127,9 @@ class Opening:
     def _left(self) -> float:
         return self._began + allowed_s(self._limit_s) - KEPT_S - self._clock.monotonic()
 
-    def _refuse(self) -> NoReturn:
+    def _refuse(self, needed_s: float = 0.0) -> NoReturn:
         took = self._clock.monotonic() - self._began
-        enough = max(ceil(LEAST_S + MIB_S * self._mib), ceil(2 * took))
+        enough = max(ceil(LEAST_S + MIB_S * self._mib), ceil(2 * took), ceil(took + needed_s))
         raise NotInTime(
             f"no plan in time: after {took:.1f} s of --time-limit {self._limit_s:g} this fleet has not been read and "
             f"judged; nothing was written. A limit of {enough} or more leaves time to plan"

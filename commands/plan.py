@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,12 +57,15 @@ if TYPE_CHECKING:
 
     Export = Callable[[str, Plan], str]
 
-__all__ = ["command", "exit_of"]
+__all__ = ["command", "exit_of", "rows_in_time"]
 
 JSON, CSV, SHELL = "json", "csv", "shell"
 TEMPLATES = ("virsh", "qm", "openstack")
 LATE_ROWS = 1_000
-"""Rows of a table that are printed where the limit has passed, or the user waits for the end."""
+"""Rows of a table that are printed where the limit has passed or would, or the user waits for the end."""
+
+PRINTED_S = 3e-5
+"""Seconds that it takes to print one row of a table, with what stands below it."""
 
 LOCAL, PROCESS, DASK = "local", "process", "dask"
 
@@ -214,13 +218,19 @@ def command(
             _write(output, form or JSON, plan, exported)
         if limits["report"] is not None:
             write_report(limits["report"], plan, snapshot, policy, _page(plan, snapshot, policy, coming))
-        late = interrupt.asked or (not limits["deterministic"] and clock.monotonic() - began > limits["time_limit"])
+        left_s = inf if limits["deterministic"] else limits["time_limit"] - (clock.monotonic() - began)
+        rows = rows_in_time(len(plan.moves) + len(plan.remaining), 0.0 if interrupt.asked else left_s)
         form = None if output is not None else form
-        _say(plan, snapshot, policy, form, as_json, exported, coming, rows=LATE_ROWS if late else None)
+        _say(plan, snapshot, policy, form, as_json, exported, coming, rows)
     if interrupt.asked:
         return Exit.INTERRUPTED
     lacking = coming is not None and bool(coming.without)
     return exit_of(plan, tell_apart=tell_apart, lacking=lacking)
+
+
+def rows_in_time(rows: int, left_s: float) -> int | None:
+    """Return how many rows of a table are printed at most; None: all, as there are few or there is time for them."""
+    return None if PRINTED_S * rows <= left_s else LATE_ROWS
 
 
 def _laid_once(policy: Policy, fleet: Fleet) -> Callable[[Scope], Policy]:

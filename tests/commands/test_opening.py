@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
+from math import inf
 from typing import TYPE_CHECKING
 
 import pytest
 
 from commands.interrupt import Interrupt
 from commands.opening import Opening, allowed_s
+from commands.plan import rows_in_time
 from optimizer.clock import SystemClock
 from optimizer.errors import NotInTime
 
@@ -91,6 +93,20 @@ def test_no_search_begins_where_there_is_no_time_to_say_what_is_left(tmp_path: P
     path = file_of(tmp_path, 2.0)
     with pytest.raises(NotInTime), opening(path, 2.0, 1.5) as begun:
         begun.judged(100_000, 0.1)
+    with pytest.raises(NotInTime, match="limit of 4 or more"), opening(path, 2.0, 1.5) as begun:
+        begun.judged(1_000, 0.7)  # the search would have to look through as much again
+    with pytest.raises(NotInTime, match="limit of 8 or more"), opening(path, 5.0, 2.9) as begun:
+        begun.judged(104_816, 0.9)
     with opening(path, 2.0, 1.5) as begun:
         begun.judged(1_000, 0.1)
         begun.judged(1_000_000, 0.1)  # another plan of the same run
+
+
+@pytest.mark.parametrize(
+    ("rows", "left_s", "most"),
+    [(50_000, 0.1, 1_000), (50_000, 10.0, None), (2_000, 0.0, 1_000), (2_000, -1.0, 1_000), (10**6, inf, None)],
+)
+def test_of_a_table_that_cannot_be_printed_within_the_limit_only_the_first_rows_are(
+    rows: int, left_s: float, most: int | None
+) -> None:
+    assert rows_in_time(rows, left_s) == most
