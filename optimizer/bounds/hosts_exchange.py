@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-__all__ = ["MOVE", "HostsExchange", "Outcome"]
+__all__ = ["MOVE", "HostsExchange", "Outcome", "choices"]
 
 MOVE = 1_000_000
 """Millionths of a move."""
@@ -66,13 +66,16 @@ class Outcome:
     harm
         By how many thousandths limits that should hold are exceeded.
     leaving
-        The VMs that leave.
+        The VMs that leave, as positions in the exchange's order.
+    coming
+        Who comes: a size, how many of it, and the hosts (a mask) that take as many.
     """
 
     value: int
     balance: Ints
     harm: float
     leaving: Ints
+    coming: list[tuple[int, int, NDArray[np.bool_]]]
 
 
 class HostsExchange:
@@ -110,7 +113,7 @@ class HostsExchange:
                 self.told[h] = k
                 if k >= self.least[h]:
                     if (n, k) not in subsets:
-                        subsets[n, k] = _subsets(n, k)
+                        subsets[n, k] = choices(n, k)
                     found = subsets[n, k] + at
                     members.append(np.pad(found, ((0, 0), (0, TOGETHER - k)), constant_values=-1))
                     owner.append(np.full(len(found), h, np.int64))
@@ -135,12 +138,16 @@ class HostsExchange:
 
     def _sizes(self) -> None:
         """Tell VMs apart by how large they are, in steps; the first VM of each size stands for it."""
-        cell = np.stack([axis.amount[self.order] // axis.step for axis in self.axes], axis=1)
+        cell = self._in_steps()
         self.size, first, self.size_of, self.copies = np.unique(
             cell, axis=0, return_index=True, return_inverse=True, return_counts=True
         )
         self.size_of = self.size_of.reshape(-1)
         self.stands_for = self.order[first]
+
+    def _in_steps(self) -> Ints:
+        """Return int64 [n, 2]: how large each VM is."""
+        return np.stack([axis.amount[self.order] // axis.step for axis in self.axes], axis=1)
 
     def _limits(self) -> None:
         """Find how large rooms can become, and the kinds of hosts by what exceeding costs."""
@@ -188,11 +195,15 @@ class HostsExchange:
         worth, passes = self._filled(prices)
         looks = [RoomWorth(worth, self.axes, key, of_harm) for key in self.kinds.tolist()]
         of_vm = np.append(MOVE + prices[self.size_of], 0)
-        least = _running(of_vm[:-1], self.host, self.first)
-        many = least[self.many_at] - self._worth(looks, self.many_host, self.many_frees)
+        many = self._many(looks, of_vm)
         few = self._few(looks, of_vm, many)
         many[~self.untold] = FAR
         return self._outcome(few, many, looks, passes, worth, of_vm)
+
+    def _many(self, looks: list[RoomWorth], of_vm: Ints) -> Ints:
+        """Return what each number of VMs that leave comes to at least."""
+        least = _running(of_vm[:-1], self.host, self.first)
+        return np.asarray(least[self.many_at] - self._worth(looks, self.many_host, self.many_frees), np.int64)
 
     def _few(self, looks: list[RoomWorth], of_vm: Ints, many: Ints) -> Ints:
         """Return what each set comes to, `FAR` where its host does better, or as well, when nobody leaves."""
@@ -255,8 +266,10 @@ class HostsExchange:
             chosen[which][owner[hit]] = hit
         gone, room = self._gone(chosen, of_vm)
         balance = np.bincount(self.size_of[gone], minlength=len(self.size)).astype(np.int64)
-        came, harm = self._came(room, looks, passes, worth)
-        return Outcome(int(best.sum()), balance - came, harm, self.order[gone])
+        coming, harm = self._came(room, looks, passes)
+        for s, times, taken in coming:
+            balance[s] -= times * int(taken.sum())
+        return Outcome(int(best.sum()), balance, harm, gone, coming)
 
     def _gone(self, chosen: list[Ints], of_vm: Ints) -> tuple[Ints, list[Ints]]:
         """Return who leaves (positions in `order`), and what room each host has then."""
@@ -268,16 +281,21 @@ class HostsExchange:
             room[axis][self.set_host[sets]] += self.set_frees[axis][sets]
         for h in np.flatnonzero((chosen[0] < 0) & (chosen[1] >= 0)).tolist():
             many = int(chosen[1][h])
-            here = np.arange(self.first[h], self.first[h + 1])
-            gone.append(here[np.argsort(of_vm[here], kind="stable")[: self.many_count[many]]])
+            gone.append(self._who(many, of_vm))
             for axis in range(2):
                 room[axis][h] += self.many_frees[axis][many]
         return np.concatenate(gone), room
 
+    def _who(self, many: int, of_vm: Ints) -> Ints:
+        """Return who leaves, where only their number is told."""
+        h = self.many_host[many]
+        here = np.arange(self.first[h], self.first[h + 1])
+        return here[np.argsort(of_vm[here], kind="stable")[: self.many_count[many]]]
+
     def _came(
-        self, room: list[Ints], looks: list[RoomWorth], passes: list[tuple[int, int, NDArray[np.bool_]]], worth: Ints
-    ) -> tuple[Ints, float]:
-        """Return how many of each size come, and what harm is left."""
+        self, room: list[Ints], looks: list[RoomWorth], passes: list[tuple[int, int, NDArray[np.bool_]]]
+    ) -> tuple[list[tuple[int, int, NDArray[np.bool_]]], float]:
+        """Return who comes to which hosts, and what harm is left."""
         cell = [np.zeros(self.problem.hosts, np.int64) for _ in range(2)]
         harm = 0.0
         for number, look in enumerate(looks):
@@ -287,17 +305,17 @@ class HostsExchange:
                 cell[axis][mine] = at[axis]
                 unit = self.kinds[number][axis]
                 harm += float(over[axis].sum()) * self.axes[axis].harm / unit if unit else 0.0
-        came = np.zeros(len(self.size), np.int64)
+        coming = []
         i, j = cell
         for s, times, taken in reversed(passes):
             hit = taken[i, j]
-            came[s] += times * int(hit.sum())
+            coming.append((s, times, hit))
             i = i - hit * times * int(self.size[s, 0])
             j = j - hit * times * int(self.size[s, 1])
-        return came, harm
+        return coming, harm
 
 
-def _subsets(n: int, k: int) -> Ints:
+def choices(n: int, k: int) -> Ints:
     """Return int64 [sets, k]: every set of `k` of `n`."""
     return np.array(list(combinations(range(n), k)), np.int64).reshape(comb(n, k), k)
 

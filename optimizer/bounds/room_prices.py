@@ -14,6 +14,7 @@ import numpy as np
 
 from optimizer.bounds.hosts_exchange import MOVE, HostsExchange
 from optimizer.bounds.room_axis import Axis
+from optimizer.bounds.too_large import too_large
 from optimizer.fleet import ABSENT
 from optimizer.plan import Part, Proof
 from optimizer.problem.problem import Stage
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from optimizer.problem.atoms import Linear
     from optimizer.problem.problem import Problem
 
-__all__ = ["PricedRooms"]
+__all__ = ["PriceSteps", "PricedRooms"]
 
 STEP_WORK = 2e-9
 """What a step counts as work: for each cell of the table, once for each size."""
@@ -43,7 +44,8 @@ class PricedRooms:
     Parameters
     ----------
     harm
-        The harm of shoulds that plans leave (musts are kept by all).
+        The harm of shoulds that plans leave (musts are kept by all). Where it is no more than VMs do that are too large
+        for every host, nothing else is left: then all limits that should hold do, once these VMs count less.
     """
 
     def __init__(
@@ -55,12 +57,15 @@ class PricedRooms:
         given: RoomPrices,
     ) -> None:
         self.problem, self.harm, self.given = problem, harm, given
-        stage = Stage.SHOULD_HARM if harm else None
-        self.axes = _axes(problem, stage, given)
+        self.rows = [row for component in components for row in component.rows]
+        harmful = too_large(problem, Stage.SHOULD_HARM) if harm else {}
+        harmful = harmful if sum(harmful.values()) >= harm else {}
+        self.harmful, self.clean = harmful, not harm or bool(harmful)
+        self.axes = _axes(problem, None if self.clean else Stage.SHOULD_HARM, given, harmful)
         self.exchange: HostsExchange | None = None
+        self.least = _least(problem, components, evictions, harmful, clean=self.clean)
         if self.axes is not None:
-            least = _least(problem, components, evictions, clean=not harm)
-            found = HostsExchange(problem, self.axes, least)
+            found = HostsExchange(problem, self.axes, self.least)
             self.exchange = found if found.usable else None
         self.prices = np.zeros(0 if self.exchange is None else len(self.exchange.size), np.int64)
         self.of_harm = self.value = 0
@@ -70,9 +75,9 @@ class PricedRooms:
         exchange, given = self.exchange, self.given
         if exchange is None:
             return
-        now = np.zeros(len(self.prices))
-        of_harm = MOVE * given.of_harm * bool(self.harm)
-        mean, square = np.zeros_like(now), np.zeros_like(now)
+        now = self.prices.astype(np.float64)
+        of_harm = 0.0 if self.clean else MOVE * given.of_harm
+        steps = PriceSteps(now, given.steps, given.first_step)
         harm_step, patience = given.harm_step, given.patience
         for step in range(given.steps):
             if deadline.over():
@@ -88,19 +93,33 @@ class PricedRooms:
             bound = self.bound(self.harm)
             if bound >= most or (step >= patience and bound <= known):
                 return
-            slower = 1 - step / given.steps
-            mean += 0.1 * (found.balance - mean)
-            square += 0.01 * (found.balance**2 - square)
-            now = np.maximum(0.0, now + given.first_step * MOVE * slower * mean / (np.sqrt(square) + 0.3))
-            if self.harm:
+            now = steps.after(found.balance)
+            if not self.clean:
                 over = float(np.clip((found.harm - self.harm) / self.harm, -1, 1))
-                of_harm *= 1 + harm_step * slower * over
+                of_harm *= 1 + harm_step * (1 - step / given.steps) * over
 
     def bound(self, harm: int) -> int:
         """Return the fewest moves that leave no more harm of shoulds than that."""
-        if not self.prices.any() or (harm and not self.of_harm):
+        if not self.prices.any() or harm > self.harm or (not self.clean and not self.of_harm):
             return 0
         return -(-(self.value - self.of_harm * harm) // MOVE)
+
+    def offer(self, prices: NDArray[np.float64]) -> None:
+        """Take prices of VMs that somebody else has found, if they prove more than those that are known.
+
+        Parameters
+        ----------
+        prices
+            float64 [movable VMs, as the exchange has them in order], in moves.
+        """
+        exchange = self.exchange
+        if exchange is None or not self.clean:
+            return
+        of_size = np.full(len(exchange.size), np.inf)
+        np.minimum.at(of_size, exchange.size_of, prices)
+        priced = np.rint(MOVE * np.maximum(of_size, 0.0)).astype(np.int64)
+        if exchange.countable(priced, 0) and (value := exchange.at(priced, 0).value) > self.value:
+            self.value, self.prices, self.of_harm = value, priced, 0
 
     def proof(self, values: Mapping[Stage, int]) -> Proof:
         """Return what the prices prove of moving, given the harm that is left: 0 where they say nothing of it."""
@@ -116,27 +135,72 @@ class PricedRooms:
         return Proof(Stage.MOVING.value, bound, (part,))
 
 
+class PriceSteps:
+    """Moves prices after what is out of balance at them.
+
+    Parameters
+    ----------
+    first
+        float64 [sizes]: where they begin, in millionths of a move.
+    steps, first_step
+        How many there will be, and the first one, in moves; they become shorter with each.
+    """
+
+    def __init__(self, first: NDArray[np.float64], steps: int, first_step: float) -> None:
+        self.now, self.done = first.copy(), 0
+        self._steps, self._first = steps, first_step * MOVE
+        self._mean, self._square = np.zeros_like(first), np.zeros_like(first)
+
+    def after(self, balance: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the next prices, in millionths of a move.
+
+        Parameters
+        ----------
+        balance
+            int64 [sizes]: how many VMs of each size leave at the present ones, less those that come.
+        """
+        slower = max(0.0, 1 - self.done / self._steps)
+        self._mean += 0.1 * (balance - self._mean)
+        self._square += 0.01 * (balance**2 - self._square)
+        step = self._first * slower * self._mean / (np.sqrt(self._square) + 0.3)
+        self.now = np.maximum(0.0, self.now + step)
+        self.done += 1
+        return self.now
+
+
 def _least(
-    problem: Problem, components: Sequence[Component], evictions: Sequence[Eviction | None], *, clean: bool
+    problem: Problem,
+    components: Sequence[Component],
+    evictions: Sequence[Eviction | None],
+    harmful: Mapping[int, int],
+    *,
+    clean: bool,
 ) -> NDArray[np.int64]:
-    """Return int64 [H]: how many VMs leave each host at least; of components on several hosts nothing is said."""
+    """Return int64 [H]: how many VMs leave each host at least; of components on several hosts nothing is said.
+
+    Where a VM stands that is too large for every host it may be what stays, or what leaves: nothing is said of shoulds.
+    """
     least = np.zeros(problem.hosts, np.int64)
+    unsaid = {int(problem.start[vm]) for vm in harmful}
     for component, eviction in zip(components, evictions, strict=True):
         hosts = np.unique(problem.start[component.vms])
         if eviction is None or not eviction.exact or any(eviction.harms) or len(hosts) != 1:
             continue
-        if clean or all(row.asked.hardness is Hardness.MUST for row in component.rows):
+        kept = clean and int(hosts[0]) not in unsaid
+        if kept or all(row.asked.hardness is Hardness.MUST for row in component.rows):
             least[hosts[0]] += eviction.cost
     return least
 
 
-def _axes(problem: Problem, stage: Stage | None, given: RoomPrices) -> tuple[Axis, Axis] | None:
+def _axes(
+    problem: Problem, stage: Stage | None, given: RoomPrices, harmful: Mapping[int, int]
+) -> tuple[Axis, Axis] | None:
     """Choose two resources: the scarcest, and of the others what most hosts exceed; None where there are no two."""
     names: dict[str, list[Linear]] = {}
     for atom in problem.demands.sums.values():
         if not atom.level and atom.asked.hardness is not Hardness.GUARD:
             names.setdefault(atom.resource, []).append(atom)
-    found = [Axis.of(problem, name, 1, stage) for name in names]
+    found = [Axis.of(problem, name, 1, stage, harmful) for name in names]
     usable = [axis for axis in found if axis is not None and axis.limited and (axis.amount > 0).any()]
     if len(usable) < 2:
         return None

@@ -12,7 +12,7 @@ from optimizer.parameters.cost import HARD, SOFT, Annealing, ColumnBounds, CostS
 from optimizer.parameters.order import Ordering
 from optimizer.parameters.parameters import Parameters
 from optimizer.parameters.planning import Causes, Describing, EvenOut, Parts, Scoped
-from optimizer.parameters.repair import Chains, Evening, Groups, Neighbourhoods, Phased, Preferences, Repair
+from optimizer.parameters.repair import Chains, Columns, Evening, Groups, Neighbourhoods, Phased, Preferences, Repair
 
 __all__ = [
     "HARD",
@@ -22,6 +22,7 @@ __all__ = [
     "Causes",
     "Chains",
     "ColumnBounds",
+    "Columns",
     "CostSearch",
     "Describing",
     "EvenOut",

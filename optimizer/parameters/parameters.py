@@ -9,7 +9,7 @@ from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, RoomPr
 from optimizer.parameters.cost import CostSearch
 from optimizer.parameters.order import Ordering
 from optimizer.parameters.planning import Causes, Describing, EvenOut, Parts, Scoped
-from optimizer.parameters.repair import Chains, Evening, Groups, Neighbourhoods, Phased, Preferences, Repair
+from optimizer.parameters.repair import Chains, Columns, Evening, Groups, Neighbourhoods, Phased, Preferences, Repair
 
 __all__ = ["Parameters"]
 
@@ -26,6 +26,8 @@ class Parameters:
         Ejection chains.
     evening
         Reception where limits should hold that are hard to hold.
+    columns
+        What each host can do, and what of it fits together, where limits should hold that are hard to hold.
     phased
         Annealing over whole plans, where limits should hold that are hard to hold.
     groups
@@ -65,6 +67,7 @@ class Parameters:
     repair: Repair = field(default_factory=Repair)
     chains: Chains = field(default_factory=Chains)
     evening: Evening = field(default_factory=Evening)
+    columns: Columns = field(default_factory=Columns)
     phased: Phased = field(default_factory=Phased)
     groups: Groups = field(default_factory=Groups)
     preferences: Preferences = field(default_factory=Preferences)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Chains", "Evening", "Groups", "Neighbourhoods", "Phased", "Preferences", "Repair"]
+__all__ = ["Chains", "Columns", "Evening", "Groups", "Neighbourhoods", "Phased", "Preferences", "Repair"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +170,59 @@ class Phased:
     cooling: float = 0.1
     tail: float = 0.9
     mix: tuple[int, ...] = (2400, 2600, 300, 1800, 1900, 2800, 3600, 3800)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What each host can do, host by host, and of all that what fits together: see `column_search`.
+
+    Parameters
+    ----------
+    enabled
+        Whether there is any.
+    share
+        Share of the time left that it may take.
+    settling_share
+        Share of the time for prices that their first steps may take.
+    steps
+        Steps of prices before the linear program has its say; their columns from a third of them on are kept.
+    first_step
+        The first of these, in moves.
+    kept
+        Columns of a host that are kept of those, at most.
+    near
+        By how much a column may be dearer than its host's best one at the prices of the present, in moves, for the
+        linear program, and for the choice.
+    rounds
+        Linear programs, at most.
+    centred
+        How much of the best prices is kept in the next ones; less where the bound is within a move.
+    close
+        The linear program has its last say when the bound is this close, in moves.
+    homeless
+        What a VM that nobody takes counts as, in moves.
+    choosing_share
+        Share of the time left that the choice may take.
+    choosing_work
+        CP-SAT's deterministic time for it.
+    matchings
+        How often those that leave are matched with places, at most.
+    """
+
+    enabled: bool = True
+    share: float = 0.8
+    settling_share: float = 0.5
+    steps: int = 70
+    first_step: float = 0.03
+    kept: int = 8
+    near: float = 0.6
+    rounds: int = 60
+    centred: float = 0.8
+    close: float = 0.3
+    homeless: int = 20
+    choosing_share: float = 0.2
+    choosing_work: float = 60.0
+    matchings: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from optimizer.plan import Part, Proof
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.working_placement import WorkingPlacement, sizes
+from optimizer.repair.column_search import ColumnSearch
 from optimizer.repair.evening import EveningOut, limits_that_should_hold
 from optimizer.repair.insertion import evicted, receive
 from optimizer.repair.neighbourhood_search import NeighbourhoodSearch
@@ -127,6 +128,7 @@ class Solver:
             Whether a placement can be carried out; what reception does always can, one VM after the other.
         """
         work = self._best_of_starts(acceptable)
+        self._generate_columns(work, acceptable)
         self._price_rooms(work.values())
         return self._improved(work, acceptable)
 
@@ -139,10 +141,37 @@ class Solver:
         if self.bounds.met(values):
             return
         bounds, harm = self.bounds, values.get(Stage.SHOULD_HARM, 0)
-        rooms = PricedRooms(self.problem, bounds.departures.components, bounds.evictions, harm, given)
+        rooms = bounds.rooms.pop() if bounds.rooms else None
+        if rooms is None or rooms.harm < harm:
+            rooms = PricedRooms(self.problem, bounds.departures.components, bounds.evictions, harm, given)
         known = bounds.prove(values)[Stage.MOVING].bound
         rooms.raise_bound(known, values[Stage.MOVING], self.deadline.part(given.share))
         bounds.rooms.append(rooms)
+
+    def _generate_columns(self, work: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> None:
+        """Choose what each host does so that limits hold that should; `work` is that if it is better, and in order."""
+        given, bounds = self.parameters.columns, self.bounds
+        floor = bounds.floor
+        counted = given.enabled and self._evens_out and not self.small and not floor.get(Stage.HARM, 0)
+        if not counted or (self.problem.moving != 1).any() or Stage.PRICED in floor or bounds.affordable:
+            return
+        if bounds.met(work.values()) or self.deadline.over():
+            return
+        harm, prices = floor.get(Stage.SHOULD_HARM, 0), self.parameters.room_prices
+        rooms = PricedRooms(self.problem, bounds.departures.components, bounds.evictions, harm, prices)
+        if rooms.exchange is None or not rooms.clean:
+            return
+        deadline = self.deadline.part(given.share)
+        found = ColumnSearch(rooms, self.limits, deadline).find()
+        bounds.rooms.append(rooms)
+        if found is None:
+            return
+        search = NeighbourhoodSearch(found, bounds, self.limits, deadline, acceptable)
+        search.by_company()
+        search.by_chains()
+        finish_hosts(found, bounds.size, deadline.over, acceptable, self.parameters)
+        if found.measure() < work.measure() and acceptable(found.placement):
+            work.become(found.placement)
 
     def repair_boundaries(
         self, work: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]

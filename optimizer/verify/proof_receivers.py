@@ -21,6 +21,7 @@ from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
 from optimizer.verify.proof_component import Component
+from optimizer.verify.proof_too_large import least_wherever
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,15 +68,42 @@ def bound_by_receivers(
     if said is None or said[1] == said[3] or min(prices.values()) < 0:
         return WRONG
     of_harm, harm = int(said[5]), values.get(Stage.SHOULD_HARM.value, 0)
-    if values.get(Stage.HARM.value, 0) or (problem.moving != 1).any() or (harm and not of_harm):
+    if values.get(Stage.HARM.value, 0) or (problem.moving != 1).any():
         return WRONG
-    sides = [_Side.of(problem, relaxed, said[n], int(said[n + 1]), of_harm) for n in (1, 3)]
+    harmful = _harmful(problem) if harm and not of_harm else {}
+    if not of_harm and harm > sum(harmful.values()):
+        return WRONG
+    sides = [_Side.of(problem, relaxed, said[n], int(said[n + 1]), of_harm, harmful) for n in (1, 3)]
     known = [side for side in sides if side is not None]
-    judge = _Hosts(problem, relaxed, known, prices, soft=bool(of_harm))
+    judge = _Hosts(problem, relaxed, known, prices, harmful, soft=bool(of_harm))
     if len(known) != 2 or not judge.here:
         return WRONG
     total = judge.total()
     return total if isinstance(total, str) else -(-(total - of_harm * harm) // MOVE)
+
+
+def _harmful(problem: Problem) -> dict[int, int]:
+    """Return the VMs that do harm to shoulds wherever they are, and how much each does at least.
+
+    A plan that leaves no more than all of theirs leaves just that, host by host; so no limit that should hold is
+    exceeded once each of them counts less by what that much harm is on any host.
+    """
+    found = ((int(v), least_wherever(problem, int(v))) for v in np.flatnonzero(problem.start != ABSENT))
+    return {vm: least for vm, least in found if least}
+
+
+def _without_harm(problem: Problem, resource: str, harmful: Mapping[int, int]) -> dict[int, int]:
+    """Return by how much each of them counts less."""
+    out: dict[int, int] = {}
+    for atom in problem.demands.sums.values():
+        should = atom.asked.hardness is Hardness.SHOULD and atom.asked.price is None
+        if atom.level or atom.resource != resource or not should:
+            continue
+        unit = max((int(u) for u, limit in zip(atom.unit, atom.limit, strict=True) if limit < UNLIMITED), default=1)
+        for vm, harm in harmful.items():
+            over = -(-harm * unit // (MILLI * int(atom.asked.weight)))
+            out[vm] = min(int(atom.amount[vm]), max(out.get(vm, 0), over))
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +117,15 @@ class _Side:
     slope: list[int]
 
     @classmethod
-    def of(cls, problem: Problem, relaxed: Relaxed, resource: str, step: int, of_harm: int) -> _Side | None:
+    def of(
+        cls,
+        problem: Problem,
+        relaxed: Relaxed,
+        resource: str,
+        step: int,
+        of_harm: int,
+        harmful: Mapping[int, int],
+    ) -> _Side | None:
         """Read a resource; None where it is not one amount, is not limited on every host, or has no step."""
         atoms = [(n, a) for n, a in problem.demands.sums.items() if a.level == 0 and a.resource == resource]
         if not step or not atoms or any((a.amount != atoms[0][1].amount).any() for _, a in atoms):
@@ -97,6 +133,9 @@ class _Side:
         hard: list[int | None] = [None] * problem.hosts
         soft: list[int | None] = [None] * problem.hosts
         slope, known = [0] * problem.hosts, False
+        less, freed = _without_harm(problem, resource, harmful), [0] * problem.hosts
+        for vm, amount in less.items():
+            freed[int(problem.start[vm])] += amount
         for number, atom in atoms:
             should = atom.asked.hardness is Hardness.SHOULD
             if should and (atom.asked.price is not None or (of_harm and known)):
@@ -106,6 +145,7 @@ class _Side:
                 if limit >= UNLIMITED:
                     continue
                 left = max(limit, load) - load if atom.asked.hardness is Hardness.GUARD else limit - load
+                left += freed[h]
                 if should and of_harm:
                     soft[h] = left
                     slope[h] = of_harm * MILLI * int(atom.asked.weight) // max(1, int(atom.unit[h]))
@@ -114,15 +154,24 @@ class _Side:
                     hard[h] = left if before is None else min(before, left)
             known |= should
         limits = [h for h in hard if h is not None]
-        return cls(atoms[0][1].amount.tolist(), step, limits, soft, slope) if len(limits) == problem.hosts else None
+        amounts = [int(a) - less.get(v, 0) for v, a in enumerate(atoms[0][1].amount.tolist())]
+        return cls(amounts, step, limits, soft, slope) if len(limits) == problem.hosts else None
 
 
 class _Hosts:
     """All hosts of a problem at given prices."""
 
     def __init__(
-        self, problem: Problem, relaxed: Relaxed, sides: Sequence[_Side], prices: Mapping[int, int], *, soft: bool
+        self,
+        problem: Problem,
+        relaxed: Relaxed,
+        sides: Sequence[_Side],
+        prices: Mapping[int, int],
+        harmful: Mapping[int, int],
+        *,
+        soft: bool,
     ) -> None:
+        self.unsaid = {int(problem.start[vm]) for vm in harmful}
         self.problem, self.relaxed, self.sides, self.prices, self.soft = problem, relaxed, sides, prices, soft
         self.here: dict[int, list[int]] = defaultdict(list)
         for vm in np.flatnonzero(problem.movable & (problem.start != ABSENT)).tolist():
@@ -182,7 +231,8 @@ class _Hosts:
 
     def _leaving_at_least(self, host: int) -> int:
         rows = self.relaxed.within(self.here[host])
-        mine = [r for r in rows if r.asked.hardness is Hardness.MUST or (not self.soft and r.asked.price is None)]
+        kept = not self.soft and host not in self.unsaid
+        mine = [r for r in rows if r.asked.hardness is Hardness.MUST or (kept and r.asked.price is None)]
         component, least = Component(mine, self.problem.moving), 0
         while mine and component.costs_at_least(least + 1) and least < len(self.here[host]):
             least += 1

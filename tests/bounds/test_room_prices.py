@@ -87,9 +87,29 @@ def priced(problem: Problem, left: int, steps: int = 40) -> PricedRooms:
     return rooms
 
 
+def with_large(seed: int) -> Problem:
+    """Return hosts and one VM or two that are too large for the limit of each of them."""
+    rng = Random(f"large {seed}")
+    hosts = [host(f"h{i}", cpu=rng.choice((20, 30, 40)), memory=32) for i in range(3)]
+    vms = [vm(f"v{i}", f"h{rng.randint(0, 2)}", cpu=rng.randint(1, 8), memory=2) for i in range(rng.randint(3, 5))]
+    large = range(rng.randint(1, 2))
+    vms += [vm(f"large{i}", f"h{rng.randint(0, 2)}", cpu=rng.randint(24, 34), memory=4) for i in large]
+    rules: list[Document] = [
+        {"rule": "capacity", "resources": ["memory_mib"]},
+        {"rule": "balance", "name": "cpu", "resource": "cpu_millicores", "tolerance": "10%"},
+        {"rule": "balance", "name": "memory", "resource": "memory_mib", "tolerance": "40%"},
+    ]
+    asked = policy(*rules)
+    return build(fleet(hosts, vms), asked.demands, asked.least)
+
+
 def judged(seed: int) -> tuple[int, int]:
     """Judge one problem, with prices that were looked for and with any; return how high, and the eviction bound."""
-    problem = tiny_problem(seed)
+    return judge(tiny_problem(seed), seed)
+
+
+def judge(problem: Problem, seed: int) -> tuple[int, int]:
+    """Judge one problem."""
     known = fewest_moves(problem)
     raised = evictions = 0
     for left in sorted(known)[:3]:
@@ -111,7 +131,7 @@ def judged(seed: int) -> tuple[int, int]:
                 again = bound_by_receivers(problem, Relaxed(problem), words, prices, said)
                 assert again == proof.bound, f"problem {seed}, {left} left, attempt {attempt}"
             rooms.prices = np.array([rng.choice((0, rng.randint(0, 3 * MOVE))) for _ in rooms.prices], np.int64)
-            rooms.of_harm = rng.randint(1, MOVE // 5) if left else 0
+            rooms.of_harm = 0 if rooms.clean else rng.randint(1, MOVE // 5)
             rooms.value = rooms.exchange.at(rooms.prices, rooms.of_harm).value
         if not left:
             evictions = int(rooms.exchange.least.sum())
@@ -122,6 +142,23 @@ def judged(seed: int) -> tuple[int, int]:
 def test_prices_never_prove_more_than_there_is() -> None:
     found = [judged(seed) for seed in range(25)]
     assert any(raised > evictions for raised, evictions in found)
+
+
+def test_what_is_too_large_everywhere_counts_as_if_it_did_no_harm() -> None:
+    proven = 0
+    for seed in range(60):
+        problem = with_large(seed)
+        known = fewest_moves(problem)
+        if not known:
+            continue
+        least = min(known)
+        rooms = priced(problem, least)
+        if least and rooms.clean and rooms.exchange is not None:
+            assert rooms.bound(least) <= known[least], f"problem {seed}"
+            assert rooms.bound(least + 1) == 0, f"problem {seed}: nothing is known of plans that leave more"
+            proven += rooms.bound(least) > 0
+        judge(problem, seed)
+    assert proven > 5
 
 
 @pytest.mark.rotating

@@ -1,0 +1,141 @@
+"""Who takes which of the places that columns have: a matching, in which nobody stands where that breaks anything else.
+
+Places are told apart by two resources. Where a VM would break another limit, or stand beside one that it may not, it
+takes a place only if no other will do; and where several that come break something together, one of them is asked to
+go elsewhere, and all are matched anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optimizer.problem.rule import Hardness
+from optimizer.problem.working_placement import WorkingPlacement
+from optimizer.repair.evening import EveningOut
+from optimizer.repair.trouble import members, troubles
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from optimizer.limits import Deadline
+    from optimizer.parameters import Parameters
+    from optimizer.repair.host_columns import Column, HostColumns
+    from optimizer.repair.trouble import Trouble
+
+    Ints = NDArray[np.int64]
+
+__all__ = ["Places"]
+
+FINE, UNABLE = 1000, 10_000
+"""What a place costs that is larger than who takes it by all that a host may hold; and where that breaks something."""
+
+ARC_WORK = 2e-6
+"""What an arc of the matching counts as work."""
+
+
+class Places:
+    """The places of a choice of columns, and those that leave."""
+
+    def __init__(self, hosts: HostColumns, chosen: list[Column], deadline: Deadline, given: Parameters) -> None:
+        self.hosts, self.problem, self.deadline = hosts, hosts.problem, deadline
+        self.given, self.evening = given.columns, given.evening
+        self.work = WorkingPlacement(self.problem)
+        at = np.array([at for c in chosen for at in c.leaving], np.int64)
+        self.vms, self.size = hosts.order[at], hosts.size_of[at]
+        places = np.array([(s, c.host) for c in chosen for s, n in c.coming for _ in range(n)], np.int64).reshape(-1, 2)
+        self.place_size, self.place_host = places[:, 0], places[:, 1]
+        self._arcs()
+
+    def _arcs(self) -> None:
+        """List who may take which place, and at what cost."""
+        size = self.hosts.size
+        share = FINE * size / np.maximum(size.max(axis=0), 1)
+        rooms, arcs = self._rooms(), [np.zeros((3, 0), np.int64)]
+        for n, (vm, s) in enumerate(zip(self.vms.tolist(), self.size.tolist(), strict=True)):
+            if self.deadline.over():
+                break
+            fits = (size[self.place_size] >= size[s]).all(axis=1) & self.problem.may_enter(vm)[self.place_host]
+            to = np.flatnonzero(fits)
+            able = self.work.tally.admits(vm) & np.all([amount[vm] <= room for amount, room in rooms], axis=0)
+            waste = np.rint((share[self.place_size[to]] - share[s]).sum(axis=1)).astype(np.int64)
+            arcs.append(np.stack([np.full(len(to), n), to, waste + np.where(able[self.place_host[to]], 0, UNABLE)]))
+        self.who, self.place, self.cost = np.concatenate(arcs, axis=1)
+
+    def _rooms(self) -> list[tuple[Ints, Ints]]:
+        """Return, for each resource that has to suffice, what VMs take, and what is left once those leave."""
+        problem, out = self.problem, []
+        for number, atom in problem.demands.sums.items():
+            if not atom.level and atom.asked.hardness is not Hardness.SHOULD:
+                load = problem.start_loads[number]
+                freed = np.bincount(problem.start[self.vms], atom.amount[self.vms], problem.hosts).astype(np.int64)
+                guard = atom.asked.hardness is Hardness.GUARD
+                out.append((atom.amount, (np.maximum(atom.limit, load) if guard else atom.limit) - load + freed))
+        return out
+
+    def taken(self) -> WorkingPlacement:
+        """Match again and again, as long as that breaks less; return what can be carried out of the best."""
+        best: tuple[int, NDArray[np.int32]] | None = None
+        for _ in range(self.given.matchings):
+            if self.deadline.over():
+                break
+            self.work.become(self._matched())
+            broken = self._broken_by_arrivals()
+            if best is None or len(broken) < best[0]:
+                best = len(broken), self.work.placement.copy()
+            if not broken:
+                break
+            for vm, host in broken:
+                self.cost[(self.vms[self.who] == vm) & (self.place_host[self.place] == host)] += UNABLE
+        return self._carried_out(self.problem.start if best is None else best[1])
+
+    def _matched(self) -> NDArray[np.int32]:
+        from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
+
+        movers, places = len(self.vms), len(self.place_host)
+        end, flow = movers + places, SimpleMinCostFlow()
+        one, free = np.ones(len(self.who), np.int64), np.ones(places, np.int64)
+        arcs = flow.add_arcs_with_capacity_and_unit_cost(self.who, movers + self.place, one, self.cost)
+        last = np.full(places, end)
+        flow.add_arcs_with_capacity_and_unit_cost(np.arange(movers, end), last, free, np.zeros(places, np.int64))
+        flow.set_nodes_supplies(np.arange(movers), np.ones(movers, np.int64))
+        flow.set_nodes_supplies(np.array([end]), np.array([-movers]))
+        self.deadline.spend(ARC_WORK * len(self.who))
+        out = self.problem.start.copy()
+        if flow.solve_max_flow_with_min_cost() == flow.OPTIMAL:
+            used = np.flatnonzero(flow.flows(arcs))
+            out[self.vms[self.who[used]]] = self.place_host[self.place[used]]
+        return out
+
+    def _broken_by_arrivals(self) -> list[tuple[int, int]]:
+        """Return, for each must that is broken where somebody came, one of them and where it is."""
+        start, now = self.problem.start, self.work.placement
+        out = []
+        for trouble in troubles(self.work) if not self.deadline.over() else ():
+            came = [v for v in members(self.work, trouble.violated) if now[v] != start[v]]
+            if trouble.must and came:
+                vm = max(came, key=lambda v: (self._amount(trouble, v), v))
+                out.append((vm, int(now[vm])))
+        return out
+
+    @staticmethod
+    def _amount(trouble: Trouble, vm: int) -> int:
+        return int(getattr(trouble.violated.atom, "amount", {vm: 0})[vm])
+
+    def _carried_out(self, target: NDArray[np.int32]) -> WorkingPlacement:
+        """Take each VM there as soon as it fits, in turns; who never does goes elsewhere, where there is room."""
+        work = self.work
+        work.become(self.problem.start)
+        left = np.flatnonzero(target != self.problem.start).tolist()
+        before = len(left) + 1
+        while left and len(left) < before and not self.deadline.over():
+            before, waiting = len(left), []
+            for vm in left:
+                if work.tally.fits(vm, int(target[vm])):
+                    work.put(vm, int(target[vm]))
+                else:
+                    waiting.append(vm)
+            left = waiting
+        EveningOut(work, left, self.evening, self.deadline.over).receive()
+        return work
