@@ -101,7 +101,7 @@ def _left(atom: Linear, load: Ints, freed: Ints) -> Ints:
 def _less(atoms: list[Linear], harmful: Mapping[int, int]) -> tuple[Ints, Ints]:
     """Return what VMs take if those who do harm wherever they are count as if they did none, and how much less that is.
 
-    Harm of that much is an excess of no more than that, whichever host it is on: the one with the largest unit has most.
+    Harm of that much is an excess of no more than that, whichever host it is on: most on that with the largest unit.
     """
     amount = atoms[0].amount
     less = np.zeros_like(amount)
