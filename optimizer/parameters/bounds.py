@@ -133,6 +133,8 @@ class RoomPrices:
         Whether they are looked for where repair leaves a gap and the complete model is too large.
     share
         Share of the time left that looking for them may take.
+    host_seconds
+        Seconds that have to be left of it for each host: with less nothing is begun.
     steps
         Steps at most.
     patience
@@ -149,6 +151,7 @@ class RoomPrices:
 
     enabled: bool = True
     share: float = 0.25
+    host_seconds: float = 3e-4
     steps: int = 300
     patience: int = 80
     first_step: float = 0.03

@@ -182,6 +182,8 @@ class Columns:
         Whether there is any.
     share
         Share of the time left that it may take.
+    host_seconds
+        Seconds that have to be left for each host: with less nothing is begun.
     settling_share
         Share of the time for prices that their first steps may take.
     steps
@@ -211,6 +213,7 @@ class Columns:
 
     enabled: bool = True
     share: float = 0.8
+    host_seconds: float = 0.02
     settling_share: float = 0.5
     steps: int = 70
     first_step: float = 0.03

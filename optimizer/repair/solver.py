@@ -141,12 +141,14 @@ class Solver:
         if self.bounds.met(values):
             return
         bounds, harm = self.bounds, values.get(Stage.SHOULD_HARM, 0)
-        rooms = bounds.rooms.pop() if bounds.rooms else None
-        if rooms is None or rooms.harm < harm:
-            rooms = PricedRooms(self.problem, bounds.departures.components, bounds.evictions, harm, given)
+        deadline = self.deadline.part(given.share)
+        if not bounds.rooms or bounds.rooms[-1].harm < harm:
+            if deadline.left() < given.host_seconds * self.problem.hosts:
+                return
+            made = PricedRooms(self.problem, bounds.departures.components, bounds.evictions, harm, given)
+            bounds.rooms.append(made)
         known = bounds.prove(values)[Stage.MOVING].bound
-        rooms.raise_bound(known, values[Stage.MOVING], self.deadline.part(given.share))
-        bounds.rooms.append(rooms)
+        bounds.rooms[-1].raise_bound(known, values[Stage.MOVING], deadline)
 
     def _generate_columns(self, work: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> None:
         """Choose what each host does so that limits hold that should; `work` is that if it is better, and in order."""
@@ -155,13 +157,13 @@ class Solver:
         counted = given.enabled and self._evens_out and not self.small and not floor.get(Stage.HARM, 0)
         if not counted or (self.problem.moving != 1).any() or Stage.PRICED in floor or bounds.affordable:
             return
-        if bounds.met(work.values()) or self.deadline.over():
+        deadline = self.deadline.part(given.share)
+        if bounds.met(work.values()) or deadline.left() < given.host_seconds * self.problem.hosts:
             return
         harm, prices = floor.get(Stage.SHOULD_HARM, 0), self.parameters.room_prices
         rooms = PricedRooms(self.problem, bounds.departures.components, bounds.evictions, harm, prices)
         if rooms.exchange is None or not rooms.clean:
             return
-        deadline = self.deadline.part(given.share)
         found = ColumnSearch(rooms, self.limits, deadline).find()
         bounds.rooms.append(rooms)
         if found is None:
