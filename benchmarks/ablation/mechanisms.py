@@ -25,7 +25,6 @@ REPAIR: Mapping[str, Parameters] = {
     "wider chains": replace(ALL, chains=replace(ALL.chains, wider=False)),
     "group moves": replace(ALL, groups=replace(ALL.groups, enabled=False)),
     "groups as one": replace(ALL, groups=replace(ALL.groups, as_one=False)),
-    "columns": replace(ALL, columns=replace(ALL.columns, enabled=False)),
     "neighbourhood search": replace(ALL, neighbourhoods=replace(ALL.neighbourhoods, enabled=False)),
     "phases": replace(ALL, neighbourhoods=replace(ALL.neighbourhoods, phases=0)),
     "trimming": replace(ALL, neighbourhoods=replace(ALL.neighbourhoods, trim=False)),
