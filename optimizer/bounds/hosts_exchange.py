@@ -65,17 +65,11 @@ class Outcome:
         int64 [sizes]: how many VMs of each size leave, less those that come.
     harm
         By how many thousandths limits that should hold are exceeded.
-    leaving
-        The VMs that leave, as positions in the exchange's order.
-    coming
-        Who comes: a size, how many of it, and the hosts (a mask) that take as many.
     """
 
     value: int
     balance: Ints
     harm: float
-    leaving: Ints
-    coming: list[tuple[int, int, NDArray[np.bool_]]]
 
 
 class HostsExchange:
@@ -198,7 +192,7 @@ class HostsExchange:
         many = self._many(looks, of_vm)
         few = self._few(looks, of_vm, many)
         many[~self.untold] = FAR
-        return self._outcome(few, many, looks, passes, worth, of_vm)
+        return self._outcome(few, many, looks, passes, of_vm)
 
     def _many(self, looks: list[RoomWorth], of_vm: Ints) -> Ints:
         """Return what each number of VMs that leave comes to at least."""
@@ -253,7 +247,6 @@ class HostsExchange:
         many: Ints,
         looks: list[RoomWorth],
         passes: list[tuple[int, int, NDArray[np.bool_]]],
-        worth: Ints,
         of_vm: Ints,
     ) -> Outcome:
         hosts = self.problem.hosts
@@ -269,7 +262,7 @@ class HostsExchange:
         coming, harm = self._came(room, looks, passes)
         for s, times, taken in coming:
             balance[s] -= times * int(taken.sum())
-        return Outcome(int(best.sum()), balance, harm, gone, coming)
+        return Outcome(int(best.sum()), balance, harm)
 
     def _gone(self, chosen: list[Ints], of_vm: Ints) -> tuple[Ints, list[Ints]]:
         """Return who leaves (positions in `order`), and what room each host has then."""
@@ -281,16 +274,11 @@ class HostsExchange:
             room[axis][self.set_host[sets]] += self.set_frees[axis][sets]
         for h in np.flatnonzero((chosen[0] < 0) & (chosen[1] >= 0)).tolist():
             many = int(chosen[1][h])
-            gone.append(self._who(many, of_vm))
+            here = np.arange(self.first[h], self.first[h + 1])
+            gone.append(here[np.argsort(of_vm[here], kind="stable")[: self.many_count[many]]])
             for axis in range(2):
                 room[axis][h] += self.many_frees[axis][many]
         return np.concatenate(gone), room
-
-    def _who(self, many: int, of_vm: Ints) -> Ints:
-        """Return who leaves, where only their number is told."""
-        h = self.many_host[many]
-        here = np.arange(self.first[h], self.first[h + 1])
-        return here[np.argsort(of_vm[here], kind="stable")[: self.many_count[many]]]
 
     def _came(
         self, room: list[Ints], looks: list[RoomWorth], passes: list[tuple[int, int, NDArray[np.bool_]]]

@@ -100,7 +100,8 @@ class PricedRooms:
 
     def bound(self, harm: int) -> int:
         """Return the fewest moves that leave no more harm of shoulds than that."""
-        if not self.prices.any() or harm > self.harm or (not self.clean and not self.of_harm):
+        unknown = harm > self.harm if self.clean else not self.of_harm
+        if unknown or not self.prices.any():
             return 0
         return -(-(self.value - self.of_harm * harm) // MOVE)
 

@@ -16,7 +16,7 @@ from optimizer import cp_sat
 from optimizer.cp.atoms import LOWER
 from optimizer.cp.exact import proven_bound
 from optimizer.cp.formulation import Formulation
-from optimizer.cp.solving import solve_within
+from optimizer.cp.solving import make_solver, solve_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +30,6 @@ __all__ = ["Ended", "Model", "StageEnd", "complete_candidates"]
 
 BUILDING = 5e-5
 """What a literal counts as work, for the making of the model."""
-
-LEAST = 1e-3
-"""Least time or work that a solver is given, and that a call counts as."""
 
 
 class Ended(Enum):
@@ -150,9 +147,9 @@ class Model(Formulation):
             if terms is None:
                 ends.append(StageEnd(stage, Ended.OPTIMAL, constant, constant))
                 continue
-            solver = _solver(work / (len(stages) - behind), deadline, seed, workers)
+            solver = make_solver(work / (len(stages) - behind), deadline, seed, workers)
             self.cp.minimize(terms)
-            ended = _ENDS.get(_solve(solver, self.cp, deadline), Ended.UNKNOWN)
+            ended = _ENDS.get(solve_by(deadline, solver, self.cp), Ended.UNKNOWN)
             if ended in (Ended.INFEASIBLE, Ended.UNKNOWN):
                 ends.append(StageEnd(stage, ended, 0, 0))
                 break
@@ -168,31 +165,10 @@ class Model(Formulation):
     def impossible(self, *, work: float, deadline: Deadline, seed: int) -> bool:
         """Whether it is proven, within `work` and the deadline, that no placement satisfies the model."""
         deadline.spend(BUILDING * sum(len(row) for row in self.literal.values()))
-        return _solve(_solver(work, deadline, seed, 1), self.cp, deadline) == cp_sat.INFEASIBLE
+        return solve_by(deadline, make_solver(work, deadline, seed, 1), self.cp) == cp_sat.INFEASIBLE
 
     def _read(self, solver: cp_sat.CpSolver) -> NDArray[np.int32]:
         out = self.placement.copy()
         for vm, row in self.literal.items():
             out[vm] = next(h for h, lit in row.items() if solver.boolean_value(lit))
         return out
-
-
-def _solve(solver: cp_sat.CpSolver, model: cp_sat.CpModel, deadline: Deadline) -> cp_sat.CpSolverStatus:
-    status = solve_within(solver, model, deadline.over)
-    unproven = status in (cp_sat.FEASIBLE, cp_sat.UNKNOWN)
-    if unproven and solver.response_proto.deterministic_time < solver.parameters.max_deterministic_time:
-        deadline.note_cut()
-    deadline.spend(solver.response_proto.deterministic_time + LEAST if status is not None else LEAST)
-    return cp_sat.UNKNOWN if status is None else status
-
-
-def _solver(work: float, deadline: Deadline, seed: int, workers: int) -> cp_sat.CpSolver:
-    solver = cp_sat.CpSolver()
-    p = solver.parameters
-    p.max_deterministic_time, p.max_time_in_seconds = max(work, LEAST), max(deadline.wall(), LEAST)
-    if deadline.memory_mib is not None:
-        p.max_memory_in_mb = deadline.memory_mib
-    p.random_seed, p.num_workers = seed, workers
-    p.interleave_search = workers > 1
-    p.catch_sigint_signal = False
-    return solver

@@ -4,20 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from optimizer.left_behind import start_thread
+from optimizer import cp_sat
+from optimizer.left_behind import ends_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from optimizer import cp_sat
+    from optimizer.limits import Deadline
 
-__all__ = ["solve_within"]
-
-FIRST, LATER = 0.005, 0.05
-"""Seconds between two looks at the clock: nearly all models are tiny, and done before the first."""
+__all__ = ["LEAST", "make_solver", "solve_by", "solve_within"]
 
 GRACE = 0.5
 """Seconds that the solver has to end after it was told to; then its thread is left behind, and what it knew with it."""
+
+LEAST = 1e-3
+"""Least time or work that a solver is given, and that a call counts as."""
+
+
+def make_solver(work: float, deadline: Deadline, seed: int, workers: int) -> cp_sat.CpSolver:
+    """Return a solver with at most that much deterministic time, and with the deadline's time and memory."""
+    solver = cp_sat.CpSolver()
+    p = solver.parameters
+    p.max_deterministic_time, p.max_time_in_seconds = max(work, LEAST), max(deadline.wall(), LEAST)
+    if deadline.memory_mib is not None:
+        p.max_memory_in_mb = deadline.memory_mib
+    p.random_seed, p.num_workers = seed, workers
+    p.interleave_search = workers > 1
+    p.catch_sigint_signal = False
+    return solver
+
+
+def solve_by(deadline: Deadline, solver: cp_sat.CpSolver, model: cp_sat.CpModel) -> cp_sat.CpSolverStatus:
+    """Solve until the deadline, count the work, and take note if it was time that ended it."""
+    status = solve_within(solver, model, deadline.over)
+    unproven = status in (cp_sat.FEASIBLE, cp_sat.UNKNOWN)
+    if unproven and solver.response_proto.deterministic_time < solver.parameters.max_deterministic_time:
+        deadline.note_cut()
+    deadline.spend(solver.response_proto.deterministic_time + LEAST if status is not None else LEAST)
+    return cp_sat.UNKNOWN if status is None else status
 
 
 def solve_within(
@@ -35,14 +59,5 @@ def solve_within(
     How it ended; None where the solver did not obey in time: it must not be asked for anything then.
     """
     status: list[cp_sat.CpSolverStatus] = []
-    thread = start_thread(lambda: status.append(solver.solve(model)))
-    wait, told = FIRST, 0.0
-    while told < GRACE:
-        thread.join(wait)
-        if not thread.is_alive():
-            break
-        if over():
-            solver.stop_search()
-            told += wait
-        wait = LATER
-    return status[0] if status else None
+    ended = ends_within(lambda: status.append(solver.solve(model)), over, solver.stop_search, GRACE)
+    return status[0] if ended and status else None

@@ -194,9 +194,11 @@ class Columns:
         Columns of a host that are kept of those, at most.
     near
         By how much a column may be dearer than its host's best one at the prices of the present, in moves, for the
-        linear program, and for the choice.
+        linear program; twice that for the choice.
     rounds
         Linear programs, at most.
+    few
+        New columns, as a share of hosts: with fewer, those at the linear program's own prices are asked for as well.
     centred
         How much of the best prices is kept in the next ones; less where the bound is within a move.
     close
@@ -220,6 +222,7 @@ class Columns:
     kept: int = 8
     near: float = 0.6
     rounds: int = 60
+    few: float = 0.02
     centred: float = 0.8
     close: float = 0.3
     homeless: int = 20

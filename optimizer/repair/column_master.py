@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optimizer import cp_sat
-from optimizer.cp.solving import solve_within
-from optimizer.left_behind import start_thread
+from optimizer.cp.solving import make_solver, solve_by
+from optimizer.left_behind import ends_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ColumnMaster"]
 
-LOOK_S, GRACE_S = 0.02, 0.5
-"""Seconds between two looks at the clock while a linear program is solved; and what it has to end in, once told to."""
+GRACE_S = 0.5
+"""Seconds that a linear program has to end in, once told to; then its thread is left behind."""
 
 PIVOT_WORK = 1e-4
 """What a pivot counts as work."""
@@ -93,16 +93,11 @@ class ColumnMaster:
     def solve(self, deadline: Deadline) -> float | None:
         """Solve the linear program; return what it comes to, in moves; None where there was no time, or no answer."""
         ended: list[int] = []
-        thread = start_thread(lambda: ended.append(self._solver.Solve()))
-        told = 0.0
-        while thread.is_alive() and told < GRACE_S:
-            thread.join(LOOK_S)
-            if thread.is_alive() and deadline.over():
-                self._solver.InterruptSolve()
-                told += LOOK_S
-        if not ended or ended[0] != self._solver.OPTIMAL:
+        solver = self._solver
+        obeyed = ends_within(lambda: ended.append(solver.Solve()), deadline.over, solver.InterruptSolve, GRACE_S)
+        if not obeyed or ended != [solver.OPTIMAL]:
             return None
-        deadline.spend(PIVOT_WORK * self._solver.iterations())
+        deadline.spend(PIVOT_WORK * solver.iterations())
         return float(self._objective.Value())
 
     def prices(self) -> NDArray[np.float64]:
@@ -120,15 +115,8 @@ class ColumnMaster:
         np.minimum.at(least, host, cost)
         return np.asarray(cost - least[host])
 
-    def choose(
-        self, columns: Sequence[Column], deadline: Deadline, *, seed: int, workers: int
-    ) -> tuple[list[Column], int] | None:
-        """Choose a column for each host, with the fewest moves; None where there was no time to find any.
-
-        Returns
-        -------
-        The columns, and the least that any choice of these comes to, in moves.
-        """
+    def choose(self, columns: Sequence[Column], deadline: Deadline, *, seed: int, workers: int) -> list[Column] | None:
+        """Choose a column for each host, with the fewest moves; None where there was no time to find any."""
         model = cp_sat.CpModel()
         taken: list[list[tuple[cp_sat.IntVar, int]]] = [[] for _ in self._taken]
         of_host: dict[int, list[cp_sat.IntVar]] = {}
@@ -154,27 +142,20 @@ class ColumnMaster:
         for variables in of_host.values():
             model.add_exactly_one(variables)
         model.minimize(cp_sat.LinearExpr.weighted_sum([v for v, _ in cost], [n for _, n in cost]))
-        solver = cp_sat.CpSolver()
-        p = solver.parameters
-        p.max_deterministic_time, p.max_time_in_seconds = self.given.choosing_work, max(1e-3, deadline.wall())
-        p.random_seed, p.num_workers, p.interleave_search = seed, workers, workers > 1
-        p.catch_sigint_signal = False
-        ended = solve_within(solver, model, deadline.over)
-        if ended not in (cp_sat.OPTIMAL, cp_sat.FEASIBLE):
+        solver = make_solver(self.given.choosing_work, deadline, seed, workers)
+        if solve_by(deadline, solver, model) not in (cp_sat.OPTIMAL, cp_sat.FEASIBLE):
             return None
-        deadline.spend(solver.response_proto.deterministic_time)
-        picked = [c for c, v in zip(columns, chosen, strict=True) if solver.boolean_value(v)]
-        return picked, int(np.ceil(solver.best_objective_bound - 1e-6))
+        return [c for c, v in zip(columns, chosen, strict=True) if solver.boolean_value(v)]
 
 
 def _instead(sizes: NDArray[np.int64]) -> list[tuple[int, int]]:
     """Return pairs: a VM of the first size may have a place of the second, which is the next larger one."""
     ranked = np.lexsort((sizes[:, 1], sizes[:, 0]))
-    out = []
+    out: list[tuple[int, int]] = []
     for n, s in enumerate(ranked.tolist()):
-        least = np.inf
-        for larger in ranked[n + 1 :].tolist():
-            if sizes[s, 1] <= sizes[larger, 1] < least:
-                least = float(sizes[larger, 1])
-                out.append((s, larger))
+        larger = ranked[n + 1 :][sizes[ranked[n + 1 :], 1] >= sizes[s, 1]]
+        other = sizes[larger, 1]
+        least = np.minimum.accumulate(other)
+        first = np.flatnonzero(np.append(True, other[1:] < least[:-1])[: len(larger)])
+        out.extend((s, int(t)) for t in larger[first])
     return out

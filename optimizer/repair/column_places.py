@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer.left_behind import ends_within
 from optimizer.problem.rule import Hardness
 from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.evening import EveningOut
@@ -103,7 +104,10 @@ class Places:
         flow.set_nodes_supplies(np.array([end]), np.array([-movers]))
         self.deadline.spend(ARC_WORK * len(self.who))
         out = self.problem.start.copy()
-        if flow.solve_max_flow_with_min_cost() == flow.OPTIMAL:
+        ended: list[object] = []
+        if ends_within(lambda: ended.append(flow.solve_max_flow_with_min_cost()), self.deadline.over) and (
+            ended == [flow.OPTIMAL]
+        ):
             used = np.flatnonzero(flow.flows(arcs))
             out[self.vms[self.who[used]]] = self.place_host[self.place[used]]
         return out

@@ -12,12 +12,14 @@ Dantzig-Wolfe decomposition for linear mixed-integer programming", International
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizer.bounds.hosts_exchange import MOVE
 from optimizer.bounds.room_prices import PriceSteps
+from optimizer.debug_log import Event
 from optimizer.repair.column_master import ColumnMaster
 from optimizer.repair.column_places import Places
 from optimizer.repair.host_columns import HostColumns
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from optimizer.repair.host_columns import Column
 
 __all__ = ["ColumnSearch"]
+
+_log = logging.getLogger("remora.repair")
 
 TABLE_WORK, HOST_WORK = 5e-10, 1e-4
 """What prices count as work: for each cell of the table, once for each size; and for each host."""
@@ -68,11 +72,15 @@ class ColumnSearch:
         self.rooms.offer(self.prices[self.hosts.size_of])
         if self.deadline.over():
             return None
-        near = master.dearer(master.columns, self.prices) <= self.given.near * 2
+        near = master.dearer(master.columns, self.prices) <= 2 * self.given.near
         good = [c for c, kept in zip(master.columns, near.tolist(), strict=True) if kept]
         seed, workers = self.limits.seed, self.limits.workers
         chosen = master.choose(good, self.deadline.part(self.given.choosing_share), seed=seed, workers=workers)
-        return None if chosen is None else Places(self.hosts, chosen[0], self.deadline, self.limits.parameters).taken()
+        if chosen is None:
+            return None
+        moves, columns = sum(len(c.leaving) for c in chosen), len(good)
+        _log.debug("%s", Event("chosen", columns=columns, moves=moves, rows=len(self.hosts.size)))
+        return Places(self.hosts, chosen, self.deadline, self.limits.parameters).taken()
 
     def _has_time(self) -> bool:
         """Whether prices can settle: seen by how long it takes once, at prices for which every size is looked at."""
@@ -121,10 +129,13 @@ class ColumnSearch:
         given = self.given
         for _ in range(given.rounds):
             value = master.solve(deadline)
+            _log.debug("%s", Event("linear_program", columns=len(master.columns), moves=value, bound=self.value))
             if value is None or deadline.over() or value - self.value < given.close:
                 return
             prices = master.prices()
             kept = given.centred * min(1.0, value - self.value)
             new = master.add(self._best(kept * self.prices + (1.0 - kept) * prices)[2])
-            if new * 50 < self.problem.hosts and not master.add(self._best(prices)[2]) and not new:
+            if new < given.few * self.problem.hosts:
+                new += master.add(self._best(prices)[2])
+            if not new:
                 return

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optimizer.fleet import ABSENT
-from optimizer.left_behind import start_thread
+from optimizer.left_behind import ends_within
 from optimizer.problem.problem import Stage
 from optimizer.reachability.contention import Contention
 from optimizer.repair.phased_arrays import PhasedState, phased_arrays, phased_state
@@ -128,10 +128,7 @@ class PhasedSearch:
         """
         if self.deadline.over() or not has_time(self.deadline, self.given):
             return False
-        thread = start_thread(self._prepare)
-        while thread.is_alive() and not self.deadline.over():
-            thread.join(0.05)
-        return not thread.is_alive() and not self.deadline.over()
+        return ends_within(self._prepare, self.deadline.over) and not self.deadline.over()
 
     def _prepare(self) -> None:
         state = phased_state(self.problem, self.fixed, 1)

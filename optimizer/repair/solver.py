@@ -155,7 +155,8 @@ class Solver:
         given, bounds = self.parameters.columns, self.bounds
         floor = bounds.floor
         counted = given.enabled and self._evens_out and not self.small and not floor.get(Stage.HARM, 0)
-        if not counted or (self.problem.moving != 1).any() or Stage.PRICED in floor or bounds.affordable:
+        limited = bool(self.problem.flows) or Stage.PRICED in self.stages  # what columns do not know
+        if not counted or limited or (self.problem.moving != 1).any():
             return
         deadline = self.deadline.part(given.share)
         if bounds.met(work.values()) or deadline.left() < given.host_seconds * self.problem.hosts:
@@ -172,7 +173,7 @@ class Solver:
         search.by_company()
         search.by_chains()
         finish_hosts(found, bounds.size, deadline.over, acceptable, self.parameters)
-        if found.measure() < work.measure() and acceptable(found.placement):
+        if found.measure() < work.measure() and found.is_no_worse() and acceptable(found.placement):
             work.become(found.placement)
 
     def repair_boundaries(

@@ -52,8 +52,8 @@ NO_PARAMETERS = {
     "bounds/room_axis.py": {"FAR": "no number"},
     "bounds/room_prices.py": {"STEP_WORK": "work"},
     "bounds/too_large.py": {"LIKELY": "speed alone: who fits there is not looked at further"},
-    "cp/model.py": {"BUILDING": "work", "LEAST": "a solver is given no less"},
-    "cp/solving.py": {"FIRST": "looks at the clock", "LATER": "looks at the clock", "GRACE": "safety"},
+    "cp/model.py": {"BUILDING": "work"},
+    "cp/solving.py": {"GRACE": "safety", "LEAST": "a solver is given no less"},
     "limits.py": {"LOOKS": "looks at the memory", "KEPT": "a guard of limits"},
     "planning/describe.py": {"ARC": "a unit of the objective"},
     "planning/openings.py": {"SHOWN": "words", "DEFERRED": "words"},
@@ -75,7 +75,6 @@ NO_PARAMETERS = {
     "reassignment/search.py": {"FOREVER": "no limit", "JUDGING": "work"},
     "bounds/balance_bound.py": {"BEYOND": "exactness"},
     "repair/column_master.py": {
-        "LOOK_S": "looks at the clock",
         "GRACE_S": "safety",
         "PIVOT_WORK": "work",
         "TOGETHER": "no limit that binds",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,14 @@ from optimizer.parameters import Exhaustive, Parameters, Phased, Refutation, Who
 from optimizer.pipeline import Request, make_plan
 from optimizer.problem.problem import Problem, Stage, build
 from optimizer.problem.working_placement import WorkingPlacement, sizes
-from optimizer.repair.column_master import ColumnMaster
+from optimizer.repair.column_master import ColumnMaster, _instead
 from optimizer.repair.column_search import ColumnSearch
 from optimizer.repair.host_columns import HostColumns
 from optimizer.sources.fleet_json import read_fleet
 from optimizer.sources.policy_yaml import read_policy
 from optimizer.verify.verify import verify
 from tests.build import fleet, host, policy, vm
+from tests.scoped import plan_under
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +93,7 @@ def hosts_of(rooms: PricedRooms) -> HostColumns:
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_a_column_says_fits_and_repairs_its_host(seed: int) -> None:
     problem = problem_of(seed)
-    hosts = hosts_of(rooms_of(problem))
+    hosts, groups = hosts_of(rooms_of(problem)), [set(g.members.tolist()) for g in uneven(seed)[0].groups]
     rng = np.random.default_rng(seed)
     taken = 0
     for _ in range(5):
@@ -102,6 +104,9 @@ def test_whatever_a_column_says_fits_and_repairs_its_host(seed: int) -> None:
                 freed = int(amount[list(column.leaving)].sum())
                 assert steps * hosts.axes[axis].step <= int(hosts.left[axis][column.host]) + freed
             assert all(hosts.host[at] == column.host for at in column.leaving)
+            gone = set(hosts.order[list(column.leaving)].tolist())
+            stay = set(np.flatnonzero(problem.start == column.host).tolist()) - gone
+            assert all(len(stay & group) <= 1 for group in groups), f"replicas stay together on host {column.host}"
             taken += len(column.coming)
     assert taken > 0
 
@@ -117,10 +122,8 @@ def test_the_linear_program_is_no_more_than_any_choice_and_no_less_than_the_boun
     chosen = master.choose(master.columns, deadline(), seed=0, workers=1)
     assert value is not None
     assert chosen is not None
-    columns, least = chosen
-    assert {c.host for c in columns} == set(range(hosts.problem.hosts))
-    assert value <= least + 1e-6
-    assert least <= sum(len(c.leaving) for c in columns)
+    assert {c.host for c in chosen} == set(range(hosts.problem.hosts))
+    assert value <= sum(len(c.leaving) for c in chosen) + 1e-6
     rooms.offer(search.prices[hosts.size_of])
     assert 0 < rooms.bound(0) <= value + 1e-6
 
@@ -141,6 +144,23 @@ def test_what_is_found_breaks_no_must_that_held(seed: int) -> None:
     before = WorkingPlacement(rooms.problem)
     assert found.is_no_worse()
     assert found.values()[Stage.SHOULD_HARM] < before.values()[Stage.SHOULD_HARM]
+
+
+def test_where_moves_are_limited_the_limit_holds() -> None:
+    for seed in range(3):
+        snapshot, asked = uneven(seed)
+        plan = plan_under(snapshot, asked, Request(seconds=8, deterministic=True, parameters=LARGE), max_moves=4)
+        assert 0 < len(plan.moves) <= 4
+
+
+def test_places_that_stand_for_smaller_ones_are_the_next_larger() -> None:
+    sizes = np.unique(np.random.default_rng(3).integers(0, 9, (40, 2)), axis=0)
+    pairs = set(_instead(sizes))
+    for s, t in product(range(len(sizes)), repeat=2):
+        larger = s != t and bool((sizes[t] >= sizes[s]).all())
+        others = [sizes[m] for m in range(len(sizes)) if m not in (s, t)]
+        between = any(bool((sizes[s] <= m).all() and (m <= sizes[t]).all()) for m in others)
+        assert ((s, t) in pairs) == (larger and not between), (sizes[s], sizes[t])
 
 
 @pytest.mark.slow
