@@ -67,7 +67,7 @@ class PricedRooms:
         if self.axes is not None:
             found = HostsExchange(problem, self.axes, self.least)
             self.exchange = found if found.usable else None
-        self.prices = np.zeros(0 if self.exchange is None else len(self.exchange.size), np.int64)
+        self.prices = np.zeros(0 if self.exchange is None else len(self.exchange.order), np.int64)
         self.of_harm = self.value = 0
 
     def raise_bound(self, known: int, most: int, deadline: Deadline) -> None:
@@ -75,7 +75,7 @@ class PricedRooms:
         exchange, given = self.exchange, self.given
         if exchange is None:
             return
-        now = self.prices.astype(np.float64)
+        now = np.zeros(len(exchange.size))
         of_harm = 0.0 if self.clean else MOVE * given.of_harm
         steps = PriceSteps(now, given.steps, given.first_step)
         harm_step, patience = given.harm_step, given.patience
@@ -89,7 +89,7 @@ class PricedRooms:
             found = exchange.at(prices, int(of_harm))
             value = found.value - int(of_harm) * self.harm
             if value > self.value - self.of_harm * self.harm:
-                self.value, self.prices, self.of_harm = found.value, prices, int(of_harm)
+                self.value, self.prices, self.of_harm = found.value, prices[exchange.size_of], int(of_harm)
             bound = self.bound(self.harm)
             if bound >= most or (step >= patience and bound <= known):
                 return
@@ -105,31 +105,27 @@ class PricedRooms:
             return 0
         return -(-(self.value - self.of_harm * harm) // MOVE)
 
-    def offer(self, prices: NDArray[np.float64]) -> None:
-        """Take prices of VMs that somebody else has found, if they prove more than those that are known.
+    def offer(self, prices: NDArray[np.int64], value: int) -> None:
+        """Take prices that somebody else has found, if they prove more than those that are known.
 
         Parameters
         ----------
         prices
-            float64 [movable VMs, as the exchange has them in order], in moves.
+            int64 [movable VMs, as the exchange has them in order], in millionths of a move.
+        value
+            What hosts come to at these at least, where limits that should hold do.
         """
-        exchange = self.exchange
-        if exchange is None or not self.clean:
-            return
-        of_size = np.full(len(exchange.size), np.inf)
-        np.minimum.at(of_size, exchange.size_of, prices)
-        priced = np.rint(MOVE * np.maximum(of_size, 0.0)).astype(np.int64)
-        if exchange.countable(priced, 0) and (value := exchange.at(priced, 0).value) > self.value:
-            self.value, self.prices, self.of_harm = value, priced, 0
+        if self.clean and value > self.value:
+            self.value, self.prices, self.of_harm = value, prices, 0
 
     def proof(self, values: Mapping[Stage, int]) -> Proof:
         """Return what the prices prove of moving, given the harm that is left: 0 where they say nothing of it."""
         bound = 0 if values[Stage.HARM] else self.bound(values.get(Stage.SHOULD_HARM, 0))
         if bound <= 0 or self.exchange is None:
             return Proof(Stage.MOVING.value, 0, ())
-        priced = np.flatnonzero(self.prices[self.exchange.size_of] > 0)
+        priced = np.flatnonzero(self.prices > 0)
         vms = tuple(self.problem.vm_ids[v] for v in self.exchange.order[priced].tolist())
-        paid = tuple(self.prices[self.exchange.size_of[priced]].tolist())
+        paid = tuple(self.prices[priced].tolist())
         assert self.axes is not None
         steps = " ".join(f"{axis.resource} {axis.step}" for axis in self.axes)
         part = Part(self.problem.host_ids, vms, bound, f"receivers: {steps} {self.of_harm}", prices=paid)

@@ -7,7 +7,7 @@ of the formats, safety caps, and measured figures of how much work something cou
 May not enter: code; plain data alone is here.
 """
 
-from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, RoomPrices, Whole
+from optimizer.parameters.bounds import Bounding, Choices, Exhaustive, Refutation, RoomPrices, Whole
 from optimizer.parameters.cost import HARD, SOFT, Annealing, ColumnBounds, CostSearch, Iterated, Manner, Prices
 from optimizer.parameters.order import Ordering
 from optimizer.parameters.parameters import Parameters
@@ -21,6 +21,7 @@ __all__ = [
     "Bounding",
     "Causes",
     "Chains",
+    "Choices",
     "ColumnBounds",
     "Columns",
     "CostSearch",

@@ -158,3 +158,38 @@ class RoomPrices:
     of_harm: float = 0.05
     harm_step: float = 0.02
     cells: int = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What each host does at best, to the last unit: see `host_choices`.
+
+    Parameters
+    ----------
+    hosted
+        VMs that a host may have, at most: where one has more, nothing is looked at.
+    finer
+        Tables for small rooms: how many powers of two finer their steps are than those of the table for all rooms.
+    fine_cells
+        Cells of such a table in each resource, at most.
+    deep
+        VMs that come to a host, at most; of more it is not known who they are.
+    kept
+        Of each host the best that was found, and those before it, at most.
+    admitted
+        Cells of the table of who may come where, at most: of VMs beyond that it is not known who stands there.
+    chunk
+        Hosts between two looks at the clock.
+    quick, thorough
+        Limits of a host's search: nodes, nodes in filling one room, nodes in filling all of them.
+    """
+
+    hosted: int = 256
+    finer: tuple[int, ...] = (2, 4)
+    fine_cells: int = 128
+    deep: int = 40
+    kept: int = 4
+    admitted: int = 50_000_000
+    chunk: int = 256
+    quick: tuple[int, int, int] = (1_000, 20, 60)
+    thorough: tuple[int, int, int] = (3_000, 500, 3_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from optimizer.parameters.balance import Balancing
-from optimizer.parameters.bounds import Bounding, Exhaustive, Refutation, RoomPrices, Whole
+from optimizer.parameters.bounds import Bounding, Choices, Exhaustive, Refutation, RoomPrices, Whole
 from optimizer.parameters.cost import CostSearch
 from optimizer.parameters.order import Ordering
 from optimizer.parameters.planning import Causes, Describing, EvenOut, Parts, Scoped
@@ -42,6 +42,8 @@ class Parameters:
         A higher bound on moves, case by case.
     room_prices
         A higher bound on moves, by prices for receiving VMs.
+    choices
+        What each host does at best, for prices and for columns.
     whole
         The complete model.
     exhaustive
@@ -75,6 +77,7 @@ class Parameters:
     bounding: Bounding = field(default_factory=Bounding)
     refutation: Refutation = field(default_factory=Refutation)
     room_prices: RoomPrices = field(default_factory=RoomPrices)
+    choices: Choices = field(default_factory=Choices)
     whole: Whole = field(default_factory=Whole)
     exhaustive: Exhaustive = field(default_factory=Exhaustive)
     ordering: Ordering = field(default_factory=Ordering)

@@ -184,50 +184,62 @@ class Columns:
         Share of the time left that it may take.
     host_seconds
         Seconds that have to be left for each host: with less nothing is begun.
-    settling_share
-        Share of the time for prices that their first steps may take.
+    compiling
+        Seconds that have to be left where the kernels are not compiled.
     steps
-        Steps of prices before the linear program has its say; their columns from a third of them on are kept.
+        Steps of prices by size before the linear program has its say; columns of the last third are kept.
     first_step
         The first of these, in moves.
-    kept
-        Columns of a host that are kept of those, at most.
-    near
-        By how much a column may be dearer than its host's best one at the prices of the present, in moves, for the
-        linear program; twice that for the choice.
+    octave
+        Sizes that are told apart between one amount and its double.
     rounds
         Linear programs, at most.
-    few
-        New columns, as a share of hosts: with fewer, those at the linear program's own prices are asked for as well.
-    centred
-        How much of the best prices is kept in the next ones; less where the bound is within a move.
+    box
+        How far prices may move in one of them, in moves; more after each that proves as much as it says.
+    boxes
+        The least and the largest of these.
+    as_said
+        How far, in moves, what is proven may be behind what the linear program says for that.
+    other
+        What another VM's place costs when columns are chosen, in moves: that of a larger one, and that of one that is
+        larger in two resources, but not in all.
+    waiting
+        What a host costs then that has room for those who come only once others left, in moves.
+    polished
+        Linear programs with that, for better columns, at most; with none columns are chosen once.
+    polishing_share
+        Share of the time left that those may take.
     close
         The linear program has its last say when the bound is this close, in moves.
     homeless
-        What a VM that nobody takes counts as, in moves.
+        What a VM that nobody takes counts as, in moves, when columns are chosen.
     choosing_share
         Share of the time left that the choice may take.
-    choosing_work
-        CP-SAT's deterministic time for it.
+    chosen_part
+        Of hosts with several columns in part, the part for which one is chosen before the next linear program.
     matchings
         How often those that leave are matched with places, at most.
     """
 
     enabled: bool = True
     share: float = 0.8
-    host_seconds: float = 0.02
-    settling_share: float = 0.5
-    steps: int = 70
+    host_seconds: float = 0.012
+    compiling: float = 20.0
+    steps: int = 40
     first_step: float = 0.03
-    kept: int = 8
-    near: float = 0.6
-    rounds: int = 60
-    few: float = 0.02
-    centred: float = 0.8
-    close: float = 0.3
+    octave: int = 2
+    rounds: int = 200
+    box: float = 0.1
+    boxes: tuple[float, float] = (0.05, 1.0)
+    as_said: float = 0.3
+    other: tuple[float, float] = (0.002, 0.01)
+    waiting: float = 0.001
+    polished: int = 3
+    polishing_share: float = 0.3
+    close: float = 0.1
     homeless: int = 20
     choosing_share: float = 0.2
-    choosing_work: float = 60.0
+    chosen_part: float = 0.125
     matchings: int = 8
 
 

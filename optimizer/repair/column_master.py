@@ -1,34 +1,35 @@
 """The master of column generation: one column for each host, so that whoever leaves is taken by somebody.
 
-The linear program says what leaving and receiving each size is worth, and columns that are better at these prices join
-it, until there are none. It nearly always has an answer in whole numbers that costs no more than a move or two above;
-CP-SAT looks for that among the columns that are good at the last prices.
+The linear program says what receiving each VM is worth, and columns that are better at these prices join it, until
+there are none. A VM may have the place that is there for a larger one, so no larger VM has a lower price. Without that,
+and without a box around the prices that are known to be good, it wanders about for hours. In the end it nearly always
+has an answer in whole numbers.
 
-Gilmore and Gomory, "A linear programming approach to the cutting-stock problem", Operations Research 9 (1961);
-Dantzig and Wolfe, "Decomposition principle for linear programs", Operations Research 8 (1960).
+Gilmore and Gomory, "A linear programming approach to the cutting-stock problem", Operations Research 9 (1961); Dantzig
+and Wolfe, "Decomposition principle for linear programs", Operations Research 8 (1960); Marsten, Hogan and Blankenship,
+"The BOXSTEP method for large-scale optimization", Operations Research 23 (1975); Valério de Carvalho, "Using extra dual
+cuts to accelerate column generation", INFORMS Journal on Computing 17 (2005).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from bisect import bisect_left, bisect_right, insort
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from optimizer import cp_sat
-from optimizer.cp.solving import make_solver, solve_by
 from optimizer.left_behind import ends_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
+    from optimizer.bounds.host_choices import Column, HostChoices
     from optimizer.limits import Deadline
     from optimizer.parameters import Columns
-    from optimizer.repair.host_columns import Column, HostColumns
 
-__all__ = ["ColumnMaster"]
+__all__ = ["ColumnMaster", "Program"]
 
 GRACE_S = 0.5
 """Seconds that a linear program has to end in, once told to; then its thread is left behind."""
@@ -36,8 +37,21 @@ GRACE_S = 0.5
 PIVOT_WORK = 1e-4
 """What a pivot counts as work."""
 
-TOGETHER = 20
-"""VMs of one size that count as another, at most."""
+WHOLE = 1e-6
+"""How near to a whole number what is whole is."""
+
+
+class Program(NamedTuple):
+    """What a linear program comes to.
+
+    `moves`; `outside`: how often a border of the box was paid, 0 where it does not matter; `prices`: float64 [n], in
+    moves, of VMs in no column as of the dearest that is no larger; `hosts`: float64 [H], what each comes to then.
+    """
+
+    moves: float
+    outside: float
+    prices: NDArray[np.float64]
+    hosts: NDArray[np.float64]
 
 
 class ColumnMaster:
@@ -45,117 +59,161 @@ class ColumnMaster:
 
     Parameters
     ----------
-    hosts
-        Who can do what.
+    prices
+        float64 [n]: around which the box is.
     """
 
-    def __init__(self, hosts: HostColumns, given: Columns) -> None:
+    def __init__(self, hosts: HostChoices, prices: NDArray[np.float64], given: Columns) -> None:
         from ortools.linear_solver import pywraplp
 
         self.hosts, self.given = hosts, given
-        self.columns: list[Column] = []
-        self._known: set[Column] = set()
-        solver = pywraplp.Solver.CreateSolver("GLOP")
-        self._solver: Any = solver
-        infinity = solver.infinity()
-        self._one = [solver.Constraint(1.0, 1.0) for _ in range(hosts.problem.hosts)]
-        self._taken = [solver.Constraint(-infinity, 0.0) for _ in range(len(hosts.size))]
-        self._objective = solver.Objective()
+        self.columns: dict[Column, Any] = {}
+        self._solver: Any = pywraplp.Solver.CreateSolver("GLOP")
+        self._solver.SuppressOutput()
+        self._far = self._solver.infinity()
+        self._one = [self._solver.Constraint(1.0, 1.0) for _ in range(len(hosts.left))]
+        self._row: dict[int, Any] = {}
+        self._box: dict[int, tuple[Any, Any]] = {}
+        self._objective = self._solver.Objective()
         self._objective.SetMinimization()
-        self.instead = _instead(hosts.size)
-        for row in self._taken:
-            self._variable(float(given.homeless), {row: -1.0})
-        for smaller, larger in self.instead:
-            self._variable(0.0, {self._taken[smaller]: -1.0, self._taken[larger]: 1.0})
+        self._centre, self._width = prices, given.box
+        level, self._level = np.unique(hosts.amount[:, 0], return_inverse=True)
+        self._chains: list[dict[int, list[tuple[int, int]]]] = [{} for _ in range(len(level))]
+        self._arcs: set[tuple[int, int]] = set()
+        self._places: list[tuple[Any, bool]] = []
+        self._free: NDArray[np.int64] | None = None
 
-    def _variable(self, cost: float, rows: dict[Any, float]) -> None:
-        variable = self._solver.NumVar(0.0, self._solver.infinity(), "")
+    def _variable(self, cost: float, rows: dict[Any, float]) -> Any:
+        variable = self._solver.NumVar(0.0, self._far, "")
         self._objective.SetCoefficient(variable, cost)
         for row, factor in rows.items():
             row.SetCoefficient(variable, factor)
+        return variable
+
+    # -- columns -----------------------------------------------------------------------------------------------------
 
     def add(self, columns: Iterable[Column]) -> int:
         """Let columns join; return how many are new."""
-        new = [c for c in columns if c not in self._known]
+        new = [c for c in dict.fromkeys(columns) if c not in self.columns]
         for column in new:
-            self._known.add(column)
-            self.columns.append(column)
-            taken = {self._taken[s]: float(n) for s, n in self._of_size(column).items() if n}
-            self._variable(float(len(column.leaving)), {self._one[column.host]: 1.0, **taken})
+            rows = {self._one[column.host]: 1.0}
+            rows.update((self._of(at), 1.0) for at in column.leaving)
+            rows.update((self._of(at), -1.0) for at in column.coming)
+            self.columns[column] = self._variable(self._cost(column), rows)
         return len(new)
 
-    def _of_size(self, column: Column) -> Counter[int]:
-        """Return how many of each size leave, less those that come."""
-        out = Counter(self.hosts.size_of[list(column.leaving)].tolist())
-        out.subtract(dict(column.coming))
-        return out
+    def _cost(self, column: Column) -> float:
+        """Return its moves; and if that is asked for, a little more where who comes has to wait for who leaves."""
+        moves = float(len(column.leaving))
+        if self._free is None or not column.leaving or not column.coming:
+            return moves
+        waits = (self.hosts.amount[list(column.coming)].sum(axis=0) > self._free[column.host]).any()
+        return moves + self.given.waiting * bool(waits)
 
-    def solve(self, deadline: Deadline) -> float | None:
-        """Solve the linear program; return what it comes to, in moves; None where there was no time, or no answer."""
+    def _of(self, at: int) -> Any:
+        """Return the row of a VM: if it leaves somebody takes it, or the border of the box is paid for."""
+        if at not in self._row:
+            row = self._row[at] = self._solver.Constraint(-self._far, 0.0)
+            low, high = self._borders(at)
+            self._box[at] = self._variable(high, {row: -1.0}), self._variable(-low, {row: 1.0})
+            self._link(at)
+        return self._row[at]
+
+    def _link(self, at: int) -> None:
+        """Let the VM have the places of the next larger ones, and the next smaller ones have its own."""
+        load, kind, level = int(self.hosts.amount[at, 1]), int(self.hosts.fixed.kind[at]), int(self._level[at])
+        for other, chains in enumerate(self._chains):
+            chain = chains.get(kind, [])
+            if other >= level and (above := bisect_left(chain, (load, at))) < len(chain):
+                self._instead(at, chain[above][1])
+            if other <= level and (below := bisect_right(chain, (load, at)) - 1) >= 0:
+                self._instead(chain[below][1], at)
+        insort(self._chains[level].setdefault(kind, []), (load, at))
+
+    def _instead(self, smaller: int, larger: int) -> None:
+        if smaller != larger and (smaller, larger) not in self._arcs:
+            self._arcs.add((smaller, larger))
+            whole = bool((self.hosts.amount[smaller] <= self.hosts.amount[larger]).all())
+            variable = self._variable(0.0, {self._row[smaller]: -1.0, self._row[larger]: 1.0})
+            self._places.append((variable, whole))
+
+    # -- the box -----------------------------------------------------------------------------------------------------
+
+    def _borders(self, at: int) -> tuple[float, float]:
+        price = float(self._centre[at])
+        return max(0.0, price - self._width), price + self._width
+
+    def centre(self, prices: NDArray[np.float64], width: float) -> None:
+        """Put the box around other prices."""
+        self._centre, self._width = prices, width
+        for at, (over, under) in self._box.items():
+            low, high = self._borders(at)
+            self._objective.SetCoefficient(over, high)
+            self._objective.SetCoefficient(under, -low)
+
+    def prefer(self, free: NDArray[np.int64]) -> None:
+        """From now on prefer, of choices with as few moves, those that are easy to carry out.
+
+        VMs have another's place where no other will do, most of all one that is not larger in all resources; and hosts
+        take whom they have room for before anybody leaves.
+
+        Parameters
+        ----------
+        free
+            int64 [H, R]: what limits that have to hold leave free at the start.
+        """
+        self._free = free
+        for column, variable in self.columns.items():
+            self._objective.SetCoefficient(variable, self._cost(column))
+        for variable, whole in self._places:
+            self._objective.SetCoefficient(variable, self.given.other[0 if whole else 1])
+        for over, under in self._box.values():
+            self._objective.SetCoefficient(over, float(self.given.homeless))
+            under.SetUb(0.0)
+
+    # -- what it comes to --------------------------------------------------------------------------------------------
+
+    def solve(self, deadline: Deadline) -> Program | None:
+        """Solve the linear program; None where there was no time, or no answer."""
         ended: list[int] = []
         solver = self._solver
         obeyed = ends_within(lambda: ended.append(solver.Solve()), deadline.over, solver.InterruptSolve, GRACE_S)
         if not obeyed or ended != [solver.OPTIMAL]:
             return None
         deadline.spend(PIVOT_WORK * solver.iterations())
-        return float(self._objective.Value())
+        outside = sum(x.solution_value() for pair in self._box.values() for x in pair)
+        hosts = np.array([row.dual_value() for row in self._one])
+        return Program(float(self._objective.Value()), float(outside), self._prices(), hosts)
 
-    def prices(self) -> NDArray[np.float64]:
-        """Return float64 [sizes]: what the last linear program pays for taking a VM of each."""
-        return np.array([max(0.0, -row.dual_value()) for row in self._taken])
+    def _prices(self) -> NDArray[np.float64]:
+        """Return the prices of all VMs: those in no column cost as much as any that is no larger and may go as far."""
+        amount, kind = self.hosts.amount, self.hosts.fixed.kind
+        out = np.zeros(len(amount))
+        known = {at: max(0.0, -row.dual_value()) for at, row in self._row.items()}
+        for at, price in sorted(known.items(), key=lambda item: item[1]):
+            if price > 0:
+                out[(amount[:, :2] >= amount[at, :2]).all(axis=1) & (kind == kind[at])] = price
+        out[list(known)] = list(known.values())
+        return out
 
-    def dearer(self, columns: Sequence[Column], prices: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return float64 [columns]: by how much each is dearer at these prices than the best one of its host."""
-        pays = prices[self.hosts.size_of] + 1.0
-        cost = np.array(
-            [float(pays[list(c.leaving)].sum()) - sum(n * float(prices[s]) for s, n in c.coming) for c in columns]
-        )
-        host = np.array([c.host for c in columns], np.int64)
-        least = np.full(self.hosts.problem.hosts, np.inf)
-        np.minimum.at(least, host, cost)
-        return np.asarray(cost - least[host])
+    def choose(self, deadline: Deadline) -> list[Column] | None:
+        """Choose a column for each host, with few moves; None where there was no time, or no answer.
 
-    def choose(self, columns: Sequence[Column], deadline: Deadline, *, seed: int, workers: int) -> list[Column] | None:
-        """Choose a column for each host, with the fewest moves; None where there was no time to find any."""
-        model = cp_sat.CpModel()
-        taken: list[list[tuple[cp_sat.IntVar, int]]] = [[] for _ in self._taken]
-        of_host: dict[int, list[cp_sat.IntVar]] = {}
-        chosen = [model.new_bool_var("") for _ in columns]
-        for column, variable in zip(columns, chosen, strict=True):
-            of_host.setdefault(column.host, []).append(variable)
-            for s, n in self._of_size(column).items():
-                if n:
-                    taken[s].append((variable, n))
-        cost = [(v, len(c.leaving)) for v, c in zip(chosen, columns, strict=True) if c.leaving]
-        concerned = {s for s, row in enumerate(taken) if row}
-        for smaller, larger in self.instead:
-            if smaller in concerned or larger in concerned:
-                variable = model.new_int_var(0, TOGETHER, "")
-                taken[smaller].append((variable, -1))
-                taken[larger].append((variable, 1))
-        for row in taken:
-            if any(n > 0 for _, n in row):
-                homeless = model.new_int_var(0, TOGETHER, "")
-                cost.append((homeless, self.given.homeless))
-                terms = [*row, (homeless, -1)]
-                model.add(cp_sat.LinearExpr.weighted_sum([v for v, _ in terms], [n for _, n in terms]) <= 0)
-        for variables in of_host.values():
-            model.add_exactly_one(variables)
-        model.minimize(cp_sat.LinearExpr.weighted_sum([v for v, _ in cost], [n for _, n in cost]))
-        solver = make_solver(self.given.choosing_work, deadline, seed, workers)
-        if solve_by(deadline, solver, model) not in (cp_sat.OPTIMAL, cp_sat.FEASIBLE):
-            return None
-        return [c for c, v in zip(columns, chosen, strict=True) if solver.boolean_value(v)]
-
-
-def _instead(sizes: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return pairs: a VM of the first size may have a place of the second, which is the next larger one."""
-    ranked = np.lexsort((sizes[:, 1], sizes[:, 0]))
-    out: list[tuple[int, int]] = []
-    for n, s in enumerate(ranked.tolist()):
-        larger = ranked[n + 1 :][sizes[ranked[n + 1 :], 1] >= sizes[s, 1]]
-        other = sizes[larger, 1]
-        least = np.minimum.accumulate(other)
-        first = np.flatnonzero(np.append(True, other[1:] < least[:-1])[: len(larger)])
-        out.extend((s, int(t)) for t in larger[first])
-    return out
+        Where the linear program has none in whole numbers, those that it has most of are chosen, some at a time.
+        """
+        chosen: dict[int, Column] = {}
+        while not deadline.over() and self.solve(deadline) is not None:
+            shares = {c: x.solution_value() for c, x in self.columns.items() if c.host not in chosen}
+            parts = sorted(((-x, c) for c, x in shares.items() if x > WHOLE))
+            whole = [c for x, c in parts if x < WHOLE - 1.0]
+            rest = parts[len(whole) :]
+            if not rest:
+                for column in chosen.values():
+                    self.columns[column].SetLb(0.0)
+                return [*chosen.values(), *whole]
+            some = rest[: max(1, int(len(rest) * self.given.chosen_part))]
+            for column in (*whole, *(c for _, c in some)):
+                if column.host not in chosen:
+                    chosen[column.host] = column
+                    self.columns[column].SetLb(1.0)
+        return None

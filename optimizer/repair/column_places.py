@@ -20,9 +20,9 @@ from optimizer.repair.trouble import members, troubles
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from optimizer.bounds.host_choices import Column, HostChoices
     from optimizer.limits import Deadline
     from optimizer.parameters import Parameters
-    from optimizer.repair.host_columns import Column, HostColumns
     from optimizer.repair.trouble import Trouble
 
     Ints = NDArray[np.int64]
@@ -39,28 +39,28 @@ ARC_WORK = 2e-6
 class Places:
     """The places of a choice of columns, and those that leave."""
 
-    def __init__(self, hosts: HostColumns, chosen: list[Column], deadline: Deadline, given: Parameters) -> None:
+    def __init__(self, hosts: HostChoices, chosen: list[Column], deadline: Deadline, given: Parameters) -> None:
         self.hosts, self.problem, self.deadline = hosts, hosts.problem, deadline
         self.given, self.evening = given.columns, given.evening
         self.work = WorkingPlacement(self.problem)
         at = np.array([at for c in chosen for at in c.leaving], np.int64)
-        self.vms, self.size = hosts.order[at], hosts.size_of[at]
-        places = np.array([(s, c.host) for c in chosen for s, n in c.coming for _ in range(n)], np.int64).reshape(-1, 2)
-        self.place_size, self.place_host = places[:, 0], places[:, 1]
+        places = np.array([(at, c.host) for c in chosen for at in c.coming], np.int64).reshape(-1, 2)
+        self.vms, self.size = hosts.order[at], hosts.amount[at, :2]
+        self.place_size, self.place_host = hosts.amount[places[:, 0], :2], places[:, 1]
         self._arcs()
 
     def _arcs(self) -> None:
         """List who may take which place, and at what cost."""
-        size = self.hosts.size
-        share = FINE * size / np.maximum(size.max(axis=0), 1)
+        share = FINE / np.maximum(self.hosts.amount[:, :2].max(axis=0, initial=1), 1)
         rooms, arcs = self._rooms(), [np.zeros((3, 0), np.int64)]
-        for n, (vm, s) in enumerate(zip(self.vms.tolist(), self.size.tolist(), strict=True)):
+        for n, (vm, size) in enumerate(zip(self.vms.tolist(), self.size, strict=True)):
             if self.deadline.over():
                 break
-            fits = (size[self.place_size] >= size[s]).all(axis=1) & self.problem.may_enter(vm)[self.place_host]
+            fits = (self.place_size >= size).all(axis=1) & self.problem.may_enter(vm)[self.place_host]
+            fits &= self.place_host != self.problem.start[vm]  # which it has to leave
             to = np.flatnonzero(fits)
             able = self.work.tally.admits(vm) & np.all([amount[vm] <= room for amount, room in rooms], axis=0)
-            waste = np.rint((share[self.place_size[to]] - share[s]).sum(axis=1)).astype(np.int64)
+            waste = np.rint(((self.place_size[to] - size) * share).sum(axis=1)).astype(np.int64)
             arcs.append(np.stack([np.full(len(to), n), to, waste + np.where(able[self.place_host[to]], 0, UNABLE)]))
         self.who, self.place, self.cost = np.concatenate(arcs, axis=1)
 
@@ -75,8 +75,8 @@ class Places:
                 out.append((atom.amount, (np.maximum(atom.limit, load) if guard else atom.limit) - load + freed))
         return out
 
-    def taken(self) -> WorkingPlacement:
-        """Match again and again, as long as that breaks less; return what can be carried out of the best."""
+    def target(self) -> NDArray[np.int32]:
+        """Match again and again, as long as that breaks less; return the best, whether or not it can be carried out."""
         best: tuple[int, NDArray[np.int32]] | None = None
         for _ in range(self.given.matchings):
             if self.deadline.over():
@@ -89,7 +89,7 @@ class Places:
                 break
             for vm, host in broken:
                 self.cost[(self.vms[self.who] == vm) & (self.place_host[self.place] == host)] += UNABLE
-        return self._carried_out(self.problem.start if best is None else best[1])
+        return self.problem.start.copy() if best is None else best[1]
 
     def _matched(self) -> NDArray[np.int32]:
         from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
@@ -127,7 +127,7 @@ class Places:
     def _amount(trouble: Trouble, vm: int) -> int:
         return int(getattr(trouble.violated.atom, "amount", {vm: 0})[vm])
 
-    def _carried_out(self, target: NDArray[np.int32]) -> WorkingPlacement:
+    def carried_out(self, target: NDArray[np.int32]) -> WorkingPlacement:
         """Take each VM there as soon as it fits, in turns; who never does goes elsewhere, where there is room."""
         work = self.work
         work.become(self.problem.start)

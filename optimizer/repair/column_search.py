@@ -1,13 +1,11 @@
 """Column generation: the moves that make limits hold that should, as a choice of what each host does.
 
-Prices settle near what they are worth in the end (the steps of the bound), a linear program over columns gives better
-ones and columns that are better at these, in turns, smoothed by the best that are known; then a column is chosen for
-each host, and each VM that leaves takes a place of its size. What columns do not know (other resources, groups, racks,
-the order of moves) may leave something to repair.
+Prices by size settle first (`grid_prices`); then a linear program over columns gives better ones, VM by VM, and columns
+that are better at these join it, in turns. It ends when what the prices prove is what the program says: then no choice
+of columns has fewer moves. A column is chosen for each host, and each VM that leaves takes a place of its size. What
+columns do not know (groups, racks, the order of moves) may leave something to repair.
 
-Lübbecke and Desrosiers, "Selected topics in column generation", Operations Research 53 (2005); Wentges, "Weighted
-Dantzig-Wolfe decomposition for linear mixed-integer programming", International Transactions in Operational Research 4
-(1997).
+Lübbecke and Desrosiers, "Selected topics in column generation", Operations Research 53 (2005).
 """
 
 from __future__ import annotations
@@ -17,27 +15,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer.bounds.host_choices import HostChoices
 from optimizer.bounds.hosts_exchange import MOVE
-from optimizer.bounds.room_prices import PriceSteps
+from optimizer.bounds.room_axis import FAR
 from optimizer.debug_log import Event
+from optimizer.left_behind import ends_within
+from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.column_master import ColumnMaster
 from optimizer.repair.column_places import Places
-from optimizer.repair.host_columns import HostColumns
+from optimizer.repair.grid_prices import GridPrices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from optimizer.bounds.host_choices import Column, Look
     from optimizer.bounds.room_prices import PricedRooms
     from optimizer.limits import Deadline, Limits
-    from optimizer.problem.working_placement import WorkingPlacement
-    from optimizer.repair.host_columns import Column
+    from optimizer.repair.column_master import Program
 
 __all__ = ["ColumnSearch"]
 
 _log = logging.getLogger("remora.repair")
-
-TABLE_WORK, HOST_WORK = 5e-10, 1e-4
-"""What prices count as work: for each cell of the table, once for each size; and for each host."""
 
 
 class ColumnSearch:
@@ -50,92 +48,127 @@ class ColumnSearch:
     """
 
     def __init__(self, rooms: PricedRooms, limits: Limits, deadline: Deadline) -> None:
-        assert rooms.axes is not None
         self.rooms, self.problem, self.limits, self.deadline = rooms, rooms.problem, limits, deadline
         self.given = limits.parameters.columns
-        self.hosts = HostColumns(self.problem, rooms.axes, rooms.least, rooms.rows, rooms.harmful)
-        self.prices = np.zeros(len(self.hosts.size))
-        self.value = -np.inf
-        """What the best prices come to."""
+        self.hosts = HostChoices(rooms, limits.parameters.choices)
+        self.price = np.zeros(len(self.hosts.order), np.int64)
+        self.value = -FAR
+        """What the best prices come to, in millionths of a move."""
 
     def find(self) -> WorkingPlacement | None:
         """Return a placement, each step to which can be carried out; None where there was no time for one.
 
         Who finds no place there stays, and so may what is broken at home.
         """
-        if not self._has_time():
+        if not self._ready():
             return None
-        master = ColumnMaster(self.hosts, self.given)
         prices = self.deadline.part(1.0 - self.given.choosing_share)
-        self._settle(master, prices.part(self.given.settling_share))
-        self._generate(master, prices)
-        self.rooms.offer(self.prices[self.hosts.size_of])
-        if self.deadline.over():
+        self.hosts.narrowed(WorkingPlacement(self.problem).tally, prices)
+        master = self._settled(prices)
+        if master is None:
             return None
-        near = master.dearer(master.columns, self.prices) <= 2 * self.given.near
-        good = [c for c, kept in zip(master.columns, near.tolist(), strict=True) if kept]
-        seed, workers = self.limits.seed, self.limits.workers
-        chosen = master.choose(good, self.deadline.part(self.given.choosing_share), seed=seed, workers=workers)
+        self._generate(master, prices)
+        if (proven := self.hosts.value(self.price, self.deadline, bound=True)) is not None:
+            self.rooms.offer(self.price, proven)
+        found = self._chosen(master)
+        if found is None or not self.given.polished:
+            return found
+        self._polish(master, self.deadline.part(self.given.polishing_share))
+        other = self._chosen(master)
+        return min((work for work in (found, other) if work is not None), key=WorkingPlacement.measure)
+
+    def _chosen(self, master: ColumnMaster) -> WorkingPlacement | None:
+        """Choose columns, and let everybody take a place; None where there was no time."""
+        chosen = master.choose(self.deadline.part(self.given.choosing_share))
         if chosen is None:
             return None
-        moves, columns = sum(len(c.leaving) for c in chosen), len(good)
-        _log.debug("%s", Event("chosen", columns=columns, moves=moves, rows=len(self.hosts.size)))
-        return Places(self.hosts, chosen, self.deadline, self.limits.parameters).taken()
+        moves, columns = sum(len(c.leaving) for c in chosen), len(master.columns)
+        _log.debug("%s", Event("chosen", columns=columns, moves=moves))
+        places = Places(self.hosts, chosen, self.deadline, self.limits.parameters)
+        return places.carried_out(places.target())
 
-    def _has_time(self) -> bool:
-        """Whether prices can settle: seen by how long it takes once, at prices for which every size is looked at."""
-        given, before = self.given, self.deadline.left()
-        self._best((self.hosts.size / np.maximum(self.hosts.size.max(axis=0), 1)).sum(axis=1))
-        took = before - self.deadline.left()
-        self.value = -np.inf
-        return given.steps * took < (1.0 - given.choosing_share) * self.deadline.left()
+    def _ready(self) -> bool:
+        """Have the kernels compiled, or loaded from the cache, as far as there is time; whether they are."""
+        from optimizer.bounds.kernel_host_choice import look
+        from optimizer.compiled import is_cached
 
-    # -- prices ----------------------------------------------------------------------------------------------------
+        if self.deadline.over() or (self.deadline.wall() < self.given.compiling and not is_cached(look)):
+            return False
 
-    def _best(self, prices: NDArray[np.float64]) -> tuple[float, NDArray[np.int64], list[Column]]:
-        cells = self.hosts.shape[0] * self.hosts.shape[1]
-        self.deadline.spend(TABLE_WORK * cells * (1 + int((prices > 0).sum())) + HOST_WORK * self.problem.hosts)
-        found = self.hosts.best(prices)
-        if found.value > self.value:
-            self.value, self.prices = found.value, prices
-        return found.value, found.balance, found.columns
+        def prepare() -> None:
+            self.hosts.value(self.price, self.deadline, thorough=False)
 
-    def _settle(self, master: ColumnMaster, deadline: Deadline) -> None:
-        """Have prices settle, and keep the columns that are good at the best of them."""
-        given = self.given
-        steps = PriceSteps(np.zeros_like(self.prices), given.steps, given.first_step)
+        return ends_within(prepare, self.deadline.over) and not self.deadline.over()
+
+    # -- prices ------------------------------------------------------------------------------------------------------
+
+    def _look(
+        self, price: NDArray[np.int64], deadline: Deadline, known: NDArray[np.int64] | None = None
+    ) -> Look | None:
+        look = self.hosts.look(price, deadline, known)
+        if look is not None and look.value > self.value:
+            self.value, self.price = look.value, price
+        return look
+
+    def _settled(self, deadline: Deadline) -> ColumnMaster | None:
+        """Have prices by size settle; return the columns that are good at the last of them."""
+        given, hosts = self.given, self.hosts
+        grid = GridPrices(hosts, given)
         seen: dict[Column, None] = {}
         for step in range(given.steps):
-            if deadline.over():
-                break
-            _, balance, columns = self._best(steps.now / MOVE)
-            if not step:
-                master.add(columns)  # as few leave as have to, and nobody comes
-            if 3 * step >= given.steps:
-                seen.update(dict.fromkeys(columns))
-            steps.after(balance)
-        self.prices, self.value = steps.now / MOVE, -np.inf  # near the best ones, which no prices at all may hide
-        columns = [*seen, *self._best(self.prices)[2]]
-        dearer = master.dearer(columns, self.prices)
-        of_host: dict[int, int] = {}
-        for n in np.argsort(dearer, kind="stable").tolist():
-            host = columns[n].host
-            if dearer[n] < given.near and of_host.get(host, 0) < given.kept:
-                of_host[host] = of_host.get(host, 0) + 1
-                master.add([columns[n]])
+            found = hosts.look(hosts.priced(grid.prices()), deadline, thorough=False)
+            if found is None:
+                return None
+            if not step or 3 * step >= 2 * given.steps:
+                seen.update(dict.fromkeys(found.columns))
+            grid.after(found.balance)
+        prices = grid.prices()
+        last = self._look(hosts.priced(prices), deadline)
+        if last is None:
+            return None
+        master = ColumnMaster(hosts, prices, given)
+        master.add(hosts.simple(h) for h in range(len(hosts.left)))
+        master.add((*last.columns, *seen))
+        return master
 
     def _generate(self, master: ColumnMaster, deadline: Deadline) -> None:
-        """Generate columns at the prices of the linear program, and at some between these and the best ones."""
-        given = self.given
+        """Generate columns at the prices of the linear program, in a box around the best ones that are known."""
+        given, width = self.given, self.given.box
         for _ in range(given.rounds):
-            value = master.solve(deadline)
-            _log.debug("%s", Event("linear_program", columns=len(master.columns), moves=value, bound=self.value))
-            if value is None or deadline.over() or value - self.value < given.close:
+            found = master.solve(deadline)
+            if found is None:
                 return
-            prices = master.prices()
-            kept = given.centred * min(1.0, value - self.value)
-            new = master.add(self._best(kept * self.prices + (1.0 - kept) * prices)[2])
-            if new < given.few * self.problem.hosts:
-                new += master.add(self._best(prices)[2])
-            if not new:
+            before = self.value
+            look = self._look(self.hosts.priced(found.prices), deadline, self._known(found))
+            if look is None:
                 return
+            new = master.add(look.columns)
+            proven = self.value / MOVE
+            said = Event("linear_program", columns=len(master.columns), moves=found.moves, bound=proven, new=new)
+            _log.debug("%s", said)
+            inside = found.outside < given.close
+            if inside and (not new or found.moves - proven < given.close):
+                return
+            better = self.value > before
+            if better or not new:
+                if not inside and look.value / MOVE >= found.moves - given.as_said:
+                    width = min(2.0 * width, given.boxes[1])
+                elif not better:
+                    width = max(0.5 * width, given.boxes[0])
+                master.centre(found.prices if better or not inside else self.price / MOVE, width)
+
+    def _polish(self, master: ColumnMaster, deadline: Deadline) -> None:
+        """Add columns, as good as these, in which who comes is as large as who leaves in every resource."""
+        master.prefer(self.hosts.free())
+        for _ in range(self.given.polished):
+            found = master.solve(deadline)
+            if found is None:
+                return
+            look = self.hosts.look(self.hosts.priced(found.prices), deadline, self._known(found))
+            if look is None or not master.add(look.columns):
+                return
+
+    @staticmethod
+    def _known(found: Program) -> NDArray[np.int64]:
+        """Return int64 [H]: a little more than what hosts come to by the columns that are known."""
+        return np.asarray(np.clip(np.rint(found.hosts * MOVE) + 1.0, -FAR, FAR), np.int64)

@@ -13,6 +13,7 @@ import numpy as np
 
 from optimizer.bounds.bounds import Bounds
 from optimizer.bounds.eviction_relaxation import EvictionRelaxation
+from optimizer.bounds.host_choices import HostChoices
 from optimizer.bounds.refutation import refuted_bound
 from optimizer.bounds.room_prices import PricedRooms
 from optimizer.cp.model import Ended, Model, StageEnd, complete_candidates
@@ -163,7 +164,7 @@ class Solver:
             return
         harm, prices = floor.get(Stage.SHOULD_HARM, 0), self.parameters.room_prices
         rooms = PricedRooms(self.problem, bounds.departures.components, bounds.evictions, harm, prices)
-        if rooms.exchange is None or not rooms.clean:
+        if not HostChoices.can_be_looked_at(rooms, self.parameters.choices):
             return
         found = ColumnSearch(rooms, self.limits, deadline).find()
         bounds.rooms.append(rooms)

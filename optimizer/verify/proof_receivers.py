@@ -20,6 +20,7 @@ from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.rule import Hardness
+from optimizer.verify.proof_choices import Choices, Host
 from optimizer.verify.proof_component import Component
 from optimizer.verify.proof_too_large import least_wherever
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.problem.problem import Problem
-    from optimizer.verify.proof_rows import Relaxed
+    from optimizer.verify.proof_rows import Relaxed, Row
 
 __all__ = ["bound_by_receivers"]
 
@@ -74,10 +75,13 @@ def bound_by_receivers(
     if not of_harm and harm > sum(harmful.values()):
         return WRONG
     sides = [_Side.of(problem, relaxed, said[n], int(said[n + 1]), of_harm, harmful) for n in (1, 3)]
-    known = [side for side in sides if side is not None]
+    known = [side for side in sides if side is not None and len(side.limited) == problem.hosts]
+    names = {a.resource for a in problem.demands.sums.values() if a.level == 0} - {said[1], said[3]}
+    others = [_Side.of(problem, relaxed, name, 1, of_harm, harmful) for name in sorted(names)]
     judge = _Hosts(problem, relaxed, known, prices, harmful, soft=bool(of_harm))
     if len(known) != 2 or not judge.here:
         return WRONG
+    judge.others = [] if of_harm else [side for side in others if side is not None]
     total = judge.total()
     return total if isinstance(total, str) else -(-(total - of_harm * harm) // MOVE)
 
@@ -108,10 +112,14 @@ def _without_harm(problem: Problem, resource: str, harmful: Mapping[int, int]) -
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One resource: what VMs take, what is left on each host, and what exceeding a limit that should hold costs."""
+    """One resource: what VMs take, what is left on each host, and what exceeding a limit that should hold costs.
+
+    `limited`: the hosts that have a limit which has to hold; on others there is more than enough.
+    """
 
     amount: list[int]
     step: int
+    limited: list[int]
     hard: list[int]
     soft: list[int | None]
     slope: list[int]
@@ -126,7 +134,7 @@ class _Side:
         of_harm: int,
         harmful: Mapping[int, int],
     ) -> _Side | None:
-        """Read a resource; None where it is not one amount, is not limited on every host, or has no step."""
+        """Read a resource; None where it is not one amount, or has no step."""
         atoms = [(n, a) for n, a in problem.demands.sums.items() if a.level == 0 and a.resource == resource]
         if not step or not atoms or any((a.amount != atoms[0][1].amount).any() for _, a in atoms):
             return None
@@ -153,9 +161,10 @@ class _Side:
                     before = hard[h]
                     hard[h] = left if before is None else min(before, left)
             known |= should
-        limits = [h for h in hard if h is not None]
+        limited = [h for h, limit in enumerate(hard) if limit is not None]
+        limits = [-NEVER if limit is None else limit for limit in hard]
         amounts = [int(a) - less.get(v, 0) for v, a in enumerate(atoms[0][1].amount.tolist())]
-        return cls(amounts, step, limits, soft, slope) if len(limits) == problem.hosts else None
+        return cls(amounts, step, limited, limits, soft, slope)
 
 
 class _Hosts:
@@ -177,6 +186,8 @@ class _Hosts:
         for vm in np.flatnonzero(problem.movable & (problem.start != ABSENT)).tolist():
             self.here[int(problem.start[vm])].append(vm)
         self.tables: dict[tuple[int, int], list[tuple[int, int, NDArray[np.int64]]]] = {}
+        self.others: list[_Side] = []
+        self.choices: Choices | None = None
 
     def total(self) -> int | str:
         """Return the sum over hosts, in millionths, or what is too large to be added up exactly."""
@@ -193,6 +204,13 @@ class _Hosts:
         if paid + exceeding > LARGEST:
             return f"prices that add up to more than {LARGEST:,} are not added up exactly"
         self.worth = self._knapsack((shape[0], shape[1]))
+        if not self.soft:
+            amount = np.array([side.amount for side in (*self.sides, *self.others)], np.int64).T
+            pays = np.zeros(self.problem.vms, np.int64)
+            for v in (v for vms in self.here.values() for v in vms):
+                pays[v] = self._paid(v)
+            steps = (self.sides[0].step, self.sides[1].step)
+            self.choices = Choices(self.problem, amount, pays, self.worth, steps)
         return sum(self._least(h) for h in range(self.problem.hosts))
 
     def _paid(self, vm: int) -> int:
@@ -212,7 +230,8 @@ class _Hosts:
 
     def _least(self, host: int) -> int:
         """Return the least that a host comes to."""
-        vms, most = self.here[host], self._leaving_at_least(host)
+        vms, rows = self.here[host], self._rows(host)
+        most = self._leaving_at_least(rows, len(vms))
         cost = {v: MOVE + self._paid(v) for v in vms}
         cheapest = sorted(cost.values())
         largest = [sorted((side.amount[v] for v in vms), reverse=True) for side in self.sides]
@@ -220,7 +239,10 @@ class _Hosts:
         for k in range(most, len(vms) + 1):
             told = told and k <= TOGETHER and all(comb(len(vms), n) <= SETS for n in range(k + 1))
             roughly = sum(cheapest[:k]) - self._coming(host, [sum(sizes[:k]) for sizes in largest])
-            if roughly < best:
+            if roughly < best and self.choices is not None:
+                left = [self._room(side, host) for side in (*self.sides, *self.others)]
+                best = self.choices.least(Host(host, vms, cost, left, rows), k, best, roughly)
+            elif roughly < best:
                 best = min(best, *self._sets(host, k, cost)) if told else roughly
         return best
 
@@ -229,12 +251,15 @@ class _Hosts:
             frees = [sum(side.amount[v] for v in gone) for side in self.sides]
             yield sum(cost[v] for v in gone) - self._coming(host, frees)
 
-    def _leaving_at_least(self, host: int) -> int:
-        rows = self.relaxed.within(self.here[host])
+    def _rows(self, host: int) -> list[Row]:
+        """Return what has to leave the host, whatever comes."""
         kept = not self.soft and host not in self.unsaid
-        mine = [r for r in rows if r.asked.hardness is Hardness.MUST or (kept and r.asked.price is None)]
-        component, least = Component(mine, self.problem.moving), 0
-        while mine and component.costs_at_least(least + 1) and least < len(self.here[host]):
+        rows = self.relaxed.within(self.here[host])
+        return [r for r in rows if r.asked.hardness is Hardness.MUST or (kept and r.asked.price is None)]
+
+    def _leaving_at_least(self, rows: list[Row], vms: int) -> int:
+        component, least = Component(rows, self.problem.moving), 0
+        while rows and component.costs_at_least(least + 1) and least < vms:
             least += 1
         return least
 

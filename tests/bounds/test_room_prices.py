@@ -129,10 +129,13 @@ def judge(problem: Problem, seed: int) -> tuple[int, int]:
                 prices = dict(zip((number[v] for v in proof.parts[0].vms), proof.parts[0].prices, strict=True))
                 said = {stage.value: value for stage, value in values.items()}
                 again = bound_by_receivers(problem, Relaxed(problem), words, prices, said)
-                assert again == proof.bound, f"problem {seed}, {left} left, attempt {attempt}"
-            rooms.prices = np.array([rng.choice((0, rng.randint(0, 3 * MOVE))) for _ in rooms.prices], np.int64)
+                assert isinstance(again, int)
+                what = f"problem {seed}, {left} left, attempt {attempt}"
+                assert proof.bound <= again <= truth if rooms.clean else again == proof.bound, what
+            of_size = np.array([rng.choice((0, rng.randint(0, 3 * MOVE))) for _ in rooms.exchange.size], np.int64)
+            rooms.prices = of_size[rooms.exchange.size_of]
             rooms.of_harm = 0 if rooms.clean else rng.randint(1, MOVE // 5)
-            rooms.value = rooms.exchange.at(rooms.prices, rooms.of_harm).value
+            rooms.value = rooms.exchange.at(of_size, rooms.of_harm).value
         if not left:
             evictions = int(rooms.exchange.least.sum())
             raised = found

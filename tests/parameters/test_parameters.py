@@ -46,6 +46,12 @@ KERNEL = "compiled into the kernels"
 
 NO_PARAMETERS = {
     "bounds/component_model.py": {"LEAST_S": "a solver is given no less"},
+    "bounds/host_choices.py": {
+        "NEVER": "no number",
+        **dict.fromkeys(("NODE_WORK", "CELL_WORK", "HOST_WORK"), "work"),
+        "PAID": "exactness",
+    },
+    "bounds/kernel_host_choice.py": {"FAR": "no number", "MOVE": "a unit"},
     "bounds/hosts_exchange.py": dict.fromkeys(
         ("MOVE", "TOGETHER", "SETS", "KINDS", "CELLS"), "the argument, which the judge shares"
     ),
@@ -77,11 +83,9 @@ NO_PARAMETERS = {
     "repair/column_master.py": {
         "GRACE_S": "safety",
         "PIVOT_WORK": "work",
-        "TOGETHER": "no limit that binds",
+        "WHOLE": "exactness",
     },
     "repair/column_places.py": {"FINE": "a unit", "UNABLE": "more than any", "ARC_WORK": "work"},
-    "repair/column_search.py": {"TABLE_WORK": "work", "HOST_WORK": "work"},
-    "repair/host_columns.py": {"BEHIND": "size of tables", "ALIKE": "speed: who is left out would hardly be chosen"},
     "repair/ejection_chains.py": {"FIRST_BLOCK": "how much is compared at once; the answer is the same"},
     "repair/solver.py": {"MOVE_S": "seconds, measured", "LEFT_S": "seconds, measured"},
     "scoped_plan.py": {"BUILDS": "seconds, measured"},
