@@ -202,6 +202,7 @@ class ColumnMaster:
         Where the linear program has none in whole numbers, those that it has most of are chosen, some at a time.
         """
         chosen: dict[int, Column] = {}
+        part = self.given.chosen_part
         while not deadline.over() and self.solve(deadline) is not None:
             shares = {c: x.solution_value() for c, x in self.columns.items() if c.host not in chosen}
             parts = sorted(((-x, c) for c, x in shares.items() if x > WHOLE))
@@ -211,7 +212,7 @@ class ColumnMaster:
                 for column in chosen.values():
                     self.columns[column].SetLb(0.0)
                 return [*chosen.values(), *whole]
-            some = rest[: max(1, int(len(rest) * self.given.chosen_part))]
+            some = rest[: max(1, int(len(rest) * part))]
             for column in (*whole, *(c for _, c in some)):
                 if column.host not in chosen:
                     chosen[column.host] = column

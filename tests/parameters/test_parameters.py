@@ -17,12 +17,14 @@ from optimizer.limits import Limits
 from optimizer.parameters import (
     Annealing,
     Bounding,
+    Columns,
     CostSearch,
     EvenOut,
     Exhaustive,
     Parameters,
     Parts,
     Preferences,
+    RoomPrices,
     Whole,
 )
 from optimizer.pipeline import Request, make_plan
@@ -164,8 +166,11 @@ def _plans_made(own: Parameters, other: Callable[..., Parameters]) -> Iterator[o
     early = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), preferences=Preferences(least=1))
     parts = other(parts=Parts(whole_up_to=14, hosts_each=14))
     tight, uneven = tight_fleet(3, 5, 4, hosts=21), replace(request, seconds=5.0)
+    coarse = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), room_prices=RoomPrices(cells=8))
+    alone = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), columns=Columns(enabled=False))
     for number in (0, 7):
-        yield make_plan(*uneven_fleet(number), replace(request, parameters=large))
+        for parameters in (coarse, alone):
+            yield make_plan(*uneven_fleet(number), replace(request, parameters=parameters))
     yield make_plan(tight, policy, replace(request, parameters=parts))
     yield make_plan(fleet(20, 1, 0.8), policy, request)
     yield plan_under(full_hosts(), policy, request, drain=["h0", "h1"], max_moves=3)
