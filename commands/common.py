@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from optimizer.caution import Caution
     from optimizer.clock import Clock
     from optimizer.fleet import Fleet
-    from optimizer.plan import Caution, Plan
+    from optimizer.plan import Plan
     from optimizer.policy import Policy
     from optimizer.report.page import Page
     from optimizer.service.config import ServiceConfig
@@ -276,8 +277,8 @@ def warn_of(fleet: Fleet, policy: Policy | None = None) -> None:
 
 def warn_of_groups(fleet: Fleet) -> None:
     """Warn of groups that may be slips, in a fleet to which a request has added VMs."""
+    from optimizer.caution import Caution
     from optimizer.fleet.plausible import misspelt_groups
-    from optimizer.plan import Caution
 
     warn(Caution(*doubt) for doubt in misspelt_groups(fleet))
 

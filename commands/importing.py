@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from optimizer.caution import Caution
     from optimizer.fleet import Fleet
-    from optimizer.plan import Caution
     from optimizer.sources.settings import SourceSettings
 
 __all__ = ["command"]
@@ -84,9 +84,9 @@ def command(source: str | None, where: str | None, output: Path, as_json: bool, 
 
 def _doubts(fleet: Fleet) -> Iterator[Caution]:
     """Yield what is odd about what was read: amounts and times far from any fleet's, groups that match nothing."""
+    from optimizer.caution import Caution
     from optimizer.clock import SystemClock
     from optimizer.fleet.plausible import implausible, unmatched_groups
-    from optimizer.plan import Caution
 
     groups = list(unmatched_groups(fleet))
     said = {doubt.code for doubt in groups}

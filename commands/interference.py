@@ -122,8 +122,8 @@ def _snapshot(path: Path | None, config: Config | None) -> tuple[Fleet | None, d
 def _from_prometheus(config: Config, fleet: Fleet, url: str) -> Observation:
     import os
 
+    from optimizer.caution import Caution
     from optimizer.clock import SystemClock
-    from optimizer.plan import Caution
     from optimizer.signals.series_reading import read_series
     from optimizer.sources.prometheus_part import prometheus_address
 

@@ -46,9 +46,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from optimizer.caution import Caution
     from optimizer.engine import Engine
     from optimizer.fleet import Carrying, Fleet
-    from optimizer.plan import Caution, Plan
+    from optimizer.plan import Plan
     from optimizer.policy import Policy
     from optimizer.report.loads import HostChange
     from optimizer.report.page import Page

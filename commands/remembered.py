@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from optimizer.caution import Caution
     from optimizer.execute.ledger import Ledger
     from optimizer.execute.ledger.reservations import Reservation
     from optimizer.fleet import Fleet
-    from optimizer.plan import Caution, Plan
+    from optimizer.plan import Plan
 
 __all__ = ["as_planned", "with_ledger"]
 
@@ -72,8 +73,8 @@ def _named(ledger: Path | str) -> Ledger | None:
     The environment may name one that is still to be made, so it is only warned of one that is not there.
     """
     from commands.ledger_options import peek
+    from optimizer.caution import Caution
     from optimizer.execute.ledger import peek_ledger
-    from optimizer.plan import Caution
 
     source = click.get_current_context().get_parameter_source("ledger")
     if source is ParameterSource.COMMANDLINE:
@@ -131,7 +132,7 @@ def _with_room(
     fleet: Fleet, laid: Document, held: Sequence[Reservation], where: str
 ) -> tuple[Fleet, Document, list[Caution]]:
     """Return the fleet and its document with the VMs of reservations; what cannot be counted is named."""
-    from optimizer.plan import Caution
+    from optimizer.caution import Caution
     from optimizer.service.reserved import counted
 
     if not held:

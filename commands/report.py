@@ -90,13 +90,12 @@ def write_answer(
     drawn
         Makes the charts; by default those of the facts alone.
     """
-    from optimizer.report.charts.drawing import stacked
-    from optimizer.report.words import count
-
     if path is None:
         return
     from optimizer.report.answer_report import answer_report
+    from optimizer.report.charts.drawing import stacked
     from optimizer.report.whatif_charts import charts_of
+    from optimizer.report.words import count
 
     about = facts.about
     title = f"{TITLES[facts.question]}: {about.fleet}"

@@ -38,8 +38,8 @@ def with_reservations(document: Document, files: Sequence[Path], policy: Policy,
     """
     if not files:
         return document
+    from optimizer.caution import Caution
     from optimizer.errors import InputError
-    from optimizer.plan import Caution
     from optimizer.sources.fleet_json import fleet_from_document
     from optimizer.sources.request import holds_at, laid_over, read_request, settled
     from optimizer.whatif.compare import place_waiting

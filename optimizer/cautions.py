@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from optimizer.caution import Caution
 from optimizer.errors import InputError
 from optimizer.fleet import Directory
 from optimizer.fleet.plausible import implausible
-from optimizer.plan import Caution
 from optimizer.policy import UnknownNames
 from optimizer.problem.names import dangling
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from optimizer.caution import Caution
+
 __all__ = [
     "STOPPED_BY",
     "Advice",
     "Batch",
     "Cause",
-    "Caution",
     "Part",
     "Plan",
     "PlannedMove",
@@ -195,19 +196,6 @@ class Unevaluated:
     what: str
     vms: int = 0
     hosts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Caution:
-    """Something doubtful about the snapshot or the policy: a word for machines, where it stands, and what it is."""
-
-    code: str
-    where: str
-    text: str
-
-    def __str__(self) -> str:
-        """Return it as a line."""
-        return f"{self.where}: {self.text}"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ an input is an `InputError` that names file, field, value and what to do; what i
 May not enter: logic, printing.
 """
 
+from optimizer.caution import Caution
 from optimizer.errors import InputError
-from optimizer.plan import Caution, Plan
+from optimizer.plan import Plan
 from optimizer.policy import Policy
 from remora import whatif
 from remora.doubts import InputWarning

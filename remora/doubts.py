@@ -12,8 +12,8 @@ from optimizer.sources.policy_yaml import missing_required
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from optimizer.caution import Caution
     from optimizer.fleet import Fleet
-    from optimizer.plan import Caution
     from optimizer.policy import Policy
 
 __all__ = ["InputWarning", "hold_against", "tell"]

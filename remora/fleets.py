@@ -15,8 +15,8 @@ from remora.doubts import tell
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from optimizer.caution import Caution
     from optimizer.fleet import Fleet as Snapshot
-    from optimizer.plan import Caution
     from optimizer.policy import Policy
 
 __all__ = ["Fleet", "fleet_from", "policy_from", "read_fleet", "read_policy"]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from optimizer.plan import Caution, Plan
+    from optimizer.caution import Caution
+    from optimizer.plan import Plan
     from optimizer.policy import Policy
     from optimizer.verify.verdict import Verdict
     from remora.fleets import Fleet

@@ -28,8 +28,8 @@ from optimizer.whatif.place_request import kept_of, place_request, with_kept
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from optimizer.caution import Caution
     from optimizer.clock import Clock
-    from optimizer.plan import Caution
     from optimizer.policy import Policy
     from optimizer.sources.overlay import Warn
 

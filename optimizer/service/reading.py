@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from optimizer.caution import Caution
     from optimizer.clock import Clock
     from optimizer.execute.ledger.reservations import Reservation
-    from optimizer.plan import Caution
     from optimizer.sources.config_yaml import Config
 
 __all__ = ["ConfiguredReader"]

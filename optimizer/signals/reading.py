@@ -28,10 +28,10 @@ from optimizer.sources.prometheus_part import beside
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from optimizer.caution import Caution
     from optimizer.clock import Clock
     from optimizer.execution import Prometheus
     from optimizer.fleet import Fleet
-    from optimizer.plan import Caution
     from optimizer.prometheus.server import Server
     from optimizer.signals.asking import Answers
     from optimizer.signals.config import Wanted

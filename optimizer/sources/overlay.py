@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from optimizer.caution import Caution
 from optimizer.errors import InputError
 from optimizer.fleet.plausible import empty_groups, undeclared_groups
-from optimizer.plan import Caution
 from optimizer.similar import misspelt
 from optimizer.sources.files import read_bytes
 from optimizer.sources.fleet_columns import index_of

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from optimizer.caution import Caution
 from optimizer.plan import (
     Batch,
     Cause,
-    Caution,
     Part,
     Plan,
     PlannedMove,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer.caution import Caution
 from optimizer.fleet import HostState
-from optimizer.plan import Caution
 from optimizer.problem.atoms import UNLIMITED
 from optimizer.problem.problem import build
 from optimizer.problem.rule import Hardness

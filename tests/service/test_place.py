@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from optimizer.caution import Caution
 from optimizer.check import check
 from optimizer.clock import SimulatedClock, SystemClock
 from optimizer.errors import InputError, SafetyStop
 from optimizer.execute.ledger import open_ledger
-from optimizer.plan import Caution
 from optimizer.service.page.api import THREADS, WAITING
 from optimizer.service.placing import Answer, Placer
 from optimizer.sources.fleet_json import fleet_from_document
