@@ -206,9 +206,11 @@ class Columns:
     waiting
         What a host costs then that has room for those who come only once others left, in moves.
     polished
-        Linear programs with that, for better columns, at most; with none columns are chosen once.
+        Linear programs with that, for better columns, at most; there are none without time for all `attempts`.
+    attempts
+        Choices with as few moves, after the first, at most: not all can be carried out as well.
     polishing_share
-        Share of the time left that those may take.
+        Share of the time left that both may take.
     close
         The linear program has its last say when the bound is this close, in moves.
     homeless
@@ -235,10 +237,11 @@ class Columns:
     other: tuple[float, float] = (0.002, 0.01)
     waiting: float = 0.001
     polished: int = 3
+    attempts: int = 20
     polishing_share: float = 0.3
     close: float = 0.1
     homeless: int = 20
-    choosing_share: float = 0.2
+    choosing_share: float = 0.15
     chosen_part: float = 0.125
     matchings: int = 8
 

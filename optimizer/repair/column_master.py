@@ -171,6 +171,11 @@ class ColumnMaster:
             self._objective.SetCoefficient(over, float(self.given.homeless))
             under.SetUb(0.0)
 
+    def shake(self, random: np.random.Generator) -> None:
+        """Prefer some columns a little, by chance, so that of choices with as few moves another one is found."""
+        for (column, variable), chance in zip(self.columns.items(), random.random(len(self.columns)), strict=True):
+            self._objective.SetCoefficient(variable, self._cost(column) + self.given.waiting * float(chance))
+
     # -- what it comes to --------------------------------------------------------------------------------------------
 
     def solve(self, deadline: Deadline) -> Program | None:
@@ -187,13 +192,20 @@ class ColumnMaster:
 
     def _prices(self) -> NDArray[np.float64]:
         """Return the prices of all VMs: those in no column cost as much as any that is no larger and may go as far."""
-        amount, kind = self.hosts.amount, self.hosts.fixed.kind
-        out = np.zeros(len(amount))
-        known = {at: max(0.0, -row.dual_value()) for at, row in self._row.items()}
-        for at, price in sorted(known.items(), key=lambda item: item[1]):
-            if price > 0:
-                out[(amount[:, :2] >= amount[at, :2]).all(axis=1) & (kind == kind[at])] = price
-        out[list(known)] = list(known.values())
+        load, kind = self.hosts.amount[:, 1], self.hosts.fixed.kind
+        known = np.array(list(self._row), np.int64)
+        price = np.array([max(0.0, -row.dual_value()) for row in self._row.values()])
+        out = np.zeros(len(load))
+        paid = known[price > 0][np.argsort(load[known[price > 0]], kind="stable")]
+        out[known] = price
+        for each in np.unique(kind[paid]).tolist():
+            mine = paid[kind[paid] == each]
+            for level in range(int(self._level[mine].min()), int(self._level.max()) + 1):
+                smaller = mine[self._level[mine] <= level]
+                most = np.maximum.accumulate(np.append(0.0, out[smaller]))
+                alike = np.flatnonzero((self._level == level) & (kind == each))
+                out[alike] = most[np.searchsorted(load[smaller], load[alike], side="right")]
+        out[known] = price
         return out
 
     def choose(self, deadline: Deadline) -> list[Column] | None:

@@ -18,11 +18,14 @@ from optimizer.repair.evening import EveningOut
 from optimizer.repair.trouble import members, troubles
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from optimizer.bounds.host_choices import Column, HostChoices
     from optimizer.limits import Deadline
     from optimizer.parameters import Parameters
+    from optimizer.problem.atoms import Linear
     from optimizer.repair.trouble import Trouble
 
     Ints = NDArray[np.int64]
@@ -128,18 +131,48 @@ class Places:
         return int(getattr(trouble.violated.atom, "amount", {vm: 0})[vm])
 
     def carried_out(self, target: NDArray[np.int32]) -> WorkingPlacement:
-        """Take each VM there as soon as it fits, in turns; who never does goes elsewhere, where there is room."""
-        work = self.work
+        """Take each VM there as soon as it fits, in turns; where none does one goes elsewhere, and then the others."""
+        work, target = self.work, target.copy()
         work.become(self.problem.start)
+        for vm in self.vms[target[self.vms] == self.problem.start[self.vms]].tolist():
+            self._sent_elsewhere(vm, self.work.tally.admits(vm), target)
         left = np.flatnonzero(target != self.problem.start).tolist()
-        before = len(left) + 1
-        while left and len(left) < before and not self.deadline.over():
-            before, waiting = len(left), []
-            for vm in left:
-                if work.tally.fits(vm, int(target[vm])):
-                    work.put(vm, int(target[vm]))
-                else:
-                    waiting.append(vm)
+        while left and not self.deadline.over():
+            waiting = [vm for vm in left if not self._goes(vm, int(target[vm]))]
+            stuck = len(waiting) == len(left)
+            if stuck and not any(self._sent_elsewhere(vm, work.tally.room(vm), target) for vm in waiting):
+                break
             left = waiting
         EveningOut(work, left, self.evening, self.deadline.over).receive()
         return work
+
+    def _goes(self, vm: int, host: int) -> bool:
+        fits = self.work.tally.fits(vm, host)
+        if fits:
+            self.work.put(vm, host)
+        return fits
+
+    def _sent_elsewhere(self, vm: int, hosts: NDArray[np.bool_], target: NDArray[np.int32]) -> bool:
+        """Let a VM go to one of these hosts that has room for it once all others are where they go; whether one has."""
+        if self.deadline.over():
+            return False
+        limits = list(self._loads(target))
+        for atom, load in limits:
+            hosts &= (load + atom.amount[vm] <= atom.limit) | (atom.amount[vm] == 0)
+        hosts[[self.problem.start[vm], target[vm]]] = False
+        if not hosts.any():
+            return False
+        least = np.min([(atom.limit - load) / np.maximum(atom.limit, 1) for atom, load in limits], axis=0)
+        target[vm] = int(np.argmin(np.where(hosts, least, np.inf)))
+        return True
+
+    def _loads(self, target: NDArray[np.int32]) -> Iterator[tuple[Linear, Ints]]:
+        """Yield, for each limit of hosts, what they will have in the end."""
+        problem = self.problem
+        moved = np.flatnonzero(target != problem.start)
+        for number, atom in problem.demands.sums.items():
+            if not atom.level and atom.asked.price is None and atom.asked.hardness is not Hardness.GUARD:
+                load = problem.start_loads[number].copy()
+                np.subtract.at(load, problem.start[moved], atom.amount[moved])
+                np.add.at(load, target[moved], atom.amount[moved])
+                yield atom, load

@@ -20,6 +20,7 @@ from optimizer.bounds.hosts_exchange import MOVE
 from optimizer.bounds.room_axis import FAR
 from optimizer.debug_log import Event
 from optimizer.left_behind import ends_within
+from optimizer.problem.problem import Stage
 from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.column_master import ColumnMaster
 from optimizer.repair.column_places import Places
@@ -70,12 +71,28 @@ class ColumnSearch:
         self._generate(master, prices)
         if (proven := self.hosts.value(self.price, self.deadline, bound=True)) is not None:
             self.rooms.offer(self.price, proven)
-        found = self._chosen(master)
-        if found is None or not self.given.polished:
-            return found
-        self._polish(master, self.deadline.part(self.given.polishing_share))
-        other = self._chosen(master)
-        return min((work for work in (found, other) if work is not None), key=WorkingPlacement.measure)
+        before = self.deadline.left()
+        best = self._chosen(master)
+        if best is None or self._is_best(best):
+            return best
+        took, polishing = before - self.deadline.left(), self.deadline.part(self.given.polishing_share)
+        master.prefer(self.hosts.free())
+        if polishing.left() > self.given.attempts * took:
+            self._polish(master, polishing)
+        random = np.random.default_rng(self.limits.seed)
+        for _ in range(self.given.attempts):
+            other = self._chosen(master)
+            best = best if other is None else min(best, other, key=WorkingPlacement.measure)
+            if polishing.over() or self._is_best(best):
+                break
+            master.shake(random)
+        return best
+
+    def _is_best(self, work: WorkingPlacement) -> bool:
+        """Whether no placement leaves less, with fewer moves."""
+        values, rooms = work.values(), self.rooms
+        left = values.get(Stage.SHOULD_HARM, 0)
+        return not values[Stage.HARM] and left <= rooms.harm and values[Stage.MOVING] <= rooms.bound(left)
 
     def _chosen(self, master: ColumnMaster) -> WorkingPlacement | None:
         """Choose columns, and let everybody take a place; None where there was no time."""
@@ -158,8 +175,7 @@ class ColumnSearch:
                 master.centre(found.prices if better or not inside else self.price / MOVE, width)
 
     def _polish(self, master: ColumnMaster, deadline: Deadline) -> None:
-        """Add columns, as good as these, in which who comes is as large as who leaves in every resource."""
-        master.prefer(self.hosts.free())
+        """Add columns, as good as these, with which choices are easier to carry out."""
         for _ in range(self.given.polished):
             found = master.solve(deadline)
             if found is None:
