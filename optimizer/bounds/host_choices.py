@@ -132,7 +132,7 @@ class HostChoices:
 
     @staticmethod
     def can_be_looked_at(rooms: PricedRooms, given: Choices) -> bool:
-        """Whether limits hold and no host has so many VMs that its sets take too much memory."""
+        """Whether limits hold, and each host has at most `hosted` VMs: more take too much memory."""
         return rooms.clean and rooms.exchange is not None and int(rooms.exchange.number.max()) <= given.hosted
 
     def __init__(self, rooms: PricedRooms, given: Choices) -> None:
@@ -175,7 +175,7 @@ class HostChoices:
         self.state = self._state()
 
     def narrowed(self, tally: Tally, deadline: Deadline) -> None:
-        """From now on let VMs come only where nobody stands whom they may not meet, as far as memory allows.
+        """From now on let VMs come only where they meet nobody that they may not, as far as memory allows.
 
         That is for columns which can be carried out; what `bound` asks for is without.
         """

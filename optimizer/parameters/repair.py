@@ -224,7 +224,7 @@ class Columns:
     """
 
     enabled: bool = True
-    share: float = 0.8
+    share: float = 0.65
     host_seconds: float = 0.012
     compiling: float = 20.0
     steps: int = 40
@@ -238,7 +238,7 @@ class Columns:
     waiting: float = 0.001
     polished: int = 3
     attempts: int = 20
-    polishing_share: float = 0.3
+    polishing_share: float = 0.5
     close: float = 0.1
     homeless: int = 20
     choosing_share: float = 0.15

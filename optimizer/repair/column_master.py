@@ -155,7 +155,7 @@ class ColumnMaster:
         """From now on prefer, of choices with as few moves, those that are easy to carry out.
 
         VMs have another's place where no other will do, most of all one that is not larger in all resources; and hosts
-        take whom they have room for before anybody leaves.
+        take those that they have room for before anybody leaves.
 
         Parameters
         ----------

@@ -168,7 +168,7 @@ def _plans_made(own: Parameters, other: Callable[..., Parameters]) -> Iterator[o
     tight, uneven = tight_fleet(3, 5, 4, hosts=21), replace(request, seconds=5.0)
     coarse = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), room_prices=RoomPrices(cells=8))
     alone = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), columns=Columns(enabled=False))
-    for number in (0, 7):
+    for number in (4, 0, 7):
         for parameters in (coarse, alone):
             yield make_plan(*uneven_fleet(number), replace(request, parameters=parameters))
     yield make_plan(tight, policy, replace(request, parameters=parts))
