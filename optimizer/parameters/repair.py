@@ -224,7 +224,7 @@ class Columns:
     """
 
     enabled: bool = True
-    share: float = 0.65
+    share: float = 0.75
     host_seconds: float = 0.012
     compiling: float = 20.0
     steps: int = 40
