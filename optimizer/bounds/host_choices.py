@@ -318,6 +318,11 @@ class HostChoices:
             deadline.spend(NODE_WORK * int(state.nodes[begin:end].sum()) + HOST_WORK * (end - begin))
         return None if (state.value > NEVER).any() else int(state.value.sum())
 
+    @property
+    def provable(self) -> bool:
+        """Whether the last look took few nodes: the judge, whose tables are coarser, can follow it then."""
+        return int(self.state.nodes.sum()) <= self.given.provable
+
     def look(self, price: Ints, deadline: Deadline, known: Ints | None = None, *, thorough: bool = True) -> Look | None:
         """Return what prices come to, and who goes where then; parameters as for `value`."""
         value = self.value(price, deadline, known, thorough=thorough)

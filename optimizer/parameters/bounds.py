@@ -178,6 +178,8 @@ class Choices:
         Of each host the best that was found, and those before it, at most.
     admitted
         Cells of the table of who may come where, at most: of VMs beyond that it is not known who stands there.
+    provable
+        Nodes of all hosts together with which a bound is said, at most: the judge has twenty-five times as many.
     chunk
         Hosts between two looks at the clock.
     quick, thorough
@@ -190,6 +192,7 @@ class Choices:
     deep: int = 40
     kept: int = 4
     admitted: int = 50_000_000
+    provable: int = 40_000
     chunk: int = 256
     quick: tuple[int, int, int] = (1_000, 20, 60)
     thorough: tuple[int, int, int] = (3_000, 500, 3_000)

@@ -216,7 +216,7 @@ class Columns:
     homeless
         What a VM that nobody takes counts as, in moves, when columns are chosen.
     choosing_share
-        Share of the time left that the choice may take.
+        Share of the time that is kept for the choice, while prices are looked for.
     chosen_part
         Of hosts with several columns in part, the part for which one is chosen before the next linear program.
     matchings

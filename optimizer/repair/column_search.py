@@ -69,10 +69,11 @@ class ColumnSearch:
         if master is None:
             return None
         self._generate(master, prices)
-        if (proven := self.hosts.value(self.price, self.deadline, bound=True)) is not None:
+        proven = self.hosts.value(self.price, self.deadline, bound=True)
+        if proven is not None and self.hosts.provable:
             self.rooms.offer(self.price, proven)
         before = self.deadline.left()
-        best = self._chosen(master)
+        best = self._chosen(master, self.deadline)
         if best is None or self._is_best(best):
             return best
         took, polishing = before - self.deadline.left(), self.deadline.part(self.given.polishing_share)
@@ -81,7 +82,7 @@ class ColumnSearch:
             self._polish(master, polishing)
         random = np.random.default_rng(self.limits.seed)
         for _ in range(self.given.attempts):
-            other = self._chosen(master)
+            other = self._chosen(master, polishing)
             best = best if other is None else min(best, other, key=WorkingPlacement.measure)
             if polishing.over() or self._is_best(best):
                 break
@@ -94,9 +95,9 @@ class ColumnSearch:
         left = values.get(Stage.SHOULD_HARM, 0)
         return not values[Stage.HARM] and left <= rooms.harm and values[Stage.MOVING] <= rooms.bound(left)
 
-    def _chosen(self, master: ColumnMaster) -> WorkingPlacement | None:
+    def _chosen(self, master: ColumnMaster, deadline: Deadline) -> WorkingPlacement | None:
         """Choose columns, and let everybody take a place; None where there was no time."""
-        chosen = master.choose(self.deadline.part(self.given.choosing_share))
+        chosen = master.choose(deadline)
         if chosen is None:
             return None
         moves, columns = sum(len(c.leaving) for c in chosen), len(master.columns)

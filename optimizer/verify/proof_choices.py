@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Choices", "Host"]
 
-STEPS = 400_000
+STEPS = 1_000_000
 """Sets of VMs that leave or come that are looked at, over all hosts."""
 
 FAR = 2**60

@@ -166,6 +166,17 @@ def test_nothing_is_said_where_no_time_is_left() -> None:
     assert hosts.look(np.zeros(len(hosts.order), np.int64), over) is None
 
 
+def test_a_look_of_many_nodes_is_not_one_that_the_judge_can_follow() -> None:
+    problem = tiny_problem(3)
+    hosts, few = choices_of(problem), choices_of(problem, Choices(provable=0))
+    assert hosts is not None
+    assert few is not None
+    for each in (hosts, few):
+        assert each.value(at_random(each, Random("provable")), deadline(), bound=True) is not None
+    assert hosts.provable
+    assert not few.provable
+
+
 def test_narrowed_hosts_take_nobody_who_may_not_come() -> None:
     problem = tiny_problem(3)
     hosts = choices_of(problem)
