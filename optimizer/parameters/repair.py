@@ -182,6 +182,8 @@ class Columns:
         Whether there is any.
     share
         Share of the time left that it may take.
+    repair_share
+        Share of the time left then for repairing what columns do not know.
     host_seconds
         Seconds that have to be left for each host: with less nothing is begun.
     compiling
@@ -225,7 +227,8 @@ class Columns:
 
     enabled: bool = True
     share: float = 0.75
-    host_seconds: float = 0.012
+    repair_share: float = 0.5
+    host_seconds: float = 0.045
     compiling: float = 20.0
     steps: int = 40
     first_step: float = 0.03

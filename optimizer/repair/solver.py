@@ -170,10 +170,11 @@ class Solver:
         bounds.rooms.append(rooms)
         if found is None:
             return
-        search = NeighbourhoodSearch(found, bounds, self.limits, deadline, acceptable)
+        rest = self.deadline.part(given.repair_share)
+        search = NeighbourhoodSearch(found, bounds, self.limits, rest, acceptable)
         search.by_company()
         search.by_chains()
-        finish_hosts(found, bounds.size, deadline.over, acceptable, self.parameters)
+        finish_hosts(found, bounds.size, rest.over, acceptable, self.parameters)
         if found.measure() < work.measure() and found.is_no_worse() and acceptable(found.placement):
             work.become(found.placement)
 

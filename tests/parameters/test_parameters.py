@@ -170,7 +170,7 @@ def _plans_made(own: Parameters, other: Callable[..., Parameters]) -> Iterator[o
     alone = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), columns=Columns(enabled=False))
     for number in (4, 0, 7):
         for parameters in (coarse, alone):
-            yield make_plan(*uneven_fleet(number), replace(request, parameters=parameters))
+            yield make_plan(*uneven_fleet(number), replace(uneven, parameters=parameters))
     yield make_plan(tight, policy, replace(request, parameters=parts))
     yield make_plan(fleet(20, 1, 0.8), policy, request)
     yield plan_under(full_hosts(), policy, request, drain=["h0", "h1"], max_moves=3)
