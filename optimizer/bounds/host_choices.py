@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from optimizer.bounds.host_needs import wanted
 from optimizer.bounds.hosts_exchange import MOVE
 from optimizer.bounds.room_axis import FAR, Axis
 from optimizer.problem.rule import Hardness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from optimizer.bounds.eviction_relaxation import Row
     from optimizer.bounds.hosts_exchange import HostsExchange
     from optimizer.bounds.room_prices import PricedRooms
     from optimizer.limits import Deadline
@@ -212,7 +212,7 @@ class HostChoices:
 
     def _needs(self, rooms: PricedRooms, own: Ints, first: Ints) -> tuple[Ints, Ints, Ints, Ints]:
         """Return what has to leave hosts, host by host."""
-        found = sorted(_wanted(rooms, self.order), key=lambda need: need[0])
+        found = sorted(wanted(rooms, self.order), key=lambda need: need[0])
         needs = np.searchsorted([host for host, _, _ in found], np.arange(self.problem.hosts + 1)).astype(np.int64)
         least, counts, at = [], [np.zeros(0, np.int64)], [0]
         for host, count, asked in found:
@@ -378,25 +378,3 @@ def _axes(rooms: PricedRooms) -> list[Axis]:
     names = dict.fromkeys((*first, *(atom.resource for atom in atoms)))
     found = [Axis.of(problem, name, 1, None, rooms.harmful) for name in names]
     return [axis for axis in found if axis is not None]
-
-
-def _wanted(rooms: PricedRooms, order: Ints) -> Iterator[tuple[int, Ints, int]]:
-    """Yield what repairs each row of one host: host, int64 [n] what VMs count, and how much has to leave.
-
-    Nothing is said of shoulds where a VM stands that does harm wherever it is.
-    """
-    problem = rooms.problem
-    position = np.full(problem.vms, -1, np.int64)
-    position[order] = np.arange(len(order))
-    unsaid = {int(problem.start[vm]) for vm in rooms.harmful}
-    rows: Iterable[Row] = rooms.rows
-    for row in rows:
-        if len(row.sides) != 1 or row.asked.price is not None or row.least_excess or not row.heals:
-            continue
-        side = row.sides[0]
-        vms, hosts = position[side.vms], np.unique(problem.start[side.vms])
-        kept = row.asked.hardness is Hardness.MUST or (len(hosts) == 1 and int(hosts[0]) not in unsaid)
-        if len(hosts) == 1 and kept and (vms >= 0).all():
-            counts = np.zeros(len(order), np.int64)
-            counts[vms] = side.amounts
-            yield int(hosts[0]), counts, side.need
