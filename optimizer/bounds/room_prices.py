@@ -75,7 +75,8 @@ class PricedRooms:
         exchange, given = self.exchange, self.given
         if exchange is None:
             return
-        now = np.zeros(len(exchange.size))
+        now = np.full(len(exchange.size), np.inf)
+        np.minimum.at(now, exchange.size_of, self.prices)  # every size is that of some VM
         of_harm = 0.0 if self.clean else MOVE * given.of_harm
         steps = PriceSteps(now, given.steps, given.first_step)
         harm_step, patience = given.harm_step, given.patience

@@ -152,7 +152,7 @@ class ColumnMaster:
             self._objective.SetCoefficient(under, -low)
 
     def prefer(self, free: NDArray[np.int64]) -> None:
-        """From now on prefer, of choices with as few moves, those that are easy to carry out.
+        """From now on prefer, of choices with as few moves or nearly, those that are easy to carry out.
 
         VMs have another's place where no other will do, most of all one that is not larger in all resources; and hosts
         take those that they have room for before anybody leaves.
@@ -172,7 +172,7 @@ class ColumnMaster:
             under.SetUb(0.0)
 
     def shake(self, random: np.random.Generator) -> None:
-        """Prefer some columns a little, by chance, so that of choices with as few moves another one is found."""
+        """Prefer some columns a little, by chance, so that another choice with as few moves, or nearly, is found."""
         for (column, variable), chance in zip(self.columns.items(), random.random(len(self.columns)), strict=True):
             self._objective.SetCoefficient(variable, self._cost(column) + self.given.waiting * float(chance))
 
@@ -214,6 +214,14 @@ class ColumnMaster:
         Where the linear program has none in whole numbers, those that it has most of are chosen, some at a time.
         """
         chosen: dict[int, Column] = {}
+        try:
+            return self._chosen(chosen, deadline)
+        finally:
+            for column in chosen.values():
+                self.columns[column].SetLb(0.0)
+
+    def _chosen(self, chosen: dict[int, Column], deadline: Deadline) -> list[Column] | None:
+        """Choose until all hosts have a column; `chosen` are those that the linear program is held to."""
         part = self.given.chosen_part
         while not deadline.over() and self.solve(deadline) is not None:
             shares = {c: x.solution_value() for c, x in self.columns.items() if c.host not in chosen}
@@ -221,8 +229,6 @@ class ColumnMaster:
             whole = [c for x, c in parts if x < WHOLE - 1.0]
             rest = parts[len(whole) :]
             if not rest:
-                for column in chosen.values():
-                    self.columns[column].SetLb(0.0)
                 return [*chosen.values(), *whole]
             some = rest[: max(1, int(len(rest) * part))]
             for column in (*whole, *(c for _, c in some)):

@@ -162,7 +162,7 @@ class ColumnSearch:
                 return
             new = master.add(look.columns)
             proven = self.value / MOVE
-            said = Event("linear_program", columns=len(master.columns), moves=found.moves, bound=proven, new=new)
+            said = Event("linear_program", columns=len(master.columns), moves=found.moves, priced=proven, new=new)
             _log.debug("%s", said)
             inside = found.outside < given.close
             if inside and (not new or found.moves - proven < given.close):

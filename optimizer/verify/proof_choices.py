@@ -26,8 +26,6 @@ __all__ = ["Choices", "Host"]
 STEPS = 1_000_000
 """Sets of VMs that leave or come that are looked at, over all hosts."""
 
-FAR = 2**60
-
 
 class Host(NamedTuple):
     """A host: its number, its VMs, what each costs that leaves, what is left of resources, and what has to leave."""

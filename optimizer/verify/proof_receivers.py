@@ -66,7 +66,7 @@ def bound_by_receivers(
         What the plan reached, stage by stage.
     """
     said = ARGUMENT.fullmatch(argument)
-    if said is None or said[1] == said[3] or min(prices.values()) < 0:
+    if said is None or said[1] == said[3] or min(prices.values(), default=0) < 0:
         return WRONG
     of_harm, harm = int(said[5]), values.get(Stage.SHOULD_HARM.value, 0)
     if values.get(Stage.HARM.value, 0) or (problem.moving != 1).any():
