@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from benchmarks.regression import check
 from benchmarks.regression.baseline import BASELINE, Baseline, machine, read_baseline, write_baseline
 from benchmarks.regression.instances import challenge_problem, digest, tight_fleet
 from benchmarks.regression.noise import Estimate, Figure, Finding, judge
-from benchmarks.regression.reference import compiled_reference, python_reference
+from benchmarks.regression.reference import compiled_reference, compiled_walk, python_reference
 from benchmarks.regression.speed import SPEEDS, TOLERANCE, Workload, measure_speeds, timed
 from optimizer.check import check as violations
 from optimizer.problem.evaluate import evaluate
@@ -55,7 +56,8 @@ def test_reference_work_is_always_the_same() -> None:
 @pytest.mark.parametrize(("more", "failed"), [(1.0, False), (1.2, True)])
 def test_work_made_20_per_cent_more_is_caught_when_it_is_really_measured(more: float, failed: bool) -> None:
     """The reference against itself, and against itself with that many more proposals: here, now, whatever else runs."""
-    subject, reference = compiled_reference(int(300_000 * more)), compiled_reference(300_000)
+    walk = compiled_walk()
+    subject, reference = partial(walk, int(300_000 * more)), partial(walk, 300_000)
     workload = Workload(timed(subject), timed(reference), "")
     before = {"walk": ONE.estimate}
     subject(), reference()
