@@ -6,12 +6,14 @@ all resources count and not two, no VM comes where it may not, and what has to l
 
 from __future__ import annotations
 
+from copy import copy
 from math import gcd
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from optimizer.bounds.host_needs import wanted
+from optimizer.bounds.host_sample import of_hosts
 from optimizer.bounds.hosts_exchange import MOVE
 from optimizer.bounds.room_axis import FAR, Axis
 from optimizer.problem.rule import Hardness
@@ -47,6 +49,11 @@ class Column(NamedTuple):
     host: int
     leaving: tuple[int, ...]
     coming: tuple[int, ...]
+
+    def renumbered(self, hosts: Ints, at: Ints) -> Column:
+        """Return it in the numbers of the whole; `hosts` and `at` are those of the part's hosts and VMs."""
+        leaving, coming = (tuple(at[list(vms)].tolist()) for vms in (self.leaving, self.coming))
+        return Column(int(hosts[self.host]), leaving, coming)
 
 
 class Look(NamedTuple):
@@ -189,6 +196,15 @@ class HostChoices:
             if kind[at] == len(rows):
                 rows.append(admitted)
         self.narrow = self.fixed._replace(kind=kind, allowed=np.array(rows, np.bool_))
+
+    def sample(self, hosts: Ints) -> tuple[HostChoices, Ints]:
+        """Return some hosts (ascending) as if there were no others, and int64 [n]: which VMs are theirs."""
+        out = copy(self)
+        (out.fixed, at), (out.narrow, _) = of_hosts(self.fixed, hosts), of_hosts(self.narrow, hosts)
+        out.order, out.none = self.order[at], self.none[at]
+        out.host, out.amount, out.left = out.fixed.host, out.fixed.amount, out.fixed.left
+        out.state = out._state()
+        return out, at
 
     # -- what kernels read ---------------------------------------------------------------------------------------------
 

@@ -188,6 +188,8 @@ class Columns:
         Seconds that have to be left for each host: with less nothing is begun.
     compiling
         Seconds that have to be left where the kernels are not compiled.
+    part
+        Hosts of the parts in which prices settle first, where there are twice as many or more.
     steps
         Steps of prices by size before the linear program has its say; columns of the last third are kept.
     first_step
@@ -196,25 +198,33 @@ class Columns:
         Sizes that are told apart between one amount and its double.
     rounds
         Linear programs, at most.
+    idle
+        Linear programs in a row that may bring nothing new.
     box
         How far prices may move in one of them, in moves; more after each that proves as much as it says.
     boxes
         The least and the largest of these.
     as_said
-        How far, in moves, what is proven may be behind what the linear program says for that.
+        The share of what the linear program says that prices gain by, that they gain then.
+    few
+        New columns for each host below which hosts are searched thoroughly.
     other
         What another VM's place costs when columns are chosen, in moves: that of a larger one, and that of one that is
         larger in two resources, but not in all.
     waiting
         What a host costs then that has room for those who come only once others left, in moves.
+    blamed
+        What a column costs for each choice that could not be carried out for it, in moves.
     polished
-        Linear programs with that, for better columns, at most; there are none without time for all `attempts`.
+        Linear programs with that before each choice, for better columns, at most.
     attempts
         Choices with as few moves, after the first, at most: not all can be carried out as well.
     polishing_share
         Share of the time left that both may take.
     close
         The linear program has its last say when the bound is this close, in moves.
+    linked
+        How many sizes of the first resource up, and down, places are linked that VMs of another size may have.
     homeless
         What a VM that nobody takes counts as, in moves, when columns are chosen.
     choosing_share
@@ -228,22 +238,27 @@ class Columns:
     enabled: bool = True
     share: float = 0.75
     repair_share: float = 0.5
-    host_seconds: float = 0.045
+    host_seconds: float = 0.02
     compiling: float = 20.0
+    part: int = 1000
     steps: int = 40
     first_step: float = 0.03
     octave: int = 2
     rounds: int = 200
+    idle: int = 4
     box: float = 0.1
     boxes: tuple[float, float] = (0.05, 1.0)
-    as_said: float = 0.3
+    as_said: float = 0.5
+    few: float = 0.02
     other: tuple[float, float] = (0.002, 0.01)
     waiting: float = 0.001
-    polished: int = 3
+    blamed: float = 0.05
+    polished: int = 2
     attempts: int = 20
-    polishing_share: float = 0.5
+    polishing_share: float = 0.75
     close: float = 0.1
-    homeless: int = 20
+    linked: int = 5
+    homeless: float = 1.0
     choosing_share: float = 0.15
     chosen_part: float = 0.125
     matchings: int = 8

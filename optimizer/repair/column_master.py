@@ -14,11 +14,13 @@ cuts to accelerate column generation", INFORMS Journal on Computing 17 (2005).
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from optimizer.left_behind import ends_within
+from optimizer.repair.spread_prices import spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +38,9 @@ GRACE_S = 0.5
 
 PIVOT_WORK = 1e-4
 """What a pivot counts as work."""
+
+INCREMENTAL = "use_preprocessing: false"
+"""What a linear program is told: it goes on from the basis before, which presolving would do away with."""
 
 WHOLE = 1e-6
 """How near to a whole number what is whole is."""
@@ -70,6 +75,7 @@ class ColumnMaster:
         self.columns: dict[Column, Any] = {}
         self._solver: Any = pywraplp.Solver.CreateSolver("GLOP")
         self._solver.SuppressOutput()
+        assert self._solver.SetSolverSpecificParametersAsString(INCREMENTAL)
         self._far = self._solver.infinity()
         self._one = [self._solver.Constraint(1.0, 1.0) for _ in range(len(hosts.left))]
         self._row: dict[int, Any] = {}
@@ -82,6 +88,7 @@ class ColumnMaster:
         self._arcs: set[tuple[int, int]] = set()
         self._places: list[tuple[Any, bool]] = []
         self._free: NDArray[np.int64] | None = None
+        self._blamed: Counter[Column] = Counter()
 
     def _variable(self, cost: float, rows: dict[Any, float]) -> Any:
         variable = self._solver.NumVar(0.0, self._far, "")
@@ -103,12 +110,12 @@ class ColumnMaster:
         return len(new)
 
     def _cost(self, column: Column) -> float:
-        """Return its moves; and if that is asked for, a little more where who comes has to wait for who leaves."""
-        moves = float(len(column.leaving))
+        """Return its moves, and more for each choice that failed by it; see also `prefer`."""
+        cost = len(column.leaving) + self.given.blamed * self._blamed[column]
         if self._free is None or not column.leaving or not column.coming:
-            return moves
+            return cost
         waits = (self.hosts.amount[list(column.coming)].sum(axis=0) > self._free[column.host]).any()
-        return moves + self.given.waiting * bool(waits)
+        return cost + self.given.waiting * bool(waits)
 
     def _of(self, at: int) -> Any:
         """Return the row of a VM: if it leaves somebody takes it, or the border of the box is paid for."""
@@ -122,8 +129,8 @@ class ColumnMaster:
     def _link(self, at: int) -> None:
         """Let the VM have the places of the next larger ones, and the next smaller ones have its own."""
         load, kind, level = int(self.hosts.amount[at, 1]), int(self.hosts.fixed.kind[at]), int(self._level[at])
-        for other, chains in enumerate(self._chains):
-            chain = chains.get(kind, [])
+        for other in range(max(0, level - self.given.linked), min(len(self._chains), level + self.given.linked + 1)):
+            chain = self._chains[other].get(kind, [])
             if other >= level and (above := bisect_left(chain, (load, at))) < len(chain):
                 self._instead(at, chain[above][1])
             if other <= level and (below := bisect_right(chain, (load, at)) - 1) >= 0:
@@ -167,9 +174,15 @@ class ColumnMaster:
             self._objective.SetCoefficient(variable, self._cost(column))
         for variable, whole in self._places:
             self._objective.SetCoefficient(variable, self.given.other[0 if whole else 1])
-        for over, under in self._box.values():
-            self._objective.SetCoefficient(over, float(self.given.homeless))
+        for at, (over, under) in self._box.items():
+            self._objective.SetCoefficient(over, float(self._centre[at]) + self.given.homeless)
             under.SetUb(0.0)
+
+    def blame(self, columns: Iterable[Column]) -> None:
+        """From now on let these cost more: a choice with them could not be carried out."""
+        for column in columns:
+            self._blamed[column] += 1
+            self._objective.SetCoefficient(self.columns[column], self._cost(column))
 
     def shake(self, random: np.random.Generator) -> None:
         """Prefer some columns a little, by chance, so that another choice with as few moves, or nearly, is found."""
@@ -191,22 +204,9 @@ class ColumnMaster:
         return Program(float(self._objective.Value()), float(outside), self._prices(), hosts)
 
     def _prices(self) -> NDArray[np.float64]:
-        """Return the prices of all VMs: those in no column cost as much as any that is no larger and may go as far."""
-        load, kind = self.hosts.amount[:, 1], self.hosts.fixed.kind
-        known = np.array(list(self._row), np.int64)
+        """Return the prices of all VMs."""
         price = np.array([max(0.0, -row.dual_value()) for row in self._row.values()])
-        out = np.zeros(len(load))
-        paid = known[price > 0][np.argsort(load[known[price > 0]], kind="stable")]
-        out[known] = price
-        for each in np.unique(kind[paid]).tolist():
-            mine = paid[kind[paid] == each]
-            for level in range(int(self._level[mine].min()), int(self._level.max()) + 1):
-                smaller = mine[self._level[mine] <= level]
-                most = np.maximum.accumulate(np.append(0.0, out[smaller]))
-                alike = np.flatnonzero((self._level == level) & (kind == each))
-                out[alike] = most[np.searchsorted(load[smaller], load[alike], side="right")]
-        out[known] = price
-        return out
+        return spread(self.hosts, np.array(list(self._row), np.int64), price)
 
     def choose(self, deadline: Deadline) -> list[Column] | None:
         """Choose a column for each host, with few moves; None where there was no time, or no answer.

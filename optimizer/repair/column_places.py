@@ -18,7 +18,7 @@ from optimizer.repair.evening import EveningOut
 from optimizer.repair.trouble import members, troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -50,6 +50,10 @@ class Places:
         places = np.array([(at, c.host) for c in chosen for at in c.coming], np.int64).reshape(-1, 2)
         self.vms, self.size = hosts.order[at], hosts.amount[at, :2]
         self.place_size, self.place_host = hosts.amount[places[:, 0], :2], places[:, 1]
+        self.order: list[int] = []
+        """VMs in the order in which they moved."""
+        self.failed: set[int] = set()
+        """Hosts whose columns are in the way: where somebody waits in vain, breaks something, or finds no place."""
         self._arcs()
 
     def _arcs(self) -> None:
@@ -88,11 +92,20 @@ class Places:
             broken = self._broken_by_arrivals()
             if best is None or len(broken) < best[0]:
                 best = len(broken), self.work.placement.copy()
+                self.failed = {host for _, host in broken} | self._useless(best[1])
             if not broken:
                 break
             for vm, host in broken:
                 self.cost[(self.vms[self.who] == vm) & (self.place_host[self.place] == host)] += UNABLE
         return self.problem.start.copy() if best is None else best[1]
+
+    def _useless(self, target: NDArray[np.int32]) -> set[int]:
+        """Return the hosts that have places left, if somebody found none."""
+        came, hosts = target[self.vms], self.problem.hosts
+        if (came != self.problem.start[self.vms]).all():
+            return set()
+        free = np.bincount(self.place_host, minlength=hosts) > np.bincount(came, minlength=hosts)
+        return set(np.flatnonzero(free).tolist())
 
     def _matched(self) -> NDArray[np.int32]:
         from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
@@ -130,26 +143,43 @@ class Places:
     def _amount(trouble: Trouble, vm: int) -> int:
         return int(getattr(trouble.violated.atom, "amount", {vm: 0})[vm])
 
-    def carried_out(self, target: NDArray[np.int32]) -> WorkingPlacement:
-        """Take each VM there as soon as it fits, in turns; where none does one goes elsewhere, and then the others."""
+    def carry_out(self, target: NDArray[np.int32], acceptable: Callable[[NDArray[np.int32]], bool]) -> None:
+        """Take each VM there as soon as it fits, in turns; where none does one goes elsewhere, and then the others.
+
+        Others make way for who finds no place even then, if that can be carried out: see `Solver.repair`.
+        """
         work, target = self.work, target.copy()
         work.become(self.problem.start)
+        self.order = []
         for vm in self.vms[target[self.vms] == self.problem.start[self.vms]].tolist():
             self._sent_elsewhere(vm, self.work.tally.admits(vm), target)
         left = np.flatnonzero(target != self.problem.start).tolist()
         while left and not self.deadline.over():
             waiting = [vm for vm in left if not self._goes(vm, int(target[vm]))]
             stuck = len(waiting) == len(left)
+            if stuck:
+                self.failed |= self._waiting_for_each_other(waiting, target)
             if stuck and not any(self._sent_elsewhere(vm, work.tally.room(vm), target) for vm in waiting):
                 break
             left = waiting
+        reached = work.placement.copy()
         EveningOut(work, left, self.evening, self.deadline.over).receive()
-        return work
+        if not acceptable(work.placement):
+            work.become(reached)
+
+    def _waiting_for_each_other(self, waiting: list[int], target: NDArray[np.int32]) -> set[int]:
+        """Return the hosts that VMs wait for which others cannot leave before."""
+        from networkx import DiGraph, strongly_connected_components  # takes a tenth of a second to load
+
+        ends = zip(self.problem.start[waiting].tolist(), target[waiting].tolist(), strict=True)
+        rings = strongly_connected_components(DiGraph(ends))
+        return {host for ring in rings if len(ring) > 1 for host in ring}
 
     def _goes(self, vm: int, host: int) -> bool:
         fits = self.work.tally.fits(vm, host)
         if fits:
             self.work.put(vm, host)
+            self.order.append(vm)
         return fits
 
     def _sent_elsewhere(self, vm: int, hosts: NDArray[np.bool_], target: NDArray[np.int32]) -> bool:

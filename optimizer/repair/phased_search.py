@@ -64,10 +64,11 @@ def anneal_plans(
     seed: int,
     given: Phased,
     ordering: Ordering,
-) -> tuple[int, ...]:
+    first: Sequence[int] = (),
+) -> Sequence[int]:
     """Anneal, again and again, as long as that leads to something better; `work` is left at the best.
 
-    Returns VMs in an order in which they can move there; nothing where there was no time.
+    Returns VMs in an order in which they can move there; `first` where there was no time.
 
     Parameters
     ----------
@@ -77,17 +78,19 @@ def anneal_plans(
         Whether nothing better than `work` is worth looking for.
     ordering
         How an order of moves is looked for: a plan counts if it has one, and the first one begins with its own.
+    first
+        VMs in an order that is tried first for `work` as it is.
     """
     search = PhasedSearch(work.problem, deadline, seed, given)
     if not search.ready():
-        return ()
+        return first
     contention, direct = Contention(work.problem), replace(ordering, hops=False)
 
-    def ordered(first: Sequence[int] = ()) -> Ordered:
+    def ordered(first: Sequence[int]) -> Ordered:
         at, over = work.placement, deadline.over
         return order(work.problem, at, deadline=over, contention=contention, given=direct, first=first)
 
-    stale, best = 0, search.plan_to(work.placement, [m.move.vm for m in ordered().moves])
+    stale, best = 0, search.plan_to(work.placement, [m.move.vm for m in ordered(first).moves])
     while stale < given.stale and not deadline.over() and not met():
         before, measure = work.placement.copy(), work.measure()
         found = search.anneal(best)

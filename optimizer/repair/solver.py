@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from optimizer.limits import Deadline, Limits
 
 __all__ = ["Exact", "Method", "Solver", "Values"]
-
 MOVE_S = 5e-4
 """Seconds that one move takes to be ordered, described and written: kept free, move by move, while searching."""
 
@@ -92,7 +91,7 @@ class Solver:
             self.parameters.bounding,
         )
         self._known_refuted: int | None = None
-        self.first: tuple[int, ...] = ()
+        self.first: Sequence[int] = ()
         """VMs in an order that is tried first for what was found last."""
         self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
 
@@ -166,17 +165,24 @@ class Solver:
         rooms = PricedRooms(self.problem, bounds.departures.components, bounds.evictions, harm, prices)
         if not HostChoices.can_be_looked_at(rooms, self.parameters.choices):
             return
-        found = ColumnSearch(rooms, self.limits, deadline).find()
+        columns = ColumnSearch(rooms, self.limits, deadline, acceptable)
+        found = columns.find()
         bounds.rooms.append(rooms)
         if found is None:
             return
+        first, (chosen, self.first) = self.first, (found.placement.copy(), columns.order)
         rest = self.deadline.part(given.repair_share)
         search = NeighbourhoodSearch(found, bounds, self.limits, rest, acceptable)
         search.by_company()
         search.by_chains()
         finish_hosts(found, bounds.size, rest.over, acceptable, self.parameters)
-        if found.measure() < work.measure() and found.is_no_worse() and acceptable(found.placement):
-            work.become(found.placement)
+        for placement in (found.placement.copy(), chosen):
+            found.become(placement)
+            better = found.measure() < work.measure() and found.is_no_worse()
+            if better and acceptable(placement):
+                work.become(placement)
+                return
+        self.first = first
 
     def repair_boundaries(
         self, work: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]
@@ -215,9 +221,8 @@ class Solver:
         if self._anneals and not deadline.over() and not self.bounds.met(best.values()):
             given, seed = self.parameters, self.limits.seed
             part = deadline.part(given.phased.share)
-            self.first = anneal_plans(
-                best, lambda: self.bounds.met(best.values()), part, seed, given.phased, given.ordering
-            )
+            met = lambda: self.bounds.met(best.values())  # noqa: E731
+            self.first = anneal_plans(best, met, part, seed, given.phased, given.ordering, self.first)
 
     @staticmethod
     def _repair_what_is_left(search: NeighbourhoodSearch) -> None:
