@@ -29,6 +29,7 @@ from commands.common import (
     seed_option,
     tell_written,
     time_limit_option,
+    warn,
     warned,
     workers_option,
     write_json,
@@ -273,13 +274,19 @@ def _with_reading(plan: Plan, seconds: float, doubts: Sequence[Caution]) -> Plan
     """Return the plan with what reading the fleet took, the first of the times in `stats`, and what was doubtful in it.
 
     `warnings` of the plan are those of snapshot and policy, which `verify` computes again; those of what is laid over
-    the snapshot are said as they were when the plan was made.
+    the snapshot are said as they were when the plan was made, with those of how it was made, which are said here.
     """
+    from optimizer.caution import Caution
+
     laps = plan.stats["seconds"]
     assert isinstance(laps, dict)
     stats = {**plan.stats, "seconds": {"read": seconds, **laps}}
-    if doubts:
-        stats["warnings"] = [{"code": one.code, "where": one.where, "text": one.text} for one in doubts]
+    said = [{"code": one.code, "where": one.where, "text": one.text} for one in doubts]
+    made = plan.stats.get("warnings", [])
+    assert isinstance(made, list)
+    warn(Caution(**one) for one in made)
+    if said or made:
+        stats["warnings"] = [*said, *made]
     return replace(plan, stats=stats)
 
 

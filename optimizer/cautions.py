@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from optimizer.policy import Policy
     from optimizer.problem.names import Named
 
-__all__ = ["cautions", "doubts_of", "refuse_unknown_names", "unknown_names"]
+__all__ = ["NOT_COMPILED", "cautions", "doubts_of", "refuse_unknown_names", "unknown_names"]
+
+NOT_COMPILED = Caution(
+    "not_compiled",
+    "time limit",
+    "a search was left out that has to be compiled once, which takes longer than this: plan with a time limit of at "
+    "least 60 seconds, once, and the plans after that have it",
+)
+"""Said of a plan for which there was no time to compile what finds better ones."""
 
 
 def cautions(fleet: Fleet, policy: Policy, now: datetime) -> tuple[Caution, ...]:

@@ -10,7 +10,7 @@ from numba import njit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["compiled", "inlined", "is_cached"]
+__all__ = ["compiled", "inlined", "is_cached", "is_ready"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -36,3 +36,8 @@ def is_cached(kernel: Callable[..., Any]) -> bool:
     code = kernel.__code__
     names = f"*.{kernel.__name__}-{code.co_firstlineno}.py*.nbi"
     return any(Path(kernel.stats.cache_path).glob(names))
+
+
+def is_ready(kernel: Callable[..., Any], wall_s: float, compiling_s: float) -> bool:
+    """Whether a kernel is compiled, or there is time to do that."""
+    return wall_s >= compiling_s or is_cached(kernel)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from optimizer.cautions import cautions
+from optimizer.cautions import NOT_COMPILED, cautions
 from optimizer.clock import SystemClock
 from optimizer.debug_log import Event
 from optimizer.engine import LocalEngine
@@ -186,6 +186,8 @@ def make_plan(
         stats["partition"] = in_parts.report
     if problem.has_cost:
         stats["balance"] = _figures(fleet, policy, described.end)
+    if solver.uncompiled:
+        stats["warnings"] = [asdict(NOT_COMPILED)]
     if answer.clean_moves:
         stats["clean_displaces_at_least"] = answer.clean_moves
     made_at = clock.now()

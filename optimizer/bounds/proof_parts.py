@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from optimizer.plan import Part, Proof
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from optimizer.bounds.eviction_relaxation import Component
     from optimizer.problem.problem import Problem, Stage
 
-__all__ = ["part_of", "proof_of"]
+__all__ = ["part_of", "proof_of", "whole_proof"]
 
 
 def part_of(
@@ -32,3 +34,9 @@ def part_of(
 def proof_of(stage: Stage, parts: Sequence[Part]) -> Proof:
     """Return the proof whose parts add up."""
     return Proof(stage.value, sum(p.at_least for p in parts), tuple(parts))
+
+
+def whole_proof(problem: Problem, stage: Stage, bound: int, by: str = "whole model") -> Proof:
+    """Return the proof that rests on the complete model: one part that is everything."""
+    vms = tuple(problem.vm_ids[v] for v in np.flatnonzero(problem.movable).tolist())
+    return Proof(stage.value, bound, (Part(problem.host_ids, vms, bound, by),))

@@ -247,7 +247,7 @@ class Columns:
     rounds: int = 200
     idle: int = 4
     box: float = 0.1
-    boxes: tuple[float, float] = (0.05, 1.0)
+    boxes: tuple[float, float] = (0.05, 8.0)
     as_said: float = 0.5
     few: float = 0.02
     other: tuple[float, float] = (0.002, 0.01)

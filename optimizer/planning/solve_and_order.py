@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.bounds.bounds import is_within
+from optimizer.bounds.proof_parts import whole_proof
 from optimizer.debug_log import Event
 from optimizer.plan import Proof
 from optimizer.problem.problem import Stage
@@ -21,7 +22,7 @@ from optimizer.problem.rounding import MILLI
 from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.reachability.contention import Contention
 from optimizer.repair.exhaustive_search import is_tiny, search_exhaustively
-from optimizer.repair.solver import Exact, Method, Solver, Values, whole_proof
+from optimizer.repair.solver import Exact, Method, Solver, Values
 from optimizer.sequence.order import Ordered, in_sequence, order
 
 if TYPE_CHECKING:

@@ -64,6 +64,8 @@ class ColumnSearch:
         self.given = limits.parameters.columns
         self.hosts = HostChoices(rooms, limits.parameters.choices)
         self.prices = ColumnPrices(self.hosts, self.given)
+        self.uncompiled = False
+        """Whether nothing was done because compiling takes longer than was left."""
         self.order: list[int] = []
         """VMs in the order in which they went where the placement that was returned has them."""
 
@@ -149,9 +151,10 @@ class ColumnSearch:
     def _ready(self) -> bool:
         """Have the kernels compiled, or loaded from the cache, as far as there is time; whether they are."""
         from optimizer.bounds.kernel_host_choice import look
-        from optimizer.compiled import is_cached
+        from optimizer.compiled import is_ready
 
-        if self.deadline.over() or (self.deadline.wall() < self.given.compiling and not is_cached(look)):
+        self.uncompiled = not is_ready(look, self.deadline.wall(), self.given.compiling)
+        if self.deadline.over() or self.uncompiled:
             return False
 
         def prepare() -> None:

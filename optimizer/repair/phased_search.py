@@ -51,10 +51,10 @@ def can_be_phased(problem: Problem) -> bool:
 
 def has_time(deadline: Deadline, given: Phased) -> bool:
     """Whether the kernels are compiled, or there is time to do that; where work is what counts there is."""
-    from optimizer.compiled import is_cached
+    from optimizer.compiled import is_ready
     from optimizer.repair.kernel_phased_search import phased_search
 
-    return deadline.wall() >= given.compiling or is_cached(phased_search)
+    return is_ready(phased_search, deadline.wall(), given.compiling)
 
 
 def anneal_plans(

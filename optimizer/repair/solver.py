@@ -18,7 +18,6 @@ from optimizer.bounds.refutation import refuted_bound
 from optimizer.bounds.room_prices import PricedRooms
 from optimizer.cp.model import Ended, Model, StageEnd, complete_candidates
 from optimizer.limits import OutOfTime
-from optimizer.plan import Part, Proof
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.working_placement import WorkingPlacement, sizes
@@ -91,6 +90,7 @@ class Solver:
             self.parameters.bounding,
         )
         self._known_refuted: int | None = None
+        self.uncompiled = False  # whether a search was left out that takes longer to compile than was left
         self.first: Sequence[int] = ()
         """VMs in an order that is tried first for what was found last."""
         self.stages = [s for s in problem.stages if s is not Stage.PLACEMENT]
@@ -152,13 +152,12 @@ class Solver:
 
     def _generate_columns(self, work: WorkingPlacement, acceptable: Callable[[NDArray[np.int32]], bool]) -> None:
         """Choose what each host does so that limits hold that should; `work` is that if it is better, and in order."""
-        given, bounds = self.parameters.columns, self.bounds
-        floor = bounds.floor
+        given, bounds, floor = self.parameters.columns, self.bounds, self.bounds.floor
         counted = given.enabled and self._evens_out and not self.small and not floor.get(Stage.HARM, 0)
         limited = bool(self.problem.flows) or Stage.PRICED in self.stages  # what columns do not know
+        deadline = self.deadline.part(given.share)
         if not counted or limited or (self.problem.moving != 1).any():
             return
-        deadline = self.deadline.part(given.share)
         if bounds.met(work.values()) or deadline.left() < given.host_seconds * self.problem.hosts:
             return
         harm, prices = floor.get(Stage.SHOULD_HARM, 0), self.parameters.room_prices
@@ -168,14 +167,14 @@ class Solver:
         columns = ColumnSearch(rooms, self.limits, deadline, acceptable)
         found = columns.find()
         bounds.rooms.append(rooms)
+        self.uncompiled |= columns.uncompiled
         if found is None:
             return
-        first, (chosen, self.first) = self.first, (found.placement.copy(), columns.order)
-        rest = self.deadline.part(given.repair_share)
-        search = NeighbourhoodSearch(found, bounds, self.limits, rest, acceptable)
+        chosen, first, self.first = found.placement.copy(), self.first, columns.order
+        search = NeighbourhoodSearch(found, bounds, self.limits, self.deadline.part(given.repair_share), acceptable)
         search.by_company()
         search.by_chains()
-        finish_hosts(found, bounds.size, rest.over, acceptable, self.parameters)
+        finish_hosts(found, bounds.size, search.deadline.over, acceptable, self.parameters)
         for placement in (found.placement.copy(), chosen):
             found.become(placement)
             better = found.measure() < work.measure() and found.is_no_worse()
@@ -330,8 +329,11 @@ class Solver:
     @cached_property
     def _anneals(self) -> bool:
         given = self.parameters.phased
-        can = given.enabled and not self.small and self._evens_out and can_be_phased(self.problem)
-        return can and has_time(self.deadline.part(given.share), given)
+        if not given.enabled or self.small or not self._evens_out or not can_be_phased(self.problem):
+            return False
+        ready = has_time(self.deadline.part(given.share), given)
+        self.uncompiled |= not ready
+        return ready
 
     @property
     def _evens_out(self) -> bool:
@@ -391,9 +393,3 @@ def _exact(placement: NDArray[np.int32] | None, ends: Sequence[StageEnd], offset
         closed=bool(ends) and all(e.ended is Ended.OPTIMAL for e in ends),
         exhausted=bool(ends) and ends[0].ended is Ended.INFEASIBLE,
     )
-
-
-def whole_proof(problem: Problem, stage: Stage, bound: int, by: str = "whole model") -> Proof:
-    """Return the proof that rests on the complete model: one part that is everything."""
-    vms = tuple(problem.vm_ids[v] for v in np.flatnonzero(problem.movable).tolist())
-    return Proof(stage.value, bound, (Part(problem.host_ids, vms, bound, by),))

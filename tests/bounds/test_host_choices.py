@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from optimizer.bounds.host_choices import HostChoices
+from optimizer.bounds.host_sample import alike
 from optimizer.bounds.hosts_exchange import MOVE
 from optimizer.clock import SystemClock
 from optimizer.limits import Deadline, Limits
@@ -147,6 +148,26 @@ def test_the_simple_column_is_enough() -> None:
         hosts = choices_of(tiny_problem(seed))
         if hosts is not None and hosts.value(np.zeros(len(hosts.order), np.int64), deadline()) is not None:
             assert all(able(hosts, hosts.simple(h)) for h in range(len(hosts.left)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hosts_of_a_part_come_to_what_they_do_beside_others_whose_vms_nobody_is_paid_for(seed: int) -> None:
+    hosts = choices_of(tiny_problem(seed))
+    if hosts is None or len(hosts.left) < 2:
+        pytest.skip("too few hosts, or no limits that hold")
+    rng, covered = Random(f"part {seed}"), []
+    for some in alike(hosts.left, 2):
+        part, at = hosts.sample(some)
+        price = np.zeros(len(hosts.order), np.int64)
+        price[at] = at_random(part, rng)
+        here, whole = part.look(price[at], deadline()), hosts.look(price, deadline())
+        assert (here is None) == (whole is None)
+        if here is not None and whole is not None:
+            assert part.state.value.tolist() == hosts.state.value[some].tolist()
+            mine = [c for c in whole.columns if c.host in set(some.tolist())]
+            assert [cost_of(c.renumbered(some, at), price) for c in here.columns] == [cost_of(c, price) for c in mine]
+        covered += some.tolist()
+    assert sorted(covered) == list(range(len(hosts.left)))
 
 
 def test_prices_that_add_up_to_more_than_tables_hold_are_made_smaller() -> None:

@@ -10,13 +10,14 @@ import pytest
 
 from benchmarks.stress.fleets import KINDS
 from constraints import CATALOGUE, SHIPPED
+from optimizer.bounds.proof_parts import whole_proof
 from optimizer.limits import Deadline, Limits, WorkClock
 from optimizer.parameters import Parameters
 from optimizer.plan import Part, Proof
 from optimizer.problem.atoms import AtMost, Enter, Fixed, Flow
 from optimizer.problem.problem import Problem, Stage, build
 from optimizer.problem.working_placement import WorkingPlacement
-from optimizer.repair.solver import Method, Solver, whole_proof
+from optimizer.repair.solver import Method, Solver
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.policy_yaml import read_policy
 from tests.problem.random_problems import random_problem
