@@ -225,10 +225,12 @@ class Columns:
         The linear program has its last say when the bound is this close, in moves.
     linked
         How many sizes of the first resource up, and down, places are linked that VMs of another size may have.
+    near
+        How much less columns of parts may have to cost, in moves, to be chosen there: others are not kept.
     homeless
         What a VM that nobody takes counts as, in moves, when columns are chosen.
-    choosing_share
-        Share of the time that is kept for the choice, while prices are looked for.
+    pricing_share
+        Share of the time in which prices have to settle: nothing is chosen at others.
     chosen_part
         Of hosts with several columns in part, the part for which one is chosen before the next linear program.
     matchings
@@ -247,7 +249,7 @@ class Columns:
     rounds: int = 200
     idle: int = 4
     box: float = 0.1
-    boxes: tuple[float, float] = (0.05, 8.0)
+    boxes: tuple[float, float] = (0.05, 2.0)
     as_said: float = 0.5
     few: float = 0.02
     other: tuple[float, float] = (0.002, 0.01)
@@ -258,8 +260,9 @@ class Columns:
     polishing_share: float = 0.75
     close: float = 0.1
     linked: int = 5
+    near: float = 0.05
     homeless: float = 1.0
-    choosing_share: float = 0.15
+    pricing_share: float = 0.6
     chosen_part: float = 0.125
     matchings: int = 8
 

@@ -178,6 +178,10 @@ class ColumnMaster:
             self._objective.SetCoefficient(over, float(self._centre[at]) + self.given.homeless)
             under.SetUb(0.0)
 
+    def near(self) -> list[Column]:
+        """Return the columns that are chosen in the last linear program, or would be if they cost a little less."""
+        return [c for c, x in self.columns.items() if x.reduced_cost() <= self.given.near]
+
     def blame(self, columns: Iterable[Column]) -> None:
         """From now on let these cost more: a choice with them could not be carried out."""
         for column in columns:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ColumnPrices"]
 
+ALIKE = 5.0
+"""Millionths of a move by which a column has to be better than those that are known."""
+
 _log = logging.getLogger("remora.repair")
 
 
@@ -78,20 +81,20 @@ class ColumnPrices:
         master.add((*look.columns, *columns))
         return master
 
-    def generate(self, master: ColumnMaster, deadline: Deadline) -> None:
+    def generate(self, master: ColumnMaster, deadline: Deadline) -> bool:
         """Generate columns at the prices of the linear program, in a box around the best ones that are known.
 
-        As long as that brings many, hosts are not searched thoroughly.
+        As long as that brings many, hosts are not searched thoroughly. Return whether it came to its end.
         """
         given, width, idle, thorough = self.given, self.given.box, 0, False
         for _ in range(given.rounds):
             found = master.solve(deadline)
             if found is None:
-                return
+                return False
             before = self.value
             look = self._look(self.hosts.priced(found.prices), deadline, self._known(found), thorough=thorough)
             if look is None:
-                return
+                return False
             new = master.add(look.columns)
             proven = self.value / MOVE
             said = {"columns": len(master.columns), "moves": found.moves, "priced": proven, "new": new}
@@ -100,8 +103,8 @@ class ColumnPrices:
             idle = 0 if new or better or not thorough else idle + 1
             close = found.moves - proven < given.close
             if idle > given.idle or (thorough and inside and (not new or close)):
-                return
-            thorough = thorough or close or new < given.few * len(self.hosts.left)
+                return True
+            thorough = thorough or new < given.few * len(self.hosts.left) or close
             if better or not new:
                 as_said = look.value - before >= given.as_said * (found.moves * MOVE - before)
                 if not inside and (as_said or close):
@@ -109,6 +112,7 @@ class ColumnPrices:
                 elif not better:
                     width = max(0.5 * width, given.boxes[0])
                 master.centre(found.prices if better or not inside else self.price / MOVE, width)
+        return False
 
     def polish(self, master: ColumnMaster, deadline: Deadline) -> None:
         """Add columns, as good as these, with which choices are easier to carry out."""
@@ -135,5 +139,5 @@ class ColumnPrices:
 
     @staticmethod
     def _known(found: Program) -> NDArray[np.int64]:
-        """Return int64 [H]: a little more than what hosts come to by the columns that are known."""
-        return np.asarray(np.clip(np.rint(found.hosts * MOVE) + 1.0, -FAR, FAR), np.int64)
+        """Return int64 [H]: a little less than what hosts come to by known columns: one as good is not new."""
+        return np.asarray(np.clip(np.rint(found.hosts * MOVE) - ALIKE, -FAR, FAR), np.int64)

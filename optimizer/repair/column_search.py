@@ -76,17 +76,17 @@ class ColumnSearch:
         """
         if not self._ready():
             return None
-        deadline, prices = self.deadline.part(1.0 - self.given.choosing_share), self.prices
+        deadline, prices = self.deadline.part(self.given.pricing_share), self.prices
         self.hosts.narrowed(WorkingPlacement(self.problem).tally, deadline)
         known = self._of_parts(deadline)
         master = prices.begin(deadline) if known is None else prices.go_on(*known, deadline)
         if master is None:
             return None
-        prices.generate(master, deadline)
+        settled = prices.generate(master, deadline)
         proven = self.hosts.value(prices.price, self.deadline, bound=True)
         if proven is not None and self.hosts.provable:
             self.rooms.offer(prices.price, proven)
-        return self._carried_out(master)
+        return self._carried_out(master) if settled else None
 
     def _of_parts(self, deadline: Deadline) -> tuple[NDArray[np.float64], list[Column]] | None:
         """Return prices that one part of the hosts has, the best for all, and the columns of all parts; None: too few.
@@ -104,7 +104,7 @@ class ColumnSearch:
             if master is None:
                 break
             prices.generate(master, deadline)
-            columns += [c.renumbered(some, at) for c in master.columns]
+            columns += [c.renumbered(some, at) for c in master.near()]
             spread_out = spread(hosts, at, prices.price / MOVE)
             found = hosts.value(hosts.priced(spread_out), deadline, thorough=False)
             if found is not None and found > value:
