@@ -240,7 +240,7 @@ class Columns:
     enabled: bool = True
     share: float = 0.75
     repair_share: float = 0.5
-    host_seconds: float = 0.02
+    host_seconds: float = 0.03
     compiling: float = 20.0
     part: int = 1000
     steps: int = 40

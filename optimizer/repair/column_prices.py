@@ -45,12 +45,15 @@ class ColumnPrices:
         int64 [n]: the best that are known, in millionths of a move.
     value
         What these come to.
+    outside
+        How often the last linear program paid a border of its box.
     """
 
     def __init__(self, hosts: HostChoices, given: Columns) -> None:
         self.hosts, self.given = hosts, given
         self.price = np.zeros(len(hosts.order), np.int64)
         self.value = -FAR
+        self.outside = 0.0
 
     def begin(self, deadline: Deadline) -> ColumnMaster | None:
         """Have prices by size settle; return the columns that are good there. None where there was no time."""
@@ -99,6 +102,7 @@ class ColumnPrices:
             proven = self.value / MOVE
             said = {"columns": len(master.columns), "moves": found.moves, "priced": proven, "new": new}
             _log.debug("%s", Event("linear_program", hosts=len(self.hosts.left), **said))
+            self.outside = found.outside
             inside, better = found.outside < given.close, self.value > before
             idle = 0 if new or better or not thorough else idle + 1
             close = found.moves - proven < given.close

@@ -113,9 +113,12 @@ class ColumnSearch:
 
     def _carried_out(self, master: ColumnMaster) -> WorkingPlacement | None:
         """Choose columns again and again, those in whose way others were for less; return the best."""
-        before = self.deadline.left()
+        before, again = self.deadline.left(), self.deadline.part(self.given.polishing_share)
+        if self.prices.outside > self.given.close:  # columns for all are known only at the borders of prices
+            master.prefer(self.hosts.free())
+            self.prices.polish(master, again)
         best = self._chosen(master, self.deadline)
-        took, again = before - self.deadline.left(), self.deadline.part(self.given.polishing_share)
+        took = before - self.deadline.left()
         master.prefer(self.hosts.free())
         random = np.random.default_rng(self.limits.seed)
         for _ in range(self.given.attempts):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from optimizer.problem.tally import LinearTally
     from optimizer.problem.working_placement import WorkingPlacement
 
-__all__ = ["EveningOut", "limits_that_should_hold"]
+__all__ = ["EveningOut", "clear_hosts", "limits_that_should_hold"]
 
 
 def limits_that_should_hold(problem: Problem) -> bool:
@@ -38,6 +38,27 @@ def limits_that_should_hold(problem: Problem) -> bool:
         and bool((problem.start_loads[n] > atom.limit).any())
         for n, atom in problem.demands.sums.items()
     )
+
+
+def clear_hosts(
+    work: WorkingPlacement,
+    large: Iterable[int],
+    given: Evening,
+    stop: Callable[[], bool],
+    acceptable: Callable[[NDArray[np.int32]], bool],
+) -> None:
+    """Leave VMs that are too large for every host alone, where others beside them do more harm.
+
+    Parameters
+    ----------
+    acceptable
+        Whether a placement can be carried out.
+    """
+    evening = EveningOut(work, (), given, stop)
+    for vm in large:
+        before = work.placement.copy()
+        if not stop() and evening.clear(vm) and not acceptable(work.placement):
+            work.become(before)
 
 
 class _Way(NamedTuple):
@@ -120,6 +141,16 @@ class EveningOut:
             if done and (depth < self.given.depth - 1 or self.work.measure() < measure):
                 return True
             self._back_to(before)
+        return False
+
+    def clear(self, vm: int) -> bool:
+        """Have others leave the host that has a VM which is too large for it, if that is less harm; whether it is."""
+        host = int(self.work.placement[vm])
+        way, before, measure = self._way(vm, host), self._placed(), self.work.measure()
+        left = way is not None and all(self.settle(v, 0, frozenset({host})) for v in way.vms)
+        if left and self.work.measure() < measure:
+            return True
+        self._back_to(before)
         return False
 
     def _enters(self, vm: int, host: int) -> bool:

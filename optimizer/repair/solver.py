@@ -22,7 +22,7 @@ from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rounding import MILLI
 from optimizer.problem.working_placement import WorkingPlacement, sizes
 from optimizer.repair.column_search import ColumnSearch
-from optimizer.repair.evening import EveningOut, limits_that_should_hold
+from optimizer.repair.evening import EveningOut, clear_hosts, limits_that_should_hold
 from optimizer.repair.insertion import evicted, receive
 from optimizer.repair.neighbourhood_search import NeighbourhoodSearch
 from optimizer.repair.phased_search import anneal_plans, can_be_phased, has_time
@@ -175,6 +175,7 @@ class Solver:
         search.by_company()
         search.by_chains()
         finish_hosts(found, bounds.size, search.deadline.over, acceptable, self.parameters)
+        clear_hosts(found, rooms.harmful, self.parameters.evening, search.deadline.over, acceptable)
         for placement in (found.placement.copy(), chosen):
             found.become(placement)
             better = found.measure() < work.measure() and found.is_no_worse()

@@ -12,7 +12,7 @@ from optimizer.parameters import Evening, Parameters
 from optimizer.pipeline import Request, make_plan
 from optimizer.problem.problem import Stage
 from optimizer.problem.working_placement import WorkingPlacement
-from optimizer.repair.evening import EveningOut, limits_that_should_hold
+from optimizer.repair.evening import EveningOut, clear_hosts, limits_that_should_hold
 from optimizer.verify.verify import verify
 from tests.build import fleet, host, policy, vm
 from tests.problem.tiny import MUST, SHOULD, problem, room
@@ -50,6 +50,19 @@ def test_one_too_large_for_every_host_has_one_for_itself() -> None:
     work = received([7, 7, 7, 7], [0])
     assert [v.excess for v in work.violated()] == [2]
     assert work.displaced == {1}
+
+
+@pytest.mark.parametrize(("may", "left", "moved"), [(True, 20, {0, 4, 5}), (False, 40, {0})])
+def test_others_leave_the_host_that_one_too_large_has_come_to(may: bool, left: int, moved: set[int]) -> None:
+    """v0 of 90 where no host should have more than 70 has come to h3, beside two that fit elsewhere."""
+    amount, start = [90, 60, 30, 30, 10, 10], [0, 0, 1, 1, 3, 3]
+    work = WorkingPlacement(problem(start, [room(amount, [70] * 4, asked=SHOULD)], hosts=4, stages=STAGES))
+    work.put(0, 3)
+    clear_hosts(work, [0], Evening(), lambda: False, lambda _: may)
+    assert [v.excess for v in work.violated()] == [left]
+    assert work.displaced == moved
+    clear_hosts(work, [0], Evening(), lambda: True, lambda _: True)
+    assert work.displaced == moved
 
 
 @pytest.mark.parametrize(("asked", "evens"), [(SHOULD, True), (MUST, False)])
