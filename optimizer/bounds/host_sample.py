@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from optimizer.bounds.host_choices import ChoiceProblem
+    from optimizer.bounds.choice_arrays import ChoiceProblem
 
     Ints = NDArray[np.int64]
 

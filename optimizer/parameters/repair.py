@@ -240,7 +240,7 @@ class Columns:
     enabled: bool = True
     share: float = 0.75
     repair_share: float = 0.5
-    host_seconds: float = 0.03
+    host_seconds: float = 0.022
     compiling: float = 20.0
     part: int = 1000
     steps: int = 40
@@ -257,7 +257,7 @@ class Columns:
     blamed: float = 0.05
     polished: int = 2
     attempts: int = 20
-    polishing_share: float = 0.75
+    polishing_share: float = 0.6
     close: float = 0.1
     linked: int = 5
     near: float = 0.05

@@ -27,8 +27,9 @@ class GridPrices:
 
     def __init__(self, hosts: HostChoices, given: Columns) -> None:
         cell = np.floor(np.log2(np.maximum(hosts.amount[:, :2], 1)) * given.octave).astype(np.int64)
-        cell -= cell.min(axis=0)
-        self._shape = tuple((cell.max(axis=0) + 1).tolist())
+        largest = int(cell.max(initial=0))
+        cell -= cell.min(axis=0, initial=largest)
+        self._shape = tuple((cell.max(axis=0, initial=0) + 1).tolist())
         self._of = cell[:, 0] * self._shape[1] + cell[:, 1]
         self._cells = self._shape[0] * self._shape[1]
         self._empty = np.bincount(self._of, minlength=self._cells) == 0

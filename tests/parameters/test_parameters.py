@@ -87,6 +87,7 @@ NO_PARAMETERS = {
         "PIVOT_WORK": "work",
         "WHOLE": "exactness",
     },
+    "repair/column_prices.py": {"ALIKE": "exactness"},
     "repair/column_places.py": {"FINE": "a unit", "UNABLE": "more than any", "ARC_WORK": "work"},
     "repair/ejection_chains.py": {"FIRST_BLOCK": "how much is compared at once; the answer is the same"},
     "repair/solver.py": {"MOVE_S": "seconds, measured", "LEFT_S": "seconds, measured"},
@@ -168,8 +169,9 @@ def _plans_made(own: Parameters, other: Callable[..., Parameters]) -> Iterator[o
     tight, uneven = tight_fleet(3, 5, 4, hosts=21), replace(request, seconds=5.0)
     coarse = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), room_prices=RoomPrices(cells=8))
     alone = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), columns=Columns(enabled=False))
-    for number in (4, 0, 7):
-        for parameters in (coarse, alone):
+    apart = other(whole=Whole(literals=0), exhaustive=Exhaustive(enabled=False), columns=Columns(part=1))
+    for number in (4, 0, 7, 15):
+        for parameters in (coarse, alone, apart):
             yield make_plan(*uneven_fleet(number), replace(uneven, parameters=parameters))
     yield make_plan(tight, policy, replace(request, parameters=parts))
     yield make_plan(fleet(20, 1, 0.8), policy, request)
