@@ -186,7 +186,7 @@ def make_plan(
         stats["partition"] = in_parts.report
     if problem.has_cost:
         stats["balance"] = _figures(fleet, policy, described.end)
-    if solver.uncompiled:
+    if solver.uncompiled and not answer.proven and not interrupt.is_set():
         stats["warnings"] = [asdict(NOT_COMPILED)]
     if answer.clean_moves:
         stats["clean_displaces_at_least"] = answer.clean_moves

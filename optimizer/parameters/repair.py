@@ -228,7 +228,7 @@ class Columns:
     near
         How much less columns of parts may have to cost, in moves, to be chosen there: others are not kept.
     homeless
-        What a VM that nobody takes counts as, in moves, when columns are chosen.
+        By how much a VM that nobody takes counts as more than its price, in moves, when columns are chosen.
     pricing_share
         Share of the time in which prices have to settle: nothing is chosen at others.
     chosen_part

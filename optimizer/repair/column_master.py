@@ -1,9 +1,9 @@
 """The master of column generation: one column for each host, so that whoever leaves is taken by somebody.
 
 The linear program says what receiving each VM is worth, and columns that are better at these prices join it, until
-there are none. A VM may have the place that is there for a larger one, so no larger VM has a lower price. Without that,
-and without a box around the prices that are known to be good, it wanders about for hours. In the end it nearly always
-has an answer in whole numbers.
+there are none. A VM may have the place that is there for one of the next sizes, so none of these has a lower price.
+Without that, and without a box around the prices that are known to be good, it wanders about for hours. In the end it
+nearly always has an answer in whole numbers.
 
 Gilmore and Gomory, "A linear programming approach to the cutting-stock problem", Operations Research 9 (1961); Dantzig
 and Wolfe, "Decomposition principle for linear programs", Operations Research 8 (1960); Marsten, Hogan and Blankenship,
@@ -75,7 +75,8 @@ class ColumnMaster:
         self.columns: dict[Column, Any] = {}
         self._solver: Any = pywraplp.Solver.CreateSolver("GLOP")
         self._solver.SuppressOutput()
-        assert self._solver.SetSolverSpecificParametersAsString(INCREMENTAL)
+        known = self._solver.SetSolverSpecificParametersAsString(INCREMENTAL)
+        assert known
         self._far = self._solver.infinity()
         self._one = [self._solver.Constraint(1.0, 1.0) for _ in range(len(hosts.left))]
         self._row: dict[int, Any] = {}
@@ -88,6 +89,7 @@ class ColumnMaster:
         self._arcs: set[tuple[int, int]] = set()
         self._places: list[tuple[Any, bool]] = []
         self._free: NDArray[np.int64] | None = None
+        self._lost = False
         self._blamed: Counter[Column] = Counter()
 
     def _variable(self, cost: float, rows: dict[Any, float]) -> Any:
@@ -123,6 +125,8 @@ class ColumnMaster:
             row = self._row[at] = self._solver.Constraint(-self._far, 0.0)
             low, high = self._borders(at)
             self._box[at] = self._variable(high, {row: -1.0}), self._variable(-low, {row: 1.0})
+            if self._free is not None:
+                self._without_box(at)
             self._link(at)
         return self._row[at]
 
@@ -141,7 +145,8 @@ class ColumnMaster:
         if smaller != larger and (smaller, larger) not in self._arcs:
             self._arcs.add((smaller, larger))
             whole = bool((self.hosts.amount[smaller] <= self.hosts.amount[larger]).all())
-            variable = self._variable(0.0, {self._row[smaller]: -1.0, self._row[larger]: 1.0})
+            cost = 0.0 if self._free is None else self.given.other[0 if whole else 1]
+            variable = self._variable(cost, {self._row[smaller]: -1.0, self._row[larger]: 1.0})
             self._places.append((variable, whole))
 
     # -- the box -----------------------------------------------------------------------------------------------------
@@ -174,12 +179,19 @@ class ColumnMaster:
             self._objective.SetCoefficient(variable, self._cost(column))
         for variable, whole in self._places:
             self._objective.SetCoefficient(variable, self.given.other[0 if whole else 1])
-        for at, (over, under) in self._box.items():
-            self._objective.SetCoefficient(over, float(self._centre[at]) + self.given.homeless)
-            under.SetUb(0.0)
+        for at in self._box:
+            self._without_box(at)
 
-    def near(self) -> list[Column]:
-        """Return the columns that are chosen in the last linear program, or would be if they cost a little less."""
+    def _without_box(self, at: int) -> None:
+        """Let no place of a VM be left for a reward, and let it cost more than any place that it finds none."""
+        over, under = self._box[at]
+        self._objective.SetCoefficient(over, float(self._centre[at]) + self.given.homeless)
+        under.SetUb(0.0)
+
+    def near(self, deadline: Deadline) -> list[Column]:
+        """Return the columns that the linear program chooses, or would if they cost a little less; none without it."""
+        if self.solve(deadline) is None:
+            return []
         return [c for c, x in self.columns.items() if x.reduced_cost() <= self.given.near]
 
     def blame(self, columns: Iterable[Column]) -> None:
@@ -197,9 +209,12 @@ class ColumnMaster:
 
     def solve(self, deadline: Deadline) -> Program | None:
         """Solve the linear program; None where there was no time, or no answer."""
+        if self._lost:
+            return None
         ended: list[int] = []
         solver = self._solver
         obeyed = ends_within(lambda: ended.append(solver.Solve()), deadline.over, solver.InterruptSolve, GRACE_S)
+        self._lost = not obeyed  # a thread goes on in it
         if not obeyed or ended != [solver.OPTIMAL]:
             return None
         deadline.spend(PIVOT_WORK * solver.iterations())

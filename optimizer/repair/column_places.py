@@ -53,7 +53,7 @@ class Places:
         self.order: list[int] = []
         """VMs in the order in which they moved."""
         self.failed: set[int] = set()
-        """Hosts whose columns are in the way: where somebody waits in vain, breaks something, or finds no place."""
+        """Hosts whose columns are in the way: VMs wait for each other, or break something, or a place is of no use."""
         self._arcs()
 
     def _arcs(self) -> None:
@@ -101,9 +101,10 @@ class Places:
 
     def _useless(self, target: NDArray[np.int32]) -> set[int]:
         """Return the hosts that have places left, if somebody found none."""
-        came, hosts = target[self.vms], self.problem.hosts
-        if (came != self.problem.start[self.vms]).all():
+        hosts, placed = self.problem.hosts, target[self.vms] != self.problem.start[self.vms]
+        if placed.all():
             return set()
+        came = target[self.vms[placed]]
         free = np.bincount(self.place_host, minlength=hosts) > np.bincount(came, minlength=hosts)
         return set(np.flatnonzero(free).tolist())
 
@@ -162,9 +163,9 @@ class Places:
             if stuck and not any(self._sent_elsewhere(vm, work.tally.room(vm), target) for vm in waiting):
                 break
             left = waiting
-        reached = work.placement.copy()
-        EveningOut(work, left, self.evening, self.deadline.over).receive()
-        if not acceptable(work.placement):
+        reached, rest = work.placement.copy(), self.vms[target[self.vms] == self.problem.start[self.vms]]
+        EveningOut(work, [*left, *rest.tolist()], self.evening, self.deadline.over).receive()
+        if not (np.array_equal(work.placement, reached) or (not self.deadline.over() and acceptable(work.placement))):
             work.become(reached)
 
     def _waiting_for_each_other(self, waiting: list[int], target: NDArray[np.int32]) -> set[int]:

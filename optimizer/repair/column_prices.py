@@ -2,7 +2,7 @@
 
 Prices by size settle first (`grid_prices`); then a linear program over columns gives better ones, VM by VM, and columns
 that are better at these join it, in turns. It ends when what the prices prove is what the program says: then no choice
-of columns has fewer moves.
+of columns has fewer moves; or when that brings nothing new.
 """
 
 from __future__ import annotations
@@ -85,9 +85,10 @@ class ColumnPrices:
         return master
 
     def generate(self, master: ColumnMaster, deadline: Deadline) -> bool:
-        """Generate columns at the prices of the linear program, in a box around the best ones that are known.
+        """Generate columns at the prices of the linear program, in a box around those that it had before.
 
-        As long as that brings many, hosts are not searched thoroughly. Return whether it came to its end.
+        As long as that brings many, hosts are not searched thoroughly. Return whether it came to its end: prices prove
+        what the program says, or nothing is new any more, or the rounds are over.
         """
         given, width, idle, thorough = self.given, self.given.box, 0, False
         for _ in range(given.rounds):
@@ -116,7 +117,7 @@ class ColumnPrices:
                 elif not better:
                     width = max(0.5 * width, given.boxes[0])
                 master.centre(found.prices if better or not inside else self.price / MOVE, width)
-        return False
+        return True
 
     def polish(self, master: ColumnMaster, deadline: Deadline) -> None:
         """Add columns, as good as these, with which choices are easier to carry out."""

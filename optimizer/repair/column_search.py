@@ -67,7 +67,7 @@ class ColumnSearch:
         self.uncompiled = False
         """Whether nothing was done because compiling takes longer than was left."""
         self.order: list[int] = []
-        """VMs in the order in which they went where the placement that was returned has them."""
+        """VMs in the order in which they went, as far as they could in turn, to the placement that was returned."""
 
     def find(self) -> WorkingPlacement | None:
         """Return a placement, each step to which can be carried out; None where there was no time for one.
@@ -79,14 +79,14 @@ class ColumnSearch:
         deadline, prices = self.deadline.part(self.given.pricing_share), self.prices
         self.hosts.narrowed(WorkingPlacement(self.problem).tally, deadline)
         known = self._of_parts(deadline)
+        if known is not None:
+            prices.price = self.hosts.priced(known[0])
         master = prices.begin(deadline) if known is None else prices.go_on(*known, deadline)
-        if master is None:
-            return None
-        settled = prices.generate(master, deadline)
+        settled = master is not None and prices.generate(master, deadline)
         proven = self.hosts.value(prices.price, self.deadline, bound=True)
         if proven is not None and self.hosts.provable:
             self.rooms.offer(prices.price, proven)
-        return self._carried_out(master) if settled else None
+        return self._carried_out(master) if master is not None and settled else None
 
     def _of_parts(self, deadline: Deadline) -> tuple[NDArray[np.float64], list[Column]] | None:
         """Return prices that one part of the hosts has, the best for all, and the columns of all parts; None: too few.
@@ -97,14 +97,15 @@ class ColumnSearch:
         columns: list[Column] = []
         parts = len(hosts.left) // self.given.part
         best, value = np.zeros(len(hosts.order)), -FAR
-        for some in alike(hosts.left, parts) if parts > 1 else ():
+        for done, some in enumerate(alike(hosts.left, parts) if parts > 1 else ()):
             part, at = hosts.sample(some)
             prices = ColumnPrices(part, self.given)
-            master = prices.begin(deadline)
+            mine = deadline.part(1.0 / (2 * parts - done))  # as much is left for all together
+            master = prices.begin(mine)
             if master is None:
                 break
-            prices.generate(master, deadline)
-            columns += [c.renumbered(some, at) for c in master.near()]
+            prices.generate(master, mine)
+            columns += [c.renumbered(some, at) for c in master.near(deadline)]
             spread_out = spread(hosts, at, prices.price / MOVE)
             found = hosts.value(hosts.priced(spread_out), deadline, thorough=False)
             if found is not None and found > value:
@@ -144,7 +145,7 @@ class ColumnSearch:
             return None
         moves, columns = sum(len(c.leaving) for c in chosen), len(master.columns)
         _log.debug("%s", Event("chosen", columns=columns, moves=moves))
-        places = Places(self.hosts, chosen, self.deadline, self.limits.parameters)
+        places = Places(self.hosts, chosen, deadline, self.limits.parameters)
         places.carry_out(places.target(), self.acceptable)
         master.blame(column for column in chosen if column.coming and column.host in places.failed)
         reached = {stage.value: value for stage, value in places.work.values().items()}
@@ -154,7 +155,7 @@ class ColumnSearch:
     def _ready(self) -> bool:
         """Have the kernels compiled, or loaded from the cache, as far as there is time; whether they are."""
         from optimizer.bounds.kernel_host_choice import look
-        from optimizer.compiled import is_ready
+        from optimizer.compiled import is_cached, is_ready
 
         self.uncompiled = not is_ready(look, self.deadline.wall(), self.given.compiling)
         if self.deadline.over() or self.uncompiled:
@@ -163,4 +164,6 @@ class ColumnSearch:
         def prepare() -> None:
             self.hosts.value(self.prices.price, self.deadline, thorough=False)
 
-        return ends_within(prepare, self.deadline.over) and not self.deadline.over()
+        ready = ends_within(prepare, self.deadline.over) and not self.deadline.over()
+        self.uncompiled = not ready and not is_cached(look)
+        return ready

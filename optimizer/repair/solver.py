@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from optimizer.limits import Deadline, Limits
 
 __all__ = ["Exact", "Method", "Solver", "Values"]
+
 MOVE_S = 5e-4
 """Seconds that one move takes to be ordered, described and written: kept free, move by move, while searching."""
 

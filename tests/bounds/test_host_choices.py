@@ -156,6 +156,7 @@ def test_hosts_of_a_part_come_to_what_they_do_beside_others_whose_vms_nobody_is_
     if hosts is None or len(hosts.left) < 2:
         pytest.skip("too few hosts, or no limits that hold")
     rng, covered = Random(f"part {seed}"), []
+    hosts.narrowed(WorkingPlacement(hosts.problem).tally, deadline())
     for some in alike(hosts.left, 2):
         part, at = hosts.sample(some)
         price = np.zeros(len(hosts.order), np.int64)

@@ -176,12 +176,22 @@ def test_in_parts_the_same_is_proven_and_what_is_found_can_be_done_in_its_order(
         assert found is not None
         proven.append(-(-search.prices.value // MOVE))
         steps = WorkingPlacement(rooms.problem)
+        assert len(search.order) >= len(found.displaced) > 0
         for mover in search.order:
             target = int(found.placement[mover])
             if steps.placement[mover] != target:
                 assert steps.tally.fits(mover, target)
                 steps.put(mover, target)
     assert proven[0] == proven[1] == proven[2] > 0
+
+
+def test_few_columns_are_nearly_chosen(capfd: pytest.CaptureFixture[str]) -> None:
+    _, master = generated(rooms_of(problem_of(1)))
+    master.centre(np.zeros(len(master.hosts.order)), 1.0)
+    near = master.near(deadline())
+    assert {c.host for c in near} == set(range(len(master.hosts.left)))
+    assert len(near) < len(master.columns)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_column_that_was_in_the_way_is_chosen_less() -> None:
