@@ -283,8 +283,10 @@ def look_at(h, count, price, known, limits, fixed, state):
         while d >= forced:
             forward = False
             if d == k:
-                rough = state.cost[d] - worth(state.freed[d, 0], state.freed[d, 1], fixed, state)
-                if repaired(h, d, fixed, state) and rough < best:
+                rough = FAR
+                if repaired(h, d, fixed, state):  # nothing is less than empty then, which tables do not have
+                    rough = state.cost[d] - worth(state.freed[d, 0], state.freed[d, 1], fixed, state)
+                if rough < best:
                     if filled >= limits[2]:
                         open_ = min(open_, rough)
                     else:
