@@ -222,8 +222,9 @@ class Solver:
         if self._anneals and not deadline.over() and not self.bounds.met(best.values()):
             given, seed = self.parameters, self.limits.seed
             part = deadline.part(given.phased.share)
-            met = lambda: self.bounds.met(best.values())  # noqa: E731
-            self.first = anneal_plans(best, met, part, seed, given.phased, given.ordering, self.first)
+            self.first = anneal_plans(
+                best, lambda: self.bounds.met(best.values()), part, seed, given.phased, given.ordering, self.first
+            )
 
     @staticmethod
     def _repair_what_is_left(search: NeighbourhoodSearch) -> None:
