@@ -11,6 +11,7 @@ from commands import (
     apply,
     bench,
     check,
+    compiling,
     controls,
     cycles,
     diff,
@@ -90,6 +91,7 @@ for _command in (
     rules.command,
     schema.command,
     roadef.command,
+    compiling.command,
     bench.command,
 ):
     remora.add_command(_command)

@@ -95,9 +95,11 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
             return _once(service.periodic, as_json)
         with _endpoint(service, told, clock, os.environ) as address:
             began = clock.monotonic()
-            warm_up(policy)
+            level = settings.automation.level
+            for search, said in warm_up(policy, ending, clock, compiling=level.plans).items():
+                logs.logger.info("kernels", search=search, detail=said)
             warm = {"warm_s": round(clock.monotonic() - began, 1), "metrics": address, "driver": settings.driver.name}
-            logs.logger.info("ready", level=settings.automation.level.value, **warm)
+            logs.logger.info("ready", level=level.value, **warm)
             service.periodic.run()
     logs.logger.info("ended")
     return Exit.DONE

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Caution"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Caution", "said_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +22,10 @@ class Caution:
     def __str__(self) -> str:
         """Return it as a line."""
         return f"{self.where}: {self.text}"
+
+
+def said_in(stats: Mapping[str, object]) -> tuple[Caution, ...]:
+    """Return what the `stats` of a plan say that makes it doubtful: how it was made."""
+    said = stats.get("warnings", ())
+    assert isinstance(said, list | tuple)
+    return tuple(Caution(one["code"], one["where"], one["text"]) for one in said)

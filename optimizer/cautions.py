@@ -19,20 +19,39 @@ if TYPE_CHECKING:
     from optimizer.policy import Policy
     from optimizer.problem.names import Named
 
-__all__ = ["NOT_COMPILED", "cautions", "doubts_of", "refuse_unknown_names", "unknown_names"]
+__all__ = [
+    "NOT_COMPILED",
+    "PLAN_CODES",
+    "cautions",
+    "doubts_of",
+    "refuse_unknown_names",
+    "solver_failed",
+    "unknown_names",
+]
 
 NOT_COMPILED = Caution(
     "not_compiled",
     "time limit",
-    "a search was left out that has to be compiled once, which takes longer than this: plan with a time limit of at "
-    "least 60 seconds, once, and the plans after that have it",
+    "a search was left out that has to be compiled once, which takes longer than this: run `remora compile` once "
+    "(or plan with a time limit of at least 60 seconds), and the plans after that have it",
 )
 """Said of a plan for which there was no time to compile what finds better ones."""
+
+SOLVER_FAILED = "solver_failed"
+
+PLAN_CODES = (NOT_COMPILED.code, SOLVER_FAILED)
+"""Codes of what is said of how a plan was made, in its `stats.warnings`."""
 
 
 def cautions(fleet: Fleet, policy: Policy, now: datetime) -> tuple[Caution, ...]:
     """Return all that is doubtful about a fleet and a policy, as seen at `now`."""
     return (*doubts_of(fleet, now), *unknown_names(fleet, policy), *_doubtful(fleet, policy))
+
+
+def solver_failed(stage: str, error: str) -> Caution:
+    """Return what is said of a plan in a stage of which a solver raised an error in place of an answer."""
+    text = f"CP-SAT failed ({error}), so that the plan may not be the best; what it says holds all the same"
+    return Caution(SOLVER_FAILED, f"stage {stage}", text)
 
 
 def doubts_of(fleet: Fleet, now: datetime) -> Iterator[Caution]:

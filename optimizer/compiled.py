@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import suppress
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from numba import njit
@@ -21,21 +22,49 @@ OPTIONS["fastmath"] = {"reassoc", "nsz", "nnan", "contract"}  # sums of whole nu
 
 def compiled(function: F) -> F:
     """Compile a kernel."""
-    return cast("F", njit(**OPTIONS)(function))
+    return _jit(function)
 
 
 def inlined(function: F) -> F:
     """Compile a part of a kernel that becomes part of each caller."""
-    return cast("F", njit(forceinline=True, **OPTIONS)(function))
+    return _jit(function, forceinline=True)
+
+
+def _jit(function: F, **more: bool) -> F:
+    options = OPTIONS | more
+    try:
+        kernel = njit(**options)(function)
+    except RuntimeError:  # there is no directory that may be written to: each process compiles for itself
+        return cast("F", njit(**(options | {"cache": False}))(function))
+    if hasattr(kernel, "_cache"):  # plain Python where numba is switched off
+        _keep_if_possible(kernel._cache)
+    return cast("F", kernel)
+
+
+def _keep_if_possible(cache: Any) -> None:
+    """Let a kernel that cannot be kept (a disk is full) be used all the same."""
+    save = cache.save_overload
+
+    def quietly(*what: object) -> None:
+        with suppress(OSError):
+            save(*what)
+
+    cache.save_overload = quietly
 
 
 def is_cached(kernel: Callable[..., Any]) -> bool:
-    """Whether a kernel needs no compiling, as far as the names in the cache tell (or is plain Python anyway)."""
-    if not hasattr(kernel, "stats"):
+    """Whether a kernel needs no compiling: it was by this process, or is in the cache (or is plain Python anyway).
+
+    What the cache has of another source, another version of numba or another processor does not count.
+    """
+    if not hasattr(kernel, "stats") or kernel.signatures:  # type: ignore[attr-defined]
         return True
-    code = kernel.__code__
-    names = f"*.{kernel.__name__}-{code.co_firstlineno}.py*.nbi"
-    return any(Path(kernel.stats.cache_path).glob(names))
+    file = getattr(kernel._cache, "_cache_file", None)  # type: ignore[attr-defined]
+    try:
+        known = {} if file is None else file._load_index()
+    except (OSError, ValueError, EOFError, UnpicklingError):  # cut off, say
+        return False
+    return any(key[1] == kernel.targetctx.codegen().magic_tuple() for key in known)  # type: ignore[attr-defined]
 
 
 def is_ready(kernel: Callable[..., Any], wall_s: float, compiling_s: float) -> bool:

@@ -33,6 +33,8 @@ def ends_within(
 ) -> bool:
     """Work in a thread of its own; return whether it ended: where it has to stop, and does not, it is left behind.
 
+    What it raises is raised here; what it raises once it was left behind is lost with it.
+
     Parameters
     ----------
     over
@@ -40,10 +42,20 @@ def ends_within(
     tell
         Tells the work to end, which it may do within `grace_s`.
     """
-    thread, wait, told = start_thread(work), FIRST, 0.0
+    failed: list[BaseException] = []
+
+    def caught() -> None:
+        try:
+            work()
+        except BaseException as error:
+            failed.append(error)
+
+    thread, wait, told = start_thread(caught), FIRST, 0.0
     while True:
         thread.join(wait)
         if not thread.is_alive():
+            if failed:
+                raise failed[0]
             return True
         if over():
             if told >= grace_s:

@@ -108,6 +108,7 @@ class Deadline:
         self.memory_mib = memory_mib
         self._asked, self._too_large = 0, threading.Event()
         self._cut = threading.Event()
+        self._failed: list[tuple[str, str]] = []
         self._kept = _Kept()
 
     @classmethod
@@ -159,6 +160,15 @@ class Deadline:
         """Take note that a part of the search was ended by the clock before it was through."""
         self._cut.set()
 
+    def note_failed(self, what: str, error: str) -> None:
+        """Take note that a solver raised something in place of an answer: of which stage, and what."""
+        self._failed.append((what, error))
+
+    @property
+    def failed(self) -> tuple[tuple[str, str], ...]:
+        """The stages for which a solver raised something, and what; each once."""
+        return tuple(dict.fromkeys(self._failed))
+
     def counted(self, work: float) -> Callable[[], bool]:
         """Return `over`, which counts work each time that it is asked: for a search that asks as it goes."""
 
@@ -183,7 +193,8 @@ class Deadline:
     def stopped_by(self) -> str:
         """What ended the search: ``work`` where it ran to its own end, no part of it cut short.
 
-        ``time`` or, where work is what counts, ``work_limit`` otherwise; ``interrupt`` and ``memory`` come before both.
+        ``time`` or, where work is what counts, ``work_limit`` where it was; ``interrupt`` and ``memory`` come before
+        both. ``error`` where nothing of this was, but a solver failed.
         """
         if self.interrupted:
             return "interrupt"
@@ -191,13 +202,14 @@ class Deadline:
             return "memory"
         cut = self._cut.is_set() or self.over()
         if not cut:
-            return "work"
+            return "error" if self._failed else "work"
         return "work_limit" if isinstance(self._clock, WorkClock) else "time"
 
     def part(self, share: float) -> Deadline:
         """Return a deadline at `share` of what is left."""
         part = Deadline(self._clock, self.left() * share, self._interrupt, self.memory_mib)
         part._cut, part._too_large, part._kept = self._cut, self._too_large, self._kept
+        part._failed = self._failed
         return part
 
     def keep(self, seconds: Callable[[], float]) -> None:

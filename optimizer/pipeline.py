@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from optimizer.cautions import NOT_COMPILED, cautions
+from optimizer.cautions import NOT_COMPILED, cautions, solver_failed
 from optimizer.clock import SystemClock
 from optimizer.debug_log import Event
 from optimizer.engine import LocalEngine
@@ -186,8 +186,10 @@ def make_plan(
         stats["partition"] = in_parts.report
     if problem.has_cost:
         stats["balance"] = _figures(fleet, policy, described.end)
-    if solver.uncompiled and not answer.proven and not interrupt.is_set():
-        stats["warnings"] = [asdict(NOT_COMPILED)]
+    left_out = solver.uncompiled and not answer.proven and not interrupt.is_set()
+    doubtful = [*([NOT_COMPILED] if left_out else ()), *(solver_failed(*failed) for failed in whole.failed)]
+    if doubtful:
+        stats["warnings"] = [asdict(caution) for caution in doubtful]
     if answer.clean_moves:
         stats["clean_displaces_at_least"] = answer.clean_moves
     made_at = clock.now()

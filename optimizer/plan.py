@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-STOPPED_BY = frozenset({"gap", "interrupt", "memory", "time", "work", "work_limit"})
+STOPPED_BY = frozenset({"error", "gap", "interrupt", "memory", "time", "work", "work_limit"})
 """What may have ended the search for better."""
 
 

@@ -96,6 +96,16 @@ def test_the_stamp_names_what_was_installed(tools: Path, kind: str) -> None:
     assert ("requirements-dev.txt" in stamp) == (kind == "dev")
 
 
+@pytest.mark.parametrize("ends", ["true", "false"])
+def test_set_up_compiles_what_plans_use_and_goes_on_where_that_fails(tools: Path, ends: str) -> None:
+    done = bash(tools, f'python=ran; ran() {{ echo "ran $*" >&2; {ends}; }}; compile_searches; echo went on')
+    assert done.stdout == "went on\n"
+    assert f"ran {ROOT}/cli.py compile" in done.stderr
+    assert ("plans do without" in done.stderr) == (ends == "false")
+    made = (ROOT / "tools" / "setup.sh").read_text("utf-8").split("make_environment() {")[1].split("\n}")[0]
+    assert "compile_searches" in made
+
+
 def test_every_script_is_sound_bash() -> None:
     for script in [*(ROOT / "tools").glob("*.sh"), ROOT / ".ci" / "run"]:
         subprocess.run(["bash", "-n", str(script)], check=True)

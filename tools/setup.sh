@@ -157,7 +157,13 @@ make_environment() { # make_environment KIND
   # else the first start does it; on all cores, which pip does not; some packages ship files for other Pythons
   "$python" -m compileall -qq -j 0 "$(purelib)" || true
   (cd "$checkout" && "$python" -m compileall -q cli.py commands constraints optimizer remora)
+  compile_searches
   stamp_of "$1" >"$venv/remora-stamp"
+}
+
+compile_searches() { # else plans with a short time limit do without, and say so: so where it fails, nothing is lost but these
+  say 'compiling what plans use'
+  "$python" "$checkout/cli.py" compile >&2 || say 'plans do without what could not be compiled, or compile it themselves'
 }
 
 purelib() { # where the environment's packages are

@@ -17,6 +17,7 @@ from optimizer.cp.atoms import LOWER
 from optimizer.cp.exact import proven_bound
 from optimizer.cp.formulation import Formulation
 from optimizer.cp.solving import make_solver, solve_by
+from optimizer.problem.problem import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimizer.limits import Deadline
-    from optimizer.problem.problem import Problem, Stage
+    from optimizer.problem.problem import Problem
 
 __all__ = ["Ended", "Model", "StageEnd", "complete_candidates"]
 
@@ -149,7 +150,7 @@ class Model(Formulation):
                 continue
             solver = make_solver(work / (len(stages) - behind), deadline, seed, workers)
             self.cp.minimize(terms)
-            ended = _ENDS.get(solve_by(deadline, solver, self.cp), Ended.UNKNOWN)
+            ended = _ENDS.get(solve_by(deadline, solver, self.cp, stage.value), Ended.UNKNOWN)
             if ended in (Ended.INFEASIBLE, Ended.UNKNOWN):
                 ends.append(StageEnd(stage, ended, 0, 0))
                 break
@@ -165,7 +166,9 @@ class Model(Formulation):
     def impossible(self, *, work: float, deadline: Deadline, seed: int) -> bool:
         """Whether it is proven, within `work` and the deadline, that no placement satisfies the model."""
         deadline.spend(BUILDING * sum(len(row) for row in self.literal.values()))
-        return solve_by(deadline, make_solver(work, deadline, seed, 1), self.cp) == cp_sat.INFEASIBLE
+        return (
+            solve_by(deadline, make_solver(work, deadline, seed, 1), self.cp, Stage.MOVING.value) == cp_sat.INFEASIBLE
+        )
 
     def _read(self, solver: cp_sat.CpSolver) -> NDArray[np.int32]:
         out = self.placement.copy()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from optimizer import cp_sat
+from optimizer.debug_log import Event
 from optimizer.left_behind import ends_within
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from optimizer.limits import Deadline
 
 __all__ = ["LEAST", "make_solver", "solve_by", "solve_within"]
+
+LOG = logging.getLogger("remora.cp")
 
 GRACE = 0.5
 """Seconds that the solver has to end after it was told to; then its thread is left behind, and what it knew with it."""
@@ -34,9 +38,17 @@ def make_solver(work: float, deadline: Deadline, seed: int, workers: int) -> cp_
     return solver
 
 
-def solve_by(deadline: Deadline, solver: cp_sat.CpSolver, model: cp_sat.CpModel) -> cp_sat.CpSolverStatus:
-    """Solve until the deadline, count the work, and take note if it was time that ended it."""
+def solve_by(deadline: Deadline, solver: cp_sat.CpSolver, model: cp_sat.CpModel, what: str) -> cp_sat.CpSolverStatus:
+    """Solve until the deadline, count the work, and take note if it was time that ended it, or an error.
+
+    Parameters
+    ----------
+    what
+        Names the model, for what is said of an error.
+    """
     status = solve_within(solver, model, deadline.over)
+    if solver.failure:
+        deadline.note_failed(what, solver.failure)
     unproven = status in (cp_sat.FEASIBLE, cp_sat.UNKNOWN)
     if unproven and solver.response_proto.deterministic_time < solver.parameters.max_deterministic_time:
         deadline.note_cut()
@@ -56,8 +68,31 @@ def solve_within(
 
     Returns
     -------
-    How it ended; None where the solver did not obey in time: it must not be asked for anything then.
+    How it ended; None where the solver did not obey in time, or raised something (`solver.failure`): it must not be
+    asked for anything then.
     """
     status: list[cp_sat.CpSolverStatus] = []
-    ended = ends_within(lambda: status.append(solver.solve(model)), over, solver.stop_search, GRACE)
-    return status[0] if ended and status else None
+    try:
+        ended = ends_within(lambda: status.append(_solved(solver, model)), over, solver.stop_search, GRACE)
+    except Exception as error:  # whatever OR-Tools raises: nothing is known of the model then, and nothing is claimed
+        solver.failure = f"{type(error).__name__}: {error}"
+        LOG.debug(Event("solver_failed", error=solver.failure))
+        return None
+    return status[0] if ended else None
+
+
+def _solved(solver: cp_sat.CpSolver, model: cp_sat.CpModel) -> cp_sat.CpSolverStatus:
+    """Solve; without its hint where that is what the solver fails on.
+
+    Presolve of OR-Tools 9.15 looks up the value of a variable that a hint of others does not settle, and does not find
+    it (``absl::btree_map::at``): https://github.com/google/or-tools/issues/5288. Our hints say where VMs are, and leave
+    what follows from that to the solver.
+    """
+    try:
+        return solver.solve(model)
+    except IndexError:
+        if not model.proto.solution_hint.vars:
+            raise
+        LOG.debug(Event("solved_without_hint"))
+        model.proto.clear_solution_hint()
+        return solver.solve(model)

@@ -104,16 +104,21 @@ class CpSolver:
         self._response: CpSolverResponse | None = None
         self._call: helper.SolveWrapper | None = None
         self._lock = threading.Lock()
+        self.failure = ""
+        """What OR-Tools raised instead of ending, where it did."""
 
     def solve(self, model: CpModel) -> CpSolverStatus:
-        """Search; return how that ended."""
+        """Search; return how that ended. What OR-Tools raises is raised, and there is no response then."""
         call = helper.SolveWrapper()
         with self._lock:
-            self._call = call
-        call.set_parameters(self.parameters)
-        response: CpSolverResponse = call.solve(model.proto)  # type: ignore[no-untyped-call]
-        with self._lock:
-            self._call, self._response = None, response
+            self._call, self._response = call, None
+        try:
+            call.set_parameters(self.parameters)
+            response: CpSolverResponse = call.solve(model.proto)  # type: ignore[no-untyped-call]
+        finally:
+            with self._lock:
+                self._call = None
+        self._response = response
         status: CpSolverStatus = response.status
         return status
 

@@ -156,7 +156,7 @@ class Phased:
 
     enabled: bool = True
     share: float = 0.6
-    compiling: float = 8.0
+    compiling: float = 15.0
     phases: int = 12
     most_phases: int = 96
     steps: int = 2_000

@@ -37,12 +37,18 @@ __all__ = ["Found", "InParts", "solve_piece"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """What came of a subproblem: its placement, its work (0 where time counts), seconds and peak memory."""
+    """What came of a subproblem: its placement, its work (0 where time counts), seconds and peak memory.
+
+    `uncompiled`: whether a search was left out for which there was no time to compile it. `failed`: for which stages a
+    solver raised something, and what.
+    """
 
     placement: NDArray[np.int32]
     work: float
     seconds: float
     peak_rss_mib: int
+    uncompiled: bool = False
+    failed: tuple[tuple[str, str], ...] = ()
 
 
 def solve_piece(task: bytes, stop: Stop) -> Found:
@@ -54,7 +60,8 @@ def solve_piece(task: bytes, stop: Stop) -> Found:
     solver = Solver(problem, limits, Deadline(counted, limits.seconds, stop, limits.memory_mib))
     placement = solver.repair(can_be_ordered(solver))
     work = counted.monotonic() if isinstance(counted, WorkClock) else 0.0
-    return Found(placement, work, round(clock.monotonic() - began, 3), peak_rss_mib())
+    seconds, failed = round(clock.monotonic() - began, 3), solver.deadline.failed
+    return Found(placement, work, seconds, peak_rss_mib(), solver.uncompiled, failed)
 
 
 class InParts:
@@ -99,6 +106,9 @@ class InParts:
             if one is not None:
                 subproblem.join(joined, one.result.placement)
                 solver.deadline.spend(one.result.work)
+                solver.uncompiled |= one.result.uncompiled
+                for stage, error in one.result.failed:
+                    solver.deadline.note_failed(stage, error)
         self.report |= {
             "parts": len(subproblems),
             "workers": len({d.worker for d in done if d}),

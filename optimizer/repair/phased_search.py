@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
     from optimizer.problem.working_placement import WorkingPlacement
 
-__all__ = ["PhasedSearch", "anneal_plans", "can_be_phased", "has_time"]
+__all__ = ["PhasedSearch", "anneal_plans", "can_be_phased", "has_time", "is_compiled"]
 
 MOVE = 1000
 """What the mean VM's move costs; all costs are whole numbers."""
@@ -55,6 +55,14 @@ def has_time(deadline: Deadline, given: Phased) -> bool:
     from optimizer.repair.kernel_phased_search import phased_search
 
     return is_ready(phased_search, deadline.wall(), given.compiling)
+
+
+def is_compiled() -> bool:
+    """Whether the kernels need no compiling."""
+    from optimizer.compiled import is_cached
+    from optimizer.repair.kernel_phased_search import phased_search
+
+    return is_cached(phased_search)
 
 
 def anneal_plans(
@@ -131,9 +139,10 @@ class PhasedSearch:
         """
         if self.deadline.over() or not has_time(self.deadline, self.given):
             return False
-        return ends_within(self._prepare, self.deadline.over) and not self.deadline.over()
+        return ends_within(self.prepare, self.deadline.over) and not self.deadline.over()
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Have the kernels compiled, or loaded from the cache."""
         state = phased_state(self.problem, self.fixed, 1)
         self._settled(np.zeros(0, np.int64), state.place[:, 0].copy(), self.fixed, state)
         self._search(0, 0.0, self.mix, self.fixed, state)

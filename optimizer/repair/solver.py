@@ -25,7 +25,7 @@ from optimizer.repair.column_search import ColumnSearch
 from optimizer.repair.evening import EveningOut, clear_hosts, limits_that_should_hold
 from optimizer.repair.insertion import evicted, receive
 from optimizer.repair.neighbourhood_search import NeighbourhoodSearch
-from optimizer.repair.phased_search import anneal_plans, can_be_phased, has_time
+from optimizer.repair.phased_search import anneal_plans, can_be_phased, has_time, is_compiled
 from optimizer.repair.whole_hosts import finish_hosts
 
 if TYPE_CHECKING:
@@ -225,6 +225,7 @@ class Solver:
             self.first = anneal_plans(
                 best, lambda: self.bounds.met(best.values()), part, seed, given.phased, given.ordering, self.first
             )
+            self.uncompiled |= not is_compiled()  # there was less time than it took
 
     @staticmethod
     def _repair_what_is_left(search: NeighbourhoodSearch) -> None:

@@ -7,6 +7,7 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from optimizer.caution import said_in
 from optimizer.cautions import cautions, refuse_unknown_names
 from optimizer.debug_log import Event as LogEvent
 from optimizer.errors import InputError, Interrupted, RemoraError, SafetyStop, printable
@@ -15,7 +16,7 @@ from optimizer.plan import Status
 from optimizer.problem.problem import Stage
 from optimizer.service.automation import Level
 from optimizer.service.ending import Ended
-from optimizer.service.events import FleetRead, PlanMade, PlanWaits, RunEnded, Seen, Stopped, Trouble
+from optimizer.service.events import FleetRead, PlanMade, PlanWaits, PlanWarned, RunEnded, Seen, Stopped, Trouble
 from optimizer.service.record import Outcome
 from optimizer.sources.policy_yaml import missing_required
 
@@ -217,6 +218,7 @@ class CycleRun:
         """Say what becomes of a plan that was made just now."""
         parts = self._parts
         self._count_plan(plan)
+        self._warn_of(plan)
         if plan.status is Status.NO_PLAN_IN_TIME:
             return Outcome.NO_PLAN
         if not plan.moves:
@@ -241,6 +243,13 @@ class CycleRun:
     def _count_plan(self, plan: Plan) -> None:
         self._counts |= {"moves": len(plan.moves), "remaining": len(plan.remaining)}
         self._counts |= {f"gap_{s.stage}": s.gap for s in plan.objective if s.stage != Stage.PLACEMENT.value}
+
+    def _warn_of(self, plan: Plan) -> None:
+        """Tell what makes a plan doubtful by how it was made, and keep it for the record."""
+        if warnings := said_in(plan.stats):
+            self._counts["plan_warnings"] = len(warnings)
+            self._notes = (*self._notes, *map(str, warnings))
+            self._parts.told.tell(PlanWarned(self._cycle, warnings))
 
     def _carry_out(self, fleet: Fleet, plan: Plan) -> Outcome:
         parts = self._parts

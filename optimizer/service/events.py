@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from optimizer.caution import Caution
     from optimizer.execute.apply import Applied
     from optimizer.execute.states import MoveState
     from optimizer.plan import Plan, PlannedMove
@@ -27,6 +28,7 @@ __all__ = [
     "PairChanged",
     "PlanMade",
     "PlanWaits",
+    "PlanWarned",
     "RunEnded",
     "Seen",
     "Standing",
@@ -66,6 +68,14 @@ class PlanMade:
     cycle: Cycle
     plan: Plan
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWarned:
+    """Something about how a plan was made makes it doubtful, whether it has moves or not."""
+
+    cycle: Cycle
+    warnings: tuple[Caution, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +187,7 @@ class Standing:
 
 
 OfCycle = CycleBegan | FleetRead | Seen | CycleEnded
-OfPlan = PlanMade | PlanWaits | MoveChanged | RunEnded | Stopped
+OfPlan = PlanMade | PlanWarned | PlanWaits | MoveChanged | RunEnded | Stopped
 Event = OfCycle | OfPlan | LeadChanged | PairChanged | Trouble | Notified | Standing
 
 

@@ -134,6 +134,10 @@ class Logs:
         match event:
             case events.PlanMade(cycle, plan, path):
                 self.logger.info("plan made", **_of(cycle), plan=plan.id, moves=len(plan.moves), path=path)
+            case events.PlanWarned(cycle, warnings):
+                for caution in warnings:
+                    about = {"code": caution.code, "detail": str(caution)}
+                    self.logger.warning("plan doubtful", **_of(cycle), **about)
             case events.PlanWaits(cycle, plan, path):
                 self.logger.warning("plan waits for approval", **_of(cycle), plan=plan.id, path=path)
             case events.MoveChanged(fleet, plan, move, state, _, detail):

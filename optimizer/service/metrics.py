@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from typing import TYPE_CHECKING, Any
 
+from optimizer.cautions import PLAN_CODES
 from optimizer.errors import InputError
 from optimizer.service import events
 from optimizer.service.logs import INSTALL
@@ -74,6 +75,7 @@ class Metrics:
         self.cycles = self._counter("cycles", "Cycles, by how they ended.", "fleet", "outcome")
         self.notified = self._counter("notifications", "What receivers were told.", "receiver", "outcome")
         self.problems = self._counter("problems", "What went wrong beside the cycles.", "where")
+        self.warned = self._counter("plan_warnings", "What made plans doubtful, by code.", "fleet", "code")
         self.opened = self._counter("imbalances_opened", "Imbalances that opened.", "fleet", "monitor")
         self.stages = self._client.Histogram(
             "remora_stage_seconds",
@@ -155,6 +157,9 @@ class Metrics:
                 laps = plan.stats.get("seconds")
                 if isinstance(laps, dict):
                     self.solve.labels(cycle.fleet).observe(float(laps.get("solve", 0.0)))
+            case events.PlanWarned(cycle, warnings):
+                for caution in warnings:
+                    self.warned.labels(cycle.fleet, caution.code).inc()
             case events.RunEnded(cycle, _, applied):
                 self._created.add(cycle.number)
                 self.created.labels(cycle.fleet).inc()
@@ -170,6 +175,8 @@ class Metrics:
         for outcome in Outcome:
             if outcome is not Outcome.RUNNING:
                 self.cycles.labels(fleet, outcome.value)
+        for code in PLAN_CODES:
+            self.warned.labels(fleet, code)
         for outcome in NOT_CREATED:
             self.not_created.labels(fleet, outcome.value)
         for name in ENDS:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optimizer.pipeline import Request, make_plan
+from optimizer.planning.compile_ahead import compile_ahead
 from optimizer.service.ending import Stopper
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.synthetic import Spec, generate
@@ -23,6 +24,10 @@ SHARE = 0.9
 """Share of the stage's time that the search is given: saying what was found takes the rest."""
 
 WARM_S = 10.0
+"""Work of the plan for a small fleet."""
+
+COMPILING_S = 300.0
+"""Seconds that compiling has before the first cycle: many times what it takes."""
 
 
 @dataclass(slots=True)
@@ -49,8 +54,24 @@ class PipelinePlanner:
         return plan
 
 
-def warm_up(policy: Policy) -> None:
-    """Plan once for a small fleet, so that modules are loaded and kernels compiled before the first cycle."""
+def warm_up(policy: Policy, ending: Ending, clock: Clock, *, compiling: bool) -> dict[str, str]:
+    """Compile what plans use, and plan once for a small fleet: before the first cycle, so that it waits for neither.
+
+    Parameters
+    ----------
+    ending
+        Ends it, too.
+    compiling
+        Whether plans will be made at all.
+
+    Returns
+    -------
+    What became of each search that has to be compiled, in words.
+    """
+    until = clock.monotonic() + COMPILING_S
+    found = compile_ahead(lambda: ending.asked or clock.monotonic() >= until) if compiling else []
     spec = Spec(hosts=12, vms=60, fleet="warm-up")
     fleet = fleet_from_document(generate(spec), "warm-up")
-    make_plan(fleet, replace(policy, named=()), Request(seconds=WARM_S, deterministic=True))
+    request = Request(seconds=WARM_S, deterministic=True)
+    make_plan(fleet, replace(policy, named=()), request, interrupt=Stopper(lambda: ending.reason))
+    return {one.search: str(one) for one in found}

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import asdict, replace
 from functools import cache, partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from optimizer.cautions import NOT_COMPILED, solver_failed
 from optimizer.engine import LocalEngine
 from optimizer.engine.processes import Processes
+from optimizer.limits import Limits
 from optimizer.pipeline import Request, make_plan
 from optimizer.plan import Status
+from optimizer.planning import in_parts
+from optimizer.planning.in_parts import Found, solve_piece
+from optimizer.problem.problem import build
+from optimizer.repair.solver import Solver
 from optimizer.sources.fleet_json import fleet_from_document
 from optimizer.sources.synthetic import Spec, generate
 from optimizer.verify.verify import verify
@@ -102,3 +110,25 @@ def test_with_every_rule_a_plan_in_parts_is_safe_and_what_it_claims() -> None:
         assert verify(tiny.fleet, tiny.policy, plan).findings == (), number
         split += plan.stats.get("partition", {}).get("parts") == 2  # type: ignore[attr-defined]
     assert split > 5
+
+
+def test_what_a_part_did_without_is_said_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole asks for no such search itself: what it warns of comes from a part."""
+
+    def hurried(task: bytes, stop: Stop) -> Found:
+        return Found(pickle.loads(task)[0].start, 0.0, 0.0, 1, uncompiled=True, failed=(("harm", "X: it broke"),))
+
+    monkeypatch.setattr(in_parts, "solve_piece", hurried)
+    monkeypatch.setattr(Solver, "repair_boundaries", lambda _, work, __: work.placement)
+    plan = planned(LocalEngine(), replace(IN_FOUR, path="repair"))
+    assert plan.stats["warnings"] == [asdict(NOT_COMPILED), asdict(solver_failed("harm", "X: it broke"))]
+
+
+def test_a_part_says_that_it_had_no_time_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hurried(solver: Solver, _: object) -> Any:
+        solver.uncompiled = True
+        return solver.problem.start.copy()
+
+    monkeypatch.setattr(Solver, "repair", hurried)
+    problem = build(generated(), policy().demands)
+    assert solve_piece(pickle.dumps((problem, Limits(seconds=1.0))), Event()).uncompiled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -16,19 +17,22 @@ import pytest
 from optimizer.clock import SimulatedClock, SystemClock
 from optimizer.compiled import is_cached
 from optimizer.left_behind import any_left_behind
-from optimizer.limits import Deadline, WorkClock
+from optimizer.limits import Deadline, Limits, WorkClock
 from optimizer.parameters import Exhaustive, Parameters, Phased, Whole
 from optimizer.pipeline import Request, make_plan
 from optimizer.problem.atoms import Apart, AtMost, Enter, Flow, Leave, Sets
 from optimizer.problem.problem import Problem, Stage
 from optimizer.problem.rule import Hardness
 from optimizer.problem.tally import Tally
+from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.phased_arrays import PhasedState, phased_arrays, phased_state
 from optimizer.repair.phased_search import MOVE, PhasedSearch, can_be_phased, has_time
+from optimizer.repair.solver import Solver
 from optimizer.verify.verify import verify
 from tests.bounds.test_room_prices import tiny
 from tests.build import fleet, host, policy, vm
 from tests.problem.tiny import GUARD, MUST, SHOULD, problem, room
+from tests.repair.test_column_search import LARGE, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,7 +214,7 @@ def test_it_does_not_begin_where_there_is_no_time_to_compile(monkeypatch: pytest
     stop.set()
     of = problem([0, 0], [room([5, 5], [6, 9, 9], asked=SHOULD)], stages=STAGES)
     begun: list[int] = []
-    monkeypatch.setattr(PhasedSearch, "_prepare", lambda _: begun.append(1))
+    monkeypatch.setattr(PhasedSearch, "prepare", lambda _: begun.append(1))
     monkeypatch.setattr("optimizer.compiled.is_cached", lambda _: True)
     assert not PhasedSearch(of, Deadline(SystemClock(), 600.0, stop), 0, GIVEN).ready()
     monkeypatch.setattr("optimizer.compiled.is_cached", lambda _: False)
@@ -221,12 +225,24 @@ def test_it_does_not_begin_where_there_is_no_time_to_compile(monkeypatch: pytest
 
 def test_a_compiler_that_takes_too_long_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, of = threading.Event(), problem([0, 0], [room([5, 5], [6, 9, 9], asked=SHOULD)], stages=STAGES)
-    monkeypatch.setattr(PhasedSearch, "_prepare", lambda _: go_on.wait(60))
+    monkeypatch.setattr(PhasedSearch, "prepare", lambda _: go_on.wait(60))
     monkeypatch.setattr("optimizer.compiled.is_cached", lambda _: True)
     assert not PhasedSearch(of, Deadline(SystemClock(), 0.1), 0, GIVEN).ready()
     assert any_left_behind()
     go_on.set()
     assert PhasedSearch(of, Deadline(SystemClock(), 60.0), 0, GIVEN).ready()
+
+
+def test_a_search_that_was_given_up_while_it_was_compiled_counts_as_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was begun, as there seemed to be time for it."""
+    monkeypatch.setattr(PhasedSearch, "ready", lambda _: False)
+    for known in (False, True):
+        monkeypatch.setattr("optimizer.compiled.is_cached", lambda _, known=known: known)
+        of = problem_of(1)
+        limits = Limits(parameters=replace(LARGE, phased=Phased(compiling=0.0)))
+        solver = Solver(of, limits, Deadline(SystemClock(), 60.0))
+        solver._anneal(WorkingPlacement(of), solver.deadline)
+        assert solver.uncompiled is not known
 
 
 def test_where_proposals_are_slow_the_clock_is_looked_at_all_the_same() -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from optimizer.cautions import NOT_COMPILED
 from optimizer.check import check
 from optimizer.clock import SimulatedClock
 from optimizer.errors import InputError, Interrupted, SafetyStop
 from optimizer.execute.apply import Applied
 from optimizer.pipeline import Request
+from optimizer.plan import Status
 from optimizer.service.automation import Level
 from optimizer.service.cycle import CycleRun
 from optimizer.service.ending import Ending
-from optimizer.service.events import Event, FleetRead, PlanMade, PlanWaits, RunEnded, Seen, Stopped, Trouble
+from optimizer.service.events import Event, FleetRead, PlanMade, PlanWaits, PlanWarned, RunEnded, Seen, Stopped, Trouble
 from optimizer.service.keep import DirectoryKeep, MemoryKeep
 from optimizer.service.parts import Limits, Parts
 from optimizer.service.planner import PipelinePlanner
@@ -376,3 +378,23 @@ def test_a_plan_of_a_later_time_is_another_plan() -> None:
     planner = PipelinePlanner(Request(seconds=5, deterministic=True))
     ending = Ending(SimulatedClock(fleet.taken_at))
     assert planner(fleet, build.policy(), ending).id != planner(later, build.policy(), ending).id
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_what_makes_a_plan_doubtful_is_told_counted_and_kept(moves: bool) -> None:
+    def hurried(fleet: Fleet, policy: Policy, ending: Ending) -> Plan:
+        plan = PipelinePlanner(Request(seconds=5, deterministic=True))(fleet, policy, ending)
+        plan = plan if moves else replace(plan, moves=(), status=Status.NO_PLAN_IN_TIME)
+        return replace(plan, stats={**plan.stats, "warnings": [asdict(NOT_COMPILED)]})
+
+    bench = Bench(pair_on_one_host(), plan=hurried)
+    cycle = bench.run()
+    assert cycle.counts["plan_warnings"] == 1
+    assert NOT_COMPILED.text in cycle.detail
+    assert [event.warnings for event in bench.ear.heard if isinstance(event, PlanWarned)] == [(NOT_COMPILED,)]
+
+
+def test_of_a_plan_that_is_not_doubtful_nothing_is_told() -> None:
+    bench = Bench(pair_on_one_host())
+    assert "plan_warnings" not in bench.run().counts
+    assert PlanWarned not in bench.ear.kinds()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from optimizer.cautions import NOT_COMPILED
 from optimizer.execute.states import MoveState
 from optimizer.monitors.watching import Unjudged
 from optimizer.service import events
@@ -37,6 +38,7 @@ def every_event() -> list[events.Event]:
         events.CycleBegan(CYCLE),
         events.FleetRead(CYCLE, ("h2 is \x1b[31mblind",)),
         events.PlanMade(CYCLE, plan, "plans/p.json"),
+        events.PlanWarned(CYCLE, (NOT_COMPILED,)),
         events.PlanWaits(CYCLE, plan, "plans/p.json"),
         events.MoveChanged("tiny", plan.id, plan.moves[0], MoveState.FAILED, NOW, "it broke"),
         events.RunEnded(CYCLE, plan, applied(plan, done=("m0001",))),
@@ -54,6 +56,7 @@ def test_one_line_of_json_an_event() -> None:
         "cycle begun",
         "reading",
         "plan made",
+        "plan doubtful",
         "plan waits for approval",
         "move failed",
         "plan carried out",
@@ -64,8 +67,10 @@ def test_one_line_of_json_an_event() -> None:
         "cycle ended",
     ]
     assert all({"level", "timestamp"} <= line.keys() for line in lines)
-    assert (lines[4]["plan"], lines[4]["move"], lines[4]["vm"]) == (lines[2]["plan"], "m0001", "v0")
-    assert (lines[10]["level"], lines[10]["cycle"], lines[10]["violations"]) == ("error", 7, 2)
+    assert (lines[3]["level"], lines[3]["code"], lines[3]["cycle"]) == ("warning", "not_compiled", 7)
+    assert NOT_COMPILED.text in lines[3]["detail"]
+    assert (lines[5]["plan"], lines[5]["move"], lines[5]["vm"]) == (lines[2]["plan"], "m0001", "v0")
+    assert (lines[11]["level"], lines[11]["cycle"], lines[11]["violations"]) == ("error", 7, 2)
 
 
 def test_nothing_in_a_name_steers_a_terminal() -> None:
@@ -154,7 +159,7 @@ def test_a_monitor_that_can_judge_nothing_has_causes_and_no_subjects() -> None:
     ]
 
 
-@pytest.mark.parametrize(("level", "number"), [("debug", 11), ("info", 11), ("warning", 6), ("error", 3)])
+@pytest.mark.parametrize(("level", "number"), [("debug", 12), ("info", 12), ("warning", 7), ("error", 3)])
 def test_levels(level: str, number: int) -> None:
     part = LogPart(format="json", level=level)  # type: ignore[arg-type]
     assert len(told(part, *every_event())) == number

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from optimizer.cautions import NOT_COMPILED
 from optimizer.check import check
 from optimizer.clock import SimulatedClock
 from optimizer.errors import InputError
@@ -59,6 +60,7 @@ def metrics_after_a_cycle() -> Metrics:
         events.FleetRead(cycle, ("h2 is blind", "two names are of no host")),
         events.Seen(cycle, watched),
         events.PlanMade(cycle, plan, "plan.json"),
+        events.PlanWarned(cycle, (NOT_COMPILED,)),
         events.RunEnded(cycle, plan, done),
         events.RunEnded(cycle, plan, applied(plan, done=("m0001", "m0002"), simulated=True)),
         events.CycleEnded(replace(cycle, outcome=Outcome.PARTLY, ended_at=clock.now(), counts=counts)),
@@ -91,6 +93,7 @@ def text() -> str:
         'remora_violations{fleet="tiny",hardness="must",rule="anti_affinity"} 1.0',
         'remora_plan_gap{fleet="tiny",stage="harm"} 0.0',
         'remora_solve_seconds_count{fleet="tiny"} 1.0',
+        'remora_plan_warnings_total{code="not_compiled",fleet="tiny"} 1.0',
         'remora_stage_seconds_sum{fleet="tiny",stage="plan"} 2.0',
         'remora_budget_left{fleet="tiny",per="fleet",unit="moves",window_seconds="3600"} 7.0',
         'remora_budget_left{fleet="tiny",per="source",unit="gib",window_seconds="600"} 1.5',
