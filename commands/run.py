@@ -96,8 +96,8 @@ def command(config: Path, once: bool, as_json: bool) -> Exit:
         with _endpoint(service, told, clock, os.environ) as address:
             began = clock.monotonic()
             level = settings.automation.level
-            for search, said in warm_up(policy, ending, clock, compiling=level.plans).items():
-                logs.logger.info("kernels", search=search, detail=said)
+            for one in warm_up(policy, ending, clock, compiling=level.plans):
+                (logs.logger.info if one.ready else logs.logger.warning)("kernels", search=one.search, detail=str(one))
             warm = {"warm_s": round(clock.monotonic() - began, 1), "metrics": address, "driver": settings.driver.name}
             logs.logger.info("ready", level=level.value, **warm)
             service.periodic.run()

@@ -25,7 +25,7 @@ class Caution:
 
 
 def said_in(stats: Mapping[str, object]) -> tuple[Caution, ...]:
-    """Return what the `stats` of a plan say that makes it doubtful: how it was made."""
-    said = stats.get("warnings", ())
-    assert isinstance(said, list | tuple)
-    return tuple(Caution(one["code"], one["where"], one["text"]) for one in said)
+    """Return what the `stats` of a plan say that makes it doubtful: how it was made. What has another form is left."""
+    said = stats.get("warnings")
+    found = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+    return tuple(Caution(*(str(one.get(name, "")) for name in ("code", "where", "text"))) for one in found)

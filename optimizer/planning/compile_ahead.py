@@ -74,7 +74,8 @@ def _compiled(search: str, kernel: Any, prepare: Callable[[], object], over: Cal
 
     before, began = is_cached(kernel), perf_counter()
     ready = not over() and ends_within(prepare, over)
-    return Compiled(search, before, ready, round(perf_counter() - began, 1), kernel.stats.cache_path or "")
+    kept = getattr(kernel, "stats", None)  # plain Python where numba is switched off
+    return Compiled(search, before, ready, round(perf_counter() - began, 1), (kept and kept.cache_path) or "")
 
 
 def _columns() -> Any:

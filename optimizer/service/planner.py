@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from optimizer.clock import Clock
     from optimizer.fleet import Fleet
     from optimizer.plan import Plan
+    from optimizer.planning.compile_ahead import Compiled
     from optimizer.policy import Policy
     from optimizer.service.ending import Ending
 
@@ -54,7 +55,7 @@ class PipelinePlanner:
         return plan
 
 
-def warm_up(policy: Policy, ending: Ending, clock: Clock, *, compiling: bool) -> dict[str, str]:
+def warm_up(policy: Policy, ending: Ending, clock: Clock, *, compiling: bool) -> list[Compiled]:
     """Compile what plans use, and plan once for a small fleet: before the first cycle, so that it waits for neither.
 
     Parameters
@@ -66,7 +67,7 @@ def warm_up(policy: Policy, ending: Ending, clock: Clock, *, compiling: bool) ->
 
     Returns
     -------
-    What became of each search that has to be compiled, in words.
+    What became of each search that has to be compiled.
     """
     until = clock.monotonic() + COMPILING_S
     found = compile_ahead(lambda: ending.asked or clock.monotonic() >= until) if compiling else []
@@ -74,4 +75,4 @@ def warm_up(policy: Policy, ending: Ending, clock: Clock, *, compiling: bool) ->
     fleet = fleet_from_document(generate(spec), "warm-up")
     request = Request(seconds=WARM_S, deterministic=True)
     make_plan(fleet, replace(policy, named=()), request, interrupt=Stopper(lambda: ending.reason))
-    return {one.search: str(one) for one in found}
+    return found

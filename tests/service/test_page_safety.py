@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import http.client
 import re
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from optimizer.cautions import NOT_COMPILED
 from optimizer.clock import SimulatedClock
 from optimizer.errors import InputError
 from optimizer.execute.ledger import open_ledger
+from optimizer.pipeline import Request, make_plan
+from optimizer.service.keep import DirectoryKeep
 from optimizer.service.page.config import ServePart, check_listen
 from optimizer.service.page.heat import Grid, picture
 from optimizer.service.page.safety import HEADERS
 from optimizer.service.page.sessions import TRIES, WITHIN_S, Sessions
+from tests.build import policy
 from tests.command_line import refused, run
 from tests.service.pages import TOKEN, served, some_view, write_view
-from tests.service.test_cycle import at_ease
+from tests.service.test_cycle import at_ease, pair_on_one_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -287,3 +292,12 @@ def test_the_command_names_what_is_wrong(tmp_path: Path) -> None:
     ]:
         path.write_text(text)
         assert said in refused("serve", "--config", path)
+
+
+def test_what_makes_a_plan_doubtful_stands_above_its_approval(ask: Asker) -> None:
+    plan = make_plan(pair_on_one_host(), policy(), Request(seconds=5, deterministic=True))
+    warnings = [asdict(NOT_COMPILED), {"code": "x", "where": "<b>", "text": "nasty"}, "no caution"]
+    DirectoryKeep(ask.directory / "remora-state").put(replace(plan, stats={"warnings": warnings}))
+    text = ask(f"/plan?id={plan.id}").text
+    assert NOT_COMPILED.where in text and "`remora compile`" in text
+    assert "&lt;b&gt;: nasty" in text and "no caution" not in text

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from optimizer.caution import said_in
 from optimizer.execute.ledger.plain import utc_text
 from optimizer.execute.states import RunState
 from optimizer.plan_identity import digest_of
@@ -118,7 +119,8 @@ def plan_facts(ledger: Ledger | None, plan: Plan) -> dict[str, Any]:
     ]
     digest = digest_of(plan)
     approved = approval if approval is not None and approval.digest == digest else None
-    return {"plan": plan, "rows": rows, "run": run, "approval": approved, "digest": digest}
+    doubts = said_in(plan.stats)
+    return {"plan": plan, "rows": rows, "run": run, "approval": approved, "digest": digest, "doubts": doubts}
 
 
 def ledger_facts(ledger: Ledger | None, fleet: str, before: int) -> dict[str, Any]:
