@@ -48,10 +48,16 @@ def cautions(fleet: Fleet, policy: Policy, now: datetime) -> tuple[Caution, ...]
     return (*doubts_of(fleet, now), *unknown_names(fleet, policy), *_doubtful(fleet, policy))
 
 
-def solver_failed(stage: str, error: str) -> Caution:
-    """Return what is said of a plan in a stage of which a solver raised an error in place of an answer."""
+def solver_failed(what: str, error: str) -> Caution:
+    """Return what is said of a plan for which a solver raised an error in place of an answer.
+
+    Parameters
+    ----------
+    what
+        What it was asked about: ``stage placement``, say, or ``bounds``.
+    """
     text = f"CP-SAT failed ({error}), so that the plan may not be the best; what it says holds all the same"
-    return Caution(SOLVER_FAILED, f"stage {stage}", text)
+    return Caution(SOLVER_FAILED, what, text)
 
 
 def doubts_of(fleet: Fleet, now: datetime) -> Iterator[Caution]:

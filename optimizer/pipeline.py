@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.cautions import NOT_COMPILED, cautions, solver_failed
 from optimizer.clock import SystemClock
+from optimizer.cp.solving import telling_failures
 from optimizer.debug_log import Event
 from optimizer.engine import LocalEngine
 from optimizer.fleet import State, copied_mib
@@ -124,22 +125,42 @@ def make_plan(
     judged
         Told before the search how many violations there are, and how many seconds it took to know.
     """
-    clock = clock or SystemClock()
-    report = progress or (lambda _: None)
-    watch = _StageTimer(clock)
-    interrupt = interrupt or threading.Event()
+    clock, interrupt = clock or SystemClock(), interrupt or threading.Event()
     whole = Deadline.of(request.limits, clock, interrupt)
+    given = _Given(fleet, policy, request, progress or (lambda _: None), interrupt, engine, resume, hint, judged)
+    with telling_failures(whole.note_failed):
+        return _made(given, clock, whole)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What `make_plan` was given, but for what tells the time."""
+
+    fleet: Fleet
+    policy: Policy
+    request: Request
+    report: Callable[[str], None]
+    interrupt: threading.Event
+    engine: Engine | None
+    resume: Plan | None
+    hint: Plan | None
+    judged: Callable[[int, float], None] | None
+
+
+def _made(given: _Given, clock: Clock, whole: Deadline) -> Plan:
+    fleet, policy, request, report, interrupt = given.fleet, given.policy, given.request, given.report, given.interrupt
+    resume, hint, watch = given.resume, given.hint, _StageTimer(clock)
     report("build")
     problem = build(fleet, policy.demands, policy.least)
     check_exact(problem, f"fleet {fleet.id} with policy {policy.name}")
     before = violations(policy, State.start(fleet))
     watch.lap("build")
-    if judged is not None:
-        judged(len(before), watch.laps["build"])
+    if given.judged is not None:
+        given.judged(len(before), watch.laps["build"])
     LOG.debug(Event("problem", hosts=problem.hosts, vms=problem.vms, atoms=len(problem.atoms)))
     deadline = whole.part(1 - _ending_share(watch.laps["build"], request))
     report("solve")
-    in_parts = InParts(engine or LocalEngine(), request.parts, interrupt)
+    in_parts = InParts(given.engine or LocalEngine(), request.parts, interrupt)
     share = request.parameters.balancing.repair_share if problem.has_cost else 1.0
     to_repair = without_cost(problem)
     solver = Solver(to_repair, in_parts.limits(problem, request.limits), deadline.part(share))

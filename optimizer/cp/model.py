@@ -150,7 +150,7 @@ class Model(Formulation):
                 continue
             solver = make_solver(work / (len(stages) - behind), deadline, seed, workers)
             self.cp.minimize(terms)
-            ended = _ENDS.get(solve_by(deadline, solver, self.cp, stage.value), Ended.UNKNOWN)
+            ended = _ENDS.get(solve_by(deadline, solver, self.cp, f"stage {stage.value}"), Ended.UNKNOWN)
             if ended in (Ended.INFEASIBLE, Ended.UNKNOWN):
                 ends.append(StageEnd(stage, ended, 0, 0))
                 break
@@ -166,9 +166,8 @@ class Model(Formulation):
     def impossible(self, *, work: float, deadline: Deadline, seed: int) -> bool:
         """Whether it is proven, within `work` and the deadline, that no placement satisfies the model."""
         deadline.spend(BUILDING * sum(len(row) for row in self.literal.values()))
-        return (
-            solve_by(deadline, make_solver(work, deadline, seed, 1), self.cp, Stage.MOVING.value) == cp_sat.INFEASIBLE
-        )
+        solver = make_solver(work, deadline, seed, 1)
+        return solve_by(deadline, solver, self.cp, f"stage {Stage.MOVING.value}") == cp_sat.INFEASIBLE
 
     def _read(self, solver: cp_sat.CpSolver) -> NDArray[np.int32]:
         out = self.placement.copy()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from optimizer import cp_sat
@@ -10,11 +12,11 @@ from optimizer.debug_log import Event
 from optimizer.left_behind import ends_within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from optimizer.limits import Deadline
 
-__all__ = ["LEAST", "make_solver", "solve_by", "solve_within"]
+__all__ = ["LEAST", "make_solver", "solve_by", "solve_within", "telling_failures"]
 
 LOG = logging.getLogger("remora.cp")
 
@@ -23,6 +25,8 @@ GRACE = 0.5
 
 LEAST = 1e-3
 """Least time or work that a solver is given, and that a call counts as."""
+
+_TELL: ContextVar[Callable[[str, str], object]] = ContextVar("tell", default=lambda _what, _error: None)
 
 
 def make_solver(work: float, deadline: Deadline, seed: int, workers: int) -> cp_sat.CpSolver:
@@ -46,7 +50,7 @@ def solve_by(deadline: Deadline, solver: cp_sat.CpSolver, model: cp_sat.CpModel,
     what
         Names the model, for what is said of an error.
     """
-    status = solve_within(solver, model, deadline.over)
+    status = _solve(solver, model, deadline.over)
     if solver.failure:
         deadline.note_failed(what, solver.failure)
     unproven = status in (cp_sat.FEASIBLE, cp_sat.UNKNOWN)
@@ -71,6 +75,23 @@ def solve_within(
     How it ended; None where the solver did not obey in time, or raised something (`solver.failure`): it must not be
     asked for anything then.
     """
+    status = _solve(solver, model, over)
+    if solver.failure:
+        _TELL.get()("bounds", solver.failure)
+    return status
+
+
+@contextmanager
+def telling_failures(tell: Callable[[str, str], object]) -> Iterator[None]:
+    """Have `tell` hear of solvers that fail in the meantime for who has no deadline to note it: bounds."""
+    token = _TELL.set(tell)
+    try:
+        yield
+    finally:
+        _TELL.reset(token)
+
+
+def _solve(solver: cp_sat.CpSolver, model: cp_sat.CpModel, over: Callable[[], bool]) -> cp_sat.CpSolverStatus | None:
     status: list[cp_sat.CpSolverStatus] = []
     try:
         ended = ends_within(lambda: status.append(_solved(solver, model)), over, solver.stop_search, GRACE)

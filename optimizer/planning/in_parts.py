@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optimizer.clock import SystemClock
+from optimizer.cp.solving import telling_failures
 from optimizer.decompose.partition import partition, parts_for
 from optimizer.decompose.subproblem import Cut
 from optimizer.fleet import ABSENT
@@ -58,7 +59,8 @@ def solve_piece(task: bytes, stop: Stop) -> Found:
     began = clock.monotonic()
     counted = WorkClock() if limits.deterministic else clock
     solver = Solver(problem, limits, Deadline(counted, limits.seconds, stop, limits.memory_mib))
-    placement = solver.repair(can_be_ordered(solver))
+    with telling_failures(solver.deadline.note_failed):
+        placement = solver.repair(can_be_ordered(solver))
     work = counted.monotonic() if isinstance(counted, WorkClock) else 0.0
     seconds, failed = round(clock.monotonic() - began, 3), solver.deadline.failed
     return Found(placement, work, seconds, peak_rss_mib(), solver.uncompiled, failed)

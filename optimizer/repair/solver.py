@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -246,7 +247,7 @@ class Solver:
             yield False
             return
         with ThreadPoolExecutor(1) as beside:
-            found = beside.submit(self.refuted, values)
+            found = beside.submit(copy_context().run, self.refuted, values)
             yield True
             found.result()
 

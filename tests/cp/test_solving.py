@@ -11,7 +11,7 @@ import pytest
 from optimizer import cp_sat
 from optimizer.cautions import solver_failed
 from optimizer.clock import SystemClock
-from optimizer.cp.solving import make_solver, solve_by, solve_within
+from optimizer.cp.solving import make_solver, solve_by, solve_within, telling_failures
 from optimizer.left_behind import ends_within
 from optimizer.limits import Deadline, WorkClock
 from optimizer.parameters import EvenOut, Exhaustive, Parameters
@@ -19,6 +19,8 @@ from optimizer.pipeline import Request, make_plan
 from optimizer.plan import Status
 from optimizer.verify.verify import verify
 from tests.build import fleet, host, policy, vm
+from tests.repair.test_column_search import uneven
+from tests.scoped import plan_under
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,11 +106,21 @@ def test_an_error_of_the_solver_says_nothing_of_the_model(monkeypatch: pytest.Mo
     fails(monkeypatch)
     deadline = Deadline(SystemClock(), 60.0)
     for _ in range(2):
-        assert solve_by(deadline.part(0.5), solver(), cp_sat.CpModel(), "moving") == cp_sat.UNKNOWN
-    assert deadline.failed == (("moving", "RuntimeError: out of its depth"),)
+        assert solve_by(deadline.part(0.5), solver(), cp_sat.CpModel(), "stage moving") == cp_sat.UNKNOWN
+    assert deadline.failed == (("stage moving", "RuntimeError: out of its depth"),)
     assert deadline.stopped_by == "error"
     deadline.note_cut()
     assert deadline.stopped_by == "time"
+
+
+@pytest.mark.usefixtures("quiet")
+def test_an_error_of_who_has_no_deadline_is_told_in_its_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    fails(monkeypatch)
+    told: list[tuple[str, str]] = []
+    assert solve_within(solver(), cp_sat.CpModel(), lambda: False) is None
+    with telling_failures(lambda *said: told.append(said)):
+        assert solve_within(solver(), cp_sat.CpModel(), lambda: False) is None
+    assert told == [("bounds", "RuntimeError: out of its depth")]
 
 
 @pytest.mark.usefixtures("quiet")
@@ -138,12 +150,23 @@ def test_a_plan_says_for_which_stage_the_solver_failed_and_claims_nothing_else(
         assert ours.bound <= known.value <= ours.value
     said = plan.stats.get("warnings", [])
     assert isinstance(said, list)
-    failed = solver_failed("placement", "RuntimeError: out of its depth")
+    failed = solver_failed("stage placement", "RuntimeError: out of its depth")
     assert all((one["code"], one["text"]) == (failed.code, failed.text) for one in said)
     if not after:
         assert failed.where in {one["where"] for one in said}
         assert plan.objective[-1].stopped_by == "error"
     assert plan.status in (Status.OPTIMAL, Status.FEASIBLE)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_plan_says_that_the_solver_failed_on_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    fails(monkeypatch)
+    snapshot, asked = uneven(1)
+    plan = plan_under(snapshot, asked, Request(seconds=3, deterministic=True), max_moves=4)
+    said = plan.stats["warnings"]
+    assert isinstance(said, list)
+    assert {"bounds", "stage harm"} <= {one["where"] for one in said}
+    assert all(stage.bound <= stage.value for stage in plan.objective)
 
 
 def test_where_the_process_is_too_large_it_is_memory_that_ended_it() -> None:
@@ -161,5 +184,5 @@ def test_where_the_process_is_too_large_it_is_memory_that_ended_it() -> None:
     one = make_solver(60.0, Deadline(SystemClock(), 60.0, memory_mib=1), 0, 1)
     p = one.parameters
     p.symmetry_level, p.linearization_level, p.cp_model_presolve = 0, 0, False
-    assert solve_by(deadline, one, model, "moving") == cp_sat.UNKNOWN
+    assert solve_by(deadline, one, model, "stage moving") == cp_sat.UNKNOWN
     assert deadline.stopped_by == "memory"

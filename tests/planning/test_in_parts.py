@@ -116,12 +116,12 @@ def test_what_a_part_did_without_is_said_of_the_whole(monkeypatch: pytest.Monkey
     """The whole asks for no such search itself: what it warns of comes from a part."""
 
     def hurried(task: bytes, stop: Stop) -> Found:
-        return Found(pickle.loads(task)[0].start, 0.0, 0.0, 1, uncompiled=True, failed=(("harm", "X: it broke"),))
+        return Found(pickle.loads(task)[0].start, 0.0, 0.0, 1, uncompiled=True, failed=(("stage harm", "X: it broke"),))
 
     monkeypatch.setattr(in_parts, "solve_piece", hurried)
     monkeypatch.setattr(Solver, "repair_boundaries", lambda _, work, __: work.placement)
     plan = planned(LocalEngine(), replace(IN_FOUR, path="repair"))
-    assert plan.stats["warnings"] == [asdict(NOT_COMPILED), asdict(solver_failed("harm", "X: it broke"))]
+    assert plan.stats["warnings"] == [asdict(NOT_COMPILED), asdict(solver_failed("stage harm", "X: it broke"))]
 
 
 def test_a_part_says_that_it_had_no_time_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
