@@ -33,6 +33,7 @@ report_option = click.option(
 
 TITLES = {
     "fit": "How many more fit",
+    "flavours": "How many more of each flavour fit",
     "place": "Where new VMs go",
     "lose": "What if hosts are lost",
     "drain": "What it takes to empty hosts",

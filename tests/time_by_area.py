@@ -64,7 +64,7 @@ AREAS = (
             "tests/constraints/test_balance.py*",
             "tests/repair/test_balance_search.py*",
             "tests/scenarios/test_balance*",
-            "tests/commands/test_explain_stops.py*",
+            *(f"tests/commands/test_{name}.py*" for name in ("explain_stops", "flavours")),
             *(f"tests/benchmarks/test_{name}.py*" for name in ("balance", "explain", "hspace")),
             *(
                 f"tests/test_documents.py*docs/{page}.md*"

@@ -14,6 +14,7 @@ from optimizer.report.size_page import SizeFacts
 from optimizer.report.whatif_drain_facts import DrainFacts
 from optimizer.report.whatif_empty_page import EmptyFacts
 from optimizer.report.whatif_facts import FitFacts, PlaceFacts, plural, units
+from optimizer.report.whatif_flavours_page import FlavoursFacts
 from optimizer.report.whatif_loss_facts import LossesFacts
 from optimizer.report.whatif_roll_page import RollFacts
 from optimizer.report.words import amount, count, duration, spoken
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from optimizer.report.charts.drawing import Drawing
     from optimizer.report.whatif_drain_facts import MoveFacts
+    from optimizer.report.whatif_facts import SurvivalFacts
     from optimizer.whatif.grow import Growth, PoolGrowth
 
 __all__ = ["charts_of", "growth_charts"]
@@ -47,11 +49,26 @@ def _fit(facts: FitFacts) -> list[Drawing]:
         rows = sorted(facts.pools, key=lambda pool: -pool.vms)[:SHOWN]
         out.append(bars("More VMs by pool", [Bar(p.pool, ((p.vms, "h3"),), count(p.vms, "VM")) for p in rows]))
     if not out:
-        told = "proven" if facts.bound <= facts.value else f"at most {facts.bound:,}"
-        rest = max(0, facts.bound - facts.value)
-        row = Bar("more", ((facts.value, "h3"), (rest, "card")), f"{plural(facts.value, facts.unit)}, {told}")
-        out.append(bars("How many more fit", [row]))
+        out.append(bars("How many more fit", [_more("more", facts, facts.unit)]))
     return out
+
+
+@charts_of.register(FlavoursFacts)
+def _flavours(facts: FlavoursFacts) -> list[Drawing]:
+    rows = [_more(one.flavour, one.fit, one.fit.unit) for one in facts.flavours]
+    out = [bars("How many more of each flavour fit", rows)]
+    if surviving := [
+        _more(one.flavour, one.fit.survive, "VM") for one in facts.flavours if one.fit.survive is not None
+    ]:
+        out.append(bars("How many so that hosts may be lost", surviving))
+    return out
+
+
+def _more(name: str, found: FitFacts | SurvivalFacts, unit: str) -> Bar:
+    """Return the bar of how many fit, and how many more could at most."""
+    told = "proven" if found.bound <= found.value else f"at most {found.bound:,}"
+    rest = max(0, found.bound - found.value)
+    return Bar(name, ((found.value, "h3"), (rest, "card")), f"{plural(found.value, unit)}, {told}")
 
 
 @charts_of.register(PlaceFacts)

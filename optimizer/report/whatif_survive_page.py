@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optimizer.report.page import Page
     from optimizer.whatif.survive import Survival
 
-__all__ = ["add_survival", "describe_survival"]
+__all__ = ["add_broken", "add_survival", "describe_survival", "not_packed"]
 
 SHOWN = 5
 
@@ -36,13 +36,18 @@ def describe_survival(fleet: Fleet, answer: Survival) -> SurvivalFacts:
     )
 
 
+def not_packed(facts: SurvivalFacts) -> str:
+    """Say why there is no number."""
+    text = f"{facts.tried:,} of {facts.sets:,} losses were packed in time: no number is shown (--time-limit)"
+    return text if facts.tried else f"{facts.sets:,} sets of hosts are too many to pack"
+
+
 def add_survival(page: Page, facts: SurvivalFacts) -> None:
     """Lay out how many fit so."""
     lost = "any host" if facts.k == 1 else f"any {facts.k} hosts"
     page.heading(f"If {lost} may be lost")
     if facts.tried < facts.sets:
-        text = f"{facts.tried:,} of {facts.sets:,} losses were packed in time: no number is shown (--time-limit)"
-        page.line(text if facts.tried else f"{facts.sets:,} sets of hosts are too many to pack", Tone.WARN)
+        page.line(not_packed(facts), Tone.WARN)
         return
     proof = "no more can, proven" if facts.status == PROVEN else f"at most {facts.bound:,} can"
     tone = Tone.GOOD if facts.value else Tone.BAD
@@ -50,6 +55,11 @@ def add_survival(page: Page, facts: SurvivalFacts) -> None:
     page.line(f"{count(facts.sets, 'loss', 'losses')} packed, {facts.checked:,} held against every rule: accepted")
     if facts.tightest:
         page.line(f"tightest: the loss of {facts.tightest}")
+    add_broken(page, facts)
+
+
+def add_broken(page: Page, facts: SurvivalFacts) -> None:
+    """Name the losses after which VMs have no host already, if there are any."""
     if facts.broken:
         worst = sorted(facts.broken.items(), key=lambda one: (-one[1], one[0]))
         named = ", ".join(f"{name} ({missing:,})" for name, missing in worst[:SHOWN])

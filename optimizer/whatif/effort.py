@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optimizer import cp_sat
@@ -36,6 +36,10 @@ class Effort:
     def left(self) -> float:
         """Return the seconds that are left, not below 0."""
         return max(0.0, self.until - self.clock.monotonic())
+
+    def share(self, questions: int) -> Effort:
+        """Return the limits of the next of that many questions: an equal share of the time that is left."""
+        return replace(self, until=self.clock.monotonic() + self.left() / questions)
 
     def solver(self, seconds: float | None = None) -> CpSolver:
         """Return CP-SAT with these limits; `seconds`: less than all that is left."""
