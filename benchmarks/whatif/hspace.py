@@ -10,8 +10,8 @@ hspace has a second answer (tiered) that cannot be switched off; it is given the
 that it does the same work twice, and half of its CPU is counted. Where its limit of CPU ended it, it needs at least
 half of what it took until then.
 
-On the smallest fleet both are also asked for a list of flavours at N+1: 1, 2 and 4 cores with 3, 4 and 6 GiB for each core.
-Remora is asked once; hspace takes one flavour, so it is asked once for each, and its CPU is added up.
+On the smallest fleet both are also asked for a list of flavours at N+1: 1, 2 and 4 cores with 3, 4 and 6 GiB for each
+core. Remora is asked once; hspace takes one flavour, so it is asked once for each, and its CPU is added up.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def flavour_rows(
         hspace's answers, one for each flavour.
     """
     found = [one["fit"]["survive"] for one in answer["flavours"]]
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (one["flavour"], f"{mine['value']:,} ({_proof(mine)})", "", "", *_told(other), "", "")
         for one, mine, other in zip(answer["flavours"], found, theirs, strict=True)
     ]
