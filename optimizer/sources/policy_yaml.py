@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass, is_pydantic_dataclass, rebuild_datac
 from optimizer.concurrency import Concurrency
 from optimizer.disruption_rule import DISRUPTION
 from optimizer.errors import InputError
+from optimizer.execution import Execution
 from optimizer.grammar import count
 from optimizer.policy import Policy, UnknownNames
 from optimizer.problem.names import MAY_BE_EMPTY, GroupName, LevelName, VmLabel, Word, named
@@ -26,7 +27,6 @@ from optimizer.similar import similar
 from optimizer.sources.empty import refuse_empty
 from optimizer.sources.files import canonical_digest
 from optimizer.sources.policy_errors import input_error
-from optimizer.sources.policy_execution import ExecutionPart
 from optimizer.sources.policy_shared import share_parameters
 from optimizer.sources.safe_yaml import check_plain, load_yaml
 
@@ -41,7 +41,7 @@ __all__ = ["FORMAT", "missing_required", "policy_from_document", "policy_schema"
 
 FORMAT = "remora-policy/1"
 SIZE_LIMIT = 1 << 20
-_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 RESERVED = {
     SNAPSHOT: "what the snapshot says of hosts and VMs holds",
     DISRUPTION: "what moves by others leave of the disruption budgets (concurrency) holds",
@@ -75,7 +75,7 @@ class _Document:
     name: Word = Field(default="", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
     least: Least = Least.MOVES
     concurrency: _Concurrency = Field(default_factory=_Concurrency)
-    execution: ExecutionPart = Field(default_factory=ExecutionPart)
+    execution: dict[str, Any] = Field(default_factory=dict)
     expires_after_s: int = Field(default=900, ge=1, le=31_536_000)
     unknown_names: UnknownNames = UnknownNames.ERROR
 
@@ -129,14 +129,15 @@ def policy_from_document(document: object, where: str, catalogue: Mapping[str, t
     header: _Document = _validated(_Document, document, where, "")
     rules = tuple(_rule(r, where, f"rules[{i}]", catalogue) for i, r in enumerate(header.rules))
     _unique_names(rules, where)
-    _check_gates(header, rules, where)
+    execution = _execution(header.execution, where)
+    _check_gates(execution, rules, where)
     rules = share_parameters(rules, where)
     return Policy(
         name=header.name or _name_of_file(where),
         rules=rules,
         least=header.least,
         concurrency=Concurrency(**dataclasses.asdict(header.concurrency)),
-        execution=header.execution.plain(),
+        execution=execution,
         expires_after_s=header.expires_after_s,
         digest=canonical_digest(document, where),
         unknown_names=header.unknown_names,
@@ -162,6 +163,7 @@ def _named(document: dict[str, Any], catalogue: Mapping[str, type[Rule]]) -> Ite
 def policy_schema(catalogue: Mapping[str, type[Rule]]) -> dict[str, Any]:
     """Return the JSON Schema of a policy with these rules."""
     from optimizer.sources.empty_schema import WithLeast
+    from optimizer.sources.policy_execution import ExecutionPart
 
     schema = TypeAdapter(_Document).json_schema(schema_generator=WithLeast)
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
@@ -174,6 +176,9 @@ def policy_schema(catalogue: Mapping[str, type[Rule]]) -> dict[str, Any]:
         definitions[f"rule_{kind}"] = one
         kinds.append({"$ref": f"#/$defs/rule_{kind}"})
     schema["properties"]["rules"]["items"] = {"anyOf": kinds}
+    one = TypeAdapter(ExecutionPart).json_schema(schema_generator=WithLeast)
+    definitions.update(one.pop("$defs", {}), ExecutionPart=one)
+    schema["properties"]["execution"] = {"$ref": "#/$defs/ExecutionPart"}
     for part in (schema, *definitions.values()):
         if part.get("type") == "object":
             part["patternProperties"] = {"^x_": {}}
@@ -229,10 +234,20 @@ def _unique_names(rules: Iterable[Rule], where: str) -> None:
         seen[rule.name] = i
 
 
-def _check_gates(header: _Document, rules: Iterable[Rule], where: str) -> None:
+def _execution(document: dict[str, Any], where: str) -> Execution:
+    """Return how plans are carried out; what reads that is loaded where the policy says something of it."""
+    if not document:
+        return Execution()
+    from optimizer.sources.policy_execution import ExecutionPart
+
+    part: ExecutionPart = _validated(ExecutionPart, document, where, "execution")
+    return part.plain()
+
+
+def _check_gates(execution: Execution, rules: Iterable[Rule], where: str) -> None:
     """Refuse a gate that checks what is no rule of the policy."""
     names = [rule.name for rule in rules]
-    for i, gate in enumerate(header.execution.gates.ask):
+    for i, gate in enumerate(execution.gates.ask):
         if gate.check and gate.check not in names:
             near = similar(gate.check, names) or f"there are {', '.join(names)}"
             raise InputError(

@@ -14,9 +14,11 @@ from constraints.pressure import HostPressure
 from optimizer.cautions import refuse_unknown_names
 from optimizer.concurrency import Concurrency
 from optimizer.errors import InputError
+from optimizer.execution import Execution
 from optimizer.fleet import State
 from optimizer.policy import Policy
 from optimizer.problem.problem import Least
+from optimizer.sources.policy_execution import ExecutionPart
 from optimizer.sources.policy_yaml import (
     FORMAT,
     SIZE_LIMIT,
@@ -310,3 +312,25 @@ def test_any_mutation_of_a_shipped_policy_is_a_policy_or_an_input_error(data: st
         policy_from_document(load_yaml(bytes(raw), "p"), "p", CATALOGUE)
     except InputError:
         return
+
+
+def test_what_a_policy_does_not_say_of_execution_is_as_where_it_says_nothing_of_it() -> None:
+    assert ExecutionPart().plain() == Execution()
+    assert parsed(CAPACITY).execution == parsed(CAPACITY + "execution: {}").execution == Execution()
+    assert parsed(CAPACITY + "execution: {canary: 7}").execution == ExecutionPart(canary=7).plain() != Execution()
+
+
+@pytest.mark.parametrize(
+    ("said", "path", "expected"),
+    [
+        ("[]", "execution", "a mapping (name: value)"),
+        ("{canry: 1}", "execution.canry", "a field that is known here"),
+        ("{gates: {ask: [{name: a, query: up}]}}", "execution.gates.ask[0]", "parameters that go together"),
+        ("{gates: {ask: [{name: a, check: nothing}]}}", "execution.gates.ask[0].check", "the name of a rule"),
+    ],
+)
+def test_what_is_wrong_with_execution_has_its_whole_path(said: str, path: str, expected: str) -> None:
+    with pytest.raises(InputError) as error:
+        parsed(CAPACITY + f"execution: {said}")
+    assert error.value.path == path
+    assert error.value.expected.startswith(expected)
