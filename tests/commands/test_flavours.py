@@ -91,7 +91,7 @@ def test_the_table_has_a_row_for_each(files: Path) -> None:
     [
         (("--flavour", SIZES[0]), "'memory=2GiB': expected each size once (memory=2GiB is the same)"),
         (("--flavour", "memory=1024MiB,cpu=1000m"), "expected each size once (cpu=1,memory=1GiB is the same)"),
-        (("--flavour", "memroy=1GiB"), "(did you mean memory?)"),
+        (("--flavour", "memry=1GiB"), "(did you mean memory?)"),
         (("--flavour", ""), "RESOURCE=AMOUNT"),
         (("--like", "v0"), "ask --like or --request in a run of its own"),
         (("--request", "RESERVED"), "ask --like or --request in a run of its own"),
