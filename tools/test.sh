@@ -27,7 +27,8 @@ site=$(mktemp -d)
 leave() { # whatever ends it, from the set-up on: nothing that runs beside it, as a group of processes, is left behind
   local job
   for job in "${environment:-}" "${linters:-}"; do
-    [[ -z $job ]] || kill -- "-$job" 2>/dev/null || true
+    # TERM is lost on a process that bash has begun and that is not yet the other program
+    [[ -z $job ]] || { kill -KILL -- "-$job" && wait "$job"; } 2>/dev/null || true
   done
   rm -rf "$site"
 }
