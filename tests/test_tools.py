@@ -145,13 +145,16 @@ python=true venv=none checkout=$PWD
 say() { :; }
 find_python() { :; }
 need_venv() { :; }
-set_up() { sleep 60 & echo begun >begun; wait; }
+set_up() { trap '' TERM; sleep 60 & echo begun >begun; wait; }
 have() { until [[ -s begun ]]; do :; done; exit 3; }
 """
 
 
 def test_what_ends_in_the_set_up_leaves_nothing_running_and_no_file(tmp_path: Path) -> None:
-    """The environment is made in the background, by processes of its own: they end with the one that began them."""
+    """The environment is made in the background, by processes of its own: they end with the one that began them.
+
+    TERM is ignored there, as it is lost on a child between fork and exec.
+    """
     (tmp_path / "tools").mkdir()
     (tmp_path / "temporary").mkdir()
     shutil.copy(ROOT / "tools" / "test.sh", tmp_path / "tools")

@@ -27,7 +27,7 @@ site=$(mktemp -d)
 leave() { # whatever ends it, from the set-up on: nothing that runs beside it, as a group of processes, is left behind
   local job
   for job in "${environment:-}" "${linters:-}"; do
-    # TERM is lost on a process that bash has begun and that is not yet the other program
+    # not TERM: a child that bash has forked and that has not called exec yet loses it; waited for: else bash says "Killed"
     [[ -z $job ]] || { kill -KILL -- "-$job" && wait "$job"; } 2>/dev/null || true
   done
   rm -rf "$site"
