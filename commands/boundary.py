@@ -16,9 +16,7 @@ With ``--json`` an end without an answer is one JSON document too: ``{"error": {
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from enum import IntEnum
 from itertools import takewhile
 from pathlib import Path
@@ -28,6 +26,7 @@ import click
 
 from commands.listing import Group
 from commands.outputs import guarded
+from commands.signals import handle_from_now_on, raised
 from commands.streams import have_streams, survive_odd_names, to_nowhere, unwritable
 from optimizer.errors import InputError, RemoraError, shorten
 
@@ -65,8 +64,10 @@ class Remora(Group):
         extra["standalone_mode"] = False
         words = args[0] if args else extra.get("args")
         as_json = asks_for_json(sys.argv[1:] if words is None else words)
+        handle_from_now_on()
+        raised.clear()
         try:
-            code = _run(lambda: super(Remora, self).main(*args, **extra), as_json, _note_interrupts())
+            code = _run(lambda: super(Remora, self).main(*args, **extra), as_json)
             code = _flush(code)
         except KeyboardInterrupt:
             code = Exit.INTERRUPTED
@@ -79,34 +80,15 @@ def asks_for_json(words: Sequence[str]) -> bool:
     return "--json" in options
 
 
-def _note_interrupts() -> threading.Event:
-    """Return an event that is set by a Ctrl-C, beside the usual `KeyboardInterrupt`; SIGTERM and SIGHUP are the same.
-
-    A library that is being loaded may turn that into an error of its own ("failed to import"), so it is noted too.
-    """
-    interrupted = threading.Event()
-
-    def handler(_signal: int, _frame: object) -> None:
-        interrupted.set()
-        raise KeyboardInterrupt
-
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
-    here = threading.current_thread() is threading.main_thread()
-    for number, before in usual.items():
-        if here and signal.getsignal(number) is before:  # what the caller set aside, as `nohup` does, stays so
-            signal.signal(number, handler)
-    return interrupted
-
-
-def _run(run: Any, as_json: bool, interrupted: threading.Event) -> int:
-    """Turn every error into its line and its code."""
+def _run(run: Any, as_json: bool) -> int:
+    """Turn every error into its line and its code; what a library makes of an interrupt it was met by is no fault."""
     try:
         return int(run() or Exit.DONE)
     except BrokenPipeError:
         return Exit.ATTENTION
     except (Exception, KeyboardInterrupt) as error:
         text, code, facts = _meaning(error)
-        if code == Exit.INTERNAL and interrupted.is_set():
+        if code == Exit.INTERNAL and raised:
             text, code, facts = _meaning(KeyboardInterrupt())
         complain(text)
         if as_json:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from commands.boundary import complain
-from commands.signals import SIGNALS, hear_again
+from commands.signals import SIGNALS, hear_again, interrupt
 from optimizer.report.words import clean
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ class Interrupt:
 
     def _ask(self, *_: object) -> None:
         if self.asked:
-            raise KeyboardInterrupt
+            interrupt()
         self.event.set()
         gc.freeze()  # what is there stays to the end, which is soon; what is new counts: a gateway may wait for hours
         if self.at_once:
-            raise KeyboardInterrupt
+            interrupt()
         with suppress(RuntimeError):  # the signal fell into the middle of a print, which cannot be entered twice
             complain(f"interrupted: {self._ending} (once more ends at once)")

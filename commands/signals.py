@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     Handler = Callable[[int, FrameType | None], object]
 
-__all__ = ["SIGNALS", "handle_from_now_on", "hear_again"]
+__all__ = ["SIGNALS", "handle_from_now_on", "hear_again", "interrupt", "raised"]
+
+raised: list[None] = []
+"""Not empty once a signal has raised a `KeyboardInterrupt`: a library may have made an error of its own of that."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -73,6 +76,12 @@ def _interrupt(_number: int, frame: FrameType | None) -> None:
         if frame.f_code.co_filename == IMPORTING:
             _end_at_once()
         frame = frame.f_back
+    interrupt()
+
+
+def interrupt() -> NoReturn:
+    """Raise a `KeyboardInterrupt`, and leave word of it."""
+    raised.append(None)  # no `Event`: a signal that falls into its lock would wait for itself
     raise KeyboardInterrupt
 
 
