@@ -149,6 +149,10 @@ class Phased:
         The first temperature, in moves of the mean VM; the last one over the first.
     tail
         From which part on the temperature is 0.
+    forced_from, forced, forced_share
+        The share of those that leave by column that have to find no way, for all to be forced there: see
+        `forced_plans`; what it costs to put a VM where there is no room on its way, in moves of the mean VM; the share
+        of the time left then that each annealing of such a plan takes.
     mix
         Of 4096 VMs that are looked at, up to which one they are away from home, then on a host with harm; of 4096
         proposals, up to which one they are which: see `kernel_phased_search.phased_search`.
@@ -169,6 +173,9 @@ class Phased:
     warmth: float = 0.1
     cooling: float = 0.1
     tail: float = 0.9
+    forced_from: float = 0.05
+    forced: float = 15.0
+    forced_share: float = 0.3
     mix: tuple[int, ...] = (2400, 2600, 300, 1800, 1900, 2800, 3600, 3800)
 
 

@@ -52,6 +52,10 @@ class Places:
         self.place_size, self.place_host = hosts.amount[places[:, 0], :2], places[:, 1]
         self.order: list[int] = []
         """VMs in the order in which they moved."""
+        self.left: list[int] = []
+        """VMs that were to leave and found no way, or no place."""
+        self.wanted = self.problem.start
+        """int32 [V]: where each VM would be if all could be carried out."""
         self.failed: set[int] = set()
         """Hosts whose columns are in the way: VMs wait for each other, or break something, or a place is of no use."""
         self._arcs()
@@ -144,12 +148,10 @@ class Places:
     def _amount(trouble: Trouble, vm: int) -> int:
         return int(getattr(trouble.violated.atom, "amount", {vm: 0})[vm])
 
-    def carry_out(self, target: NDArray[np.int32], acceptable: Callable[[NDArray[np.int32]], bool]) -> None:
-        """Take each VM there as soon as it fits, in turns; where none does one goes elsewhere, and then the others.
-
-        Others make way for who finds no place even then, if that can be carried out: see `Solver.repair`.
-        """
-        work, target = self.work, target.copy()
+    def carry_out(self) -> None:
+        """Take each VM there as soon as it fits, in turns; where none does one goes elsewhere, and then the others."""
+        self.wanted = self.target()
+        work, target = self.work, self.wanted.copy()
         work.become(self.problem.start)
         self.order = []
         for vm in self.vms[target[self.vms] == self.problem.start[self.vms]].tolist():
@@ -163,8 +165,12 @@ class Places:
             if stuck and not any(self._sent_elsewhere(vm, work.tally.room(vm), target) for vm in waiting):
                 break
             left = waiting
-        reached, rest = work.placement.copy(), self.vms[target[self.vms] == self.problem.start[self.vms]]
-        EveningOut(work, [*left, *rest.tolist()], self.evening, self.deadline.over).receive()
+        self.left = [*left, *self.vms[target[self.vms] == self.problem.start[self.vms]].tolist()]
+
+    def receive(self, acceptable: Callable[[NDArray[np.int32]], bool]) -> None:
+        """Let others make way for those that are left, if that can be carried out: see `Solver.repair`."""
+        work, reached = self.work, self.work.placement.copy()
+        EveningOut(work, self.left, self.evening, self.deadline.over).receive()
         if not (np.array_equal(work.placement, reached) or (not self.deadline.over() and acceptable(work.placement))):
             work.become(reached)
 

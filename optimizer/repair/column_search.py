@@ -24,6 +24,8 @@ from optimizer.problem.problem import Stage
 from optimizer.problem.working_placement import WorkingPlacement
 from optimizer.repair.column_places import Places
 from optimizer.repair.column_prices import ColumnPrices
+from optimizer.repair.forced_plans import reach
+from optimizer.repair.phased_search import can_be_phased, in_phases
 from optimizer.repair.spread_prices import spread
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ class ColumnSearch:
         self.uncompiled = False
         """Whether nothing was done because compiling takes longer than was left."""
         self.order: list[int] = []
-        """VMs in the order in which they went, as far as they could in turn, to the placement that was returned."""
+        """VMs in an order in which they can go to the placement that was returned, as far as one is known."""
 
     def find(self) -> WorkingPlacement | None:
         """Return a placement, each step to which can be carried out; None where there was no time for one.
@@ -129,8 +131,32 @@ class ColumnSearch:
             other = self._chosen(master, again)
             best = best if other is None else min(best, other, key=lambda places: places.work.measure())
             master.shake(random)
-        self.order = [] if best is None else best.order
-        return None if best is None else best.work
+        if best is None:
+            return None
+        work = self._reached(best)
+        self.order = best.order
+        return work
+
+    def _are_many(self, places: Places) -> bool:
+        """Whether so many found no way that one is looked for for all together."""
+        phased = self.limits.parameters.phased
+        many = len(places.left) > phased.forced_from * len(places.vms)
+        return many and phased.enabled and can_be_phased(self.problem)
+
+    def _reached(self, best: Places) -> WorkingPlacement:
+        """Return what the best comes to; where many VMs found no way, by a plan for all together."""
+        phased = self.limits.parameters.phased
+        if not self._are_many(best):
+            return best.work
+        plan = reach(self.problem, best.wanted, self.deadline, self.limits.seed, phased)
+        if plan is None:
+            best.receive(self.acceptable)
+            return best.work
+        best.work.become(plan.place[:, 0].astype(np.int32))
+        best.order = list(in_phases(plan))
+        reached = {stage.value: value for stage, value in best.work.values().items()}
+        _log.debug("%s", Event("reached", **reached))
+        return best.work
 
     def _is_best(self, work: WorkingPlacement) -> bool:
         """Whether no placement leaves less, with fewer moves."""
@@ -146,7 +172,9 @@ class ColumnSearch:
         moves, columns = sum(len(c.leaving) for c in chosen), len(master.columns)
         _log.debug("%s", Event("chosen", columns=columns, moves=moves))
         places = Places(self.hosts, chosen, deadline, self.limits.parameters)
-        places.carry_out(places.target(), self.acceptable)
+        places.carry_out()
+        if not self._are_many(places):
+            places.receive(self.acceptable)
         master.blame(column for column in chosen if column.coming and column.host in places.failed)
         reached = {stage.value: value for stage, value in places.work.values().items()}
         _log.debug("%s", Event("carried_out", failed=len(places.failed), **reached))

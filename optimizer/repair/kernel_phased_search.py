@@ -45,17 +45,17 @@ def moved(v, a, b, fixed):
 @compiled
 def shifted(v, b, limit, fixed, state):
     """Take v to host b, if that costs no more than `limit` more; returns whether it did."""
-    a, f = state.place[v, 0], state.place[v, 1]
+    a, f, paid = state.place[v, 0], state.place[v, 1], state.forced[v]
     nobody = len(fixed.home)
     if a == b:
         return False
-    delta = moved(v, a, b, fixed) - state.cost[a] - state.cost[b] + cost_at(b, v, nobody, fixed, state)
+    delta = moved(v, a, b, fixed) - paid - state.cost[a] - state.cost[b] + cost_at(b, v, nobody, fixed, state)
     if delta > limit or delta + cost_at(a, nobody, v, fixed, state) > limit:
         return False
     lift(v, fixed, state)
-    g = entry(v, b, fixed, state)
+    g = entry(v, b, f + 1, fixed, state)
     if g < 0:
-        put(v, a, f, fixed, state)
+        undo(v, a, f, paid, fixed, state)
         return False
     put(v, b, g, fixed, state)
     return True
@@ -66,10 +66,11 @@ def rotated(v, u, c, limit, fixed, state):
     """Take u from its host to host c, and v to where u was, if that costs no more than `limit` more."""
     a, b = state.place[v, 0], state.place[u, 0]
     f, g = state.place[v, 1], state.place[u, 1]
+    paid, owed = state.forced[v], state.forced[u]
     nobody = len(fixed.home)
     if a == b or b == c:
         return False
-    delta = moved(v, a, b, fixed) + moved(u, b, c, fixed) - state.cost[a] - state.cost[b]
+    delta = moved(v, a, b, fixed) + moved(u, b, c, fixed) - paid - owed - state.cost[a] - state.cost[b]
     if c != a:
         delta -= state.cost[c]
     delta += cost_at(b, v, u, fixed, state)
@@ -86,25 +87,29 @@ def rotated(v, u, c, limit, fixed, state):
         return False
     lift(v, fixed, state)
     lift(u, fixed, state)
-    to = entry(u, c, fixed, state)
+    to = entry(u, c, g + 1, fixed, state)
     if to >= 0:
         put(u, c, to, fixed, state)
-        to = entry(v, b, fixed, state)
+        home = fixed.home[v]
+        to = entry(v, b, 0 if home == c or home == fixed.home[u] else f + 1, fixed, state)
         if to >= 0:
             put(v, b, to, fixed, state)
             return True
-    undo(u, b, g, fixed, state)
-    undo(v, a, f, fixed, state)
+    undo(u, b, g, owed, fixed, state)
+    undo(v, a, f, paid, fixed, state)
     return False
 
 
 @inlined
 def rephased(v, fixed, state):
     """Let v go where it goes in the first phase in which it may."""
-    a, f = state.place[v, 0], state.place[v, 1]
+    a, f, paid = state.place[v, 0], state.place[v, 1], state.forced[v]
     lift(v, fixed, state)
-    g = entry(v, a, fixed, state)
-    put(v, a, g if g >= 0 else f, fixed, state)
+    g = entry(v, a, f + 1, fixed, state)
+    if g >= 0:
+        put(v, a, g, fixed, state)
+    else:
+        undo(v, a, f, paid, fixed, state)
 
 
 @compiled
@@ -119,7 +124,7 @@ def settled(vms, targets, fixed, state):
             if targets[v] == a:
                 continue
             lift(v, fixed, state)
-            g = entry(v, targets[v], fixed, state)
+            g = entry(v, targets[v], f + 1, fixed, state)
             if g >= 0:
                 put(v, targets[v], g, fixed, state)
             else:
@@ -127,6 +132,32 @@ def settled(vms, targets, fixed, state):
                 left += 1
         if left in (0, before):
             return left
+
+
+@compiled
+def taken_in(v, fixed, state):
+    """Put v, which is lifted, where that costs least of where it may go; returns whether it may go anywhere."""
+    nobody, home = len(fixed.home), fixed.home[v]
+    best, first, least = -1, 0, 0
+    for b in range(len(state.head)):
+        cost = cost_at(b, v, nobody, fixed, state) - state.cost[b] + fixed.moving[v] * int(b != home)
+        if best < 0 or cost < least:
+            f = entry(v, b, 0, fixed, state)
+            if f >= 0:
+                best, first, least = b, f, cost
+    if best >= 0:
+        put(v, best, first, fixed, state)
+    return best >= 0
+
+
+@compiled
+def taken_home(v, whatever, fixed, state):
+    """Put v, which is lifted, home if it may go there, or whatever that breaks; returns whether it is there."""
+    home, phases = fixed.home[v], state.union.shape[1]
+    there = whatever or entry(v, home, 0, fixed, state) >= 0
+    if there:
+        put(v, home, phases, fixed, state)
+    return there
 
 
 @compiled

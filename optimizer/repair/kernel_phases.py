@@ -2,14 +2,15 @@
 
 A VM that moves does so in one of K phases, and stands on both hosts in that phase: `union` has the load of each host
 phase by phase, so that a plan whose loads keep to the ceilings can be carried out, whatever the order within a phase.
-Whole numbers all of them, so that every machine finds the same.
+Who is forced to where there is no room pays for it until lifted; once nobody does, all loads keep to the ceilings:
+others come only where there is room beside those too. Whole numbers all of them, so that every machine finds the same.
 """
 
 from __future__ import annotations
 
 from optimizer.compiled import compiled, inlined
 
-__all__ = ["cost_at", "entry", "lift", "put", "undo"]
+__all__ = ["cost_at", "entry", "force", "lift", "put", "undo"]
 
 
 @inlined
@@ -67,14 +68,17 @@ def crowded(v, b, f, fixed, state):
 
 
 @inlined
-def entry(v, b, fixed, state):
-    """Return the first phase in which v, which is lifted, may go to host b (K: home, to stay); -1: none."""
+def entry(v, b, stood, fixed, state):
+    """Return the first phase in which v, which is lifted, may go to host b (K: home, to stay); -1: none.
+
+    `stood`: in how many phases it stood at home before, where nobody has come since.
+    """
     phases = state.union.shape[1]
     h = fixed.home[v]
     if b == h:
         if fixed.at_home[v] == 0:
             return -1
-        for t in range(phases):
+        for t in range(stood, phases):
             if not fits(v, h, t, fixed, state):
                 return -1
         return -1 if crowded(v, b, phases, fixed, state) else phases
@@ -85,7 +89,7 @@ def entry(v, b, fixed, state):
         f -= 1
     if f == phases:
         return -1
-    for t in range(f + 1):
+    for t in range(stood, f + 1):
         if not fits(v, h, t, fixed, state):
             return -1
     return -1 if crowded(v, b, f, fixed, state) else f
@@ -143,6 +147,8 @@ def lift(v, fixed, state):
     else:
         state.head[a] = after
     state.place[v, 0] = -1
+    state.total[0] -= state.forced[v]
+    state.forced[v] = 0
 
 
 @compiled
@@ -167,9 +173,17 @@ def put(v, b, f, fixed, state):
     state.head[b] = v
 
 
+@compiled
+def force(v, b, f, price, fixed, state):
+    """Put v, which is lifted, on host b in phase f, whatever that breaks, at a price that it pays until lifted."""
+    put(v, b, f, fixed, state)
+    state.forced[v] = price
+    state.total[0] += price
+
+
 @inlined
-def undo(v, a, f, fixed, state):
-    """Put v back where it was."""
+def undo(v, a, f, price, fixed, state):
+    """Put v back where it was, at the price that it was there for."""
     if state.place[v, 0] >= 0:
         lift(v, fixed, state)
-    put(v, a, f, fixed, state)
+    force(v, a, f, price, fixed, state)

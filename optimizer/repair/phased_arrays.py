@@ -101,6 +101,8 @@ class PhasedState(NamedTuple):
         VMs away from home, and hosts with harm, in any order; and where each stands in the list.
     total
         Cost; number of VMs away; number of hosts with harm.
+    forced
+        [V]: what each pays for being where there is no room for it.
     random
         [2]: state of the random numbers.
     """
@@ -115,6 +117,7 @@ class PhasedState(NamedTuple):
     hot: Ints
     hot_at: Ints
     total: Ints
+    forced: Ints
     random: Ints
 
 
@@ -250,5 +253,6 @@ def phased_state(problem: Problem, fixed: PhasedArrays, phases: int) -> PhasedSt
         hot=listed,
         hot_at=at,
         total=np.array([int(cost.sum()), 0, hot.size], np.int64),
+        forced=np.zeros(vms, np.int64),
         random=np.ones(2, np.int64),
     )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from optimizer.problem.problem import Problem
     from optimizer.problem.working_placement import WorkingPlacement
 
-__all__ = ["PhasedSearch", "anneal_plans", "can_be_phased", "has_time", "is_compiled"]
+__all__ = ["MOVE", "PhasedSearch", "anneal_plans", "can_be_phased", "has_time", "in_phases", "is_compiled"]
 
 MOVE = 1000
 """What the mean VM's move costs; all costs are whole numbers."""
@@ -121,10 +121,15 @@ class PhasedSearch:
     """Plans for one problem, one that `can_be_phased`; each annealing draws other random numbers."""
 
     def __init__(self, problem: Problem, deadline: Deadline, seed: int, given: Phased) -> None:
-        from optimizer.repair.kernel_phased_search import phased_search, settled
+        from optimizer.repair.kernel_phased_search import phased_search, settled, taken_home, taken_in
+        from optimizer.repair.kernel_phases import force, lift
 
         self._search: Callable[..., Any] = phased_search
         self._settled: Callable[..., Any] = settled
+        self.force: Callable[..., None] = force
+        self.lift: Callable[..., None] = lift
+        self.taken_home: Callable[..., bool] = taken_home
+        self.taken_in: Callable[..., bool] = taken_in
         self.deadline, self.given = deadline, given
         self.fixed = phased_arrays(problem, MOVE, given)
         self.problem = problem
@@ -146,6 +151,16 @@ class PhasedSearch:
         state = phased_state(self.problem, self.fixed, 1)
         self._settled(np.zeros(0, np.int64), state.place[:, 0].copy(), self.fixed, state)
         self._search(0, 0.0, self.mix, self.fixed, state)
+        self.lift(0, self.fixed, state)
+        self.taken_in(0, self.fixed, state)
+        self.lift(0, self.fixed, state)
+        self.taken_home(0, True, self.fixed, state)
+        self.lift(0, self.fixed, state)
+        self.force(0, int(state.head.argmin()), 0, 0, self.fixed, state)
+
+    def settle(self, vms: NDArray[np.int64], placement: NDArray[np.int64], plan: PhasedState) -> int:
+        """Take VMs to where a placement has them, in order, as soon as they may; return how many could not."""
+        return int(self._settled(vms, placement, self.fixed, plan))
 
     def plan_to(self, placement: NDArray[np.int32], vms: Sequence[int]) -> PhasedState:
         """Return a plan to a placement, with as many phases as it takes.
@@ -158,7 +173,7 @@ class PhasedSearch:
         phases = self.given.phases
         while True:
             state = phased_state(self.problem, self.fixed, phases)
-            left = self._settled(np.array(vms, np.int64), placement.astype(np.int64), self.fixed, state)
+            left = self.settle(np.array(vms, np.int64), placement.astype(np.int64), state)
             if phases >= self.given.most_phases or not left or self.deadline.over():
                 return state
             phases = min(2 * phases, self.given.most_phases)
