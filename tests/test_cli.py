@@ -373,27 +373,6 @@ def test_ctrl_c_before_anything_handles_it_is_no_traceback():
     assert (done.returncode, done.stderr) == (130, "remora: interrupted\n")
 
 
-TURNED = """
-import signal, sys
-sys.argv = ["remora", "turned"]
-import cli
-@cli.remora.command("turned")
-def turned():
-    try:
-        signal.raise_signal(signal.SIG{name})
-    except KeyboardInterrupt:
-        raise ValueError("a schema cannot be built")
-cli.main()
-"""
-
-
-@pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
-def test_an_error_that_a_library_makes_of_an_interrupt_is_no_fault_of_ours(name):
-    code = TURNED.format(name=name)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
-    assert (done.returncode, done.stderr) == (130, "remora: interrupted\n")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "plan", "verify"])
 def test_ctrl_c_while_libraries_load_is_no_traceback(command, fleet):
