@@ -138,7 +138,7 @@ class ColumnSearch:
         return work
 
     def _are_many(self, places: Places) -> bool:
-        """Whether so many found no way that one is looked for for all together."""
+        """Whether enough found no way for a plan to be made for all of them together."""
         phased = self.limits.parameters.phased
         many = len(places.left) > phased.forced_from * len(places.vms)
         return many and phased.enabled and can_be_phased(self.problem)
