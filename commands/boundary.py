@@ -26,7 +26,7 @@ import click
 
 from commands.listing import Group
 from commands.outputs import guarded
-from commands.signals import handle_from_now_on, raised
+from commands.signals import Handler, handle_from_now_on
 from commands.streams import have_streams, survive_odd_names, to_nowhere, unwritable
 from optimizer.errors import InputError, RemoraError, shorten
 
@@ -64,10 +64,10 @@ class Remora(Group):
         extra["standalone_mode"] = False
         words = args[0] if args else extra.get("args")
         as_json = asks_for_json(sys.argv[1:] if words is None else words)
-        handle_from_now_on()
-        raised.clear()
+        signals = handle_from_now_on()
+        signals.raised = False
         try:
-            code = _run(lambda: super(Remora, self).main(*args, **extra), as_json)
+            code = _run(lambda: super(Remora, self).main(*args, **extra), as_json, signals)
             code = _flush(code)
         except KeyboardInterrupt:
             code = Exit.INTERRUPTED
@@ -80,7 +80,7 @@ def asks_for_json(words: Sequence[str]) -> bool:
     return "--json" in options
 
 
-def _run(run: Any, as_json: bool) -> int:
+def _run(run: Any, as_json: bool, signals: Handler) -> int:
     """Turn every error into its line and its code; what a library makes of an interrupt it was met by is no fault."""
     try:
         return int(run() or Exit.DONE)
@@ -88,7 +88,7 @@ def _run(run: Any, as_json: bool) -> int:
         return Exit.ATTENTION
     except (Exception, KeyboardInterrupt) as error:
         text, code, facts = _meaning(error)
-        if code == Exit.INTERNAL and raised:
+        if code == Exit.INTERNAL and signals.raised:
             text, code, facts = _meaning(KeyboardInterrupt())
         complain(text)
         if as_json:

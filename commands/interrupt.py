@@ -7,10 +7,10 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from commands.boundary import complain
-from commands.signals import SIGNALS, hear_again, interrupt
+from commands.signals import SIGNALS, Handler, hear_again
 from optimizer.report.words import clean
 
 if TYPE_CHECKING:
@@ -74,10 +74,17 @@ class Interrupt:
 
     def _ask(self, *_: object) -> None:
         if self.asked:
-            interrupt()
+            self._at_once()
         self.event.set()
         gc.freeze()  # what is there stays to the end, which is soon; what is new counts: a gateway may wait for hours
         if self.at_once:
-            interrupt()
+            self._at_once()
         with suppress(RuntimeError):  # the signal fell into the middle of a print, which cannot be entered twice
             complain(f"interrupted: {self._ending} (once more ends at once)")
+
+    def _at_once(self) -> NoReturn:
+        """Raise, by whoever handled the signals before, so that it knows."""
+        for handler in self._before.values():
+            if isinstance(handler, Handler):
+                handler.interrupt()
+        raise KeyboardInterrupt

@@ -20,12 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    Handler = Callable[[int, FrameType | None], object]
-
-__all__ = ["SIGNALS", "handle_from_now_on", "hear_again", "interrupt", "raised"]
-
-raised: list[None] = []
-"""Not empty once a signal has raised a `KeyboardInterrupt`: a library may have made an error of its own of that."""
+__all__ = ["SIGNALS", "Handler", "handle_from_now_on", "hear_again"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -38,22 +33,53 @@ IMPORTING = "<frozen importlib._bootstrap>"
 """The file that frames of a running import come from."""
 
 
-def handle_from_now_on(instead_of: Callable[[int, Any], None] | None = None) -> None:
-    """Take over the signals where nobody else has done so, and from `instead_of`, which ends the program until then."""
+class Handler:
+    """Makes a `KeyboardInterrupt` of a signal.
+
+    Attributes
+    ----------
+    raised
+        Whether it has: a library that the signal fell into may have made an error of its own of that.
+    """
+
+    def __init__(self) -> None:
+        self.raised = False
+
+    def __call__(self, _number: int, frame: FrameType | None) -> None:
+        """End the process if something is being loaded, and raise if not."""
+        while frame is not None:
+            if frame.f_code.co_filename == IMPORTING:
+                _end_at_once()
+            frame = frame.f_back
+        self.interrupt()
+
+    def interrupt(self) -> NoReturn:
+        """Raise."""
+        self.raised = True
+        raise KeyboardInterrupt
+
+
+def handle_from_now_on(instead_of: Callable[[int, Any], None] | None = None) -> Handler:
+    """Take over the signals where nobody else has done so, and from `instead_of`, which ends the program until then.
+
+    Returns what handles them, from an earlier call where there was one.
+    """
+    handler = next((h for h in map(signal.getsignal, SIGNALS) if isinstance(h, Handler)), Handler())
     if threading.current_thread() is not threading.main_thread():
-        return
+        return handler
     taken = False
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL, instead_of or signal.SIG_DFL):
-            signal.signal(number, _interrupt)
+            signal.signal(number, handler)
             atexit.register(signal.signal, number, signal.SIG_IGN)  # Python takes its handlers away before it has ended
             taken = True
     if taken:
         atexit.register(signal.signal, signal.SIGALRM, signal.SIG_IGN)  # an alarm that is still to come would kill it
-        sys.unraisablehook = partial(_lost, sys.unraisablehook)
+        sys.unraisablehook = partial(_lost, handler, sys.unraisablehook)
+    return handler
 
 
-def hear_again(handler: Handler) -> Any:
+def hear_again(handler: Callable[[int, FrameType | None], object]) -> Any:
     """Call `handler` a moment later, as if a signal came; return what would have handled an alarm until now.
 
     By a timer of the system, not a thread: a destructor may run while a lock is held that starting a thread wants.
@@ -63,26 +89,14 @@ def hear_again(handler: Handler) -> Any:
     return before
 
 
-def _lost(otherwise: Callable[[sys.UnraisableHookArgs], object], lost: sys.UnraisableHookArgs) -> None:
+def _lost(
+    handler: Handler, otherwise: Callable[[sys.UnraisableHookArgs], object], lost: sys.UnraisableHookArgs
+) -> None:
     """Hear a signal again that fell into a destructor; what else is lost there is told as usual."""
     if lost.exc_type is KeyboardInterrupt:
-        hear_again(_interrupt)
+        hear_again(handler)
     else:
         otherwise(lost)
-
-
-def _interrupt(_number: int, frame: FrameType | None) -> None:
-    while frame is not None:
-        if frame.f_code.co_filename == IMPORTING:
-            _end_at_once()
-        frame = frame.f_back
-    interrupt()
-
-
-def interrupt() -> NoReturn:
-    """Raise a `KeyboardInterrupt`, and leave word of it."""
-    raised.append(None)  # no `Event`: a signal that falls into its lock would wait for itself
-    raise KeyboardInterrupt
 
 
 def _end_at_once() -> None:
