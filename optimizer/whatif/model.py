@@ -63,9 +63,23 @@ class RoomModel:
             for h, variable in by_host.items():
                 self.model.add_hint(variable, int(numbers[k, h]))
 
-    def solve(self, effort: Effort) -> tuple[bool, CpSolver | None]:
-        """Return whether the search ended by itself, and the solver if it has a solution."""
+    def solve(
+        self, effort: Effort, work: float | None = None, *, prepared: bool = True
+    ) -> tuple[bool, CpSolver | None]:
+        """Return whether the search ended by itself, and the solver if it has a solution.
+
+        Parameters
+        ----------
+        work
+            Deterministic time after which it ends: less than the effort would allow.
+        prepared
+            Whether CP-SAT first looks for symmetries and tries values (probing): for small models most of the time.
+        """
         solver = effort.solver()
+        if work is not None:
+            solver.parameters.max_deterministic_time = work
+        if not prepared:
+            solver.parameters.symmetry_level = solver.parameters.cp_model_probing_level = 0
         status = solve_within(solver, self.model, effort.over)
         return status in (cp_sat.OPTIMAL, cp_sat.INFEASIBLE), solver if status in (
             cp_sat.OPTIMAL,

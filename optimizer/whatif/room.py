@@ -149,6 +149,20 @@ class Room:
             couplings=tuple(_joined(c, numbers) for c in self.couplings),
         )
 
+    def without_first(self) -> Room:
+        """Return it without the first kind, and without what only that has a part in."""
+        rows, wishes = ([replace(r, amount=r.amount[1:]) for r in found] for found in (self.rows, self.wishes))
+        couplings = [replace(c, members=(c.members[LEFT][1:], c.members[RIGHT][1:])) for c in self.couplings]
+        return replace(
+            self,
+            kinds=self.kinds[1:],
+            open=self.open[1:],
+            rows=tuple(row for row in rows if row.amount.any()),
+            couplings=tuple(c for c in couplings if c.members[LEFT].any() or c.members[RIGHT].any()),
+            wishes=tuple(row for row in wishes if row.amount.any()),
+            disliked=self.disliked[1:],
+        )
+
 
 def _drawn(row: Row, numbers: NDArray[np.int64]) -> Row:
     return replace(row, left=row.left - _in_domains(row.domain, row.amount @ numbers, len(row.left)))

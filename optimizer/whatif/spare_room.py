@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimizer import cp_sat
 from optimizer.whatif.greedy import CLOSED, Greedy
 from optimizer.whatif.model import RoomModel
 from optimizer.whatif.packing import pack, sizes
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from optimizer.whatif.loss import Loss
     from optimizer.whatif.room import Room
 
-__all__ = ["Left", "exactly_packed", "packed", "repacked"]
+__all__ = ["Left", "exactly_packed", "packed", "packed_within", "repacked"]
 
 LARGEST = 10**6
+
+WORK = 0.5
+"""Deterministic time of CP-SAT for a packing into given places: most are found, or none is, in a tenth of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +38,10 @@ class Left:
 
     Attributes
     ----------
-    room, alone
-        The room with the new kind in front, and without it.
+    room
+        What is left, with the new kind in front.
     numbers
-        int64 [kinds of `alone`, H]: where what was lost restarts.
+        int64 [kinds, H]: where what was lost restarts, without the new kind.
     places
         int64 [H]: how many new VMs each host has room for then, those that stand there included; 0 on lost hosts.
     vms
@@ -46,7 +50,6 @@ class Left:
 
     loss: Loss
     room: Room
-    alone: Room
     numbers: NDArray[np.int64]
     places: NDArray[np.int64]
     vms: int
@@ -84,9 +87,7 @@ class _Sparing:
         return True
 
 
-def packed(
-    loss: Loss, room: Room, alone: Room, vms: int, most: NDArray[np.int64], paid: NDArray[np.int64], effort: Effort
-) -> Left:
+def packed(loss: Loss, room: Room, vms: int, most: NDArray[np.int64], paid: NDArray[np.int64], effort: Effort) -> Left:
     """Pack what was lost.
 
     Parameters
@@ -104,23 +105,23 @@ def packed(
                 break
     numbers = sparing.filled.numbers[1:]
     if numbers.sum() < vms or not sparing.filled.kept():
-        numbers = pack(alone, _share(effort))[0]
-    return _left(loss, room, alone, numbers, vms)
+        numbers = pack(room.without_first(), _share(effort))[0]
+    return _left(loss, room, numbers, vms)
 
 
 def _share(effort: Effort) -> Effort | None:
     return None if effort.over() else replace(effort, until=effort.clock.monotonic() + min(2.0, 0.05 * effort.left()))
 
 
-def _left(loss: Loss, room: Room, alone: Room, numbers: NDArray[np.int64], vms: int) -> Left:
+def _left(loss: Loss, room: Room, numbers: NDArray[np.int64], vms: int) -> Left:
     nothing = np.zeros((1, room.hosts), np.int64)
     places = room.spent(np.concatenate([nothing, numbers])).most(0)
-    return Left(loss, room, alone, numbers, places, vms)
+    return Left(loss, room, numbers, places, vms)
 
 
 def repacked(left: Left, most: NDArray[np.int64], paid: NDArray[np.int64], effort: Effort) -> Left:
     """Pack again, with other places that are paid for."""
-    return packed(left.loss, left.room, left.alone, left.vms, most, paid, effort)
+    return packed(left.loss, left.room, left.vms, most, paid, effort)
 
 
 def exactly_packed(left: Left, pool: NDArray[np.bool_], effort: Effort) -> tuple[Left, int]:
@@ -137,12 +138,40 @@ def exactly_packed(left: Left, pool: NDArray[np.bool_], effort: Effort) -> tuple
     model.model.maximize(new + sum(old, start=0))
     nothing = np.minimum(left.places, left.room.kinds[0].wanted)
     model.hint(np.concatenate([nothing[None, :], left.numbers]))
-    _, solver = model.solve(effort)
+    _, solver = model.solve(effort, prepared=False)
     if solver is None:
         return left, LARGEST
     bound = int(np.floor(solver.best_objective_bound + 1e-6)) - (left.vms - left.missing)
     numbers = model.numbers(solver)[1:]
-    better = _left(left.loss, left.room, left.alone, numbers, left.vms)
+    better = _left(left.loss, left.room, numbers, left.vms)
     if better.missing > left.missing or better.places[pool].sum() < left.places[pool].sum():
         return left, bound
     return better, bound
+
+
+def packed_within(
+    left: Left, least: NDArray[np.int64], pool: NDArray[np.bool_], goal: int, effort: Effort
+) -> Left | None:
+    """Look for a packing of as many VMs that leaves certain places; None if there is none, or none was found.
+
+    Parameters
+    ----------
+    least
+        int64 [H]: how many places each host keeps for new VMs at least.
+    goal
+        How many the hosts of a pool (bool [H]) keep together at least.
+    """
+    model = RoomModel(left.room)
+    places = model.number[0]
+    if any(h not in places for h in np.flatnonzero(least).tolist()):
+        return None
+    for k, made in enumerate(left.numbers.sum(axis=1).tolist(), 1):
+        model.model.add(model.made(k) == int(made))
+    for h, variable in places.items():
+        model.model.add(variable >= int(least[h]))
+    model.model.add(cp_sat.LinearExpr.sum([0, *(v for h, v in places.items() if pool[h])]) >= goal)
+    model.hint(np.concatenate([np.minimum(left.places, left.room.kinds[0].wanted)[None, :], left.numbers]))
+    _, solver = model.solve(effort, WORK, prepared=False)
+    if solver is None:
+        return None
+    return _left(left.loss, left.room, model.numbers(solver)[1:], left.vms)

@@ -25,7 +25,8 @@ from optimizer.whatif.loss import together
 from optimizer.whatif.packing import pack, pairs_of
 from optimizer.whatif.restart import Restarts
 from optimizer.whatif.room import Kind, room_of
-from optimizer.whatif.spare_room import Left, exactly_packed, packed, repacked
+from optimizer.whatif.shared_places import SharedPlaces
+from optimizer.whatif.spare_room import Left, exactly_packed, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Survival", "survive"]
 
-ROUNDS, SOLVED = 4, 12
-"""How often all losses are packed again to share what is kept free, and how many are packed exactly, at most."""
+SOLVED = 12
+"""How often the tightest loss is packed exactly, at most."""
 
 MOST_SETS = 20_000
 """Of more sets of hosts none is tried."""
@@ -132,6 +133,7 @@ class _Search:
         self.room = room
         self.is_tied = bool(room.couplings) or any(row.level and row.amount[0] for row in room.rows)
         self.most = room.most(0)
+        self.shared = SharedPlaces(self.left, self.most, self.effort)
         within = fleet.move_within
         self.pool = np.zeros(len(fleet.hosts), np.int64) if within is None else fleet.hosts.domain[within]
 
@@ -151,42 +153,23 @@ class _Search:
         for loss in losses:
             if share.over():
                 return
-            room, _ = self.restarts.room(loss, self.kind)
-            alone, vms = self.restarts.room(loss)
-            one = packed(loss, room, alone, len(vms), self.most, paid, share)
+            room, vms = self.restarts.room(loss, self.kind)
+            one = packed(loss, room, len(vms), self.most, paid, share)
             self.left.append(one)
-            paid = np.maximum(paid, self._pays(one))
-
-    def _pays(self, one: Left) -> NDArray[np.int64]:
-        """Return int64 [H]: how many places a loss takes from hosts that are left."""
-        return np.where(one.loss.lost, 0, self.most - one.places)
+            paid = np.maximum(paid, self.shared.pays(one))
 
     def best(self, most: int) -> tuple[NDArray[np.int64], int]:
         """Return numbers that survive, int64 [H], and a bound."""
-        total, bound = np.zeros_like(self.most), 0
-        for number in np.unique(self.pool).tolist():
-            pool = self.pool == number
-            at_most = self._solve_tightest(pool)
-            self._share_places(pool)
-            limit = min(at_most, most, self._tightest(pool)[1])
-            total = total + _shared_out(np.where(pool, self._common(), 0), limit)
-            bound += at_most
-        return total, min(bound, most)
-
-    def _tightest(self, pool: NDArray[np.bool_]) -> tuple[int, int]:
-        """Return the loss (index) that leaves fewest places in a pool, and how many."""
-        sums = [
-            int(one.places[pool].sum()) if one.loss.lost[pool].any() else int(self.most[pool].sum())
-            for one in self.left
-        ]
-        return min(((i, n) for i, n in enumerate(sums)), key=lambda pair: (pair[1], pair[0]), default=(0, 0))
-
-    def _common(self) -> NDArray[np.int64]:
-        """Return int64 [H]: how many places each host has after every loss of others."""
-        common = self.most
-        for one in self.left:
-            common = np.minimum(common, np.where(one.loss.lost, common, one.places))
-        return common
+        pools = [self.pool == number for number in np.unique(self.pool).tolist()]
+        bounds = []
+        for pool in pools:
+            bounds.append(self._solve_tightest(pool))
+            self.shared.share(pool)
+        total, common = np.zeros_like(self.most), self.shared.common()
+        for pool, at_most in zip(pools, bounds, strict=True):  # only now: a loss in two pools is packed for both
+            limit = min(at_most, most, self.shared.tightest(pool)[1])
+            total = total + _shared_out(np.where(pool, common, 0), limit)
+        return total, min(sum(bounds), most)
 
     def _solve_tightest(self, pool: NDArray[np.bool_]) -> int:
         """Pack the tightest loss exactly, until it is known that no packing of it leaves more; return a bound."""
@@ -195,58 +178,18 @@ class _Search:
             [all_of_it, *(all_of_it - int(self.most[pool & one.loss.lost].sum()) + one.missing for one in self.left)]
         )
         for _ in range(SOLVED):
-            which, places = self._tightest(pool)
+            which, places = self.shared.tightest(pool)
             if places >= bound or self.effort.over():
                 break
             before = self.left[which]
             self.left[which], at_most = exactly_packed(before, pool, replace(self.effort, until=self._soon()))
             bound = min(bound, at_most)
-            if self.left[which] is before:
-                break
+            if self.left[which].places[pool].sum() <= before.places[pool].sum():
+                break  # nor would it find more the next time
         return bound
 
     def _soon(self) -> float:
         return self.effort.clock.monotonic() + 0.3 * self.effort.left()
-
-    def _share_places(self, pool: NDArray[np.bool_]) -> None:
-        """Pack losses again, so that fewer places in all are kept free, until what the tightest leaves can be used."""
-        for first in (None, self.most, -self.most):
-            for _ in range(ROUNDS):
-                before = int(self._common()[pool].sum())
-                spare = self._tightest(pool)[1] - before
-                if spare <= 0 or self.effort.over():
-                    return
-                kept = None if first is None else self._kept(pool, first)
-                first = None
-                self._again(pool, kept)
-                if self._common()[pool].sum() <= before and kept is None:
-                    break
-
-    def _kept(self, pool: NDArray[np.bool_], rank: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return int64 [H]: as many places as may stay free, all on few hosts: those of the highest rank."""
-        budget = int(self.most[pool].sum()) - self._tightest(pool)[1]
-        order = np.flatnonzero(pool)[np.argsort(-rank[pool], kind="stable")]
-        before = np.cumsum(self.most[order]) - self.most[order]
-        kept = np.zeros_like(self.most)
-        kept[order] = np.clip(budget - before, 0, self.most[order])
-        return kept
-
-    def _again(self, pool: NDArray[np.bool_], kept: NDArray[np.int64] | None) -> None:
-        """Pack each loss again beside the others, or into places that are kept free; take what keeps fewer free."""
-        goal = self._tightest(pool)[1]
-        before, sum_before = list(self.left), int(self._common()[pool].sum())
-        pays = np.array([self._pays(one) for one in self.left])
-        for i, one in enumerate(before):
-            if self.effort.over():
-                break
-            others = np.delete(pays, i, axis=0).max(axis=0, initial=0) if kept is None else kept
-            if kept is None and (pays[i] <= others).all():
-                continue
-            new = repacked(one, self.most, others, self.effort)
-            if new.missing <= one.missing and new.places[pool].sum() >= goal:
-                self.left[i], pays[i] = new, self._pays(new)
-        if self._common()[pool].sum() < sum_before:
-            self.left = before
 
     def tied(self, most: int) -> tuple[NDArray[np.int64], int]:
         """Return the most of what going one by one places, of those that survive."""
@@ -270,7 +213,7 @@ class _Search:
     def _restart(self, one: Left, numbers: NDArray[np.int64]) -> list[tuple[int, int]] | None:
         """Return pairs (VM, host) of what restarts after a loss; None if more have no host than without new VMs."""
         if not self.is_tied:
-            return [*pairs_of(one.alone.kinds, one.numbers), *self._dealt(one, numbers)]
+            return [*pairs_of(one.room.kinds[1:], one.numbers), *self._dealt(one, numbers)]
         staying, lost = np.where(one.loss.lost, 0, numbers), int(numbers[one.loss.lost].sum())
         kinds = one.room.kinds
         nothing = np.zeros((len(kinds) - 1, len(staying)), np.int64)
