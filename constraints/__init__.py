@@ -3,47 +3,61 @@
 May not enter: solvers, sources, plans; a rule imports `optimizer.problem` and `optimizer.fleet` only.
 """
 
-from pathlib import Path
+from __future__ import annotations
 
-from constraints.allowed import Allowed
-from constraints.anti_affinity import AntiAffinity
-from constraints.apart import Apart
-from constraints.balance import Balance
-from constraints.budget import Budget
-from constraints.capacity import Capacity
-from constraints.eligible import Eligible
-from constraints.headroom import Headroom
-from constraints.journey import Journey
-from constraints.maintenance import Maintenance
-from constraints.needs import Needs
-from constraints.noisy_neighbor import NoisyNeighbor
-from constraints.prefer import Prefer
-from constraints.pressure import HostPressure
-from constraints.spread import Spread
-from constraints.together import Together
-from optimizer.problem.rule import Rule
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from optimizer.problem.rule import Rule
 
 __all__ = ["CATALOGUE", "SHIPPED"]
 
-CATALOGUE: dict[str, type[Rule]] = {
-    Allowed.kind: Allowed,
-    AntiAffinity.kind: AntiAffinity,
-    Apart.kind: Apart,
-    Balance.kind: Balance,
-    Budget.kind: Budget,
-    Capacity.kind: Capacity,
-    Eligible.kind: Eligible,
-    Headroom.kind: Headroom,
-    Journey.kind: Journey,
-    Maintenance.kind: Maintenance,
-    Needs.kind: Needs,
-    NoisyNeighbor.kind: NoisyNeighbor,
-    Prefer.kind: Prefer,
-    HostPressure.kind: HostPressure,
-    Spread.kind: Spread,
-    Together.kind: Together,
+_CLASSES = {
+    "allowed": "Allowed",
+    "anti_affinity": "AntiAffinity",
+    "apart": "Apart",
+    "balance": "Balance",
+    "budget": "Budget",
+    "capacity": "Capacity",
+    "eligible": "Eligible",
+    "headroom": "Headroom",
+    "journey": "Journey",
+    "maintenance": "Maintenance",
+    "needs": "Needs",
+    "noisy_neighbor": "NoisyNeighbor",
+    "prefer": "Prefer",
+    "pressure": "HostPressure",
+    "spread": "Spread",
+    "together": "Together",
 }
-"""Every kind of rule by its name in a policy; a new rule is one line here."""
+"""The class of each kind of rule, in the file that is called as the kind is; a new rule is one line here."""
+
+
+class _Catalogue(Mapping[str, "type[Rule]"]):
+    """Kinds of rules; a file is loaded when its rule is first asked for: most policies have few of them."""
+
+    def __getitem__(self, kind: str) -> type[Rule]:
+        name = _CLASSES[kind]  # no other file is loaded, whatever a policy calls its rules
+        rule: type[Rule] = getattr(import_module(f"constraints.{kind}"), name)
+        return rule
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_CLASSES)
+
+    def __len__(self) -> int:
+        return len(_CLASSES)
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in _CLASSES
+
+
+CATALOGUE: Mapping[str, type[Rule]] = _Catalogue()
+"""Every kind of rule by its name in a policy."""
 
 SHIPPED: dict[str, Path] = {file.stem: file for file in sorted(Path(__file__).with_name("policies").glob("*.yaml"))}
 """The policies that come with the project, by name."""
