@@ -149,6 +149,24 @@ class Room:
             couplings=tuple(_joined(c, numbers) for c in self.couplings),
         )
 
+    def instead_of_first(self, kinds: Sequence[Kind], hosts: NDArray[np.bool_]) -> Room:
+        """Return it with kinds in place of the first, alike but for the hosts (bool [n, H]) that stay open to each."""
+        n, old = len(kinds), len(self.kinds)
+        at = np.concatenate([np.zeros(n, np.int64), np.arange(1, old)])
+        open_ = self.open[at]
+        open_[:n] &= hosts
+        rows, wishes = (tuple(replace(r, amount=r.amount[at]) for r in found) for found in (self.rows, self.wishes))
+        couplings = tuple(replace(c, members=(c.members[LEFT][at], c.members[RIGHT][at])) for c in self.couplings)
+        return replace(
+            self,
+            kinds=(*kinds, *self.kinds[1:]),
+            open=open_,
+            rows=rows,
+            couplings=couplings,
+            wishes=wishes,
+            disliked=self.disliked[at],
+        )
+
     def without_first(self) -> Room:
         """Return it without the first kind, and without what only that has a part in."""
         rows, wishes = ([replace(r, amount=r.amount[1:]) for r in found] for found in (self.rows, self.wishes))

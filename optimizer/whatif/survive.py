@@ -214,15 +214,16 @@ class _Search:
         """Return pairs (VM, host) of what restarts after a loss; None if more have no host than without new VMs."""
         if not self.is_tied:
             return [*pairs_of(one.room.kinds[1:], one.numbers), *self._dealt(one, numbers)]
-        staying, lost = np.where(one.loss.lost, 0, numbers), int(numbers[one.loss.lost].sum())
-        kinds = one.room.kinds
-        nothing = np.zeros((len(kinds) - 1, len(staying)), np.int64)
+        staying, lost = np.where(one.loss.lost, 0, numbers), one.loss.lost & (numbers > 0)
+        nothing = np.zeros((len(one.room.kinds) - 1, len(staying)), np.int64)
+        pools = self.pool == np.unique(self.pool[lost])[:, None]
+        each = [np.array(self._standing(numbers, pool & lost), np.int32) for pool in pools]
         room = one.room.spent(np.concatenate([staying[None, :], nothing]))
-        room = replace(room, kinds=(Kind(self.kind.name, self.kind.vms, lost), *kinds[1:]))
+        room = room.instead_of_first([Kind(self.kind.name, vms, len(vms)) for vms in each], pools)
         found, _ = pack(room, self.effort)
-        if found.sum() < lost + one.vms - one.missing:
+        if found.sum() < numbers[lost].sum() + one.vms - one.missing:
             return None
-        return [*_paired(self._standing(numbers, one.loss.lost), found[0]), *pairs_of(kinds[1:], found[1:])]
+        return [*pairs_of(room.kinds, found)]
 
     def _standing(self, numbers: NDArray[np.int64], where: NDArray[np.bool_]) -> list[int]:
         """Return the new VMs that stand on some hosts (bool [H]): the first ones host by host, as in `pairs_of`."""

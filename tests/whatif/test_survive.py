@@ -128,8 +128,33 @@ def test_where_there_is_room_as_many_survive_as_trying_everything_finds(
     assert sum(same for same, _ in tried) >= 0.9 * len(tried)
 
 
-def roomy(number: int) -> Fleet:
-    """Return hosts with some room, a group that keeps apart, and at times pools that no move leaves."""
+@pytest.mark.parametrize("chunk", [0, *(pytest.param(c, marks=pytest.mark.rotating) for c in range(1, 8))])
+def test_new_vms_that_keep_apart_restart_in_their_own_pools(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "MOST", MOST)
+    rules = policy({"rule": "capacity"}, "anti_affinity", "eligible")
+    tried = []
+    for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+        fleet = roomy(number, tied=("host", "rack")[number % 2])
+        found = judged(fleet, rules, fleet.vm_index["new"], 2 if number % 4 == 0 else 1, f"tied {number}")
+        tried += [found] if found is not None else []
+    assert len(tried) >= CHUNK // 2
+    assert sum(same for same, _ in tried) >= 0.8 * len(tried)
+
+
+def test_a_new_vm_whose_pool_is_one_host_does_not_survive_its_loss() -> None:
+    hosts = [host(f"h{i}", memory=4, rack=f"r{i}") for i in range(3)]
+    groups = [{"id": "apart", "rules": [{"rule": "anti_affinity", "level": "rack"}]}]
+    vms = [vm("new", None, memory=1) | {"groups": ["apart"]}]
+    fleet = fleet_from_document(document(hosts, vms, groups=groups, move_within="rack"), "one host a pool")
+    _, _, found = answer(fleet, policy({"rule": "capacity"}, "anti_affinity", "eligible"), 0)
+    assert found.value == 0
+
+
+def roomy(number: int, tied: str = "") -> Fleet:
+    """Return hosts with some room, a group that keeps apart, and at times pools that no move leaves.
+
+    `tied`: the level at which the group keeps apart, new VMs as well; pools are likelier then.
+    """
     rng = Random(f"roomy {number}")
     size = rng.choice((3, 3, 4))
     hosts = [host(f"h{i}", memory=rng.randint(4, 9), cpu=rng.randint(4, 9), rack=f"r{i // 2}") for i in range(size)]
@@ -138,9 +163,10 @@ def roomy(number: int) -> Fleet:
         mine = {"groups": ["apart"]} if rng.random() < 0.4 else {}
         at = f"h{rng.randrange(size)}"
         vms.append(vm(f"v{i}", at, memory=rng.randint(1, 4), cpu=rng.randint(1, 3)) | mine)
-    vms.append(vm("new", None, memory=rng.randint(2, 4), cpu=rng.randint(1, 4)))
-    groups = [{"id": "apart", "rules": [{"rule": "anti_affinity", "level": "host"}]}]
-    within = {"move_within": "rack"} if rng.random() < 0.2 else {}
+    mine = {"groups": ["apart"]} if tied else {}
+    vms.append(vm("new", None, memory=rng.randint(2, 4), cpu=rng.randint(1, 4)) | mine)
+    groups = [{"id": "apart", "rules": [{"rule": "anti_affinity", "level": tied or "host"}]}]
+    within = {"move_within": "rack"} if rng.random() < (0.5 if tied else 0.2) else {}
     return fleet_from_document(document(hosts, vms, groups=groups, **within), f"roomy {number}")
 
 
