@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from optimizer.whatif.loss import Loss
     from optimizer.whatif.room import Room
 
-__all__ = ["Left", "exactly_packed", "packed", "packed_within", "repacked"]
+__all__ = ["Left", "exactly_packed", "packed", "packed_within", "repacked", "settled"]
 
 LARGEST = 10**6
 
@@ -46,6 +46,8 @@ class Left:
         int64 [H]: how many new VMs each host has room for then, those that stand there included; 0 on lost hosts.
     vms
         How many have to restart.
+    missing_at_least
+        For how many of them there is no host, as a bound on packings shows.
     """
 
     loss: Loss
@@ -53,6 +55,12 @@ class Left:
     numbers: NDArray[np.int64]
     places: NDArray[np.int64]
     vms: int
+    missing_at_least: int = 0
+
+    @property
+    def certain(self) -> bool:
+        """Whether it is known that no packing leaves fewer VMs without a host."""
+        return self.missing <= self.missing_at_least
 
     @property
     def missing(self) -> int:
@@ -103,25 +111,35 @@ def packed(loss: Loss, room: Room, vms: int, most: NDArray[np.int64], paid: NDAr
         for _ in range(room.kinds[kind].wanted):
             if not sparing.place(kind):
                 break
-    numbers = sparing.filled.numbers[1:]
+    numbers, most_placed = sparing.filled.numbers[1:], vms
     if numbers.sum() < vms or not sparing.filled.kept():
-        numbers = pack(room.without_first(), _share(effort))[0]
-    return _left(loss, room, numbers, vms)
+        numbers, most_placed = pack(room.without_first(), _share(effort))
+    return _left(loss, room, numbers, vms, max(0, vms - most_placed))
+
+
+def settled(left: Left, effort: Effort) -> Left:
+    """Pack what was lost for as long as it takes to place all that can be, if there is time."""
+    numbers, most_placed = pack(left.room.without_first(), effort)
+    missing_at_least = max(left.missing_at_least, left.vms - most_placed)
+    if numbers.sum() <= left.numbers.sum():
+        return replace(left, missing_at_least=missing_at_least)
+    return _left(left.loss, left.room, numbers, left.vms, missing_at_least)
 
 
 def _share(effort: Effort) -> Effort | None:
     return None if effort.over() else replace(effort, until=effort.clock.monotonic() + min(2.0, 0.05 * effort.left()))
 
 
-def _left(loss: Loss, room: Room, numbers: NDArray[np.int64], vms: int) -> Left:
+def _left(loss: Loss, room: Room, numbers: NDArray[np.int64], vms: int, missing_at_least: int) -> Left:
     nothing = np.zeros((1, room.hosts), np.int64)
     places = room.spent(np.concatenate([nothing, numbers])).most(0)
-    return Left(loss, room, numbers, places, vms)
+    return Left(loss, room, numbers, places, vms, missing_at_least)
 
 
 def repacked(left: Left, most: NDArray[np.int64], paid: NDArray[np.int64], effort: Effort) -> Left:
     """Pack again, with other places that are paid for."""
-    return packed(left.loss, left.room, left.vms, most, paid, effort)
+    new = packed(left.loss, left.room, left.vms, most, paid, effort)
+    return replace(new, missing_at_least=max(new.missing_at_least, left.missing_at_least))
 
 
 def exactly_packed(left: Left, pool: NDArray[np.bool_], effort: Effort) -> tuple[Left, int]:
@@ -143,7 +161,7 @@ def exactly_packed(left: Left, pool: NDArray[np.bool_], effort: Effort) -> tuple
         return left, LARGEST
     bound = int(np.floor(solver.best_objective_bound + 1e-6)) - (left.vms - left.missing)
     numbers = model.numbers(solver)[1:]
-    better = _left(left.loss, left.room, numbers, left.vms)
+    better = _left(left.loss, left.room, numbers, left.vms, left.missing_at_least)
     if better.missing > left.missing or better.places[pool].sum() < left.places[pool].sum():
         return left, bound
     return better, bound
@@ -174,4 +192,4 @@ def packed_within(
     _, solver = model.solve(effort, WORK, prepared=False)
     if solver is None:
         return None
-    return _left(left.loss, left.room, model.numbers(solver)[1:], left.vms)
+    return _left(left.loss, left.room, model.numbers(solver)[1:], left.vms, left.missing_at_least)

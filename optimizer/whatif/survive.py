@@ -26,7 +26,7 @@ from optimizer.whatif.packing import pack, pairs_of
 from optimizer.whatif.restart import Restarts
 from optimizer.whatif.room import Kind, room_of
 from optimizer.whatif.shared_places import SharedPlaces
-from optimizer.whatif.spare_room import Left, exactly_packed, packed
+from optimizer.whatif.spare_room import Left, exactly_packed, packed, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,7 @@ class Survival:
     value, bound
         VMs that fit so, as `numbers` (int64 [H]) shows, and how many do at most.
     sets, tried
-        How many sets of `k` hosts there are, and for how many what is lost was packed; if not all, nothing is shown
+        How many sets of `k` hosts there are, and for how many it is known what restarts; if not all, nothing is shown
         and `value` is 0.
     tightest
         The loss that leaves the fewest places.
@@ -99,8 +99,9 @@ def survive(fleet: Fleet, policy: Policy, new: NDArray[np.int32], most: int, k: 
     sets = comb(len(hosts), min(k, len(hosts)))
     if sets <= MOST_SETS:
         search.pack_all((together(fleet, some) for some in combinations(hosts, min(k, len(hosts)))), effort)
-    if len(search.left) < sets:
-        return Survival(k, 0, most, np.zeros(len(fleet.hosts), np.int64), sets, len(search.left), None, (), 0)
+    known = sum(one.certain for one in search.left)
+    if known < sets:
+        return Survival(k, 0, most, np.zeros(len(fleet.hosts), np.int64), sets, known, None, (), 0)
     numbers, bound = search.tied(most) if search.is_tied else search.best(most)
     refuse_wrong(fleet, policy, pairs_of([search.kind], numbers[None, :]))
     checked = search.checked(numbers)
@@ -157,6 +158,9 @@ class _Search:
             one = packed(loss, room, len(vms), self.most, paid, share)
             self.left.append(one)
             paid = np.maximum(paid, self.shared.pays(one))
+        for i, one in enumerate(self.left):
+            if not one.certain and not effort.over():
+                self.left[i] = settled(one, replace(effort, until=self._soon()))
 
     def best(self, most: int) -> tuple[NDArray[np.int64], int]:
         """Return numbers that survive, int64 [H], and a bound."""
@@ -173,10 +177,8 @@ class _Search:
 
     def _solve_tightest(self, pool: NDArray[np.bool_]) -> int:
         """Pack the tightest loss exactly, until it is known that no packing of it leaves more; return a bound."""
-        all_of_it = int(self.most[pool].sum())
-        bound = min(
-            [all_of_it, *(all_of_it - int(self.most[pool & one.loss.lost].sum()) + one.missing for one in self.left)]
-        )
+        after = (int(one.room.most(0)[pool].sum()) + one.missing for one in self.left if one.loss.lost[pool].any())
+        bound = min([int(self.most[pool].sum()), *after])
         for _ in range(SOLVED):
             which, places = self.shared.tightest(pool)
             if places >= bound or self.effort.over():

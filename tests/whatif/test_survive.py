@@ -197,3 +197,26 @@ def test_what_does_not_survive_already_is_named_and_does_not_hide_the_rest() -> 
     _, _, found = answer(fleet, policy({"rule": "capacity"}), 1)
     assert [(loss.name, missing) for loss, missing in found.broken] == [("h0", 1)]
     assert (found.value, found.bound) == (2, 2)
+
+
+def test_a_move_in_flight_that_a_loss_ends_leaves_its_target_free() -> None:
+    """Eight fit: h1 lost, v restarts on h0 and h2 takes all of them; h2 lost, v is still on h1, beside all of them."""
+    hosts = [host("h0", memory=8), host("h1", memory=16), host("h2", memory=11)]
+    vms = [vm("v", "h1", memory=8), vm("new", None, memory=1) | {"forbidden_hosts": ["h0"]}]
+    moves = [{"id": "m", "vm": "v", "from": "h1", "to": "h2", "started_at": "2026-11-21T11:59:00Z"}]
+    fleet = fleet_from_document(document(hosts, vms, in_flight=moves), "in flight")
+    _, _, found = answer(fleet, policy({"rule": "capacity"}, "allowed", "eligible"), 1)
+    assert (found.value, found.bound) == (8, 8)
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_what_no_quick_packing_restarts_is_not_said_to_be_lost(certain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What h0 has fills h1 and h2 to the last unit: 20 5 3 2, 11 9 6 4."""
+    monkeypatch.setattr("optimizer.whatif.spare_room._share", lambda _: None)
+    if not certain:
+        monkeypatch.setattr("optimizer.whatif.survive.settled", lambda left, _: left)
+    fleet = shelf([60, 30, 30], [(0, n) for n in (20, 3, 5, 2, 6, 11, 4, 9)], 1)
+    _, _, found = answer(fleet, policy({"rule": "capacity"}), 8)
+    assert (found.value, found.broken) == (0, ())
+    assert found.tried == (3 if certain else 2)
+    assert found.proven is certain
