@@ -223,6 +223,7 @@ cli.main()
 
 TURNED = """
 import signal, sys
+signal.signal(signal.SIG{name}, signal.SIG_DFL)  # whoever runs the tests may have set it aside, as nohup does
 sys.argv = ["remora", "turned"]
 import cli
 @cli.remora.command("turned")
